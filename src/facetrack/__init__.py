@@ -1,0 +1,33 @@
+"""facetrack: who is on screen when, and face-centred clips of the people you choose.
+
+>>> import facetrack
+>>> analysis = facetrack.analyze("talk.mp4")  # doctest: +SKIP
+>>> facetrack.render(analysis, "out")  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facetrack.analysis import Analysis
+    from facetrack.api import analyze, render
+    from facetrack.errors import FacetrackError
+    from facetrack.settings import Settings
+
+__all__ = ["Analysis", "FacetrackError", "Settings", "analyze", "render"]
+
+_HOMES = {
+    "Analysis": "facetrack.analysis",
+    "FacetrackError": "facetrack.errors",
+    "Settings": "facetrack.settings",
+    "analyze": "facetrack.api",
+    "render": "facetrack.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the networks' libraries only when something of them is used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facetrack' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m facetrack`` is the command ``facetrack``."""
+
+from facetrack.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""The library's face: one call analyses a video, one renders clips of its people."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from facetrack.analysis import Analysis
+from facetrack.clips.render import ClipResult, render_clips
+from facetrack.engines.base import Engine
+from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.media.decode import VideoSource
+from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
+from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
+from facetrack.settings import ClipSettings, Settings
+from facetrack.tracking.tracks import Track
+
+OnProgress = Callable[[Progress], None]
+
+
+def analyze(
+    video: str | os.PathLike[str],
+    settings: Settings | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+    engine: Engine | None = None,
+) -> Analysis:
+    """Finds every face, follows it, and says who is on screen when.
+
+    Args:
+        video: path of a video file.
+        settings: all stages' settings; the defaults when left out.
+        on_progress: called after each batch, in the caller's thread.
+        engine: to share one engine's compiled networks between videos.
+
+    Raises:
+        InputError: when nothing of the video can be read. What can be read of a damaged one is
+            analysed; ``Analysis.damaged`` and ``Analysis.warnings`` say so.
+        WeightsError: when a network's weights are missing or damaged.
+    """
+    settings = settings or Settings()
+    started = time.perf_counter()
+    with VideoSource(Path(video)) as source:
+        engine = engine or OpenVinoEngine(settings.detection, settings.identity)
+        generator = IdTimelineGenerator(engine.embed, settings.tracking, settings.identity)
+        expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
+        people = 0
+
+        def report(seen: AnalyzedFrames, tracks: int, queued: int) -> None:
+            if on_progress is not None:
+                on_progress(
+                    Progress(len(seen.times_s), expected, seen.faces, tracks, people, queued)
+                )
+
+        def end_track(track: Track) -> None:
+            nonlocal people
+            generator.add(track)
+            people = generator.people_so_far if on_progress is not None else 0
+
+        seen = FaceAnalyzer(engine, settings, end_track, report).run(source)
+        source.require_frames()
+        info = source.info()
+        timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)
+        seconds = time.perf_counter() - started
+        warnings = list(source.warnings)
+    if not timeline.people:
+        warnings.append(_why_nobody(seen, len(timeline.dropped)))
+    return Analysis(
+        info=info,
+        people=timeline.people,
+        tracks=timeline.tracks,
+        intervals=timeline.intervals,
+        shots=seen.shots(),
+        dropped=timeline.dropped,
+        faces=timeline.faces,
+        frame_times=np.array(seen.times_s, np.float64),
+        first_frame=seen.first_frame,
+        embeddings=timeline.embeddings,
+        thumbnails=timeline.thumbnails,
+        warnings=warnings,
+        damaged=source.damaged,
+        settings=settings.as_dict(),
+        performance={
+            "engine": engine.name,
+            "frames": len(seen.times_s),
+            "faces": seen.faces,
+            "embedded_faces": generator.embedded_faces,
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(len(seen.times_s) / seconds, 2),
+            "detect_seconds": round(seen.detect_s, 3),
+            "track_seconds": round(seen.track_s, 3),
+        },
+    )
+
+
+def render(
+    analysis: Analysis,
+    out: str | os.PathLike[str],
+    settings: ClipSettings | None = None,
+    *,
+    on_clip: Callable[[ClipResult], None] | None = None,
+) -> list[ClipResult]:
+    """Writes face-centred clips with sound of the chosen people into ``out/clips``.
+
+    Raises:
+        TargetError: when the target names nobody of this video.
+    """
+    return render_clips(analysis, Path(out), settings or ClipSettings(), on_clip)
+
+
+def _why_nobody(seen: AnalyzedFrames, dropped: int) -> str:
+    if not seen.faces:
+        return "nobody found: no face in any frame"
+    return f"nobody found: all {dropped} tracks were dropped, see 'dropped' in timeline.json"

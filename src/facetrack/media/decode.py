@@ -1,0 +1,195 @@
+"""Reads a video through PyAV: every frame once, in presentation order, upright, as RGB.
+
+Times are presentation times in seconds from the start of the video stream. Damage does not end
+the reading: what can still be decoded comes, and ``VideoSource.warnings`` says what was wrong.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from facetrack.errors import InputError
+from facetrack.types import Frame, Image, VideoInfo
+
+PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
+
+MISSING_TAIL_S = 0.5
+"""How much shorter than its header says a stream may be before it counts as cut off."""
+
+
+class VideoSource:
+    """One video file, opened. A context manager; ``close`` may be called twice.
+
+    Raises:
+        InputError: on opening, when the file is missing or holds no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self.rotation = 0
+        self._decoded = 0
+        self._span_end_s = 0.0
+        self._container = _open(path)
+        streams = self._container.streams.video
+        real = [s for s in streams if "attached_pic" not in str(s.disposition).lower()]
+        if not real:
+            self.close()
+            raise InputError(f"{path}: no video in it, only sound or data; give a video file")
+        self._stream: VideoStream = real[0]
+        self._stream.thread_type = "AUTO"
+        self._time_base = self._stream.time_base or Fraction(1, 1000)
+        self._origin = self._stream.start_time or 0
+
+    def __enter__(self) -> "VideoSource":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._container.close()
+
+    @property
+    def fps(self) -> Fraction:
+        return self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+
+    @property
+    def damaged(self) -> bool:
+        return bool(self.warnings)
+
+    def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
+        """A guess from the header, for the progress bar alone."""
+        total = self._header_duration_s()
+        if total is None:
+            return self._stream.frames or None
+        end = total if duration_s is None else min(total, start_s + duration_s)
+        return max(0, round(float(self.fps) * (end - start_s)))
+
+    def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
+        """Frames whose time is in ``[start_s, start_s + duration_s)``.
+
+        All frames before are decoded too: only so is ``Frame.index`` exact for every codec.
+        """
+        end_s = float("inf") if duration_s is None else start_s + duration_s
+        last_s = -1.0
+        for index, picture in enumerate(self._pictures()):
+            time_s = self._time_s(picture, last_s)
+            last_s = time_s
+            if time_s < start_s:
+                continue
+            if time_s >= end_s:
+                return
+            self._decoded += 1
+            self._span_end_s = time_s + self._frame_duration_s(picture)
+            yield Frame(index, time_s, self._upright(picture))
+        self._check_whole(last_s)
+
+    def require_frames(self) -> None:
+        """Raises ``InputError`` when reading gave no frame at all."""
+        if self._decoded:
+            return
+        why = "; ".join(self.warnings) or "no frame in it, or none in the span asked for"
+        raise InputError(f"{self.path}: {why}")
+
+    def info(self) -> VideoInfo:
+        """Facts of what ``frames`` gave; call it after the last frame."""
+        size = self._stream.codec_context
+        turned = self.rotation % 180 == 90
+        return VideoInfo(
+            path=self.path,
+            width=size.height if turned else size.width,
+            height=size.width if turned else size.height,
+            rotation=self.rotation,
+            frame_count=self._decoded,
+            fps=self.fps,
+            duration_s=self._span_end_s,
+            has_audio=bool(self._container.streams.audio),
+            video_codec=size.codec.canonical_name,
+        )
+
+    def _pictures(self) -> Iterator[VideoFrame]:
+        """Decodes packet by packet, so that a bad packet costs its own frames and no others."""
+        damaged_packets = 0
+        corrupt = 0
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.is_corrupt:
+                    damaged_packets += 1
+                try:
+                    for picture in packet.decode():
+                        corrupt += picture.is_corrupt
+                        yield picture
+                except (av.error.InvalidDataError, av.error.FFmpegError):
+                    damaged_packets += 1
+        except av.error.FFmpegError as error:
+            self.warnings.append(f"reading stopped early: {error.strerror}")
+        if damaged_packets or corrupt:
+            self.warnings.append(
+                f"damaged inside: {damaged_packets} packets could not be decoded, "
+                f"{corrupt} frames are flawed"
+            )
+
+    def _time_s(self, picture: VideoFrame, last_s: float) -> float:
+        if picture.pts is None:  # raw streams carry no times: count by the frame rate
+            return max(0.0, last_s) + float(1 / self.fps) if last_s >= 0 else 0.0
+        return float((picture.pts - self._origin) * self._time_base)
+
+    def _frame_duration_s(self, picture: VideoFrame) -> float:
+        if picture.duration:
+            return float(picture.duration * self._time_base)
+        return float(1 / self.fps)
+
+    def _upright(self, picture: VideoFrame) -> Image:
+        self.rotation = picture.rotation % 360
+        image = picture.to_ndarray(format="rgb24")
+        if self.rotation:
+            image = np.ascontiguousarray(np.rot90(image, self.rotation // 90))
+        return image
+
+    def _header_duration_s(self) -> float | None:
+        if self._stream.duration:
+            return float(self._stream.duration * self._time_base)
+        tag = self._stream.metadata.get("DURATION")  # Matroska keeps it here
+        if tag:
+            hours, minutes, seconds = tag.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return None
+
+    def _check_whole(self, last_s: float) -> None:
+        expected = self._header_duration_s()
+        have = self._span_end_s if self._decoded else max(0.0, last_s)
+        if expected is not None and have < expected - MISSING_TAIL_S:
+            self.warnings.append(
+                f"cut off: {have:.2f} s of {expected:.2f} s could be read"
+            )
+
+
+def _open(path: Path) -> "av.container.InputContainer":
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the video files in it")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: not a video that can be read ({reason})") from error
+    if PICTURE_FORMATS & set(container.format.name.split(",")):
+        container.close()
+        raise InputError(f"{path}: is a picture, not a video")
+    return container

@@ -1,0 +1,66 @@
+"""Cuts the face out of the picture as InceptionResnetV1 wants it, and says how good it is.
+
+The crop follows facenet-pytorch's ``extract_face`` with a margin of 14 of 160 pixels.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from facetrack.types import Float32, Image
+
+CHIP_SIZE = 160
+CHIP_MARGIN = 14
+SHARP = 60.0
+"""Laplacian variance of a chip from which it counts as fully sharp (judged by eye)."""
+LARGE_PX = 120.0
+"""Face height from which more pixels add nothing to the embedding."""
+
+
+def face_chip(image: Image, box: Float32) -> NDArray[np.uint8]:
+    """``(160, 160, 3)`` uint8 RGB of one box ``x1 y1 x2 y2`` in pixels."""
+    height, width = image.shape[:2]
+    margin = CHIP_MARGIN * (box[2:] - box[:2]) / (CHIP_SIZE - CHIP_MARGIN) / 2
+    x1, y1 = (max(int(v), 0) for v in box[:2] - margin)
+    x2, y2 = int(min(box[2] + margin[0], width)), int(min(box[3] + margin[1], height))
+    # A box wholly outside the picture still needs one pixel to cut.
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
+    crop = np.ascontiguousarray(image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)])
+    resized = Pillow.fromarray(crop).resize(
+        (CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR
+    )
+    return np.asarray(resized)
+
+
+def frontality(landmarks: Float32) -> float:
+    """1 when the nose stands midway between the eyes, 0 in full profile.
+
+    ``landmarks``: ``(5, 2)`` left eye, right eye, nose, left and right mouth corner.
+    """
+    left, right, nose = landmarks[:3]
+    across = right - left
+    span = float(across @ across)
+    if span < 1.0:  # the eyes lie on each other: the face is seen from the side
+        return 0.0
+    along = float((nose - left) @ across) / span
+    return max(0.0, 1.0 - 2.0 * abs(along - 0.5))
+
+
+def sharpness(chip: NDArray[np.uint8]) -> float:
+    """0 to 1, from the variance of the Laplacian of the chip's brightness."""
+    grey = chip.astype(np.float32).mean(axis=2)
+    laplacian = (
+        grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+    )
+    return min(1.0, float(laplacian.var()) / SHARP)
+
+
+def pose_quality(box: Float32, landmarks: Float32, score: float) -> float:
+    """0 to 1 from size, frontality and score: all that is known before the crop is made."""
+    size = min(1.0, float(box[3] - box[1]) / LARGE_PX)
+    return size * (0.25 + 0.75 * frontality(landmarks)) * score
+
+
+def chip_quality(pose: float, chip: NDArray[np.uint8]) -> float:
+    """0 to 1; never above ``pose``, so that a chip need not be made to know it is worse."""
+    return pose * (0.5 + 0.5 * sharpness(chip))

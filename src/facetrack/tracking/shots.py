@@ -1,0 +1,74 @@
+"""Finds hard cuts from how much a coarse picture changes from one frame to the next.
+
+A cut is a change that stands out from the changes around it (so motion is none) and stays (so a
+flash is none). The decision on a frame needs the ``LAG`` frames after it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from facetrack.types import Float32, Image
+
+LAG = 2
+"""Frames after a frame that must be seen before it can be judged."""
+GRID = (36, 64)
+"""Rows and columns of the sampled picture."""
+MIN_CHANGE = 8.0
+"""Mean absolute change (of 255) below which nothing is a cut, however still the surroundings."""
+STANDS_OUT = 3.0
+"""How many times the mean change of its neighbours a cut's change is."""
+STAYS = 0.5
+"""Share of the change that must remain one frame later; a flash falls back below it."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    coarse: Float32
+    change: float
+
+
+class ShotDetector:
+    """Feed every frame in order; answers for the frame ``LAG`` frames back."""
+
+    def __init__(self) -> None:
+        self._seen: deque[_Seen] = deque(maxlen=2 * LAG + 1)
+        self._pushed = 0
+
+    def push(self, image: Image) -> bool | None:
+        """Whether the frame pushed ``LAG`` frames ago starts a shot; None for the first ones."""
+        coarse = _coarse(image)
+        change = _difference(self._seen[-1].coarse, coarse) if self._seen else 0.0
+        self._seen.append(_Seen(coarse, change))
+        self._pushed += 1
+        return self._judge(len(self._seen) - 1 - LAG) if self._pushed > LAG else None
+
+    def flush(self) -> list[bool]:
+        """The answers still owed after the last frame."""
+        owed = min(LAG, self._pushed)
+        return [self._judge(len(self._seen) - back) for back in range(owed, 0, -1)]
+
+    def _judge(self, i: int) -> bool:
+        seen = self._seen
+        change = seen[i].change
+        if i == 0 or change < MIN_CHANGE:
+            return False
+        first = max(1, i - LAG)
+        around = [seen[j].change for j in range(first, min(len(seen), i + LAG + 1)) if j != i]
+        if around and change < STANDS_OUT * float(np.mean(around)):
+            return False
+        if i + 1 < len(seen):
+            return _difference(seen[i - 1].coarse, seen[i + 1].coarse) > STAYS * change
+        return True
+
+
+def _coarse(image: Image) -> Float32:
+    height, width = image.shape[:2]
+    rows = (np.arange(GRID[0]) * 2 + 1) * height // (2 * GRID[0])
+    columns = (np.arange(GRID[1]) * 2 + 1) * width // (2 * GRID[1])
+    return image[rows[:, None], columns].astype(np.float32)
+
+
+def _difference(before: Float32, after: Float32) -> float:
+    return float(np.abs(before - after).mean())

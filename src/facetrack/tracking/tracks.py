@@ -1,0 +1,118 @@
+"""A track: one face followed from frame to frame inside one shot."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrack.recognition.chips import chip_quality, face_chip, pose_quality
+from facetrack.types import Float32, Frame
+
+CHIP_SPACING = 12
+"""Frames that share one kept chip, so that a track's chips show different moments."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """One row of ``faces.parquet`` before its person is known."""
+
+    frame: int
+    time_s: float
+    box: Float32
+    """``(4,)`` x1 y1 x2 y2."""
+    landmarks: Float32
+    """``(5, 2)``."""
+    score: float
+    source: str
+    """``detected`` or ``interpolated``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A face crop kept for the embedding."""
+
+    frame: int
+    quality: float
+    pixels: NDArray[np.uint8]
+    """``(160, 160, 3)`` uint8 RGB."""
+
+
+@dataclass
+class Track:
+    """Holds at most ``max_chips`` crops (77 kB each) and one small row a frame."""
+
+    id: int
+    max_chips: int
+    faces: list[TrackedFace] = field(default_factory=list)
+    chips: list[Chip] = field(default_factory=list)
+    velocity: Float32 = field(default_factory=lambda: np.zeros(4, np.float32))
+    """Change of the box a frame, smoothed."""
+    reference: Float32 | None = None
+    """Embedding of the best chip, made only when the association needs it."""
+
+    @property
+    def first_frame(self) -> int:
+        return self.faces[0].frame
+
+    @property
+    def last_frame(self) -> int:
+        return self.faces[-1].frame
+
+    @property
+    def detected(self) -> list[TrackedFace]:
+        return [f for f in self.faces if f.source == "detected"]
+
+    def predicted_box(self, frame: int) -> Float32:
+        """``(4,)`` where the face should be at ``frame``, moving on as it did."""
+        ahead = frame - self.last_frame
+        # A face that was lost is not thrown far: its motion is trusted for a few frames only.
+        return self.faces[-1].box + self.velocity * np.float32(min(ahead, 3))
+
+    def add(self, frame: Frame, box: Float32, landmarks: Float32, score: float) -> None:
+        """Continues the track; frames in between get interpolated rows."""
+        face = TrackedFace(frame.index, frame.time_s, box, landmarks, score, "detected")
+        if self.faces:
+            step = (box - self.faces[-1].box) / np.float32(frame.index - self.last_frame)
+            self.velocity = np.float32(0.5) * (self.velocity + step)
+        self.faces.append(face)
+        self._keep_chip(frame, face)
+
+    def bridge(self, times_s: dict[int, float], until: TrackedFace) -> list[TrackedFace]:
+        """Interpolated rows strictly between the last face and ``until``."""
+        last, rows = self.faces[-1], []
+        for frame in range(last.frame + 1, until.frame):
+            share = np.float32((frame - last.frame) / (until.frame - last.frame))
+            rows.append(
+                TrackedFace(
+                    frame,
+                    times_s[frame],
+                    last.box + share * (until.box - last.box),
+                    last.landmarks + share * (until.landmarks - last.landmarks),
+                    min(last.score, until.score),
+                    "interpolated",
+                )
+            )
+        return rows
+
+    def _keep_chip(self, frame: Frame, face: TrackedFace) -> None:
+        """Keeps the best chip of each stretch of frames, and of these the best few."""
+        bound = pose_quality(face.box, face.landmarks, face.score)
+        stretch = frame.index // CHIP_SPACING
+        rival = next((c for c in self.chips if c.frame // CHIP_SPACING == stretch), None)
+        if rival is None and len(self.chips) >= self.max_chips:
+            rival = min(self.chips, key=lambda c: c.quality)
+        if rival is not None and bound <= rival.quality:
+            return
+        pixels = face_chip(frame.image, face.box)
+        quality = chip_quality(bound, pixels)
+        if rival is not None:
+            if quality <= rival.quality:
+                return
+            self.chips.remove(rival)
+        if quality > max((c.quality for c in self.chips), default=0.0):
+            self.reference = None
+        self.chips.append(Chip(frame.index, quality, pixels))
+
+    @property
+    def best_chip(self) -> Chip:
+        return max(self.chips, key=lambda c: c.quality)
