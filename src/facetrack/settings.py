@@ -69,6 +69,9 @@ class IdentitySettings:
     def __post_init__(self) -> None:
         require(self.recognizer in ("casia", "vggface2"), "recognizer", self.recognizer,
                 "casia or vggface2")
+        if self.recognizer == "vggface2":
+            require(self.weights is not None, "weights", self.weights,
+                    "a checkpoint's path (--weights FILE) when recognizer is vggface2")
         require(self.faces_per_track >= 1, "faces_per_track", self.faces_per_track, "1 or more")
         require(-1 < self.threshold < 1, "threshold", self.threshold, "between -1 and 1")
 

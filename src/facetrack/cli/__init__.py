@@ -1,0 +1,41 @@
+"""The command line: parses, calls the library, prints. What ends it with which code is here."""
+
+import sys
+from typing import NoReturn
+
+from facetrack.errors import FacetrackError
+
+INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Entry point of ``facetrack``; errors become one line and an exit code."""
+    import click
+
+    from facetrack.cli.commands import app
+
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = app(standalone_mode=False)
+    except FacetrackError as error:
+        if debug:
+            raise
+        _say(str(error))
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted; nothing half-written is left")
+        code = INTERRUPTED
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}; choose another output folder or free some space")
+        code = 5
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(line: str) -> None:
+    print(f"facetrack: {line}", file=sys.stderr)

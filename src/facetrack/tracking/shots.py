@@ -17,8 +17,8 @@ GRID = (36, 64)
 """Rows and columns of the sampled picture."""
 MIN_CHANGE = 8.0
 """Mean absolute change (of 255) below which nothing is a cut, however still the surroundings."""
-STANDS_OUT = 3.0
-"""How many times the mean change of its neighbours a cut's change is."""
+STANDS_OUT = 2.0
+"""How many times the median change of its neighbours a cut's change is."""
 STAYS = 0.5
 """Share of the change that must remain one frame later; a flash falls back below it."""
 
@@ -56,11 +56,15 @@ class ShotDetector:
             return False
         first = max(1, i - LAG)
         around = [seen[j].change for j in range(first, min(len(seen), i + LAG + 1)) if j != i]
-        if around and change < STANDS_OUT * float(np.mean(around)):
+        if around and change < STANDS_OUT * float(np.median(around)):
             return False
-        if i + 1 < len(seen):
-            return _difference(seen[i - 1].coarse, seen[i + 1].coarse) > STAYS * change
-        return True
+        # The first edge of a flash goes back one frame later, its second edge two frames back.
+        around_flash = [(i - 1, i + 1), (i - 2, i)]
+        return all(
+            _difference(seen[a].coarse, seen[b].coarse) > STAYS * change
+            for a, b in around_flash
+            if a >= 0 and b < len(seen)
+        )
 
 
 def _coarse(image: Image) -> Float32:

@@ -1,0 +1,200 @@
+"""The commands of ``facetrack``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetrack.cli.config import as_toml, load_settings
+from facetrack.settings import Settings
+
+app = typer.Typer(
+    help="Who is on screen when, and face-centred clips of the people you choose.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets one in it.")]
+Config = Annotated[Path | None, typer.Option(help="TOML file; see `facetrack config`.")]
+Start = Annotated[float | None, typer.Option(help="Seconds of the video to skip.")]
+Duration = Annotated[float | None, typer.Option(help="Seconds to read from there.")]
+Device = Annotated[str | None, typer.Option(help="Where the networks run: cpu.")]
+MinFace = Annotated[int | None, typer.Option(help="Smallest face to look for, pixels.")]
+Recognizer = Annotated[str | None, typer.Option(help="casia (comes along) or vggface2.")]
+Weights = Annotated[Path | None, typer.Option(help="Weight file for vggface2.")]
+Threshold = Annotated[float | None, typer.Option(help="Similarity that makes one person, -1 to 1.")]
+Target = Annotated[
+    str | None, typer.Option(help="most-frequent, first, largest, all, or a person's number.")
+]
+Size = Annotated[int | None, typer.Option(help="Side of a clip in pixels.")]
+SegmentLength = Annotated[float | None, typer.Option(help="Longest clip in seconds.")]
+MaxGap = Annotated[int | None, typer.Option(help="Frames without the target that cut a span.")]
+Jobs = Annotated[int | None, typer.Option(help="Clips encoded side by side.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be made; write nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line a video on standard output.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no table.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+
+
+@app.command()
+def run(
+    videos: Videos,
+    out: Out = Path("out"),
+    config: Config = None,
+    start: Start = None,
+    duration: Duration = None,
+    device: Device = None,
+    min_face: MinFace = None,
+    recognizer: Recognizer = None,
+    weights: Weights = None,
+    threshold: Threshold = None,
+    target: Target = None,
+    size: Size = None,
+    segment_length: SegmentLength = None,
+    max_gap: MaxGap = None,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Analyse videos and make clips of the people you choose."""
+    from facetrack.cli.job import run_videos
+
+    settings = load_settings(
+        config,
+        {
+            **_analysis_flags(start, duration, device, min_face, recognizer, weights, threshold),
+            "clips": _clip_flags(target, size, segment_length, max_gap, jobs),
+        },
+    )
+    return run_videos(videos, out, settings, clips=True, dry_run=dry_run, json=json, quiet=quiet)
+
+
+@app.command()
+def analyze(
+    videos: Videos,
+    out: Out = Path("out"),
+    config: Config = None,
+    start: Start = None,
+    duration: Duration = None,
+    device: Device = None,
+    min_face: MinFace = None,
+    recognizer: Recognizer = None,
+    weights: Weights = None,
+    threshold: Threshold = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Say who is on screen when; no clips."""
+    from facetrack.cli.job import run_videos
+
+    settings = load_settings(
+        config,
+        _analysis_flags(start, duration, device, min_face, recognizer, weights, threshold),
+    )
+    return run_videos(videos, out, settings, clips=False, dry_run=dry_run, json=json, quiet=quiet)
+
+
+@app.command()
+def render(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
+    ],
+    config: Config = None,
+    target: Target = None,
+    size: Size = None,
+    segment_length: SegmentLength = None,
+    max_gap: MaxGap = None,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Make clips from analyses, without detecting again."""
+    from facetrack.cli.job import render_folders
+
+    settings = load_settings(
+        config, {"clips": _clip_flags(target, size, segment_length, max_gap, jobs)}
+    )
+    return render_folders(folders, settings, dry_run=dry_run, json=json, quiet=quiet)
+
+
+@app.command()
+def demo(
+    out: Out = Path("facetrack-demo"),
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Make a short sample with real people and run the job on it."""
+    from platformdirs import user_cache_dir
+
+    from facetrack.cli.job import run_videos
+    from facetrack.demo import make_sample, sample_media
+
+    media = sample_media(Path(user_cache_dir("facetrack")))
+    out.mkdir(parents=True, exist_ok=True)
+    sample = make_sample(media, out / "sample.mp4")
+    settings = load_settings(None, {"clips": {"target": "all", "segment_length_s": 10.0}})
+    return run_videos([sample], out, settings, clips=True, dry_run=False, json=json, quiet=quiet)
+
+
+@app.command()
+def weights(debug: Debug = False) -> int:
+    """List the networks' weight files, where they come from, and whether they are whole."""
+    from facetrack.cli.facts import show_weights
+
+    return show_weights()
+
+
+@app.command()
+def doctor(debug: Debug = False) -> int:
+    """Show what this machine has: decoders, encoders, engines, weights."""
+    from facetrack.cli.facts import show_machine
+
+    return show_machine()
+
+
+@app.command("config")
+def show_config(debug: Debug = False) -> None:
+    """Print every setting with its default and meaning, as a TOML file."""
+    typer.echo(as_toml(Settings()), nl=False)
+
+
+def _analysis_flags(
+    start: float | None,
+    duration: float | None,
+    device: str | None,
+    min_face: int | None,
+    recognizer: str | None,
+    weights: Path | None,
+    threshold: float | None,
+) -> dict[str, dict[str, object]]:
+    return {
+        "decode": {"start_s": start, "duration_s": duration},
+        "detection": {"device": device, "min_face": min_face},
+        "identity": {"recognizer": recognizer, "weights": weights, "threshold": threshold},
+    }
+
+
+def _clip_flags(
+    target: str | None,
+    size: int | None,
+    segment_length: float | None,
+    max_gap: int | None,
+    jobs: int | None,
+) -> dict[str, object]:
+    return {
+        "target": target,
+        "size": size,
+        "segment_length_s": segment_length,
+        "max_gap": max_gap,
+        "jobs": jobs,
+    }

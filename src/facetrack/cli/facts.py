@@ -1,0 +1,94 @@
+"""What ``facetrack weights`` and ``facetrack doctor`` show."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import av
+from av.codec import Codec
+from rich.console import Console
+from rich.table import Table
+
+from facetrack.errors import WeightsError
+from facetrack.models.weights import FILES, WeightFile, cache_folder, verified_bytes
+
+DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
+ENCODERS = ("libx264", "aac")
+PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "torch")
+
+
+def show_weights() -> int:
+    """Lists each file with its source and state; 2 when one is missing or another than expected."""
+    table = Table(title="weights", show_lines=True)
+    for column in ("name", "network", "trained on", "licence", "from", "state"):
+        table.add_column(column, overflow="fold")
+    states = {file.name: _state(file) for file in FILES.values()}
+    for file in FILES.values():
+        source = f"{file.package}: {file.file}\nsha256 {file.sha256[:16]}..."
+        table.add_row(file.name, file.network, file.training_data, file.licence, source,
+                      states[file.name])
+    console = Console()
+    console.print(table)
+    console.print(f"converted copies: {cache_folder()}", highlight=False)
+    console.print(
+        "vggface2: give a facenet-pytorch checkpoint with --recognizer vggface2 --weights FILE; "
+        "its terms: THIRD_PARTY.md",
+        highlight=False,
+    )
+    return 0 if all(state == "verified" for state in states.values()) else WeightsError.exit_code
+
+
+def show_machine() -> int:
+    """Lists what the pipeline would use; 2 when something it needs is missing."""
+    import openvino
+
+    table = Table(title="this machine")
+    table.add_column("what")
+    table.add_column("found", overflow="fold")
+    needed = {
+        **{f"decoder {name}": _codec(name, "r") for name in DECODERS},
+        **{f"encoder {name}": _codec(name, "w") for name in ENCODERS},
+        **{f"weights {file.name}": _state(file) for file in FILES.values()},
+    }
+    core = openvino.Core()
+    devices = {
+        f"engine openvino {d}": core.get_property(d, "FULL_DEVICE_NAME")
+        for d in core.available_devices
+    }
+    libav = ", ".join(f"{n} {'.'.join(map(str, v))}" for n, v in av.library_versions.items())
+    rows = {
+        "system": f"{platform.platform()}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores",
+        **{f"package {name}": _version(name) for name in PACKAGES},
+        "libav": libav,
+        **devices,
+        **needed,
+    }
+    for what, found in rows.items():
+        table.add_row(what, found)
+    Console().print(table)
+    missing = [what for what, found in needed.items() if found not in ("yes", "verified")]
+    return WeightsError.exit_code if missing else 0
+
+
+def _state(file: WeightFile) -> str:
+    try:
+        verified_bytes(file)
+    except WeightsError as error:
+        return str(error)
+    return "verified"
+
+
+def _codec(name: str, mode: str) -> str:
+    try:
+        Codec(name, mode)  # type: ignore[arg-type]
+    except av.codec.codec.UnknownCodecError:
+        return "missing"
+    return "yes"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,162 @@
+"""Runs the job over the videos of one command and says what came of each."""
+
+import json as jsonlib
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from facetrack import api
+from facetrack.analysis import Analysis
+from facetrack.cli.progress import ProgressView
+from facetrack.clips.render import ClipResult, plan_clips
+from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
+from facetrack.settings import ClipSettings, Settings
+
+
+def run_videos(
+    videos: Sequence[Path],
+    out: Path,
+    settings: Settings,
+    *,
+    clips: bool,
+    dry_run: bool,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Analyses every video; one that fails does not stop the others.
+
+    Returns the exit code: the first failure's, in the order of the videos.
+    """
+    folders = _folders(videos, out)
+    if not dry_run:
+        out.mkdir(parents=True, exist_ok=True)
+    engine = OpenVinoEngine(settings.detection, settings.identity)
+    code = 0
+    for video, folder in zip(videos, folders, strict=True):
+        try:
+            with ProgressView(video.name, quiet) as view:
+                analysis = api.analyze(
+                    video, settings, on_progress=view.analysed, engine=engine
+                )
+                for warning in analysis.warnings:
+                    _warn(f"{video}: {warning}")
+                if not dry_run:
+                    analysis.save(folder)
+                made = _clips(analysis, folder, settings.clips, dry_run, view) if clips else []
+            _show(analysis, folder, made, dry_run=dry_run, json=json, quiet=quiet)
+            code = code or _code_of(analysis, made)
+        except FacetrackError as error:
+            _warn(str(error))
+            code = code or error.exit_code
+    return code
+
+
+def render_folders(
+    folders: Sequence[Path], settings: Settings, *, dry_run: bool, json: bool, quiet: bool
+) -> int:
+    """Makes clips from finished analyses; returns the exit code."""
+    code = 0
+    for folder in folders:
+        try:
+            analysis = Analysis.load(folder)
+            with ProgressView(folder.name, quiet) as view:
+                made = _clips(analysis, folder, settings.clips, dry_run, view)
+            _show(analysis, folder, made, dry_run=dry_run, json=json, quiet=quiet)
+            code = code or _code_of(replace(analysis, damaged=False), made)
+        except FacetrackError as error:
+            _warn(str(error))
+            code = code or error.exit_code
+    return code
+
+
+def _clips(
+    analysis: Analysis, folder: Path, settings: ClipSettings, dry_run: bool, view: ProgressView
+) -> list[ClipResult]:
+    planned = plan_clips(analysis, settings)
+    if dry_run:
+        _say_plan(folder, planned)
+        return []
+    view.start_clips(len(planned))
+    made = api.render(analysis, folder, settings, on_clip=lambda _: view.clip_done())
+    for clip in made:
+        if clip.error:
+            _warn(f"{clip.path}: {clip.error}")
+    return made
+
+
+def _say_plan(folder: Path, planned: Iterable[object]) -> None:
+    for segment in planned:
+        person, index = segment.person, segment.index  # type: ignore[attr-defined]
+        start_s, end_s = segment.start_s, segment.end_s  # type: ignore[attr-defined]
+        name = f"clips/person_{person:02}/person_{person:02}_{index:04}.mp4"
+        print(f"would write {folder / name}  {start_s:.3f} - {end_s:.3f} s")
+
+
+def _folders(videos: Sequence[Path], out: Path) -> list[Path]:
+    """``OUT/<stem>`` for each; two videos of one name would overwrite each other."""
+    folders = [out / video.stem for video in videos]
+    twice = [str(f) for f, n in Counter(folders).items() if n > 1]
+    if twice:
+        raise UsageError(f"two videos would both write {twice[0]}; run them with different -o")
+    return folders
+
+
+def _code_of(analysis: Analysis, made: Sequence[ClipResult]) -> int:
+    if any(clip.error for clip in made):
+        return ClipError.exit_code
+    return InputError.exit_code if analysis.damaged else 0
+
+
+def _show(
+    analysis: Analysis,
+    folder: Path,
+    made: Sequence[ClipResult],
+    *,
+    dry_run: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    written = [clip for clip in made if not clip.error]
+    if json:
+        line = {
+            "video": str(analysis.info.path),
+            "out": None if dry_run else str(folder),
+            "frames": analysis.info.frame_count,
+            "people": len(analysis.people),
+            "clips": len(written),
+            "dropped": len(analysis.dropped),
+            "warnings": analysis.warnings,
+            **analysis.performance,
+        }
+        print(jsonlib.dumps(line), flush=True)
+    elif not quiet:
+        _table(analysis, folder, len(written), dry_run)
+
+
+def _table(analysis: Analysis, folder: Path, clips: int, dry_run: bool) -> None:
+    speed = analysis.performance.get("frames_per_second")
+    table = Table(title=f"{analysis.info.path.name}: {analysis.info.frame_count} frames, "
+                        f"{analysis.info.duration_s:.2f} s, {speed} frames/s")
+    for column in ("person", "seconds", "frames", "on screen"):
+        table.add_column(column, justify="left" if column == "on screen" else "right")
+    for person in analysis.people:
+        spans = [i for i in analysis.intervals if i.person == person.id]
+        shown = ", ".join(f"{s.start_s:.2f}-{s.end_s:.2f}" for s in spans[:4])
+        more = f" and {len(spans) - 4} more" if len(spans) > 4 else ""
+        table.add_row(
+            str(person.id), f"{person.seconds:.2f}", str(person.frames), shown + more
+        )
+    console = Console()
+    console.print(table)
+    if not dry_run:
+        console.print(f"{clips} clips, timeline and faces in {folder}", highlight=False)
+
+
+def _warn(line: str) -> None:
+    print(f"facetrack: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,203 @@
+"""Builds the four networks as OpenVINO graphs from their arrays.
+
+Everything around them that is arithmetic goes into the graph too: the area resize and
+normalisation before P-Net, the preprocessing and the L2 norm of InceptionResnetV1.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from facetrack.models.convert import BATCH_NORM_EPSILON, Tensors
+
+PIXEL_MEAN = np.float32(127.5)
+DETECTOR_SCALE = np.float32(0.0078125)
+EMBEDDER_SCALE = np.float32(1 / 128)
+
+
+class _Layers:
+    """The layers that the networks share; ``(n, channels, height, width)`` throughout."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self._tensors = tensors
+
+    def conv(
+        self, x: ov.Node, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)
+    ) -> ov.Node:
+        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
+        y = ops.convolution(x, weight, [stride, stride], list(pad), list(pad), [1, 1])
+        return ops.add(y, bias.reshape(1, -1, 1, 1))
+
+    def conv_relu(
+        self, x: ov.Node, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)
+    ) -> ov.Node:
+        return ops.relu(self.conv(x, f"{name}.conv", stride, pad))
+
+    def prelu(self, x: ov.Node, name: str) -> ov.Node:
+        return ops.prelu(x, self._tensors[f"{name}.weight"])
+
+    def dense(self, x: ov.Node, name: str) -> ov.Node:
+        y = ops.matmul(x, self._tensors[f"{name}.weight"], False, True)
+        return ops.add(y, self._tensors[f"{name}.bias"])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._tensors[name]
+
+
+def pyramid_pnet(
+    tensors: Tensors, height: int, width: int, sizes: Sequence[tuple[int, int]]
+) -> ov.Model:
+    """P-Net over the whole pyramid of pictures of one size.
+
+    Input ``(n, height, width, 3)`` uint8 RGB. For each ``(height, width)`` of ``sizes`` two
+    outputs: offsets ``(n, 4, h, w)`` and face probability ``(n, h, w)``.
+    """
+    images = ops.parameter([-1, height, width, 3], np.uint8)
+    planes = ops.transpose(ops.convert(images, "f32"), np.array([0, 3, 1, 2]))
+    outputs = []
+    for size in sizes:
+        level = _normalised(ops.adaptive_avg_pool(planes, np.array(size)))
+        outputs += pnet(_Layers(tensors), level)
+    return ov.Model(outputs, [images], "pyramid_pnet")
+
+
+def pnet(layers: _Layers, x: ov.Node) -> list[ov.Node]:
+    x = layers.prelu(layers.conv(x, "conv1"), "prelu1")
+    x = _pool(x, 2, ceil=True)
+    x = layers.prelu(layers.conv(x, "conv2"), "prelu2")
+    x = layers.prelu(layers.conv(x, "conv3"), "prelu3")
+    return [layers.conv(x, "conv4_2"), _face_probability(layers.conv(x, "conv4_1"))]
+
+
+def rnet(tensors: Tensors) -> ov.Model:
+    """``(n, 24, 24, 3)`` float32 0..255 RGB to offsets ``(n, 4)`` and probability ``(n,)``."""
+    layers = _Layers(tensors)
+    crops = ops.parameter([-1, 24, 24, 3], np.float32)
+    x = _normalised(ops.transpose(crops, np.array([0, 3, 1, 2])))
+    x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
+    x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
+    x = layers.prelu(layers.conv(x, "conv3"), "prelu3")
+    x = layers.prelu(layers.dense(_flat(x), "dense4"), "prelu4")
+    outputs = [layers.dense(x, "dense5_2"), _face_probability(layers.dense(x, "dense5_1"))]
+    return ov.Model(outputs, [crops], "rnet")
+
+
+def onet(tensors: Tensors) -> ov.Model:
+    """``(n, 48, 48, 3)`` float32 0..255 RGB to offsets, landmarks ``(n, 10)``, probability."""
+    layers = _Layers(tensors)
+    crops = ops.parameter([-1, 48, 48, 3], np.float32)
+    x = _normalised(ops.transpose(crops, np.array([0, 3, 1, 2])))
+    x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
+    x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
+    x = _pool(layers.prelu(layers.conv(x, "conv3"), "prelu3"), 2, ceil=True)
+    x = layers.prelu(layers.conv(x, "conv4"), "prelu4")
+    x = layers.prelu(layers.dense(_flat(x), "dense5"), "prelu5")
+    outputs = [
+        layers.dense(x, "dense6_2"),
+        layers.dense(x, "dense6_3"),
+        _face_probability(layers.dense(x, "dense6_1")),
+    ]
+    return ov.Model(outputs, [crops], "onet")
+
+
+def inception_resnet_v1(tensors: Tensors) -> ov.Model:
+    """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
+    net = _Layers(tensors)
+    chips = ops.parameter([-1, 160, 160, 3], np.uint8)
+    x = ops.transpose(ops.convert(chips, "f32"), np.array([0, 3, 1, 2]))
+    x = ops.multiply(ops.subtract(x, PIXEL_MEAN), EMBEDDER_SCALE)
+    x = net.conv_relu(x, "conv2d_1a", stride=2)
+    x = net.conv_relu(x, "conv2d_2a")
+    x = net.conv_relu(x, "conv2d_2b", pad=(1, 1))
+    x = _pool(x, 3)
+    x = net.conv_relu(x, "conv2d_3b")
+    x = net.conv_relu(x, "conv2d_4a")
+    x = net.conv_relu(x, "conv2d_4b", stride=2)
+    for i in range(5):
+        x = _block35(net, x, f"repeat_1.{i}")
+    x = _mixed_6a(net, x)
+    for i in range(10):
+        x = _block(net, x, f"repeat_2.{i}", reach=3, scale=0.10)
+    x = _mixed_7a(net, x)
+    for i in range(5):
+        x = _block(net, x, f"repeat_3.{i}", reach=1, scale=0.20)
+    x = _block(net, x, "block8", reach=1, scale=1.0, relu=False)
+    x = ops.reduce_mean(x, np.array([2, 3]), False)
+    x = ops.matmul(x, net["last_linear.weight"], False, True)
+    gain = net["last_bn.weight"] / np.sqrt(net["last_bn.running_var"] + BATCH_NORM_EPSILON)
+    shift = net["last_bn.bias"] - net["last_bn.running_mean"] * gain
+    x = ops.add(ops.multiply(x, gain), shift)
+    x = ops.normalize_l2(x, np.array([1]), 1e-10, "add")
+    return ov.Model([x], [chips], "inception_resnet_v1")
+
+
+def _block35(net: _Layers, x: ov.Node, name: str) -> ov.Node:
+    a = net.conv_relu(x, f"{name}.branch0")
+    b = net.conv_relu(x, f"{name}.branch1.0")
+    b = net.conv_relu(b, f"{name}.branch1.1", pad=(1, 1))
+    c = net.conv_relu(x, f"{name}.branch2.0")
+    c = net.conv_relu(c, f"{name}.branch2.1", pad=(1, 1))
+    c = net.conv_relu(c, f"{name}.branch2.2", pad=(1, 1))
+    return _residual(net, x, [a, b, c], name, 0.17, relu=True)
+
+
+def _block(
+    net: _Layers, x: ov.Node, name: str, reach: int, scale: float, relu: bool = True
+) -> ov.Node:
+    """Block17 (kernels of 7, reach 3) and Block8 (kernels of 3, reach 1)."""
+    a = net.conv_relu(x, f"{name}.branch0")
+    b = net.conv_relu(x, f"{name}.branch1.0")
+    b = net.conv_relu(b, f"{name}.branch1.1", pad=(0, reach))
+    b = net.conv_relu(b, f"{name}.branch1.2", pad=(reach, 0))
+    return _residual(net, x, [a, b], name, scale, relu)
+
+
+def _residual(
+    net: _Layers, x: ov.Node, branches: list[ov.Node], name: str, scale: float, relu: bool
+) -> ov.Node:
+    y = net.conv(ops.concat(branches, 1), f"{name}.conv2d")
+    y = ops.add(ops.multiply(y, np.float32(scale)), x)
+    return ops.relu(y) if relu else y
+
+
+def _mixed_6a(net: _Layers, x: ov.Node) -> ov.Node:
+    a = net.conv_relu(x, "mixed_6a.branch0", stride=2)
+    b = net.conv_relu(x, "mixed_6a.branch1.0")
+    b = net.conv_relu(b, "mixed_6a.branch1.1", pad=(1, 1))
+    b = net.conv_relu(b, "mixed_6a.branch1.2", stride=2)
+    return ops.concat([a, b, _pool(x, 3)], 1)
+
+
+def _mixed_7a(net: _Layers, x: ov.Node) -> ov.Node:
+    a = net.conv_relu(x, "mixed_7a.branch0.0")
+    a = net.conv_relu(a, "mixed_7a.branch0.1", stride=2)
+    b = net.conv_relu(x, "mixed_7a.branch1.0")
+    b = net.conv_relu(b, "mixed_7a.branch1.1", stride=2)
+    c = net.conv_relu(x, "mixed_7a.branch2.0")
+    c = net.conv_relu(c, "mixed_7a.branch2.1", pad=(1, 1))
+    c = net.conv_relu(c, "mixed_7a.branch2.2", stride=2)
+    return ops.concat([a, b, c, _pool(x, 3)], 1)
+
+
+def _pool(x: ov.Node, kernel: int, ceil: bool = False) -> ov.Node:
+    rounding = "ceil" if ceil else "floor"
+    pooled = ops.max_pool(
+        x, [2, 2], [1, 1], [0, 0], [0, 0], [kernel, kernel], rounding, "explicit"
+    )
+    return pooled.output(0)
+
+
+def _flat(x: ov.Node) -> ov.Node:
+    """Column by column, as the networks were trained: width, height, channel."""
+    return ops.reshape(ops.transpose(x, np.array([0, 3, 2, 1])), np.array([0, -1]), True)
+
+
+def _normalised(x: ov.Node) -> ov.Node:
+    return ops.multiply(ops.subtract(x, PIXEL_MEAN), DETECTOR_SCALE)
+
+
+def _face_probability(logits: ov.Node) -> ov.Node:
+    """Second of the two classes; the class axis goes."""
+    return ops.gather(ops.softmax(logits, 1), np.array(1), np.array(1))

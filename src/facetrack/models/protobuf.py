@@ -1,0 +1,110 @@
+"""Reads the arrays out of ONNX and frozen TensorFlow files, without either library.
+
+Both are protocol buffers. Only the wire format and the few field numbers that lead to the weight
+arrays are known here (onnx.proto: ModelProto.graph 7, GraphProto.initializer 5, TensorProto;
+TensorFlow: GraphDef.node 1, NodeDef.attr 5, AttrValue.tensor 8, TensorProto).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = tuple[int, int | bytes]
+
+FLOAT = 1
+"""The number of float32 in both formats' data types."""
+
+
+def onnx_arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
+    """Initialisers of an ONNX model, by name."""
+    arrays = {}
+    for graph in _all(data, 7):
+        for tensor in _all(graph, 5):
+            fields = list(_fields(tensor))
+            if dict(fields).get(2) != FLOAT:
+                continue
+            dims = _integers([v for n, v in fields if n == 1])
+            raw = b"".join(v for n, v in fields if n in (4, 9) and isinstance(v, bytes))
+            name = next(v for n, v in fields if n == 8 and isinstance(v, bytes)).decode()
+            arrays[name] = np.frombuffer(raw, "<f4").reshape(dims)
+    return arrays
+
+
+def tensorflow_arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
+    """Constants of a frozen TensorFlow graph, by node name."""
+    arrays = {}
+    for node in _all(data, 1):
+        for entry in _all(node, 5):
+            for value in _all(entry, 2):
+                for tensor in _all(value, 8):
+                    if (array := _tensorflow_tensor(tensor)) is not None:
+                        arrays[next(_all(node, 1)).decode()] = array
+    return arrays
+
+
+def _tensorflow_tensor(tensor: bytes) -> NDArray[np.float32] | None:
+    fields = list(_fields(tensor))
+    if dict(fields).get(1) != FLOAT:
+        return None
+    shape = [dict(_fields(d)).get(1, 0) for s in _all(tensor, 2) for d in _all(s, 2)]
+    raw = b"".join(v for n, v in fields if n in (4, 5) and isinstance(v, bytes))
+    values = np.frombuffer(raw, "<f4")
+    dims = [int(d) for d in shape]
+    # One stored value stands for a whole array of it.
+    if values.size == 1:
+        return np.full(dims, values[0], np.float32)
+    return values.reshape(dims)
+
+
+def _all(message: bytes, number: int) -> Iterator[bytes]:
+    for n, value in _fields(message):
+        if n == number and isinstance(value, bytes):
+            yield value
+
+
+def _fields(message: bytes) -> Iterator[Field]:
+    """Field number and value: an integer for varints, else the bytes."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        if kind == 2:
+            size, at = _varint(message, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"wire type {kind} is none of protocol buffers'")
+        if at + size > len(message):
+            raise ValueError("the file ends inside a field")
+        yield number, message[at : at + size]
+        at += size
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _integers(values: list[int | bytes]) -> list[int]:
+    """Repeated integers, packed or one by one."""
+    found: list[int] = []
+    for value in values:
+        if isinstance(value, int):
+            found.append(value)
+            continue
+        at = 0
+        while at < len(value):
+            number, at = _varint(value, at)
+            found.append(number)
+    return found

@@ -1,0 +1,90 @@
+"""The cascade gives facenet-pytorch's faces, on real clips, whatever the batch."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.tracking.tracker import iou_matrix
+
+GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "mtcnn.npz"))
+EVERY = 4
+CONFIDENT = 0.95
+PYFEAT_CLIPS = [
+    "WolfgangLanger_Pexels.mp4", "face_noface.mov", "no_face.mp4", "noface_face.mov",
+    "single_face.mp4",
+]  # fmt: skip
+SHARED_CLIPS = [
+    "concert_cuts.mp4", "crowd_1080p.mp4", "man_a.mp4", "man_b.mp4", "woman_c.mp4",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return OpenVinoEngine(DetectionSettings(), IdentitySettings())
+
+
+def frames(clip: Path):
+    with av.open(str(clip)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index % EVERY == 0:
+                yield index, frame.to_ndarray(format="rgb24")
+
+
+def compare(clip: Path, engine):
+    """IoU of each confident box of either side with its partner; 0 where it has none."""
+    reference = GOLDEN[clip.name]
+    ours_matched, theirs_matched = [], []
+    for index, image in frames(clip):
+        faces = engine.detect([image])[0]
+        theirs = reference[reference[:, 0] == index]
+        iou = iou_matrix(theirs[:, 1:5], faces.boxes)
+        rows, columns = linear_sum_assignment(-iou)
+        best_theirs, best_ours = np.zeros(len(theirs)), np.zeros(len(faces))
+        best_theirs[rows] = iou[rows, columns]
+        best_ours[columns] = iou[rows, columns]
+        theirs_matched += list(best_theirs[theirs[:, 5] >= CONFIDENT])
+        ours_matched += list(best_ours[faces.scores >= CONFIDENT])
+    return np.array(theirs_matched), np.array(ours_matched)
+
+
+def check(found):
+    for name, sides in found.items():
+        for matched in sides:
+            share = (matched >= 0.9).mean() if len(matched) else 1.0
+            print(f"{name}: {len(matched)} boxes, {share:.4f} matched")
+            assert share >= 0.97, name
+    for side in (0, 1):
+        together = np.concatenate([sides[side] for sides in found.values()])
+        assert len(together) > 100
+        assert (together >= 0.9).mean() >= 0.99
+        assert np.median(together) >= 0.98
+
+
+def test_same_faces_as_facenet_pytorch_on_pyfeat_clips(pyfeat_data, engine):
+    """99 % of confident boxes matched both ways at IoU 0.9, no clip under 97 %."""
+    check({name: compare(pyfeat_data / name, engine) for name in PYFEAT_CLIPS})
+
+
+def test_same_faces_as_facenet_pytorch_on_shared_clips(shared_media, engine):
+    check({name: compare(shared_media / name, engine) for name in SHARED_CLIPS})
+
+
+def test_a_batch_gives_what_single_pictures_give(pyfeat_data, engine):
+    images = [image for _, image in frames(pyfeat_data / "single_face.mp4")][:5]
+    together = engine.detect(images)
+    for image, faces in zip(images, together, strict=True):
+        alone = engine.detect([image])[0]
+        assert len(alone) == len(faces) == 1
+        np.testing.assert_allclose(alone.boxes, faces.boxes, atol=1e-2)
+        np.testing.assert_allclose(alone.landmarks, faces.landmarks, atol=1e-2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (11, 300), (20, 20), (37, 61)])
+def test_small_pictures_have_no_faces_and_do_no_harm(engine, size):
+    faces = engine.detect([np.full((*size, 3), 128, np.uint8)])[0]
+    assert len(faces) == 0
