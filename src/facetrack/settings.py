@@ -24,8 +24,12 @@ class DecodeSettings:
 
     def __post_init__(self) -> None:
         require(self.start_s >= 0, "start_s", self.start_s, "0 or more")
-        require(self.duration_s is None or self.duration_s > 0, "duration_s", self.duration_s,
-                "more than 0")
+        require(
+            self.duration_s is None or self.duration_s > 0,
+            "duration_s",
+            self.duration_s,
+            "more than 0",
+        )
         require(self.queue_frames >= 1, "queue_frames", self.queue_frames, "1 or more")
         require(self.queue_bytes >= 1, "queue_bytes", self.queue_bytes, "1 or more")
 
@@ -43,8 +47,12 @@ class DetectionSettings:
     def __post_init__(self) -> None:
         require(self.device == "cpu", "device", self.device, "cpu")
         require(self.min_face >= 12, "min_face", self.min_face, "12 or more")
-        require(0.1 <= self.pyramid_factor < 1, "pyramid_factor", self.pyramid_factor,
-                "from 0.1 to below 1")
+        require(
+            0.1 <= self.pyramid_factor < 1,
+            "pyramid_factor",
+            self.pyramid_factor,
+            "from 0.1 to below 1",
+        )
         for name in ("pnet_threshold", "rnet_threshold", "onet_threshold"):
             require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
         require(self.batch_frames >= 1, "batch_frames", self.batch_frames, "1 or more")
@@ -62,27 +70,38 @@ class TrackingSettings:
 @dataclass(frozen=True)
 class IdentitySettings:
     recognizer: str = setting("casia", "Embedding network: casia (comes along) or vggface2.")
-    weights: Path | None = setting(None, "Weight file for vggface2 (.pt or .safetensors).")
+    weights: Path | None = setting(  # noqa: RUF009 - a Path's default is None, nothing is shared
+        None, "Weight file for vggface2 (.pt or .safetensors)."
+    )
     faces_per_track: int = setting(8, "Best faces of a track that are embedded.")
     threshold: float = setting(0.40, "Cosine similarity from which two tracks are one person.")
 
     def __post_init__(self) -> None:
-        require(self.recognizer in ("casia", "vggface2"), "recognizer", self.recognizer,
-                "casia or vggface2")
+        require(
+            self.recognizer in ("casia", "vggface2"),
+            "recognizer",
+            self.recognizer,
+            "casia or vggface2",
+        )
         if self.recognizer == "vggface2":
-            require(self.weights is not None, "weights", self.weights,
-                    "a checkpoint's path (--weights FILE) when recognizer is vggface2")
+            require(
+                self.weights is not None,
+                "weights",
+                self.weights,
+                "a checkpoint's path (--weights FILE) when recognizer is vggface2",
+            )
         require(self.faces_per_track >= 1, "faces_per_track", self.faces_per_track, "1 or more")
         require(-1 < self.threshold < 1, "threshold", self.threshold, "between -1 and 1")
 
 
 @dataclass(frozen=True)
 class ClipSettings:
-    target: str = setting("most-frequent",
-                          "Whom to show: most-frequent, first, largest, all, or a person's number.")
+    target: str = setting(
+        "most-frequent", "Whom to show: most-frequent, first, largest, all, or a person's number."
+    )
     size: int = setting(512, "Width and height of a clip in pixels; even, 64 or more.")
     segment_length_s: float = setting(10.0, "Seconds after which a span is cut into another clip.")
-    min_length_s: float = setting(1.0, "Shortest clip in seconds; what is left below it is dropped.")
+    min_length_s: float = setting(1.0, "Shortest clip in seconds; a shorter rest is dropped.")
     max_gap: int = setting(30, "Frames without the target from which a span is cut.")
     zoom: float = setting(2.0, "Side of the crop in face heights.")
     crf: int = setting(20, "x264 quality: 0 best to 51 worst.")
@@ -90,8 +109,12 @@ class ClipSettings:
     jobs: int | None = setting(None, "Clips encoded side by side; unset: one a core.")
 
     def __post_init__(self) -> None:
-        require(self.size >= 64 and self.size % 2 == 0, "size", self.size,
-                "an even number of pixels, 64 or more")
+        require(
+            self.size >= 64 and self.size % 2 == 0,
+            "size",
+            self.size,
+            "an even number of pixels, 64 or more",
+        )
         require(self.size <= 4096, "size", self.size, "4096 or less")
         require(self.segment_length_s > 0, "segment_length_s", self.segment_length_s, "more than 0")
         require(self.min_length_s >= 0, "min_length_s", self.min_length_s, "0 or more")
@@ -115,7 +138,8 @@ class Settings:
         """JSON-ready: table -> field -> value."""
         return {
             stage.name: {
-                f.name: str(v) if isinstance(v := getattr(getattr(self, stage.name), f.name), Path)
+                f.name: str(v)
+                if isinstance(v := getattr(getattr(self, stage.name), f.name), Path)
                 else v
                 for f in fields(getattr(self, stage.name))
             }

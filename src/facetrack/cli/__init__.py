@@ -10,7 +10,8 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Entry point of ``facetrack``; errors become one line and an exit code."""
-    import click
+    import typer
+    from typer.exceptions import TyperException
 
     from facetrack.cli.commands import app
 
@@ -22,10 +23,10 @@ def main() -> NoReturn:
             raise
         _say(str(error))
         code = error.exit_code
-    except click.ClickException as error:
+    except TyperException as error:
         error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        code = getattr(error, "exit_code", 2)
+    except (KeyboardInterrupt, typer.Abort):
         _say("interrupted; nothing half-written is left")
         code = INTERRUPTED
     except OSError as error:

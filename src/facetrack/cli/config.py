@@ -20,8 +20,10 @@ def load_settings(config: Path | None, flags: dict[str, dict[str, Any]]) -> Sett
     settings = Settings()
     stages = {f.name for f in fields(Settings)}
     if unknown := set(tables) - stages:
-        raise UsageError(f"{config}: no such table: {', '.join(sorted(unknown))}; "
-                         f"there are {', '.join(sorted(stages))}")
+        raise UsageError(
+            f"{config}: no such table: {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(sorted(stages))}"
+        )
     for stage in stages:
         given = dict(tables.get(stage, {}))
         given.update({k: v for k, v in flags.get(stage, {}).items() if v is not None})
@@ -64,7 +66,7 @@ def _fill(stage: Any, given: dict[str, Any], name: str) -> Any:
 
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
-    wanted = [t for t in (get_args(hint) or (hint,)) if t is not NoneType][0]
+    wanted = next(t for t in (get_args(hint) or (hint,)) if t is not NoneType)
     if wanted is Path and isinstance(value, str | Path):
         return Path(value)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):

@@ -25,8 +25,9 @@ def show_weights() -> int:
     states = {file.name: _state(file) for file in FILES.values()}
     for file in FILES.values():
         source = f"{file.package}: {file.file}\nsha256 {file.sha256[:16]}..."
-        table.add_row(file.name, file.network, file.training_data, file.licence, source,
-                      states[file.name])
+        table.add_row(
+            file.name, file.network, file.training_data, file.licence, source, states[file.name]
+        )
     console = Console()
     console.print(table)
     console.print(f"converted copies: {cache_folder()}", highlight=False)

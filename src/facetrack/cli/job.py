@@ -41,9 +41,7 @@ def run_videos(
     for video, folder in zip(videos, folders, strict=True):
         try:
             with ProgressView(video.name, quiet) as view:
-                analysis = api.analyze(
-                    video, settings, on_progress=view.analysed, engine=engine
-                )
+                analysis = api.analyze(video, settings, on_progress=view.analysed, engine=engine)
                 for warning in analysis.warnings:
                     _warn(f"{video}: {warning}")
                 if not dry_run:
@@ -141,17 +139,17 @@ def _show(
 
 def _table(analysis: Analysis, folder: Path, clips: int, dry_run: bool) -> None:
     speed = analysis.performance.get("frames_per_second")
-    table = Table(title=f"{analysis.info.path.name}: {analysis.info.frame_count} frames, "
-                        f"{analysis.info.duration_s:.2f} s, {speed} frames/s")
+    table = Table(
+        title=f"{analysis.info.path.name}: {analysis.info.frame_count} frames, "
+        f"{analysis.info.duration_s:.2f} s, {speed} frames/s"
+    )
     for column in ("person", "seconds", "frames", "on screen"):
         table.add_column(column, justify="left" if column == "on screen" else "right")
     for person in analysis.people:
         spans = [i for i in analysis.intervals if i.person == person.id]
         shown = ", ".join(f"{s.start_s:.2f}-{s.end_s:.2f}" for s in spans[:4])
         more = f" and {len(spans) - 4} more" if len(spans) > 4 else ""
-        table.add_row(
-            str(person.id), f"{person.seconds:.2f}", str(person.frames), shown + more
-        )
+        table.add_row(str(person.id), f"{person.seconds:.2f}", str(person.frames), shown + more)
     console = Console()
     console.print(table)
     if not dry_run:

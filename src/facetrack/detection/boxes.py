@@ -34,9 +34,7 @@ def _suppress(
     kept: list[Indices] = []
     for group in np.unique(groups):
         kept.append(
-            _suppress_one(
-                boxes, order[groups[order] == group], threshold, inclusive, over_smaller
-            )
+            _suppress_one(boxes, order[groups[order] == group], threshold, inclusive, over_smaller)
         )
     if not kept:
         return np.empty(0, np.intp)

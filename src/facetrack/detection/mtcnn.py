@@ -32,7 +32,7 @@ class Networks(Protocol):
     def propose(
         self, images: NDArray[np.uint8], sizes: Sequence[tuple[int, int]]
     ) -> list[tuple[Float32, Float32]]:
-        """``(n, h, w, 3)`` RGB; for each level's size offsets ``(n, 4, y, x)``, scores ``(n, y, x)``."""
+        """``(n, h, w, 3)`` RGB to each level's offsets ``(n, 4, y, x)``, scores ``(n, y, x)``."""
         ...
 
     def refine(self, crops: Float32) -> tuple[Float32, Float32]:
@@ -165,9 +165,7 @@ def _landmarks(boxes: Float32, points: Float32) -> Float32:
 
 
 def _none() -> Candidates:
-    return Candidates(
-        np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp)
-    )
+    return Candidates(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))
 
 
 def _no_faces() -> Faces:

@@ -183,9 +183,7 @@ def _mixed_7a(net: _Layers, x: ov.Node) -> ov.Node:
 
 def _pool(x: ov.Node, kernel: int, ceil: bool = False) -> ov.Node:
     rounding = "ceil" if ceil else "floor"
-    pooled = ops.max_pool(
-        x, [2, 2], [1, 1], [0, 0], [0, 0], [kernel, kernel], rounding, "explicit"
-    )
+    pooled = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [kernel, kernel], rounding, "explicit")
     return pooled.output(0)
 
 

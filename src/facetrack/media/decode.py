@@ -172,9 +172,7 @@ class VideoSource:
         expected = self._header_duration_s()
         have = self._span_end_s if self._decoded else max(0.0, last_s)
         if expected is not None and have < expected - MISSING_TAIL_S:
-            self.warnings.append(
-                f"cut off: {have:.2f} s of {expected:.2f} s could be read"
-            )
+            self.warnings.append(f"cut off: {have:.2f} s of {expected:.2f} s could be read")
 
 
 def _open(path: Path) -> "av.container.InputContainer":

@@ -102,7 +102,7 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
     found = folded(_read_checkpoint(path))
     for name, array in names.items():
         if name not in found:
-            raise WeightsError(f"{path}: no {name} in it; it is not an InceptionResnetV1 checkpoint")
+            raise WeightsError(f"{path}: no {name} in it; not an InceptionResnetV1 checkpoint")
         if found[name].shape != array.shape:
             raise WeightsError(
                 f"{path}: {name} has shape {found[name].shape}, InceptionResnetV1 has {array.shape}"

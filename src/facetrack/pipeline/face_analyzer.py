@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from facetrack.analysis import Shot
 from facetrack.engines.base import Engine
@@ -48,7 +49,7 @@ class AnalyzedFrames:
     def shots(self) -> list[Shot]:
         end = self.first_frame + len(self.times_s)
         edges = [*self.shot_starts, end]
-        return [Shot(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        return [Shot(a, b) for a, b in pairwise(edges)]
 
 
 class FaceAnalyzer:
@@ -65,9 +66,7 @@ class FaceAnalyzer:
         self._settings = settings
         self._on_track = on_track
         self._on_progress = on_progress
-        self._tracker = Tracker(
-            settings.tracking, settings.identity.faces_per_track, engine.embed
-        )
+        self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embed)
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
         """Gives each ended track to ``on_track``; returns the facts of the frames."""

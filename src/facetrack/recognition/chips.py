@@ -26,9 +26,7 @@ def face_chip(image: Image, box: Float32) -> NDArray[np.uint8]:
     # A box wholly outside the picture still needs one pixel to cut.
     x1, y1 = min(x1, width - 1), min(y1, height - 1)
     crop = np.ascontiguousarray(image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)])
-    resized = Pillow.fromarray(crop).resize(
-        (CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR
-    )
+    resized = Pillow.fromarray(crop).resize((CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR)
     return np.asarray(resized)
 
 
