@@ -134,12 +134,11 @@ def demo(
     debug: Debug = False,
 ) -> int:
     """Make a short sample with real people and run the job on it."""
-    from platformdirs import user_cache_dir
-
     from facetrack.cli.job import run_videos
     from facetrack.demo import make_sample, sample_media
+    from facetrack.models.weights import cache_folder
 
-    media = sample_media(Path(user_cache_dir("facetrack")))
+    media = sample_media(cache_folder())
     out.mkdir(parents=True, exist_ok=True)
     sample = make_sample(media, out / "sample.mp4")
     settings = load_settings(None, {"clips": {"target": "all", "segment_length_s": 10.0}})

