@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from facetrack.analysis import Analysis
 from facetrack.clips.crop_path import crop_path
 from facetrack.clips.reframe import reframed
-from facetrack.clips.segments import EPSILON_S, Segment, segments_of
+from facetrack.clips.segments import Segment, segments_of
 from facetrack.clips.target import choose
 from facetrack.errors import ClipError
+from facetrack.media.decode import EPSILON_S
 from facetrack.media.encode import ClipWriter
 from facetrack.media.sound import read_sound, sound_format
 from facetrack.settings import ClipSettings

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.analysis import Interval
+from facetrack.media.decode import EPSILON_S
 from facetrack.settings import ClipSettings
-
-EPSILON_S = 1e-6
-"""Presentation times are sums of fractions; frames this close are at the same time."""
 
 
 @dataclass(frozen=True)

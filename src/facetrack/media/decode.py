@@ -20,6 +20,9 @@ from facetrack.types import Frame, Image, VideoInfo
 
 PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
 
+EPSILON_S = 1e-6
+"""Spans are given in decimal seconds, times are fractions; this close is the same time."""
+
 MISSING_TAIL_S = 0.5
 """How much shorter than its header says a stream may be before it counts as cut off."""
 
@@ -88,9 +91,9 @@ class VideoSource:
         for index, picture in enumerate(self._pictures()):
             time_s = self._time_s(picture, last_s)
             last_s = time_s
-            if time_s < start_s:
+            if time_s < start_s - EPSILON_S:
                 continue
-            if time_s >= end_s:
+            if time_s >= end_s - EPSILON_S:
                 return
             self._decoded += 1
             self._span_end_s = time_s + self._frame_duration_s(picture)

@@ -1,0 +1,88 @@
+"""Makes videos for the tests with libav: joins of real clips, and small synthetic ones."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+RATE = 48000
+
+
+def join_with_hard_cuts(clips: Sequence[Path], out: Path, size: int = 512, fps: int = 25):
+    """One mp4 of all clips with their sound; gives each one's first frame, and the end."""
+    starts = [0]
+    with av.open(str(out), "w") as film:
+        video = film.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "veryfast"})
+        video.width = video.height = size
+        video.pix_fmt = "yuv420p"
+        audio = film.add_stream("aac", rate=RATE, layout="mono")
+        frames = samples = 0
+        for clip in clips:
+            with av.open(str(clip)) as source:
+                for frame in source.decode(video=0):
+                    picture = frame.reformat(size, size, "yuv420p")
+                    picture.pts, picture.time_base = frames, Fraction(1, fps)
+                    film.mux(video.encode(picture))
+                    frames += 1
+            starts.append(frames)
+            wanted = frames * RATE // fps - samples
+            sound = np.zeros((1, wanted), np.float32)
+            with av.open(str(clip)) as source:
+                resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+                parts = [p for f in source.decode(audio=0) for p in resampler.resample(f)]
+                heard = np.concatenate([p.to_ndarray() for p in parts], axis=1)[:, :wanted]
+                sound[:, : heard.shape[1]] = heard
+            chunk = av.AudioFrame.from_ndarray(sound, format="fltp", layout="mono")
+            chunk.sample_rate, chunk.pts = RATE, samples
+            samples += wanted
+            film.mux(audio.encode(chunk))
+        film.mux(video.encode(None))
+        film.mux(audio.encode(None))
+    return starts
+
+
+def make_video(
+    path: Path,
+    frames: int = 30,
+    size: tuple[int, int] = (96, 64),
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    pts: Sequence[int] | None = None,
+    beeps: bool = False,
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+):
+    """Frame ``i`` is grey ``(i * 7) % 200 + 20``; with ``beeps`` frame 10's picture is white and
+    its time is loud. ``pts`` in milliseconds for a variable frame rate, else 25 frames/s."""
+    with av.open(str(path), "w", options=container_options or {}) as film:
+        video = film.add_stream(codec, rate=25, options=options or {})
+        video.width, video.height = size
+        video.pix_fmt = pix_fmt
+        base = Fraction(1, 1000) if pts is not None else Fraction(1, 25)
+        video.time_base = video.codec_context.time_base = base
+        if beeps:
+            audio = film.add_stream("aac", rate=RATE, layout="mono")
+        for i in range(frames):
+            grey = 255 if beeps and i == 10 else (i * 7) % 200 + 20 if not beeps else 40
+            image = np.full((size[1], size[0], 3), grey, np.uint8)
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+            picture.pts = pts[i] if pts is not None else i
+            picture.time_base = base
+            film.mux(video.encode(picture))
+        film.mux(video.encode(None))
+        if beeps:
+            sound = np.zeros((1, frames * RATE // 25), np.float32)
+            at = np.arange(RATE // 25)
+            sound[0, 10 * RATE // 25 :][: len(at)] = 0.8 * np.sin(at * 2 * np.pi * 1000 / RATE)
+            chunk = av.AudioFrame.from_ndarray(sound, format="fltp", layout="mono")
+            chunk.sample_rate, chunk.pts = RATE, 0
+            film.mux(audio.encode(chunk))
+            film.mux(audio.encode(None))
+
+
+def count_frames(path: Path) -> int:
+    """What libav itself decodes."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))

@@ -1,0 +1,109 @@
+"""Every frame comes once, in presentation order, at its presentation time, upright."""
+
+import itertools
+
+import av
+import numpy as np
+import pytest
+
+from facetrack.errors import InputError
+from facetrack.media.decode import VideoSource
+from media import count_frames, make_video
+
+KINDS = [
+    ("mp4", "libx264", "yuv420p", {"bf": "3"}),
+    ("mov", "libx264", "yuv420p10le", {}),
+    ("mkv", "libx265", "yuv420p", {"x265-params": "log-level=none"}),
+    ("mkv", "libx265", "yuv420p10le", {"x265-params": "log-level=none"}),
+    ("webm", "libvpx-vp9", "yuv420p", {"deadline": "realtime"}),
+    ("mp4", "libsvtav1", "yuv420p", {"preset": "12"}),
+    ("avi", "mpeg4", "yuv420p", {}),
+]
+
+
+def read(path, **span):
+    with VideoSource(path) as source:
+        frames = list(source.frames(**span))
+        return frames, source.info(), source.warnings
+
+
+@pytest.mark.parametrize(("suffix", "codec", "pix_fmt", "options"), KINDS)
+def test_no_frame_lost_or_doubled(tmp_path, suffix, codec, pix_fmt, options):
+    """Against libav counting the same file; each grey value shows which frame it is."""
+    path = tmp_path / f"clip.{suffix}"
+    make_video(path, frames=30, codec=codec, pix_fmt=pix_fmt, options=options)
+    frames, info, warnings = read(path)
+    assert len(frames) == count_frames(path) == info.frame_count == 30
+    assert [f.index for f in frames] == list(range(30))
+    assert warnings == []
+    np.testing.assert_allclose([f.time_s for f in frames], np.arange(30) / 25, atol=2e-3)
+    greys = [float(f.image.mean()) for f in frames]
+    np.testing.assert_allclose(greys, [(i * 7) % 200 + 20 for i in range(30)], atol=6)
+
+
+def test_variable_frame_rate_keeps_its_times(tmp_path):
+    pts = [0, 40, 50, 200, 210, 500, 540, 541, 900, 1000]
+    make_video(tmp_path / "vfr.mkv", frames=10, pts=pts)
+    frames, _, _ = read(tmp_path / "vfr.mkv")
+    np.testing.assert_allclose([f.time_s * 1000 for f in frames], pts, atol=1.01)
+
+
+def test_odd_sizes(tmp_path):
+    make_video(tmp_path / "odd.mkv", size=(97, 53), pix_fmt="yuv444p")
+    frames, info, _ = read(tmp_path / "odd.mkv")
+    assert frames[0].image.shape == (53, 97, 3)
+    assert (info.width, info.height) == (97, 53)
+
+
+def test_a_span_keeps_the_frame_numbers_of_the_whole(tmp_path):
+    make_video(tmp_path / "clip.mp4")
+    frames, info, _ = read(tmp_path / "clip.mp4", start_s=0.4, duration_s=0.2)
+    assert [f.index for f in frames] == [10, 11, 12, 13, 14]
+    assert info.frame_count == 5
+
+
+def test_real_clips(pyfeat_data):
+    for name in ("WolfgangLanger_Pexels.mp4", "face_noface.mov", "single_face.mp4"):
+        frames, info, warnings = read(pyfeat_data / name)
+        assert len(frames) == info.frame_count == count_frames(pyfeat_data / name)
+        assert all(a.time_s < b.time_s for a, b in itertools.pairwise(frames))
+        assert warnings == []
+
+
+def test_display_rotation_is_applied(tmp_path):
+    """A picture with a white left half, marked as turned, comes out with white on top."""
+    plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :48] = 255
+    with av.open(str(plain), "w") as film:
+        video = film.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        film.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        film.mux(video.encode(None))
+    # The matrix of a track header (ISO 14496-12, tkhd): identity -> a quarter turn clockwise.
+    one, nought = b"\x00\x01\x00\x00", b"\x00\x00\x00\x00"
+    end = b"\x40\x00\x00\x00"
+    identity = one + nought * 3 + one + nought * 3 + end
+    quarter = nought + one + nought + b"\xff\xff\x00\x00" + nought * 4 + end
+    data = plain.read_bytes()
+    at = data.index(identity, data.index(b"tkhd"))
+    turned.write_bytes(data[:at] + quarter + data[at + 36 :])
+    frames, info, _ = read(turned)
+    assert (info.width, info.height) == (64, 96)
+    assert frames[0].image.shape == (96, 64, 3)
+    # Turned clockwise, what was left is on top.
+    assert frames[0].image[:40].mean() > 240
+    assert frames[0].image[56:].mean() < 15
+
+
+def test_bad_files_say_what_they_are(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("not a video\n" * 100)
+    for name, words in {
+        "none.mp4": "no such file",
+        ".": "is a folder",
+        "empty.mp4": "empty",
+        "text.mp4": "not a video",
+    }.items():
+        with pytest.raises(InputError, match=words):
+            VideoSource(tmp_path / name)
