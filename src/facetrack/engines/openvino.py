@@ -6,6 +6,7 @@ size; the last ``PICTURE_SIZES`` sizes are kept.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -43,7 +44,7 @@ class OpenVinoEngine:
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
         """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
         parts = [
-            self._embedder([chips[i : i + EMBED_BATCH]])[0].copy()
+            _run_padded(self._embedder, chips[i : i + EMBED_BATCH])[0]
             for i in range(0, len(chips), EMBED_BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, 512), np.float32)
@@ -64,12 +65,12 @@ class _OpenVinoMtcnn:
         return [(outputs[2 * i], outputs[2 * i + 1]) for i in range(len(sizes))]
 
     def refine(self, crops: Float32) -> tuple[Float32, Float32]:
-        found = self._rnet([crops])
-        return found[0], found[1]
+        offsets, scores = _run_padded(self._rnet, crops)
+        return offsets, scores
 
     def decide(self, crops: Float32) -> tuple[Float32, Float32, Float32]:
-        found = self._onet([crops])
-        return found[0], found[1], found[2]
+        offsets, points, scores = _run_padded(self._onet, crops)
+        return offsets, points, scores
 
     def _pnet(
         self, height: int, width: int, sizes: tuple[tuple[int, int], ...]
@@ -82,6 +83,19 @@ class _OpenVinoMtcnn:
                 self._pnets.popitem(last=False)
         self._pnets.move_to_end(key)
         return self._pnets[key]
+
+
+def _run_padded(network: ov.CompiledModel, batch: NDArray[Any]) -> list[Float32]:
+    """Runs the batch filled up to a power of two; outputs of the fill are cut off.
+
+    OpenVINO prepares kernels anew for every batch size it has not seen: with few sizes it does so
+    a few times, with as many sizes as there are candidates in a frame it hardly does else.
+    """
+    n = len(batch)
+    fill = (1 << (n - 1).bit_length()) - n
+    padded = np.concatenate([batch, np.zeros((fill, *batch.shape[1:]), batch.dtype)])
+    outputs = network([padded])
+    return [outputs[i][:n].copy() for i in range(len(network.outputs))]
 
 
 def _embedder(identity: IdentitySettings) -> ov.CompiledModel:
