@@ -172,7 +172,7 @@ class Analysis:
         with whole_file(folder / "frames.parquet") as path:
             pq.write_table(frames, path)
         with whole_file(folder / "embeddings.npz") as path, path.open("wb") as file:
-            np.savez(file, **{str(track): e for track, e in self.embeddings.items()})
+            np.savez(file, allow_pickle=False, **{str(t): e for t, e in self.embeddings.items()})
         with whole_file(folder / "timeline.json") as path:
             path.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
 

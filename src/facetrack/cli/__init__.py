@@ -18,13 +18,16 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into this code itself, without a word
+            raise KeyboardInterrupt
     except FacetrackError as error:
         if debug:
             raise
         _say(str(error))
         code = error.exit_code
     except TyperException as error:
-        error.show()
+        show = getattr(error, "show", None)
+        show() if show else _say(str(error))
         code = getattr(error, "exit_code", 2)
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted; nothing half-written is left")

@@ -32,7 +32,7 @@ def _upright_planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
     turns = (picture.rotation % 360) // 90
     planes = []
     for plane in picture.planes:
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         planes.append(np.rot90(rows[: plane.height, : plane.width], turns))
     return planes[0], planes[1], planes[2]
 

@@ -78,4 +78,4 @@ def regressed(boxes: Float32, offsets: Float32, inclusive: float) -> Float32:
     ``inclusive`` is added to the size: R- and O-Net count the last pixel (1), P-Net does not (0).
     """
     size = boxes[:, 2:] - boxes[:, :2] + np.float32(inclusive)
-    return boxes + offsets * np.concatenate([size, size], axis=1)
+    return np.asarray(boxes + offsets * np.concatenate([size, size], axis=1))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.types import Faces, Float32, Image
@@ -18,6 +19,6 @@ class Engine(Protocol):
         """Faces of each picture; all pictures ``(height, width, 3)`` uint8 RGB of one size."""
         ...
 
-    def embed(self, chips: NDArray) -> Float32:
+    def embed(self, chips: NDArray[np.uint8]) -> Float32:
         """``(n, 160, 160, 3)`` uint8 RGB face crops to ``(n, 512)`` float32 of length one."""
         ...

@@ -157,7 +157,7 @@ class VideoSource:
 
     def _upright(self, picture: VideoFrame) -> Image:
         self.rotation = picture.rotation % 360
-        image = picture.to_ndarray(format="rgb24")
+        image: Image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
         if self.rotation:
             image = np.ascontiguousarray(np.rot90(image, self.rotation // 90))
         return image

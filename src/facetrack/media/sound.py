@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
@@ -51,11 +52,16 @@ def read_sound(
                     break
                 frame.pts = None  # resampled frame by frame; the place is kept by time_s
                 for part in resampler.resample(frame):
-                    _place(samples, part.to_ndarray(), round((time_s - start_s) * rate))
+                    _place(samples, _float32(part), round((time_s - start_s) * rate))
                     time_s += part.samples / rate
         except av.error.FFmpegError:
             pass  # damaged sound: silence from there on, the pictures stay
     return samples
+
+
+def _float32(frame: AudioFrame) -> NDArray[np.float32]:
+    """``(channels, n)`` of a planar float frame."""
+    return np.asarray(frame.to_ndarray(), np.float32)
 
 
 def _place(samples: NDArray[np.float32], part: NDArray[np.float32], at: int) -> None:

@@ -72,7 +72,7 @@ def tensors(name: str) -> Tensors:
     file = FILES[name]
     cached = cache_folder() / f"{name}-{file.sha256[:16]}-{CONVERSION}.safetensors"
     try:
-        return load_file(cached)
+        return dict(load_file(cached))
     except (OSError, SafetensorError):  # not there yet, or damaged: made again
         pass
     converted = CONVERTERS[name](verified_bytes(file))
@@ -143,7 +143,7 @@ def cache_folder() -> Path:
 def _read_checkpoint(path: Path) -> Tensors:
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return dict(load_file(path))
         except (OSError, SafetensorError) as error:
             raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
     try:

@@ -71,7 +71,7 @@ def _coarse(image: Image) -> Float32:
     height, width = image.shape[:2]
     rows = (np.arange(GRID[0]) * 2 + 1) * height // (2 * GRID[0])
     columns = (np.arange(GRID[1]) * 2 + 1) * width // (2 * GRID[1])
-    return image[rows[:, None], columns].astype(np.float32)
+    return np.asarray(image[rows[:, None], columns], np.float32)
 
 
 def _difference(before: Float32, after: Float32) -> float:
