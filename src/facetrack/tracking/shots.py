@@ -19,7 +19,7 @@ MIN_CHANGE = 8.0
 """Mean absolute change (of 255) below which nothing is a cut, however still the surroundings."""
 STANDS_OUT = 2.0
 """How many times the median change of its neighbours a cut's change is."""
-STAYS = 0.5
+STAYS = 0.25
 """Share of the change that must remain one frame later; a flash falls back below it."""
 
 

