@@ -4,12 +4,14 @@ A clip that fails does not stop the others; what failed is said in its result.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import av
@@ -23,11 +25,14 @@ from facetrack.clips.crop_path import crop_path
 from facetrack.clips.reframe import reframed
 from facetrack.clips.segments import Segment, segments_of
 from facetrack.clips.target import choose
-from facetrack.errors import ClipError
+from facetrack.errors import ClipError, InputError
 from facetrack.media.decode import EPSILON_S
 from facetrack.media.encode import ClipWriter
 from facetrack.media.sound import read_sound, sound_format
 from facetrack.settings import ClipSettings
+
+_stop: Event | None = None
+"""In a worker process: set when the parent gives up."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +90,23 @@ def render_clips(
 
     Raises:
         TargetError: when the target names nobody of this video.
+        InputError: when the source is no longer where it was.
     """
+    if not analysis.info.path.is_file():
+        raise InputError(
+            f"{analysis.info.path}: the video is gone; put it back to make clips of it"
+        )
     tasks = [_task(analysis, out, s, settings) for s in plan_clips(analysis, settings)]
     for old in (out / "clips").glob("person_*/person_*.mp4"):
-        old.unlink()
+        if old.is_file():
+            old.unlink()
     if not tasks:
         return []
     results: dict[Path, ClipResult] = {}
     workers = min(settings.jobs or os.cpu_count() or 1, len(tasks))
-    # spawn: a forked copy of a process with inference threads may hang
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    context = get_context("spawn")  # a forked copy of a process with inference threads may hang
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(stop,))
     try:
         futures = {pool.submit(_render, task): task for task in tasks}
         for future in as_completed(futures):
@@ -107,6 +119,9 @@ def render_clips(
             results[task.path] = result
             if on_clip is not None:
                 on_clip(result)
+    except BaseException:
+        stop.set()  # clips under way end at their next picture and take their files with them
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return [results[task.path] for task in tasks]
@@ -131,6 +146,13 @@ def _task(analysis: Analysis, out: Path, segment: Segment, settings: ClipSetting
     )
     path = out / clip_name(segment)
     return _Task(analysis.info.path, path, segment, times_s, crops, analysis.info.fps, settings)
+
+
+def _start_worker(stop: Event) -> None:
+    """Ctrl-C reaches the whole group: only the parent acts on it, and tells by ``stop``."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _render(task: _Task) -> ClipResult:
@@ -162,6 +184,8 @@ def _write(task: _Task) -> int:
             audio = _sound_chunks(task, sound) if sound else iter(())
             waiting: tuple[int, VideoFrame] | None = first
             while waiting is not None:
+                if _stop is not None and _stop.is_set():
+                    raise ClipError("interrupted")
                 following = next(pictures, None)
                 pts, picture = waiting
                 until = following[0] if following else max(end_pts, pts + 1)

@@ -112,7 +112,7 @@ class VideoSource:
         size = self._stream.codec_context
         turned = self.rotation % 180 == 90
         return VideoInfo(
-            path=self.path,
+            path=self.path.absolute(),  # so that clips can be made from any folder
             width=size.height if turned else size.width,
             height=size.width if turned else size.height,
             rotation=self.rotation,
