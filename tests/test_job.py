@@ -125,3 +125,20 @@ def test_same_input_same_output(pyfeat_data):
     assert first.faces.equals(second.faces)
     for track, vector in first.embeddings.items():
         np.testing.assert_array_equal(vector, second.embeddings[track])
+
+
+def test_everybody_in_the_crowd_is_somebody_of_their_own(shared_media):
+    """By eye: seven people can be told; the two boys and the white-haired woman walk in front."""
+    analysis = facetrack.analyze(shared_media / "crowd_1080p.mp4")
+    assert len(analysis.people) == 7
+    assert all(p.frames >= 90 for p in analysis.people[:3])
+    assert [len(analysis.shots), analysis.shots[0].end_frame] == [1, 105]
+    known = analysis.faces.filter(analysis.faces["person"].to_numpy() > 0)
+    rows = list(zip(known["frame"].to_pylist(), known["person"].to_pylist(), strict=True))
+    detected = [
+        r for r, s in zip(rows, known["source"].to_pylist(), strict=True) if s == "detected"
+    ]
+    assert len(detected) == len(set(detected))
+    assert all(d.reason in ("too short", "too small", "unsure") for d in analysis.dropped)
+    tracks = {t.id: t.person for t in analysis.tracks}
+    assert {t for t, person in tracks.items() if not person} == {d.track for d in analysis.dropped}
