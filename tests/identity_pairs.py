@@ -1,36 +1,36 @@
 """Prints the table of docs/identity.md: how alike tracks of the same and of other people are.
 
-    python tests/identity_pairs.py CLIP...
+    facetrack run CLIP... -o OUT --target all   # look at the clips: is each person one person?
+    python tests/identity_pairs.py OUT/*
 
-Every clip is analysed with a threshold that joins nothing; pairs of tracks that share a frame are
-different people. Pairs of tracks of clips that show one person alone are named by the clip.
+The people of each folder must have been checked by eye, and nobody may be in two of the folders.
 """
 
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-import facetrack
-from facetrack.settings import IdentitySettings, Settings
+from facetrack.analysis import Analysis
 
 
 def main() -> None:
-    alone = {"single_face": "man 1", "face_noface": "man 1", "noface_face": "man 1"}
     tracks = []
-    for path in map(Path, sys.argv[1:]):
-        analysis = facetrack.analyze(path, Settings(identity=IdentitySettings(threshold=0.999)))
-        seen = {t.id: set(range(t.first_frame, t.last_frame + 1)) for t in analysis.tracks}
-        for track, vector in analysis.embeddings.items():
-            tracks.append((path.stem, track, vector, seen[track]))
-            print(path.stem, "track", track, "frames", min(seen[track]), max(seen[track]))
-    print("clip track  clip track  cosine  known")
-    for i, (clip, track, vector, frames) in enumerate(tracks):
-        for other, other_track, other_vector, other_frames in tracks[:i]:
-            names = alone.get(clip, clip), alone.get(other, other)
-            together = clip == other and frames & other_frames
-            known = "different" if together or names[0] != names[1] else "look"
-            print(clip, track, other, other_track, f"{np.dot(vector, other_vector):.3f}", known)
+    for folder in map(Path, sys.argv[1:]):
+        analysis = Analysis.load(folder)
+        person = {t.id: t.person for t in analysis.tracks}
+        tracks += [((folder, person[t]), vector) for t, vector in analysis.embeddings.items()]
+    pairs = list(combinations(tracks, 2))
+    alike = np.array([a[1] @ b[1] for a, b in pairs])
+    same = np.array([a[0] == b[0] for a, b in pairs])
+    for name, values in (("same person", alike[same]), ("different", alike[~same])):
+        low, middle, high = values.min(), np.median(values), values.max()
+        print(f"{name}: {len(values)} pairs, cosine {low:.2f} / {middle:.2f} / {high:.2f}")
+    for threshold in np.arange(0.2, 0.65, 0.05):
+        missed = (alike[same] < threshold).mean()
+        wrong = (alike[~same] >= threshold).mean()
+        print(f"| {threshold:.2f} | {missed:.1%} | {wrong:.1%} |")
 
 
 if __name__ == "__main__":
