@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from facetrack.detection.boxes import iou_matrix
 from facetrack.engines.openvino import OpenVinoEngine
 from facetrack.settings import DetectionSettings, IdentitySettings
-from facetrack.tracking.tracker import iou_matrix
 
 GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "mtcnn.npz"))
 EVERY = 4

@@ -56,6 +56,7 @@ def faces(*boxes):
         np.array(boxes, np.float32).reshape(n, 4),
         np.full(n, 0.99, np.float32),
         np.tile(np.array([[3, 3], [7, 3], [5, 5], [3, 8], [7, 8]], np.float32), (n, 1, 1)),
+        np.array(boxes, np.float32).reshape(-1, 4),
     )
 
 

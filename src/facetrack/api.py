@@ -85,6 +85,9 @@ def analyze(
         performance={
             "engine": engine.name,
             "frames": len(seen.times_s),
+            "key_frames": seen.key_frames,
+            "refined_boxes": seen.refined_boxes,
+            "batch_sizes": {str(n): seen.batch_sizes[n] for n in sorted(seen.batch_sizes)},
             "faces": seen.faces,
             "embedded_faces": generator.embedded_faces,
             "seconds": round(seconds, 3),

@@ -42,7 +42,10 @@ class DetectionSettings:
     pnet_threshold: float = setting(0.6, "P-Net score from which a window is a candidate.")
     rnet_threshold: float = setting(0.7, "R-Net score from which a candidate stays.")
     onet_threshold: float = setting(0.7, "O-Net score from which a candidate is a face.")
-    batch_frames: int = setting(8, "Frames that go through the cascade together.")
+    dense: bool = setting(
+        True, "Whole cascade on every frame; false: on key frames, faster, may lose hard faces."
+    )
+    key_interval: int = setting(16, "Frames from one key frame to the next, at most.")
 
     def __post_init__(self) -> None:
         require(self.device == "cpu", "device", self.device, "cpu")
@@ -55,7 +58,7 @@ class DetectionSettings:
         )
         for name in ("pnet_threshold", "rnet_threshold", "onet_threshold"):
             require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
-        require(self.batch_frames >= 1, "batch_frames", self.batch_frames, "1 or more")
+        require(self.key_interval >= 1, "key_interval", self.key_interval, "1 or more")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,20 @@ class Faces:
     """``(n,)`` O-Net's probability, 0 to 1."""
     landmarks: Float32
     """``(n, 5, 2)`` x y of left eye, right eye, nose, left and right mouth corner (image sides)."""
+    anchors: Float32
+    """``(n, 4)`` the squares that O-Net saw: from the same place it sees the face again."""
+    source: str = "detected"
+    """``detected`` by the whole cascade, or ``refined`` from where the face was expected."""
+
+    @classmethod
+    def none(cls, source: str = "detected") -> "Faces":
+        return cls(
+            np.empty((0, 4), np.float32),
+            np.empty(0, np.float32),
+            np.empty((0, 5, 2), np.float32),
+            np.empty((0, 4), np.float32),
+            source,
+        )
 
     def __post_init__(self) -> None:
         n = len(self.boxes)

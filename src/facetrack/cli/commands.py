@@ -22,6 +22,10 @@ Config = Annotated[Path | None, typer.Option(help="TOML file; see `facetrack con
 Start = Annotated[float | None, typer.Option(help="Seconds of the video to skip.")]
 Duration = Annotated[float | None, typer.Option(help="Seconds to read from there.")]
 Device = Annotated[str | None, typer.Option(help="Where the networks run: cpu.")]
+Dense = Annotated[
+    bool | None,
+    typer.Option("--dense/--key-frames", help="Whole cascade on every frame, or on key frames."),
+]
 MinFace = Annotated[int | None, typer.Option(help="Smallest face to look for, pixels.")]
 Recognizer = Annotated[str | None, typer.Option(help="casia (comes along) or vggface2.")]
 Weights = Annotated[Path | None, typer.Option(help="Weight file for vggface2.")]
@@ -47,6 +51,7 @@ def run(
     start: Start = None,
     duration: Duration = None,
     device: Device = None,
+    dense: Dense = None,
     min_face: MinFace = None,
     recognizer: Recognizer = None,
     weights: Weights = None,
@@ -67,7 +72,9 @@ def run(
     settings = load_settings(
         config,
         {
-            **_analysis_flags(start, duration, device, min_face, recognizer, weights, threshold),
+            **_analysis_flags(
+                start, duration, device, dense, min_face, recognizer, weights, threshold
+            ),
             "clips": _clip_flags(target, size, segment_length, max_gap, jobs),
         },
     )
@@ -82,6 +89,7 @@ def analyze(
     start: Start = None,
     duration: Duration = None,
     device: Device = None,
+    dense: Dense = None,
     min_face: MinFace = None,
     recognizer: Recognizer = None,
     weights: Weights = None,
@@ -96,7 +104,7 @@ def analyze(
 
     settings = load_settings(
         config,
-        _analysis_flags(start, duration, device, min_face, recognizer, weights, threshold),
+        _analysis_flags(start, duration, device, dense, min_face, recognizer, weights, threshold),
     )
     return run_videos(videos, out, settings, clips=False, dry_run=dry_run, json=json, quiet=quiet)
 
@@ -171,6 +179,7 @@ def _analysis_flags(
     start: float | None,
     duration: float | None,
     device: str | None,
+    dense: bool | None,
     min_face: int | None,
     recognizer: str | None,
     weights: Path | None,
@@ -178,7 +187,7 @@ def _analysis_flags(
 ) -> dict[str, dict[str, object]]:
     return {
         "decode": {"start_s": start, "duration_s": duration},
-        "detection": {"device": device, "min_face": min_face},
+        "detection": {"device": device, "dense": dense, "min_face": min_face},
         "identity": {"recognizer": recognizer, "weights": weights, "threshold": threshold},
     }
 

@@ -77,4 +77,6 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
 
 
 def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, int | float) else f'"{value}"'

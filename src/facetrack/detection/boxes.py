@@ -79,3 +79,14 @@ def regressed(boxes: Float32, offsets: Float32, inclusive: float) -> Float32:
     """
     size = boxes[:, 2:] - boxes[:, :2] + np.float32(inclusive)
     return np.asarray(boxes + offsets * np.concatenate([size, size], axis=1))
+
+
+def iou_matrix(a: Float32, b: Float32) -> NDArray[np.float64]:
+    """``(n, 4)`` and ``(m, 4)`` boxes to ``(n, m)`` intersection over union, 0 to 1."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(bottom_right - top_left, 0, None).prod(axis=2, dtype=np.float64)
+    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1, dtype=np.float64)
+    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1, dtype=np.float64)
+    union = area_a[:, None] + area_b[None, :] - overlap
+    return np.asarray(overlap / np.maximum(union, 1e-9))

@@ -67,6 +67,24 @@ class Cascade:
         refined = self._refine(images, proposed)
         return self._decide(images, refined)
 
+    def refine(self, images: Sequence[Image], of_image: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of squares where faces are expected, one row a square, in order.
+
+        ``anchors``: ``(n, 4)``; ``of_image``: each one's picture. A square that lies wholly
+        outside its picture keeps its place with score 0.
+        """
+        proposed = Candidates(anchors, np.zeros(len(anchors), np.float32), of_image)
+        inside, crops = _crops(images, proposed, ONET_SIZE)
+        out, scores = anchors.copy(), proposed.scores
+        landmarks = np.zeros((len(anchors), 5, 2), np.float32)
+        if len(crops):
+            offsets, points, surely = self._networks.decide(crops)
+            squares = anchors[inside]
+            out[inside] = regressed(squares, offsets, inclusive=1)
+            landmarks[inside] = _landmarks(squares, points)
+            scores[inside] = surely
+        return Faces(out, scores, landmarks, anchors, "refined")
+
     def _propose(self, images: Sequence[Image]) -> Candidates:
         height, width = images[0].shape[:2]
         scales = pyramid_scales(height, width, self._settings)
@@ -87,7 +105,8 @@ class Cascade:
         return candidates._replace(boxes=squared(moved))
 
     def _refine(self, images: Sequence[Image], candidates: Candidates) -> Candidates:
-        candidates, crops = _crops(images, candidates, RNET_SIZE)
+        inside, crops = _crops(images, candidates, RNET_SIZE)
+        candidates = candidates.pick(inside)
         if not len(crops):
             return _none()
         offsets, scores = self._networks.refine(crops)
@@ -99,9 +118,10 @@ class Cascade:
         return candidates._replace(boxes=squared(moved))
 
     def _decide(self, images: Sequence[Image], candidates: Candidates) -> list[Faces]:
-        candidates, crops = _crops(images, candidates, ONET_SIZE)
+        inside, crops = _crops(images, candidates, ONET_SIZE)
+        candidates = candidates.pick(inside)
         if not len(crops):
-            return [_no_faces() for _ in images]
+            return [Faces.none() for _ in images]
         offsets, points, scores = self._networks.decide(crops)
         passed = scores > self._settings.onet_threshold
         candidates = candidates._replace(scores=scores).pick(passed)
@@ -110,7 +130,7 @@ class Cascade:
         kept = nms_of_smaller(boxes, candidates.scores, candidates.images, FACE_NMS)
         of_image = candidates.images[kept]
         return [
-            Faces(boxes[mine], candidates.scores[mine], landmarks[mine])
+            Faces(boxes[mine], candidates.scores[mine], landmarks[mine], candidates.boxes[mine])
             for mine in (kept[of_image == i] for i in range(len(images)))
         ]
 
@@ -140,10 +160,8 @@ def _cells(
     return candidates, moves[images, :, rows, columns]
 
 
-def _crops(
-    images: Sequence[Image], candidates: Candidates, size: int
-) -> tuple[Candidates, Float32]:
-    """The part of each candidate that lies in its picture, resampled; others are let go."""
+def _crops(images: Sequence[Image], candidates: Candidates, size: int) -> tuple[Indices, Float32]:
+    """The part of each candidate that lies in its picture, resampled; which have such a part."""
     height, width = images[0].shape[:2]
     corners = candidates.boxes.astype(np.int32)  # toward zero, pixels counted from 1
     x1, y1 = np.maximum(corners[:, 0], 1) - 1, np.maximum(corners[:, 1], 1) - 1
@@ -153,7 +171,7 @@ def _crops(
     for crop, k in zip(crops, inside, strict=True):
         image = images[candidates.images[k]]
         crop[:] = area_resized(image[y1[k] : y2[k], x1[k] : x2[k]], size)
-    return candidates.pick(inside), crops
+    return inside, crops
 
 
 def _landmarks(boxes: Float32, points: Float32) -> Float32:
@@ -166,9 +184,3 @@ def _landmarks(boxes: Float32, points: Float32) -> Float32:
 
 def _none() -> Candidates:
     return Candidates(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))
-
-
-def _no_faces() -> Faces:
-    return Faces(
-        np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32)
-    )

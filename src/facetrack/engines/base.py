@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.detection.boxes import Indices
 from facetrack.types import Faces, Float32, Image
 
 
@@ -17,6 +18,10 @@ class Engine(Protocol):
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture; all pictures ``(height, width, 3)`` uint8 RGB of one size."""
+        ...
+
+    def refine(self, images: Sequence[Image], of_image: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
         ...
 
     def embed(self, chips: NDArray[np.uint8]) -> Float32:

@@ -12,6 +12,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from facetrack.detection.boxes import Indices
 from facetrack.detection.mtcnn import Cascade
 from facetrack.engines import openvino_networks as networks
 from facetrack.models.registry import shared
@@ -22,6 +23,8 @@ from facetrack.types import Faces, Float32, Image
 PICTURE_SIZES = 4
 EMBED_BATCH = 32
 """Crops a call: beyond it the CPU gains nothing and memory grows."""
+SMALLEST_BATCH = 2
+"""A batch of one goes through other kernels, whose last bit differs from all larger ones."""
 COMPILE = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 
 
@@ -40,6 +43,10 @@ class OpenVinoEngine:
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture; all ``(height, width, 3)`` uint8 RGB of one size."""
         return self._cascade.detect(images)
+
+    def refine(self, images: Sequence[Image], of_image: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
+        return self._cascade.refine(images, of_image, anchors)
 
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
         """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
@@ -92,7 +99,7 @@ def _run_padded(network: ov.CompiledModel, batch: NDArray[Any]) -> list[Float32]
     a few times, with as many sizes as there are candidates in a frame it hardly does else.
     """
     n = len(batch)
-    fill = (1 << (n - 1).bit_length()) - n
+    fill = max(SMALLEST_BATCH, 1 << (n - 1).bit_length()) - n
     padded = np.concatenate([batch, np.zeros((fill, *batch.shape[1:]), batch.dtype)])
     outputs = network([padded])
     return [outputs[i][:n].copy() for i in range(len(network.outputs))]

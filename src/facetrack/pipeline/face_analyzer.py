@@ -6,7 +6,7 @@ end, Ctrl-C in the consumer's thread) ends the other: the producer is joined bef
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ from itertools import pairwise
 from facetrack.analysis import Shot
 from facetrack.engines.base import Engine
 from facetrack.media.decode import VideoSource
+from facetrack.pipeline.batching import calculate_optimal_batch_size
+from facetrack.pipeline.detectors import FrameDetector, frame_detector
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.settings import DecodeSettings, Settings
 from facetrack.tracking.shots import ShotDetector
@@ -45,6 +47,10 @@ class AnalyzedFrames:
     faces: int = 0
     detect_s: float = 0.0
     track_s: float = 0.0
+    key_frames: int = 0
+    refined_boxes: int = 0
+    batch_sizes: Counter[int] = field(default_factory=Counter)
+    """How often how many frames went through the networks together."""
 
     def shots(self) -> list[Shot]:
         end = self.first_frame + len(self.times_s)
@@ -66,31 +72,53 @@ class FaceAnalyzer:
         self._settings = settings
         self._on_track = on_track
         self._on_progress = on_progress
+        self._shape: tuple[int, ...] | None = None
         self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embed)
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
         """Gives each ended track to ``on_track``; returns the facts of the frames."""
         seen = AnalyzedFrames()
         shots = ShotDetector()
-        waiting: deque[tuple[Frame, Faces]] = deque()
+        waiting: deque[Frame] = deque()
+        detector = frame_detector(self._engine, self._settings.detection)
         with produced_frames(source, self._settings.decode) as queue:
-            while batch := queue.take(self._settings.detection.batch_frames):
-                started = time.perf_counter()
-                found = self._engine.detect([f.image for f in batch])
-                detected = time.perf_counter()
-                for frame, faces in zip(batch, found, strict=True):
-                    waiting.append((frame, faces))
+            while batch := queue.take(
+                calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
+            ):
+                seen.batch_sizes[len(batch)] += 1
+                for frame in batch:
+                    waiting.append(frame)
                     cut = shots.push(frame.image)
                     if cut is not None:
-                        self._track(*waiting.popleft(), cut, seen)
-                seen.detect_s += detected - started
-                seen.track_s += time.perf_counter() - detected
+                        self._push(detector, waiting.popleft(), cut, seen)
+                self._detect(detector, seen, last=False)
                 self._on_progress(seen, self._tracker.started, len(queue))
         for cut in shots.flush():
-            self._track(*waiting.popleft(), cut, seen)
+            self._push(detector, waiting.popleft(), cut, seen)
+        self._detect(detector, seen, last=True)
+        seen.key_frames, seen.refined_boxes = detector.key_frames, detector.refined_boxes
         self._report(self._tracker.finish())
         self._on_progress(seen, self._tracker.started, 0)
         return seen
+
+    def _push(self, detector: FrameDetector, frame: Frame, cut: bool, seen: AnalyzedFrames) -> None:
+        """Another picture size, as some broadcasts have, starts a shot too."""
+        resized = self._shape is not None and self._shape != frame.image.shape
+        if resized:
+            self._detect(detector, seen, last=True)
+        starts_shot = cut or resized or self._shape is None
+        self._shape = frame.image.shape
+        detector.push(frame, starts_shot)
+
+    def _detect(self, detector: FrameDetector, seen: AnalyzedFrames, last: bool) -> None:
+        started = time.perf_counter()
+        tracked_s = 0.0
+        for frame, starts_shot, faces in detector.detect(last):
+            before = time.perf_counter()
+            self._track(frame, faces, starts_shot, seen)
+            tracked_s += time.perf_counter() - before
+        seen.track_s += tracked_s
+        seen.detect_s += time.perf_counter() - started - tracked_s
 
     def _track(self, frame: Frame, faces: Faces, cut: bool, seen: AnalyzedFrames) -> None:
         if not seen.times_s:

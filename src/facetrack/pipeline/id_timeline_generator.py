@@ -100,7 +100,7 @@ class IdTimelineGenerator:
         kept = [t for t in self._tracks if t.id in self._embeddings]
         if not kept:
             return []
-        together = seen_together([{f.frame for f in t.detected} for t in kept])
+        together = seen_together([{f.frame for f in t.seen} for t in kept])
         vectors = np.stack([self._embeddings[t.id] for t in kept])
         groups = group_tracks(vectors, together, self._identity.threshold)
         return [[kept[i] for i in group] for group in groups]
@@ -144,7 +144,7 @@ class IdTimelineGenerator:
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
     """None when the track is good enough to be somebody."""
-    faces = track.detected
+    faces = track.seen
     height = max(float(f.box[3] - f.box[1]) for f in faces)
     score = float(np.median([f.score for f in faces]))
     if len(faces) < settings.min_frames:

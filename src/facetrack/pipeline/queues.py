@@ -30,6 +30,12 @@ class FrameQueue:
     def __len__(self) -> int:
         return len(self._frames)
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of a frame that waits, on average; 0 when none does."""
+        with self._changed:
+            return self._bytes // len(self._frames) if self._frames else 0
+
     def put(self, frame: Frame) -> None:
         """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""
         size = frame.image.nbytes

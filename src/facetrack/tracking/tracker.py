@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from facetrack.detection.boxes import iou_matrix
 from facetrack.recognition.chips import face_chip
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.tracks import Track, TrackedFace
@@ -107,14 +108,15 @@ class Tracker:
 
     def _extend(self, track: Track, frame: Frame, faces: Faces, i: int) -> None:
         box, points, score = faces.boxes[i], faces.landmarks[i], float(faces.scores[i])
-        here = TrackedFace(frame.index, frame.time_s, box, points, score, "detected")
+        here = TrackedFace(frame.index, frame.time_s, box, points, score, faces.source)
         track.faces.extend(track.bridge(self._times_s, here))
-        track.add(frame, box, points, score)
+        track.add(frame, here)
 
     def _begin(self, frame: Frame, faces: Faces, i: int) -> None:
         track = Track(self._next_id, self._max_chips)
         self._next_id += 1
-        track.add(frame, faces.boxes[i], faces.landmarks[i], float(faces.scores[i]))
+        box, points, score = faces.boxes[i], faces.landmarks[i], float(faces.scores[i])
+        track.add(frame, TrackedFace(frame.index, frame.time_s, box, points, score, faces.source))
         self._open.append(track)
 
     def _close_lost(self, now: int) -> list[Track]:
@@ -125,14 +127,3 @@ class Tracker:
     def _remember_time(self, frame: Frame) -> None:
         self._times_s[frame.index] = frame.time_s
         self._times_s.pop(frame.index - self.settings.max_gap - 2, None)
-
-
-def iou_matrix(a: Float32, b: Float32) -> NDArray[np.float64]:
-    """``(n, 4)`` and ``(m, 4)`` boxes to ``(n, m)`` intersection over union, 0 to 1."""
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.clip(bottom_right - top_left, 0, None).prod(axis=2, dtype=np.float64)
-    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1, dtype=np.float64)
-    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1, dtype=np.float64)
-    union = area_a[:, None] + area_b[None, :] - overlap
-    return np.asarray(overlap / np.maximum(union, 1e-9))

@@ -24,7 +24,7 @@ class TrackedFace:
     """``(5, 2)``."""
     score: float
     source: str
-    """``detected`` or ``interpolated``."""
+    """``detected``, ``refined`` or ``interpolated``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,9 @@ class Track:
         return self.faces[-1].frame
 
     @property
-    def detected(self) -> list[TrackedFace]:
-        return [f for f in self.faces if f.source == "detected"]
+    def seen(self) -> list[TrackedFace]:
+        """The faces that a network saw, without those that were put between."""
+        return [f for f in self.faces if f.source != "interpolated"]
 
     def predicted_box(self, frame: int) -> Float32:
         """``(4,)`` where the face should be at ``frame``, moving on as it did."""
@@ -68,11 +69,10 @@ class Track:
         # A face that was lost is not thrown far: its motion is trusted for a few frames only.
         return self.faces[-1].box + self.velocity * np.float32(min(ahead, 3))
 
-    def add(self, frame: Frame, box: Float32, landmarks: Float32, score: float) -> None:
-        """Continues the track; frames in between get interpolated rows."""
-        face = TrackedFace(frame.index, frame.time_s, box, landmarks, score, "detected")
+    def add(self, frame: Frame, face: TrackedFace) -> None:
+        """Continues the track with a face of the frame after its last one."""
         if self.faces:
-            step = (box - self.faces[-1].box) / np.float32(frame.index - self.last_frame)
+            step = (face.box - self.faces[-1].box) / np.float32(frame.index - self.last_frame)
             self.velocity = np.float32(0.5) * (self.velocity + step)
         self.faces.append(face)
         self._keep_chip(frame, face)

@@ -1,0 +1,52 @@
+"""The temporal cascade on real clips: close to the dense one, the same however batched."""
+
+from dataclasses import replace
+
+import numpy as np
+
+import facetrack
+from facetrack.detection.boxes import iou_matrix
+from facetrack.pipeline.batching import calculate_optimal_batch_size
+from facetrack.settings import DecodeSettings, DetectionSettings, Settings
+
+KEY_FRAMES = Settings(detection=DetectionSettings(dense=False))
+
+
+def boxes(analysis):
+    table = analysis.faces
+    columns = [table[c].to_numpy() for c in ("x1", "y1", "x2", "y2")]
+    return table["frame"].to_numpy(), np.stack(columns, axis=1)
+
+
+def test_a_talking_face_is_followed_between_few_key_frames(pyfeat_data):
+    """Every frame has its row, close to the dense one's, with the cascade run on few frames."""
+    clip = pyfeat_data / "single_face.mp4"
+    dense = facetrack.analyze(clip, Settings(detection=DetectionSettings(dense=True)))
+    quick = facetrack.analyze(clip, KEY_FRAMES)
+    (frames, expected), (quick_frames, found) = boxes(dense), boxes(quick)
+    assert np.array_equal(frames, quick_frames)
+    assert all(iou_matrix(a[None], b[None]) > 0.5 for a, b in zip(expected, found, strict=True))
+    assert set(quick.faces["source"].to_pylist()) == {"detected", "refined"}
+    assert quick.performance["key_frames"] < len(frames) / 4
+    assert dense.performance["key_frames"] == len(frames)
+
+
+def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data):
+    """A queue of few frames gives other batches, and the same rows."""
+    clip = pyfeat_data / "single_face.mp4"
+    first = facetrack.analyze(clip, KEY_FRAMES)
+    small = replace(KEY_FRAMES, decode=DecodeSettings(queue_frames=5))
+    second = facetrack.analyze(clip, small)
+    assert first.performance["batch_sizes"] != second.performance["batch_sizes"]
+    assert first.faces.equals(second.faces)
+    assert first.embeddings.keys() == second.embeddings.keys()
+    for track, embedding in first.embeddings.items():
+        assert np.array_equal(embedding, second.embeddings[track])
+
+
+def test_batches_follow_the_queue_and_the_memory():
+    assert calculate_optimal_batch_size(0, 0, 2**30) == 16
+    assert calculate_optimal_batch_size(128, 1000, 2**30) == 128
+    assert calculate_optimal_batch_size(512, 1000, 2**30) == 512
+    assert calculate_optimal_batch_size(9999, 1000, 2**30) == 512
+    assert calculate_optimal_batch_size(512, 6_220_800, 2**30) == 32  # 1080p in 1 GiB
