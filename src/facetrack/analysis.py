@@ -6,10 +6,6 @@ under a temporary name first; ``timeline.json`` comes last, so a folder that has
 """
 
 import json
-import os
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +18,7 @@ from numpy.typing import NDArray
 
 from facetrack.errors import InputError
 from facetrack.types import Float32, VideoInfo
+from facetrack.whole_file import whole_file
 
 SCHEMA = "facetrack/timeline/1"
 
@@ -229,14 +226,3 @@ class Analysis:
 
 def thumbnail_name(person: int) -> str:
     return f"person_{person:02}.jpg"
-
-
-@contextmanager
-def whole_file(final: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``final``; it takes the name only when the body succeeds."""
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield temporary
-        os.replace(temporary, final)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 import json as jsonlib
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from rich.table import Table
 from facetrack import api
 from facetrack.analysis import Analysis
 from facetrack.cli.progress import ProgressView
-from facetrack.clips.render import ClipResult, plan_clips
+from facetrack.clips.render import ClipResult, clip_name, plan_clips
+from facetrack.clips.segments import Segment
 from facetrack.engines.openvino import OpenVinoEngine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.settings import ClipSettings, Settings
@@ -88,12 +89,10 @@ def _clips(
     return made
 
 
-def _say_plan(folder: Path, planned: Iterable[object]) -> None:
+def _say_plan(folder: Path, planned: Sequence[Segment]) -> None:
     for segment in planned:
-        person, index = segment.person, segment.index  # type: ignore[attr-defined]
-        start_s, end_s = segment.start_s, segment.end_s  # type: ignore[attr-defined]
-        name = f"clips/person_{person:02}/person_{person:02}_{index:04}.mp4"
-        print(f"would write {folder / name}  {start_s:.3f} - {end_s:.3f} s")
+        path = folder / clip_name(segment)
+        print(f"would write {path}  {segment.start_s:.3f} - {segment.end_s:.3f} s")
 
 
 def _folders(videos: Sequence[Path], out: Path) -> list[Path]:

@@ -6,7 +6,6 @@ checked by SHA-256 and converted once into the cache folder; two processes may d
 
 import hashlib
 import os
-import uuid
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from facetrack.errors import WeightsError
 from facetrack.models.convert import CONVERTERS, Tensors, folded
+from facetrack.whole_file import whole_file
 
 CONVERSION = 1
 """Changes whenever the converted form does, so that old cache files are not used."""
@@ -76,15 +76,12 @@ def tensors(name: str) -> Tensors:
     except (OSError, SafetensorError):  # not there yet, or damaged: made again
         pass
     converted = CONVERTERS[name](verified_bytes(file))
-    temporary = cached.with_name(f".{cached.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        save_file(converted, temporary)
-        os.replace(temporary, cached)
+        with whole_file(cached) as path:
+            save_file(converted, path)
     except (OSError, SafetensorError):
         pass  # a cache that cannot be written costs time only
-    finally:
-        temporary.unlink(missing_ok=True)
     return converted
 
 

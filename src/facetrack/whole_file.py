@@ -1,0 +1,18 @@
+"""Files that appear under their final names only when whole."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(final: Path) -> Iterator[Path]:
+    """Gives a temporary path beside ``final``; it takes the name only when the body succeeds."""
+    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield temporary
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
