@@ -37,7 +37,7 @@ def test_no_frame_lost_or_doubled(tmp_path, suffix, codec, pix_fmt, options):
     assert [f.index for f in frames] == list(range(30))
     assert warnings == []
     np.testing.assert_allclose([f.time_s for f in frames], np.arange(30) / 25, atol=2e-3)
-    greys = [float(f.image.mean()) for f in frames]
+    greys = [float(f.picture.rgb().mean()) for f in frames]
     np.testing.assert_allclose(greys, [(i * 7) % 200 + 20 for i in range(30)], atol=6)
 
 
@@ -51,7 +51,7 @@ def test_variable_frame_rate_keeps_its_times(tmp_path):
 def test_odd_sizes(tmp_path):
     make_video(tmp_path / "odd.mkv", size=(97, 53), pix_fmt="yuv444p")
     frames, info, _ = read(tmp_path / "odd.mkv")
-    assert frames[0].image.shape == (53, 97, 3)
+    assert frames[0].picture.rgb().shape == (53, 97, 3)
     assert (info.width, info.height) == (97, 53)
 
 
@@ -90,10 +90,10 @@ def test_display_rotation_is_applied(tmp_path):
     turned.write_bytes(data[:at] + quarter + data[at + 36 :])
     frames, info, _ = read(turned)
     assert (info.width, info.height) == (64, 96)
-    assert frames[0].image.shape == (96, 64, 3)
+    assert frames[0].picture.rgb().shape == (96, 64, 3)
     # Turned clockwise, what was left is on top.
-    assert frames[0].image[:40].mean() > 240
-    assert frames[0].image[56:].mean() < 15
+    assert frames[0].picture.rgb()[:40].mean() > 240
+    assert frames[0].picture.rgb()[56:].mean() < 15
 
 
 def test_bad_files_say_what_they_are(tmp_path):

@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
 from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.media.picture import RgbPicture
 from facetrack.settings import DetectionSettings, IdentitySettings
 
 GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "mtcnn.npz"))
@@ -25,14 +26,15 @@ SHARED_CLIPS = [
 
 @pytest.fixture(scope="module")
 def engine():
-    return OpenVinoEngine(DetectionSettings(), IdentitySettings())
+    exact = DetectionSettings(dense=True, min_face=20)
+    return OpenVinoEngine(exact, IdentitySettings())
 
 
 def frames(clip: Path):
     with av.open(str(clip)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index % EVERY == 0:
-                yield index, frame.to_ndarray(format="rgb24")
+                yield index, RgbPicture(frame.to_ndarray(format="rgb24"))
 
 
 def compare(clip: Path, engine):
@@ -40,7 +42,7 @@ def compare(clip: Path, engine):
     reference = GOLDEN[clip.name]
     ours_matched, theirs_matched = [], []
     for index, image in frames(clip):
-        faces = engine.detect([image])[0]
+        faces = next(engine.detect([image]))
         theirs = reference[reference[:, 0] == index]
         iou = iou_matrix(theirs[:, 1:5], faces.boxes)
         rows, columns = linear_sum_assignment(-iou)
@@ -78,7 +80,7 @@ def test_a_batch_gives_what_single_pictures_give(pyfeat_data, engine):
     images = [image for _, image in frames(pyfeat_data / "single_face.mp4")][:5]
     together = engine.detect(images)
     for image, faces in zip(images, together, strict=True):
-        alone = engine.detect([image])[0]
+        alone = next(engine.detect([image]))
         assert len(alone) == len(faces) == 1
         np.testing.assert_allclose(alone.boxes, faces.boxes, atol=1e-2)
         np.testing.assert_allclose(alone.landmarks, faces.landmarks, atol=1e-2)
@@ -86,5 +88,6 @@ def test_a_batch_gives_what_single_pictures_give(pyfeat_data, engine):
 
 @pytest.mark.parametrize("size", [(1, 1), (11, 300), (20, 20), (37, 61)])
 def test_small_pictures_have_no_faces_and_do_no_harm(engine, size):
-    faces = engine.detect([np.full((*size, 3), 128, np.uint8)])[0]
+    picture = RgbPicture(np.full((*size, 3), 128, np.uint8))
+    faces = next(engine.detect([picture]))
     assert len(faces) == 0

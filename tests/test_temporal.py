@@ -26,7 +26,7 @@ def test_a_talking_face_is_followed_between_few_key_frames(pyfeat_data):
     (frames, expected), (quick_frames, found) = boxes(dense), boxes(quick)
     assert np.array_equal(frames, quick_frames)
     assert all(iou_matrix(a[None], b[None]) > 0.5 for a, b in zip(expected, found, strict=True))
-    assert set(quick.faces["source"].to_pylist()) == {"detected", "refined"}
+    assert set(quick.faces["source"].to_pylist()) == {"detected", "refined", "interpolated"}
     assert quick.performance["key_frames"] < len(frames) / 4
     assert dense.performance["key_frames"] == len(frames)
 

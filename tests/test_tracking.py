@@ -5,16 +5,17 @@ import threading
 import numpy as np
 import pytest
 
+from facetrack.media.picture import Frame, RgbPicture
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.shots import ShotDetector
 from facetrack.tracking.tracker import Tracker
-from facetrack.types import Faces, Frame
+from facetrack.types import Faces
 
 
 def picture(grey, size=(72, 128)):
-    return np.full((*size, 3), grey, np.uint8)
+    return RgbPicture(np.full((*size, 3), grey, np.uint8))
 
 
 def cuts(greys):
@@ -22,7 +23,7 @@ def cuts(greys):
     answers = [detector.push(picture(g)) for g in greys]
     told = [a for a in answers if a is not None] + detector.flush()
     assert len(told) == len(greys)
-    return [i for i, cut in enumerate(told) if cut]
+    return [i for i, cut in enumerate(told) if cut.starts_shot]
 
 
 def test_a_hard_cut_is_found_at_its_frame():
@@ -52,11 +53,12 @@ def frame(index):
 
 def faces(*boxes):
     n = len(boxes)
-    return Faces(
+    return Faces.of_one_source(
         np.array(boxes, np.float32).reshape(n, 4),
         np.full(n, 0.99, np.float32),
         np.tile(np.array([[3, 3], [7, 3], [5, 5], [3, 8], [7, 8]], np.float32), (n, 1, 1)),
         np.array(boxes, np.float32).reshape(-1, 4),
+        "detected",
     )
 
 

@@ -64,7 +64,8 @@ def chips():
 
 
 def embeddings(chips, **identity):
-    return OpenVinoEngine(DetectionSettings(), IdentitySettings(**identity)).embed(chips)
+    exact = DetectionSettings(dense=True)
+    return OpenVinoEngine(exact, IdentitySettings(**identity)).embed(chips)
 
 
 def test_embeddings_equal_those_of_the_frozen_graph(chips):

@@ -54,12 +54,12 @@ def analyze(
                     Progress(len(seen.times_s), expected, seen.faces, tracks, people, queued)
                 )
 
-        def end_track(track: Track) -> None:
+        def end_tracks(tracks: list[Track]) -> None:
             nonlocal people
-            generator.add(track)
+            generator.add(tracks)
             people = generator.people_so_far if on_progress is not None else 0
 
-        seen = FaceAnalyzer(engine, settings, end_track, report).run(source)
+        seen = FaceAnalyzer(engine, settings, end_tracks, report).run(source)
         source.require_frames()
         info = source.info()
         timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)
@@ -86,7 +86,7 @@ def analyze(
             "engine": engine.name,
             "frames": len(seen.times_s),
             "key_frames": seen.key_frames,
-            "refined_boxes": seen.refined_boxes,
+            "looks": seen.looks,
             "batch_sizes": {str(n): seen.batch_sizes[n] for n in sorted(seen.batch_sizes)},
             "faces": seen.faces,
             "embedded_faces": generator.embedded_faces,

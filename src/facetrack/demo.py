@@ -117,11 +117,11 @@ def _pictures(path: Path, start_s: float, count: int) -> Iterator[Image]:
         for frame in source.frames(start_s):
             # Each source frame stands until the next: shown as often as the film's clock asks.
             while given < count and given / FPS <= frame.time_s - start_s + 1e-6:
-                yield _fitted(Pillow.fromarray(frame.image), 1.0)
+                yield _fitted(Pillow.fromarray(frame.picture.rgb()), 1.0)
                 given += 1
             if given == count:
                 return
-            last = frame.image
+            last = frame.picture.rgb()
         for _ in range(given, count):
             yield _fitted(Pillow.fromarray(last), 1.0)
 

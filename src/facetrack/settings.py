@@ -37,19 +37,29 @@ class DecodeSettings:
 @dataclass(frozen=True)
 class DetectionSettings:
     device: str = setting("cpu", "Where the networks run: cpu (OpenVINO).")
-    min_face: int = setting(20, "Side in pixels of the smallest face to look for.")
+    min_face: int | None = setting(
+        None,
+        "Side in pixels of the smallest face to look for; unset: a 36th of the picture's shorter "
+        "side, 20 or more.",
+    )
     pyramid_factor: float = setting(0.709, "Ratio of one pyramid level to the next.")
-    pnet_threshold: float = setting(0.6, "P-Net score from which a window is a candidate.")
+    pnet_threshold: float | None = setting(
+        None, "P-Net score from which a window is a candidate; unset: 0.7, with dense 0.6."
+    )
     rnet_threshold: float = setting(0.7, "R-Net score from which a candidate stays.")
     onet_threshold: float = setting(0.7, "O-Net score from which a candidate is a face.")
     dense: bool = setting(
-        True, "Whole cascade on every frame; false: on key frames, faster, may lose hard faces."
+        False,
+        "Whole cascade in float32 on every frame, as facenet-pytorch has it; false: on key frames, "
+        "and between them where faces are expected.",
     )
     key_interval: int = setting(16, "Frames from one key frame to the next, at most.")
 
     def __post_init__(self) -> None:
         require(self.device == "cpu", "device", self.device, "cpu")
-        require(self.min_face >= 12, "min_face", self.min_face, "12 or more")
+        require(
+            self.min_face is None or self.min_face >= 12, "min_face", self.min_face, "12 or more"
+        )
         require(
             0.1 <= self.pyramid_factor < 1,
             "pyramid_factor",
@@ -57,7 +67,8 @@ class DetectionSettings:
             "from 0.1 to below 1",
         )
         for name in ("pnet_threshold", "rnet_threshold", "onet_threshold"):
-            require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
+            value = getattr(self, name)
+            require(value is None or 0 < value < 1, name, value, "between 0 and 1")
         require(self.key_interval >= 1, "key_interval", self.key_interval, "1 or more")
 
 
@@ -76,7 +87,7 @@ class IdentitySettings:
     weights: Path | None = setting(  # noqa: RUF009 - a Path's default is None, nothing is shared
         None, "Weight file for vggface2 (.pt or .safetensors)."
     )
-    faces_per_track: int = setting(8, "Best faces of a track that are embedded.")
+    faces_per_track: int = setting(8, "Best faces of a track that are embedded, at most.")
     threshold: float = setting(0.40, "Cosine similarity from which two tracks are one person.")
 
     def __post_init__(self) -> None:

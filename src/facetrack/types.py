@@ -1,4 +1,4 @@
-"""The values that travel through the pipeline: frames, faces, and facts of a video."""
+"""The values that travel through the pipeline: faces, and facts of a video."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,17 +12,8 @@ Image = NDArray[np.uint8]
 
 Float32 = NDArray[np.float32]
 
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One decoded picture."""
-
-    index: int
-    """Counts from 0 in presentation order, over the whole source."""
-    time_s: float
-    """Presentation time in seconds from the start of the source's video stream."""
-    image: Image
-    """``(height, width, 3)`` uint8, RGB, upright (display rotation applied)."""
+SOURCE = np.dtype("<U12")
+"""Of ``Faces.sources``: holds the longest, ``interpolated``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +28,24 @@ class Faces:
     """``(n, 5, 2)`` x y of left eye, right eye, nose, left and right mouth corner (image sides)."""
     anchors: Float32
     """``(n, 4)`` the squares that O-Net saw: from the same place it sees the face again."""
-    source: str = "detected"
-    """``detected`` by the whole cascade, or ``refined`` from where the face was expected."""
+    sources: NDArray[np.str_]
+    """``(n,)`` ``detected`` by the whole cascade, ``refined`` from where the face was expected, or
+    ``interpolated`` between two sightings."""
 
     @classmethod
-    def none(cls, source: str = "detected") -> "Faces":
+    def of_one_source(
+        cls, boxes: Float32, scores: Float32, landmarks: Float32, anchors: Float32, source: str
+    ) -> "Faces":
+        return cls(boxes, scores, landmarks, anchors, np.full(len(boxes), source, SOURCE))
+
+    @classmethod
+    def none(cls) -> "Faces":
         return cls(
             np.empty((0, 4), np.float32),
             np.empty(0, np.float32),
             np.empty((0, 5, 2), np.float32),
             np.empty((0, 4), np.float32),
-            source,
+            np.empty(0, SOURCE),
         )
 
     def __post_init__(self) -> None:
@@ -58,6 +56,16 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def pick(self, which: NDArray[np.intp]) -> "Faces":
+        """The rows at these positions, in their order."""
+        return Faces(
+            self.boxes[which],
+            self.scores[which],
+            self.landmarks[which],
+            self.anchors[which],
+            self.sources[which],
+        )
 
 
 @dataclass(frozen=True, slots=True)

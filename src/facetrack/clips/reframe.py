@@ -5,7 +5,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-Plane = NDArray[np.uint8]
+from facetrack.media.picture import PLANAR, Plane, planes
 
 MARGIN = 8
 """Pixels around the crop that the resampling filter may reach for."""
@@ -27,14 +27,11 @@ def reframed(picture: VideoFrame, crop: NDArray[np.float64], size: int) -> tuple
 
 
 def _upright_planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
-    if picture.format.name not in ("yuv420p", "yuvj420p"):
-        picture = picture.reformat(format="yuv420p")
     turns = (picture.rotation % 360) // 90
-    planes = []
-    for plane in picture.planes:
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        planes.append(np.rot90(rows[: plane.height, : plane.width], turns))
-    return planes[0], planes[1], planes[2]
+    if picture.format.name not in PLANAR:
+        picture = picture.reformat(format="yuv420p")
+    luma, blue, red = (np.rot90(plane, turns) for plane in planes(picture))
+    return luma, blue, red
 
 
 def _resized(plane: Plane, box: tuple[float, ...], size: int) -> Plane:

@@ -23,7 +23,7 @@ def area_resized(part: Image, size: int) -> Float32:
 
 @lru_cache(maxsize=4096)
 def _means(n: int, size: int) -> NDArray[np.float32]:
-    """``(size, n)`` matrix that takes the mean of each output's window."""
+    """``(size, n)`` matrix that takes the mean of each output's window; not to be written to."""
     i = np.arange(size)
     first, end = i * n // size, -(-(i + 1) * n // size)
     at = np.arange(n)

@@ -12,56 +12,49 @@ from facetrack.types import Float32
 Indices = NDArray[np.intp]
 
 
-def nms(boxes: Float32, scores: Float32, groups: Indices, threshold: float) -> Indices:
-    """Non-maximum suppression by IoU inside each group; kept positions, best score first."""
-    return _suppress(boxes, scores, groups, threshold, inclusive=0.0, over_smaller=False)
+NMS_BLOCK = 256
+"""Boxes compared all with all at once."""
 
 
-def nms_of_smaller(boxes: Float32, scores: Float32, groups: Indices, threshold: float) -> Indices:
+def nms(boxes: Float32, scores: Float32, threshold: float) -> Indices:
+    """Non-maximum suppression by IoU; kept positions, best score first."""
+    return _suppressed(boxes, scores, threshold, inclusive=0.0, over_smaller=False)
+
+
+def nms_of_smaller(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     """As ``nms``, by intersection over the smaller box, with inclusive pixel edges."""
-    return _suppress(boxes, scores, groups, threshold, inclusive=1.0, over_smaller=True)
+    return _suppressed(boxes, scores, threshold, inclusive=1.0, over_smaller=True)
 
 
-def _suppress(
-    boxes: Float32,
-    scores: Float32,
-    groups: Indices,
-    threshold: float,
-    inclusive: float,
-    over_smaller: bool,
+def _suppressed(
+    boxes: Float32, scores: Float32, threshold: float, inclusive: float, over_smaller: bool
 ) -> Indices:
-    order = np.argsort(-scores, kind="stable")
-    kept: list[Indices] = []
-    for group in np.unique(groups):
-        kept.append(
-            _suppress_one(boxes, order[groups[order] == group], threshold, inclusive, over_smaller)
-        )
-    if not kept:
-        return np.empty(0, np.intp)
-    joined = np.concatenate(kept)
-    return joined[np.argsort(-scores[joined], kind="stable")]
-
-
-def _suppress_one(
-    boxes: Float32, order: Indices, threshold: float, inclusive: float, over_smaller: bool
-) -> Indices:
-    x1, y1, x2, y2 = boxes[order].T
-    plus = np.float32(inclusive)
-    area = (x2 - x1 + plus) * (y2 - y1 + plus)
-    kept = []
-    left = np.arange(len(order))
+    left = np.argsort(-scores, kind="stable")
+    kept = [left[:0]]
     while left.size:
-        best, rest = left[0], left[1:]
+        head, left = left[:NMS_BLOCK], left[NMS_BLOCK:]
+        covered = _overlap(boxes[head], boxes[head], inclusive, over_smaller) > threshold
+        alive = np.ones(len(head), dtype=bool)
+        for i in range(len(head)):
+            if alive[i]:
+                alive[i + 1 :] &= ~covered[i, i + 1 :]
+        best = head[alive]
         kept.append(best)
-        width = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest]) + plus
-        height = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest]) + plus
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        if over_smaller:
-            overlap = shared / np.minimum(area[best], area[rest])
-        else:
-            overlap = shared / (area[best] + area[rest] - shared)
-        left = rest[overlap <= threshold]
-    return order[np.array(kept, np.intp)]
+        covers = _overlap(boxes[best], boxes[left], inclusive, over_smaller) > threshold
+        left = left[~covers.any(axis=0)]
+    return np.concatenate(kept)
+
+
+def _overlap(a: Float32, b: Float32, inclusive: float, over_smaller: bool) -> Float32:
+    plus = np.float32(inclusive)
+    area_a, area_b = ((c[:, 2] - c[:, 0] + plus) * (c[:, 3] - c[:, 1] + plus) for c in (a, b))
+    first, second = a[:, None], b[None]
+    width = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0])
+    height = np.minimum(first[..., 3], second[..., 3]) - np.maximum(first[..., 1], second[..., 1])
+    shared = np.maximum(width + plus, 0) * np.maximum(height + plus, 0)
+    if over_smaller:
+        return np.asarray(shared / np.minimum(area_a[:, None], area_b))
+    return np.asarray(shared / (area_a[:, None] + area_b - shared))
 
 
 def squared(boxes: Float32) -> Float32:

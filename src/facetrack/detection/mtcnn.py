@@ -5,140 +5,183 @@ number by number; tests/test_mtcnn.py holds the two side by side. Knows nothing 
 networks are given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.detection.area import area_resized
 from facetrack.detection.boxes import Indices, nms, nms_of_smaller, regressed, squared
+from facetrack.media.picture import OpenedPicture, Picture
 from facetrack.settings import DetectionSettings
-from facetrack.types import Faces, Float32, Image
+from facetrack.types import Faces, Float32
 
 PNET_CELL = 12
 """Pixels of a pyramid level that one P-Net output sees."""
 PNET_STRIDE = 2
 SCALE_NMS = 0.5
-CANDIDATE_NMS = 0.7
 FACE_NMS = 0.7
 RNET_SIZE = 24
 ONET_SIZE = 48
+SMALLEST_FACE = 20
+SIDES_OF_SMALLEST = 36
+"""Where no smallest face is asked for, it is this share of the picture's shorter side."""
+
+
+class Parts(NamedTuple):
+    """Rectangles of pictures."""
+
+    corners: NDArray[np.int32]
+    """``(k, 4)`` x1 y1 x2 y2 inside the picture; x2 and y2 are not part of it."""
+    pictures: Indices
+    """``(k,)`` which picture of the batch each belongs to."""
 
 
 class Networks(Protocol):
-    """The three networks on some engine."""
+    """The three networks on some engine, with the resampling before them."""
 
     def propose(
-        self, images: NDArray[np.uint8], sizes: Sequence[tuple[int, int]]
-    ) -> list[tuple[Float32, Float32]]:
-        """``(n, h, w, 3)`` RGB to each level's offsets ``(n, 4, y, x)``, scores ``(n, y, x)``."""
+        self, pictures: Sequence[Picture], sizes: tuple[tuple[int, int], ...]
+    ) -> list[list[Float32]]:
+        """For each picture, and of it for each level, offsets ``(1, 4, y, x)``, scores
+        ``(1, y, x)``: first level's offsets, its scores, second level's offsets, ..."""
         ...
 
-    def refine(self, crops: Float32) -> tuple[Float32, Float32]:
-        """``(k, 24, 24, 3)`` 0..255 to offsets ``(k, 4)`` and scores ``(k,)``."""
+    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
+        """R-Net on 24x24 crops: offsets ``(k, 4)`` and scores ``(k,)``."""
         ...
 
-    def decide(self, crops: Float32) -> tuple[Float32, Float32, Float32]:
-        """``(k, 48, 48, 3)`` 0..255 to offsets, landmarks ``(k, 10)`` (five x, five y), scores."""
+    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
+        """O-Net on 48x48: offsets, landmarks ``(k, 10)`` (five x, then five y), scores."""
+        ...
+
+    def look(
+        self, pictures: Sequence[Picture], parts: Parts
+    ) -> tuple[Float32, Float32, Float32, Float32]:
+        """What ``decide`` gives, and R-Net's scores for the same parts."""
         ...
 
 
 class Candidates(NamedTuple):
     boxes: Float32
     scores: Float32
-    images: Indices
+    pictures: Indices
     """Which picture of the batch each belongs to."""
 
     def pick(self, which: Indices | NDArray[np.bool_]) -> "Candidates":
-        return Candidates(self.boxes[which], self.scores[which], self.images[which])
+        return Candidates(self.boxes[which], self.scores[which], self.pictures[which])
+
+
+class Candidature(NamedTuple):
+    """How many windows go on to the next network."""
+
+    pnet_threshold: float
+    """P-Net score from which a window is a candidate, unless the settings name one."""
+    nms: float
+    """IoU of two candidates from which the weaker one goes."""
 
 
 class Cascade:
     """Detects faces with three networks."""
 
-    def __init__(self, networks: Networks, settings: DetectionSettings) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        settings: DetectionSettings,
+        candidature: Candidature,
+    ) -> None:
         self._networks = networks
         self._settings = settings
+        self._threshold = settings.pnet_threshold or candidature.pnet_threshold
+        self._nms = candidature.nms
 
-    def detect(self, images: Sequence[Image]) -> list[Faces]:
-        """Faces of each picture, best score first; all ``(h, w, 3)`` uint8 RGB of one size."""
-        proposed = self._propose(images)
-        refined = self._refine(images, proposed)
-        return self._decide(images, refined)
+    def detect(self, pictures: Sequence[Picture]) -> list[Faces]:
+        """Faces of each picture, best score first; all pictures of one size."""
+        opened = [OpenedPicture(p) for p in pictures]
+        return self._decide(opened, self._refine(opened, self._propose(opened)))
 
-    def refine(self, images: Sequence[Image], of_image: Indices, anchors: Float32) -> Faces:
+    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
         """What O-Net makes of squares where faces are expected, one row a square, in order.
 
-        ``anchors``: ``(n, 4)``; ``of_image``: each one's picture. A square that lies wholly
-        outside its picture keeps its place with score 0.
+        ``anchors``: ``(n, 4)``; ``of_picture``: each one's picture. A square that lies wholly
+        outside its picture, or in which R-Net sees no face, has score 0.
         """
-        proposed = Candidates(anchors, np.zeros(len(anchors), np.float32), of_image)
-        inside, crops = _crops(images, proposed, ONET_SIZE)
+        proposed = Candidates(anchors, np.zeros(len(anchors), np.float32), of_picture)
+        inside, parts = _parts(pictures, proposed)
         out, scores = anchors.copy(), proposed.scores
         landmarks = np.zeros((len(anchors), 5, 2), np.float32)
-        if len(crops):
-            offsets, points, surely = self._networks.decide(crops)
+        if len(inside):
+            offsets, points, surely, likely = self._networks.look(pictures, parts)
             squares = anchors[inside]
             out[inside] = regressed(squares, offsets, inclusive=1)
             landmarks[inside] = _landmarks(squares, points)
-            scores[inside] = surely
-        return Faces(out, scores, landmarks, anchors, "refined")
+            scores[inside] = np.where(likely > self._settings.rnet_threshold, surely, 0)
+        return Faces.of_one_source(out, scores, landmarks, anchors, "refined")
 
-    def _propose(self, images: Sequence[Image]) -> Candidates:
-        height, width = images[0].shape[:2]
+    def _propose(self, pictures: Sequence[Picture]) -> Candidates:
+        height, width = pictures[0].shape
         scales = pyramid_scales(height, width, self._settings)
         if not scales:
             return _none()
-        sizes = [(int(height * s + 1), int(width * s + 1)) for s in scales]
-        levels = self._networks.propose(np.stack(images), sizes)
-        found, offsets = [], []
-        for scale, (moves, scores) in zip(scales, levels, strict=True):
-            level, moved = _cells(moves, scores, scale, self._settings.pnet_threshold)
-            kept = nms(level.boxes, level.scores, level.images, SCALE_NMS)
-            found.append(level.pick(kept))
-            offsets.append(moved[kept])
-        together = Candidates(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-        kept = nms(together.boxes, together.scores, together.images, CANDIDATE_NMS)
-        candidates = together.pick(kept)
-        moved = regressed(candidates.boxes, np.concatenate(offsets)[kept], inclusive=0)
-        return candidates._replace(boxes=squared(moved))
+        sizes = tuple((int(height * s + 1), int(width * s + 1)) for s in scales)
+        found = [
+            self._proposed(levels, scales, i)
+            for i, levels in enumerate(self._networks.propose(pictures, sizes))
+        ]
+        return Candidates(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
-    def _refine(self, images: Sequence[Image], candidates: Candidates) -> Candidates:
-        inside, crops = _crops(images, candidates, RNET_SIZE)
+    def _proposed(self, levels: list[Float32], scales: list[float], picture: int) -> Candidates:
+        """The squares that P-Net proposes in one picture."""
+        boxes, scores, moves = [], [], []
+        for scale, offsets, score in zip(scales, levels[::2], levels[1::2], strict=True):
+            cells = np.nonzero(score[0] >= self._threshold)
+            windows, surely = _windows(cells[0], cells[1], scale), score[0][cells]
+            kept = nms(windows, surely, SCALE_NMS)
+            boxes.append(windows[kept])
+            scores.append(surely[kept])
+            moves.append(offsets[0][:, *cells].T[kept])
+        windows, surely = np.concatenate(boxes), np.concatenate(scores)
+        kept = nms(windows, surely, self._nms)
+        moved = regressed(windows[kept], np.concatenate(moves)[kept], inclusive=0)
+        return Candidates(squared(moved), surely[kept], np.full(len(kept), picture, np.intp))
+
+    def _refine(self, pictures: Sequence[Picture], candidates: Candidates) -> Candidates:
+        inside, parts = _parts(pictures, candidates)
         candidates = candidates.pick(inside)
-        if not len(crops):
+        if not len(inside):
             return _none()
-        offsets, scores = self._networks.refine(crops)
+        offsets, scores = self._networks.refine(pictures, parts)
         passed = scores > self._settings.rnet_threshold
         candidates = candidates._replace(scores=scores).pick(passed)
-        kept = nms(candidates.boxes, candidates.scores, candidates.images, CANDIDATE_NMS)
+        kept = _each_picture(nms, candidates.boxes, candidates, self._nms)
         candidates = candidates.pick(kept)
         moved = regressed(candidates.boxes, offsets[passed][kept], inclusive=1)
         return candidates._replace(boxes=squared(moved))
 
-    def _decide(self, images: Sequence[Image], candidates: Candidates) -> list[Faces]:
-        inside, crops = _crops(images, candidates, ONET_SIZE)
+    def _decide(self, pictures: Sequence[Picture], candidates: Candidates) -> list[Faces]:
+        inside, parts = _parts(pictures, candidates)
         candidates = candidates.pick(inside)
-        if not len(crops):
-            return [Faces.none() for _ in images]
-        offsets, points, scores = self._networks.decide(crops)
+        if not len(inside):
+            return [Faces.none() for _ in pictures]
+        offsets, points, scores = self._networks.decide(pictures, parts)
         passed = scores > self._settings.onet_threshold
         candidates = candidates._replace(scores=scores).pick(passed)
         landmarks = _landmarks(candidates.boxes, points[passed])
         boxes = regressed(candidates.boxes, offsets[passed], inclusive=1)
-        kept = nms_of_smaller(boxes, candidates.scores, candidates.images, FACE_NMS)
-        of_image = candidates.images[kept]
-        return [
-            Faces(boxes[mine], candidates.scores[mine], landmarks[mine], candidates.boxes[mine])
-            for mine in (kept[of_image == i] for i in range(len(images)))
-        ]
+        faces = Faces.of_one_source(
+            boxes, candidates.scores, landmarks, candidates.boxes, "detected"
+        )
+        kept = _each_picture(nms_of_smaller, boxes, candidates, FACE_NMS)
+        of_picture = candidates.pictures[kept]
+        return [faces.pick(kept[of_picture == i]) for i in range(len(pictures))]
 
 
 def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list[float]:
     """Scales at which the smallest face is 12 pixels, then ever larger faces are."""
-    scale = PNET_CELL / settings.min_face
-    side = min(height, width) * scale
+    side: float = min(height, width)
+    smallest = settings.min_face or max(SMALLEST_FACE, side / SIDES_OF_SMALLEST)
+    scale = PNET_CELL / smallest
+    side *= scale
     scales = []
     while side >= PNET_CELL:
         scales.append(scale)
@@ -147,31 +190,36 @@ def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list
     return scales
 
 
-def _cells(
-    moves: Float32, scores: Float32, scale: float, threshold: float
-) -> tuple[Candidates, Float32]:
-    """The windows of one level that may be faces, in picture pixels, and their offsets."""
-    images, rows, columns = np.nonzero(scores >= threshold)
+def _windows(rows: Indices, columns: Indices, scale: float) -> Float32:
+    """What these cells of a level's output saw, in picture pixels."""
     cells = np.stack([columns, rows], axis=1).astype(np.float32)
     top_left = np.floor((PNET_STRIDE * cells + 1) / np.float32(scale))
     bottom_right = np.floor((PNET_STRIDE * cells + PNET_CELL) / np.float32(scale))
-    boxes = np.concatenate([top_left, bottom_right], axis=1)
-    candidates = Candidates(boxes, scores[images, rows, columns], images)
-    return candidates, moves[images, :, rows, columns]
+    return np.concatenate([top_left, bottom_right], axis=1)
 
 
-def _crops(images: Sequence[Image], candidates: Candidates, size: int) -> tuple[Indices, Float32]:
-    """The part of each candidate that lies in its picture, resampled; which have such a part."""
-    height, width = images[0].shape[:2]
+def _each_picture(
+    suppress: Callable[[Float32, Float32, float], Indices],
+    boxes: Float32,
+    candidates: Candidates,
+    threshold: float,
+) -> Indices:
+    """Positions that a suppression keeps, done in each picture alone."""
+    kept = [np.empty(0, np.intp)]
+    for picture in np.unique(candidates.pictures):
+        mine = np.flatnonzero(candidates.pictures == picture)
+        kept.append(mine[suppress(boxes[mine], candidates.scores[mine], threshold)])
+    return np.concatenate(kept)
+
+
+def _parts(pictures: Sequence[Picture], candidates: Candidates) -> tuple[Indices, Parts]:
+    """The part of each candidate that lies in its picture; which have such a part."""
+    height, width = pictures[0].shape
     corners = candidates.boxes.astype(np.int32)  # toward zero, pixels counted from 1
-    x1, y1 = np.maximum(corners[:, 0], 1) - 1, np.maximum(corners[:, 1], 1) - 1
-    x2, y2 = np.minimum(corners[:, 2], width), np.minimum(corners[:, 3], height)
-    inside = np.flatnonzero((x2 > x1) & (y2 > y1))
-    crops = np.empty((len(inside), size, size, 3), np.float32)
-    for crop, k in zip(crops, inside, strict=True):
-        image = images[candidates.images[k]]
-        crop[:] = area_resized(image[y1[k] : y2[k], x1[k] : x2[k]], size)
-    return inside, crops
+    corners[:, :2] = np.maximum(corners[:, :2], 1) - 1
+    corners[:, 2:] = np.minimum(corners[:, 2:], [width, height])
+    inside = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(axis=1))
+    return inside, Parts(corners[inside], candidates.pictures[inside])
 
 
 def _landmarks(boxes: Float32, points: Float32) -> Float32:

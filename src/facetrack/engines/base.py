@@ -1,27 +1,28 @@
 """What the pipeline asks of the machine that runs the networks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.detection.boxes import Indices
-from facetrack.types import Faces, Float32, Image
+from facetrack.media.picture import Picture
+from facetrack.types import Faces, Float32
 
 
 class Engine(Protocol):
-    """Runs the detector and the recogniser; safe to use from one thread at a time."""
+    """Runs the detector in one thread and the recogniser in one thread, side by side."""
 
     name: str
     """For the report, e.g. ``openvino cpu f32``."""
 
-    def detect(self, images: Sequence[Image]) -> list[Faces]:
-        """Faces of each picture; all pictures ``(height, width, 3)`` uint8 RGB of one size."""
+    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+        """Faces of each picture, in order, as they become known; all pictures of one size."""
         ...
 
-    def refine(self, images: Sequence[Image], of_image: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
+    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``pictures[of_picture]``; rows in order."""
         ...
 
     def embed(self, chips: NDArray[np.uint8]) -> Float32:

@@ -1,120 +1,203 @@
-"""The CPU engine: OpenVINO in float32, no torch.
+"""The CPU engine: OpenVINO, no torch.
 
-Compiled networks are shared by all engines of a process. The P-Net graph is made for one picture
-size; the last ``PICTURE_SIZES`` sizes are kept.
+With ``dense`` detection the cascade is facenet-pytorch's to the last digits: float32, every
+pyramid level pooled from the picture. On key frames only it need not be: levels are made one from
+another, R-Net's crops are cut inside the graph, and bfloat16 is used where the CPU has it.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from facetrack.detection.area import area_resized
 from facetrack.detection.boxes import Indices
-from facetrack.detection.mtcnn import Cascade
+from facetrack.detection.mtcnn import ONET_SIZE, RNET_SIZE, Candidature, Cascade, Parts
 from facetrack.engines import openvino_networks as networks
+from facetrack.engines.openvino_requests import Requests
+from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
 from facetrack.models.weights import checkpoint_tensors, tensors
 from facetrack.settings import DetectionSettings, IdentitySettings
-from facetrack.types import Faces, Float32, Image
+from facetrack.types import Faces, Float32
 
 PICTURE_SIZES = 4
-EMBED_BATCH = 32
-"""Crops a call: beyond it the CPU gains nothing and memory grows."""
-SMALLEST_BATCH = 2
-"""A batch of one goes through other kernels, whose last bit differs from all larger ones."""
-COMPILE = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+"""Graphs are made for one picture size; those of the last few sizes are kept."""
+TOGETHER = 8
+"""Pictures that go through the cascade together: beyond it a CPU gains nothing."""
+EXACT = Candidature(pnet_threshold=0.6, nms=0.7)
+"""Of facenet-pytorch."""
+QUICK = Candidature(pnet_threshold=0.7, nms=0.5)
+"""Half the crops for R- and O-Net, the same faces."""
+
+Sizes = tuple[tuple[int, int], ...]
 
 
 class OpenVinoEngine:
-    """Implements ``Engine``.
+    """Implements ``Engine``. Compiled networks are shared by all engines of a process.
 
     Raises:
         WeightsError: on opening, when weights are missing or are others than expected.
     """
 
     def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
-        self.name = "openvino cpu f32"
-        self._cascade = Cascade(_OpenVinoMtcnn(), detection)
-        self._embedder = _embedder(identity)
+        precision = "f32" if detection.dense else quick_precision()
+        self.name = f"openvino cpu {precision}"
+        if detection.dense:
+            self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
+        else:
+            self._cascade = Cascade(_QuickMtcnn(precision), detection, QUICK)
+        self._embedder = _embedder(identity, precision)
 
-    def detect(self, images: Sequence[Image]) -> list[Faces]:
-        """Faces of each picture; all ``(height, width, 3)`` uint8 RGB of one size."""
-        return self._cascade.detect(images)
+    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+        for i in range(0, len(pictures), TOGETHER):
+            yield from self._cascade.detect(pictures[i : i + TOGETHER])
 
-    def refine(self, images: Sequence[Image], of_image: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
-        return self._cascade.refine(images, of_image, anchors)
+    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+        return self._cascade.refine(pictures, of_picture, anchors)
 
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
-        """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
-        parts = [
-            _run_padded(self._embedder, chips[i : i + EMBED_BATCH])[0]
-            for i in range(0, len(chips), EMBED_BATCH)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, 512), np.float32)
+        return self._embedder.batch(chips)[0]
 
 
-class _OpenVinoMtcnn:
-    """Implements the cascade's ``Networks``."""
+def quick_precision() -> str:
+    """``bf16`` where the CPU computes with it, else ``f32``."""
+    able = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in able else "f32"
+
+
+class _ExactMtcnn:
+    """Implements the cascade's ``Networks`` as facenet-pytorch computes them."""
 
     def __init__(self) -> None:
-        self._rnet = shared("openvino rnet", lambda: _compiled(networks.rnet(tensors("rnet"))))
-        self._onet = shared("openvino onet", lambda: _compiled(networks.onet(tensors("onet"))))
-        self._pnets: OrderedDict[tuple[object, ...], ov.CompiledModel] = OrderedDict()
+        self._pnets = _Pictures(
+            lambda height, width, sizes: Requests(
+                networks.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
+            )
+        )
+        self._rnet = _rnet("f32", np.float32)
+        self._onet = _onet("f32", np.float32)
 
-    def propose(
-        self, images: NDArray[np.uint8], sizes: Sequence[tuple[int, int]]
-    ) -> list[tuple[Float32, Float32]]:
-        outputs = self._pnet(images.shape[1], images.shape[2], tuple(sizes))([images])
-        return [(outputs[2 * i], outputs[2 * i + 1]) for i in range(len(sizes))]
+    def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
+        return self._pnets.get(*pictures[0].shape, sizes).run([[p.rgb()[None]] for p in pictures])
 
-    def refine(self, crops: Float32) -> tuple[Float32, Float32]:
-        offsets, scores = _run_padded(self._rnet, crops)
+    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
+        offsets, scores = self._rnet.batch(_means(pictures, parts, RNET_SIZE))
         return offsets, scores
 
-    def decide(self, crops: Float32) -> tuple[Float32, Float32, Float32]:
-        offsets, points, scores = _run_padded(self._onet, crops)
+    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
+        offsets, points, scores = self._onet.batch(_means(pictures, parts, ONET_SIZE))
         return offsets, points, scores
 
-    def _pnet(
-        self, height: int, width: int, sizes: tuple[tuple[int, int], ...]
-    ) -> ov.CompiledModel:
+    def look(
+        self, pictures: Sequence[Picture], parts: Parts
+    ) -> tuple[Float32, Float32, Float32, Float32]:
+        return *self.decide(pictures, parts), self.refine(pictures, parts)[1]
+
+
+class _QuickMtcnn:
+    """Implements the cascade's ``Networks`` for key frames."""
+
+    def __init__(self, precision: str) -> None:
+        self._pnets = _Pictures(
+            lambda height, width, sizes: Requests(
+                networks.chained_pnet(tensors("pnet"), height, width, sizes), precision
+            )
+        )
+        self._rnet = _rnet(precision, np.uint8)
+        self._onet = _onet(precision, np.uint8)
+
+    def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
+        return self._pnets.get(*pictures[0].shape, sizes).run([[p.rgb()[None]] for p in pictures])
+
+    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
+        offsets, scores = self._rnet.batch(_points(pictures, parts, RNET_SIZE))
+        return offsets, scores
+
+    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
+        offsets, points, scores = self._onet.batch(_thumbnails(pictures, parts, ONET_SIZE))
+        return offsets, points, scores
+
+    def look(
+        self, pictures: Sequence[Picture], parts: Parts
+    ) -> tuple[Float32, Float32, Float32, Float32]:
+        crops = _thumbnails(pictures, parts, ONET_SIZE)
+        offsets, points, scores = self._onet.batch(crops)
+        quarters = crops.reshape(-1, RNET_SIZE, 2, RNET_SIZE, 2, 3).astype(np.uint16)
+        halved = (quarters.sum(axis=(2, 4), dtype=np.uint16) // 4).astype(np.uint8)
+        return offsets, points, scores, self._rnet.batch(halved)[1]
+
+
+class _Pictures:
+    """Networks made for one picture size each, the last few kept."""
+
+    def __init__(self, make: Callable[[int, int, Sizes], Requests]) -> None:
+        self._make = make
+        self._made: OrderedDict[tuple[int, int, Sizes], Requests] = OrderedDict()
+
+    def get(self, height: int, width: int, sizes: Sizes) -> Requests:
         key = (height, width, sizes)
-        if key not in self._pnets:
-            model = networks.pyramid_pnet(tensors("pnet"), height, width, sizes)
-            self._pnets[key] = _compiled(model)
-            if len(self._pnets) > PICTURE_SIZES:
-                self._pnets.popitem(last=False)
-        self._pnets.move_to_end(key)
-        return self._pnets[key]
+        if key not in self._made:
+            self._made[key] = self._make(*key)
+            if len(self._made) > PICTURE_SIZES:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
 
 
-def _run_padded(network: ov.CompiledModel, batch: NDArray[Any]) -> list[Float32]:
-    """Runs the batch filled up to a power of two; outputs of the fill are cut off.
-
-    OpenVINO prepares kernels anew for every batch size it has not seen: with few sizes it does so
-    a few times, with as many sizes as there are candidates in a frame it hardly does else.
-    """
-    n = len(batch)
-    fill = max(SMALLEST_BATCH, 1 << (n - 1).bit_length()) - n
-    padded = np.concatenate([batch, np.zeros((fill, *batch.shape[1:]), batch.dtype)])
-    outputs = network([padded])
-    return [outputs[i][:n].copy() for i in range(len(network.outputs))]
+def _means(pictures: Sequence[Picture], parts: Parts, size: int) -> Float32:
+    """Crops by exact area means."""
+    crops = np.empty((len(parts.corners), size, size, 3), np.float32)
+    for crop, corners, k in zip(crops, parts.corners.tolist(), parts.pictures, strict=True):
+        crop[:] = area_resized(pictures[k].part(*corners), size)
+    return crops
 
 
-def _embedder(identity: IdentitySettings) -> ov.CompiledModel:
-    def make() -> ov.CompiledModel:
+def _thumbnails(pictures: Sequence[Picture], parts: Parts, size: int) -> NDArray[np.uint8]:
+    crops = np.empty((len(parts.corners), size, size, 3), np.uint8)
+    for k in np.unique(parts.pictures):
+        mine = np.flatnonzero(parts.pictures == k)
+        crops[mine] = pictures[k].thumbnails(parts.corners[mine], size)
+    return crops
+
+
+def _points(pictures: Sequence[Picture], parts: Parts, size: int) -> NDArray[np.uint8]:
+    """Crops of one sample a pixel: enough to tell what is surely no face, and all at once."""
+    width = pictures[0].shape[1]
+    steps = (np.arange(size) + 0.5) / size
+    x1, y1, x2, y2 = parts.corners.T[:, :, None]
+    columns = (x1 + (x2 - x1) * steps).astype(np.intp)
+    rows = (y1 + (y2 - y1) * steps).astype(np.intp)
+    at = rows[:, :, None] * width + columns[:, None]
+    crops = np.empty((len(rows), size, size, 3), np.uint8)
+    for k in np.unique(parts.pictures):
+        mine = np.flatnonzero(parts.pictures == k)
+        crops[mine] = np.take(pictures[k].rgb().reshape(-1, 3), at[mine], axis=0)
+    return crops
+
+
+def _rnet(precision: str, pixels: type) -> Requests:
+    return shared(
+        ("openvino rnet", precision, pixels),
+        lambda: Requests(networks.rnet(tensors("rnet"), pixels), precision),
+    )
+
+
+def _onet(precision: str, pixels: type) -> Requests:
+    return shared(
+        ("openvino onet", precision, pixels),
+        lambda: Requests(networks.onet(tensors("onet"), pixels), precision),
+    )
+
+
+def _embedder(identity: IdentitySettings, precision: str) -> Requests:
+    def make() -> Requests:
         arrays = tensors("casia")
         if identity.recognizer == "vggface2":
             assert identity.weights is not None
             arrays = checkpoint_tensors(identity.weights, arrays)
-        return _compiled(networks.inception_resnet_v1(arrays))
+        return Requests(networks.inception_resnet_v1(arrays), precision)
 
-    return shared(("openvino", identity.recognizer, identity.weights), make)
-
-
-def _compiled(model: ov.Model) -> ov.CompiledModel:
-    return ov.Core().compile_model(model, "CPU", COMPILE)
+    return shared(("openvino", identity.recognizer, identity.weights, precision), make)

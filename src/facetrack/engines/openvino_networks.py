@@ -46,21 +46,37 @@ class _Layers:
         return self._tensors[name]
 
 
-def pyramid_pnet(
+def pooled_pnet(
     tensors: Tensors, height: int, width: int, sizes: Sequence[tuple[int, int]]
 ) -> ov.Model:
-    """P-Net over the whole pyramid of pictures of one size.
+    """P-Net over pictures of one size, each pyramid level pooled from the picture.
 
-    Input ``(n, height, width, 3)`` uint8 RGB. For each ``(height, width)`` of ``sizes`` two
-    outputs: offsets ``(n, 4, h, w)`` and face probability ``(n, h, w)``.
+    Input ``(1, height, width, 3)`` uint8 RGB. For each ``(height, width)`` of ``sizes`` two
+    outputs: offsets ``(1, 4, h, w)`` and face probability ``(1, h, w)``.
     """
-    images = ops.parameter([-1, height, width, 3], np.uint8)
-    planes = ops.transpose(ops.convert(images, "f32"), np.array([0, 3, 1, 2]))
-    outputs = []
+    image = ops.parameter([1, height, width, 3], np.uint8)
+    planes = _planes(image)
+    levels = [ops.adaptive_avg_pool(planes, np.array(size)) for size in sizes]
+    return _pnets(tensors, image, levels)
+
+
+def chained_pnet(
+    tensors: Tensors, height: int, width: int, sizes: Sequence[tuple[int, int]]
+) -> ov.Model:
+    """As ``pooled_pnet``, each level made bilinearly from the one before: several times cheaper."""
+    image = ops.parameter([1, height, width, 3], np.uint8)
+    levels = [_planes(image)]
+    axes = np.array([2, 3])
     for size in sizes:
-        level = _normalised(ops.adaptive_avg_pool(planes, np.array(size)))
-        outputs += pnet(_Layers(tensors), level)
-    return ov.Model(outputs, [images], "pyramid_pnet")
+        levels.append(
+            ops.interpolate(levels[-1], np.array(size), "linear_onnx", "sizes", axes=axes)
+        )
+    return _pnets(tensors, image, levels[1:])
+
+
+def _pnets(tensors: Tensors, image: ov.Node, levels: list[ov.Node]) -> ov.Model:
+    outputs = [out for level in levels for out in pnet(_Layers(tensors), _normalised(level))]
+    return ov.Model(outputs, [image], "pnet")
 
 
 def pnet(layers: _Layers, x: ov.Node) -> list[ov.Node]:
@@ -71,11 +87,11 @@ def pnet(layers: _Layers, x: ov.Node) -> list[ov.Node]:
     return [layers.conv(x, "conv4_2"), _face_probability(layers.conv(x, "conv4_1"))]
 
 
-def rnet(tensors: Tensors) -> ov.Model:
-    """``(n, 24, 24, 3)`` float32 0..255 RGB to offsets ``(n, 4)`` and probability ``(n,)``."""
+def rnet(tensors: Tensors, pixels: type = np.float32) -> ov.Model:
+    """``(n, 24, 24, 3)`` RGB 0..255 to offsets ``(n, 4)`` and probability ``(n,)``."""
     layers = _Layers(tensors)
-    crops = ops.parameter([-1, 24, 24, 3], np.float32)
-    x = _normalised(ops.transpose(crops, np.array([0, 3, 1, 2])))
+    crops = ops.parameter([-1, 24, 24, 3], pixels)
+    x = _normalised(_planes(crops))
     x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
     x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
     x = layers.prelu(layers.conv(x, "conv3"), "prelu3")
@@ -84,11 +100,11 @@ def rnet(tensors: Tensors) -> ov.Model:
     return ov.Model(outputs, [crops], "rnet")
 
 
-def onet(tensors: Tensors) -> ov.Model:
-    """``(n, 48, 48, 3)`` float32 0..255 RGB to offsets, landmarks ``(n, 10)``, probability."""
+def onet(tensors: Tensors, pixels: type = np.float32) -> ov.Model:
+    """``(n, 48, 48, 3)`` RGB 0..255 to offsets, landmarks ``(n, 10)``, probability."""
     layers = _Layers(tensors)
-    crops = ops.parameter([-1, 48, 48, 3], np.float32)
-    x = _normalised(ops.transpose(crops, np.array([0, 3, 1, 2])))
+    crops = ops.parameter([-1, 48, 48, 3], pixels)
+    x = _normalised(_planes(crops))
     x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
     x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
     x = _pool(layers.prelu(layers.conv(x, "conv3"), "prelu3"), 2, ceil=True)
@@ -106,8 +122,7 @@ def inception_resnet_v1(tensors: Tensors) -> ov.Model:
     """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
     net = _Layers(tensors)
     chips = ops.parameter([-1, 160, 160, 3], np.uint8)
-    x = ops.transpose(ops.convert(chips, "f32"), np.array([0, 3, 1, 2]))
-    x = ops.multiply(ops.subtract(x, PIXEL_MEAN), EMBEDDER_SCALE)
+    x = ops.multiply(ops.subtract(_planes(chips), PIXEL_MEAN), EMBEDDER_SCALE)
     x = net.conv_relu(x, "conv2d_1a", stride=2)
     x = net.conv_relu(x, "conv2d_2a")
     x = net.conv_relu(x, "conv2d_2b", pad=(1, 1))
@@ -190,6 +205,10 @@ def _pool(x: ov.Node, kernel: int, ceil: bool = False) -> ov.Node:
 def _flat(x: ov.Node) -> ov.Node:
     """Column by column, as the networks were trained: width, height, channel."""
     return ops.reshape(ops.transpose(x, np.array([0, 3, 2, 1])), np.array([0, -1]), True)
+
+
+def _planes(image: ov.Node) -> ov.Node:
+    return ops.transpose(ops.convert(image, "f32"), np.array([0, 3, 1, 2]))
 
 
 def _normalised(x: ov.Node) -> ov.Node:

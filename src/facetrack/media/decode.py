@@ -1,4 +1,4 @@
-"""Reads a video through PyAV: every frame once, in presentation order, upright, as RGB.
+"""Reads a video through PyAV: every frame once, in presentation order, upright.
 
 Times are presentation times in seconds from the start of the video stream. Damage does not end
 the reading: what can still be decoded comes, and ``VideoSource.warnings`` says what was wrong.
@@ -16,7 +16,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facetrack.errors import InputError
-from facetrack.types import Frame, Image, VideoInfo
+from facetrack.media.picture import PLANAR, Frame, Picture, RgbPicture, YuvPicture
+from facetrack.types import VideoInfo
 
 PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
 
@@ -155,12 +156,12 @@ class VideoSource:
             return float(picture.duration * self._time_base)
         return float(1 / self.fps)
 
-    def _upright(self, picture: VideoFrame) -> Image:
+    def _upright(self, picture: VideoFrame) -> Picture:
         self.rotation = picture.rotation % 360
-        image: Image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
-        if self.rotation:
-            image = np.ascontiguousarray(np.rot90(image, self.rotation // 90))
-        return image
+        if picture.format.name in PLANAR and not self.rotation:
+            return YuvPicture(picture)
+        image = picture.to_ndarray(format="rgb24")
+        return RgbPicture(np.ascontiguousarray(np.rot90(image, self.rotation // 90)))
 
     def _header_duration_s(self) -> float | None:
         if self._stream.duration:

@@ -3,10 +3,27 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from facetrack.detection.temporal import Stretch, TemporalCascade
+from facetrack.detection.stretch import Stretch
+from facetrack.detection.temporal import TemporalCascade
 from facetrack.engines.base import Engine
+from facetrack.media.picture import Frame
 from facetrack.settings import DetectionSettings
-from facetrack.types import Faces, Frame
+from facetrack.types import Faces
+
+TOGETHER = 8
+"""Stretches worked on together: enough to fill the networks, few enough that what is found is
+tracked while the next ones are worked on."""
+MOVED = 60.0
+"""Changes of the coarse picture (of 255), summed over frames, after which a key frame is due."""
+
+
+class Judged(NamedTuple):
+    """A frame that the shot detector has seen with what follows it."""
+
+    frame: Frame
+    starts_shot: bool
+    change: float
+    """Mean absolute change of the coarse picture from the frame before, of 255."""
 
 
 class Seen(NamedTuple):
@@ -24,9 +41,9 @@ class FrameDetector(Protocol):
     def key_frames(self) -> int: ...
 
     @property
-    def refined_boxes(self) -> int: ...
+    def looks(self) -> int: ...
 
-    def push(self, frame: Frame, starts_shot: bool) -> None: ...
+    def push(self, judged: Judged) -> None: ...
 
     def detect(self, last: bool) -> Iterator[Seen]:
         """Works on what was pushed; all of it when ``last``, else what can be decided."""
@@ -42,92 +59,85 @@ def frame_detector(engine: Engine, settings: DetectionSettings) -> FrameDetector
 class DenseDetector:
     """The whole cascade on every frame."""
 
-    BATCH = 8
-    """Pictures a call: beyond it a CPU gains nothing."""
-
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: list[tuple[Frame, bool]] = []
+        self._waiting: list[Judged] = []
         self.key_frames = 0
-        self.refined_boxes = 0
+        self.looks = 0
 
-    def push(self, frame: Frame, starts_shot: bool) -> None:
-        self._waiting.append((frame, starts_shot))
+    def push(self, judged: Judged) -> None:
+        self._waiting.append(judged)
 
     def detect(self, last: bool) -> Iterator[Seen]:
         waiting, self._waiting = self._waiting, []
-        for i in range(0, len(waiting), self.BATCH):
-            part = waiting[i : i + self.BATCH]
-            self.key_frames += len(part)
-            found = self._engine.detect([frame.image for frame, _ in part])
-            for (frame, starts_shot), faces in zip(part, found, strict=True):
-                yield Seen(frame, starts_shot, faces)
+        self.key_frames += len(waiting)
+        found = self._engine.detect([judged.frame.picture for judged in waiting])
+        for judged, faces in zip(waiting, found, strict=True):
+            yield Seen(judged.frame, judged.starts_shot, faces)
 
 
 class KeyFrameDetector:
-    """Cuts the frames into stretches inside shots and fills them by the temporal cascade."""
+    """Cuts the frames into stretches inside shots and fills them by the temporal cascade.
+
+    A stretch ends after ``key_interval`` frames, or sooner when the picture has moved much.
+    """
 
     def __init__(self, engine: Engine, settings: DetectionSettings) -> None:
         self._cascade = TemporalCascade(engine, settings)
         self._interval = settings.key_interval
-        self._waiting: list[tuple[Frame, bool]] = []
-        self._shot_starts: set[int] = set()
-        self._before: tuple[Frame, Faces] | None = None
-        """The key frame that the next stretch starts with, already given out."""
+        self._run: list[Frame] = []
+        """The frames since the last key frame, which is the first of them."""
+        self._moved = 0.0
+        self._runs: list[list[Frame]] = []
+        self._starts: set[int] = set()
+        """Which frames of the runs start a shot."""
+        self._before: Faces = Faces.none()
+        """Of the key frame that the next stretch starts with, already given out."""
 
     @property
     def key_frames(self) -> int:
         return self._cascade.key_frames
 
     @property
-    def refined_boxes(self) -> int:
-        return self._cascade.refined_boxes
+    def looks(self) -> int:
+        return self._cascade.looks
 
-    def push(self, frame: Frame, starts_shot: bool) -> None:
-        self._waiting.append((frame, starts_shot))
+    def push(self, judged: Judged) -> None:
+        if judged.starts_shot:
+            self._end_run()
+            self._starts.add(judged.frame.index)
+            self._run, self._moved = [], 0.0
+        else:
+            self._moved += judged.change
+        self._run.append(judged.frame)
+        if len(self._run) > self._interval or self._moved > MOVED:
+            self._end_run()
+            self._run, self._moved = [judged.frame], 0.0
 
     def detect(self, last: bool) -> Iterator[Seen]:
-        runs = self._runs(last)
-        starts = [run[0] for run in runs if self._is_start(run)]
-        ends = [run[-1] for run in runs if len(run) > 1]
-        keys = {f.index: f for f in (*starts, *ends)}
+        if last:
+            self._end_run()
+            self._run = []
+        runs, self._runs = self._runs, []
+        for i in range(0, len(runs), TOGETHER):
+            yield from self._filled(runs[i : i + TOGETHER])
+
+    def _filled(self, runs: list[list[Frame]]) -> Iterator[Seen]:
+        starts = {run[0].index: run[0] for run in runs if run[0].index in self._starts}
+        keys = starts | {run[-1].index: run[-1] for run in runs}
         found = dict(zip(keys, self._cascade.key(list(keys.values())), strict=True))
-        if self._before is not None:
-            found[self._before[0].index] = self._before[1]
-        stretches = [
-            Stretch(run, found[run[0].index], found[run[-1].index]) for run in runs if len(run) > 1
-        ]
-        filled = iter(self._cascade.fill(stretches))
-        for run in runs:
-            if self._is_start(run):
-                yield Seen(run[0], True, found[run[0].index])
-            if len(run) > 1:
-                for frame, faces in zip(run[1:], next(filled), strict=True):
-                    yield Seen(frame, False, faces)
-        if runs:
-            self._before = (runs[-1][-1], found[runs[-1][-1].index])
+        ends = [(found.get(run[0].index, self._before), found[run[-1].index]) for run in runs]
+        filled = self._cascade.fill(
+            [Stretch(run, *faces) for run, faces in zip(runs, ends, strict=True)]
+        )
+        for run, (first, self._before), faces_of in zip(runs, ends, filled, strict=True):
+            if run[0].index in starts:
+                self._starts.remove(run[0].index)
+                yield Seen(run[0], True, first)
+            for frame, faces in zip(run[1:], faces_of, strict=True):
+                yield Seen(frame, False, faces)
 
-    def _is_start(self, run: list[Frame]) -> bool:
-        return run[0].index in self._shot_starts
-
-    def _runs(self, last: bool) -> list[list[Frame]]:
-        """Whole stretches of what waits; a run that may still grow stays, unless it is the last."""
-        self._shot_starts = {f.index for f, starts_shot in self._waiting if starts_shot}
-        runs: list[list[Frame]] = []
-        run = [self._before[0]] if self._before is not None else []
-        taken = 0
-        for i, (frame, starts_shot) in enumerate(self._waiting):
-            if starts_shot or not run:
-                if len(run) > 1 or (run and run[0].index in self._shot_starts):
-                    runs.append(run)
-                run, taken = [frame], i
-            else:
-                run.append(frame)
-            if len(run) == self._interval + 1:
-                runs.append(run)
-                run, taken = [frame], i + 1
-        if last and (len(run) > 1 or (run and run[0].index in self._shot_starts)):
-            runs.append(run)
-            taken = len(self._waiting)
-        self._waiting = self._waiting[taken:]
-        return runs
+    def _end_run(self) -> None:
+        """What was gathered is a stretch, unless its one frame has been given out already."""
+        if len(self._run) > 1 or (self._run and self._run[0].index in self._starts):
+            self._runs.append(self._run)

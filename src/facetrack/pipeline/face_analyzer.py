@@ -1,7 +1,7 @@
-"""Video to tracks: a producer thread decodes, the consumer detects, finds cuts and tracks.
+"""Video to tracks: one thread decodes, the caller's finds cuts and detects, a third one tracks.
 
-The producer never runs ahead by more than the queue holds. Whatever ends one side (an error, the
-end, Ctrl-C in the consumer's thread) ends the other: the producer is joined before ``run`` leaves.
+Neither runs ahead by more than its queue holds. Whatever ends one side (an error, the end, Ctrl-C
+in the caller's thread) ends the others: both threads are joined before ``run`` leaves.
 """
 
 import threading
@@ -15,14 +15,18 @@ from itertools import pairwise
 from facetrack.analysis import Shot
 from facetrack.engines.base import Engine
 from facetrack.media.decode import VideoSource
+from facetrack.media.picture import Frame
 from facetrack.pipeline.batching import calculate_optimal_batch_size
-from facetrack.pipeline.detectors import FrameDetector, frame_detector
+from facetrack.pipeline.detectors import Judged, Seen, frame_detector
+from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.settings import DecodeSettings, Settings
-from facetrack.tracking.shots import ShotDetector
+from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.tracking.tracks import Track
-from facetrack.types import Faces, Frame
+
+TRACKED_LATER = 64
+"""Frames whose faces are known that may wait for the tracker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ class AnalyzedFrames:
     shot_starts: list[int] = field(default_factory=list)
     faces: int = 0
     detect_s: float = 0.0
+    """In the caller's thread, waiting for the tracker included."""
     track_s: float = 0.0
+    """In the tracking thread, embeddings included."""
     key_frames: int = 0
-    refined_boxes: int = 0
+    looks: int = 0
     batch_sizes: Counter[int] = field(default_factory=Counter)
-    """How often how many frames went through the networks together."""
+    """How often how many frames were taken from the queue together."""
 
     def shots(self) -> list[Shot]:
         end = self.first_frame + len(self.times_s)
@@ -59,79 +65,86 @@ class AnalyzedFrames:
 
 
 class FaceAnalyzer:
-    """Runs one video through detection and tracking."""
+    """Takes one video through detection and tracking."""
 
     def __init__(
         self,
         engine: Engine,
         settings: Settings,
-        on_track: Callable[[Track], None],
+        on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
-        self._engine = engine
-        self._settings = settings
-        self._on_track = on_track
+        self._decode = settings.decode
+        self._on_tracks = on_tracks
         self._on_progress = on_progress
-        self._shape: tuple[int, ...] | None = None
+        self._shots = ShotDetector()
+        self._unjudged: deque[Frame] = deque()
+        self._shape: tuple[int, int] | None = None
+        self._detector = frame_detector(engine, settings.detection)
         self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embed)
+        self._seen = AnalyzedFrames()
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
-        """Gives each ended track to ``on_track``; returns the facts of the frames."""
-        seen = AnalyzedFrames()
-        shots = ShotDetector()
-        waiting: deque[Frame] = deque()
-        detector = frame_detector(self._engine, self._settings.detection)
-        with produced_frames(source, self._settings.decode) as queue:
-            while batch := queue.take(
-                calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
-            ):
-                seen.batch_sizes[len(batch)] += 1
-                for frame in batch:
-                    waiting.append(frame)
-                    cut = shots.push(frame.image)
-                    if cut is not None:
-                        self._push(detector, waiting.popleft(), cut, seen)
-                self._detect(detector, seen, last=False)
-                self._on_progress(seen, self._tracker.started, len(queue))
-        for cut in shots.flush():
-            self._push(detector, waiting.popleft(), cut, seen)
-        self._detect(detector, seen, last=True)
-        seen.key_frames, seen.refined_boxes = detector.key_frames, detector.refined_boxes
-        self._report(self._tracker.finish())
-        self._on_progress(seen, self._tracker.started, 0)
-        return seen
+        """Gives ended tracks to ``on_tracks``, in a thread; returns the facts of the frames."""
+        with InTurn("track", TRACKED_LATER) as self._later:
+            with produced_frames(source, self._decode) as queue:
+                while batch := queue.take(
+                    calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
+                ):
+                    self._seen.batch_sizes[len(batch)] += 1
+                    for frame in batch:
+                        self._unjudged.append(frame)
+                        judgement = self._shots.push(frame.picture)
+                        if judgement is not None:
+                            self._push(judgement)
+                    self._detect(last=False, queued=len(queue))
+            for judgement in self._shots.flush():
+                self._push(judgement)
+            self._detect(last=True, queued=0)
+            self._later.call(self._end_all)
+            self._later.finish()
+        self._on_progress(self._seen, self._tracker.started, 0)
+        self._seen.key_frames = self._detector.key_frames
+        self._seen.looks = self._detector.looks
+        return self._seen
 
-    def _push(self, detector: FrameDetector, frame: Frame, cut: bool, seen: AnalyzedFrames) -> None:
+    def _push(self, judgement: Judgement) -> None:
         """Another picture size, as some broadcasts have, starts a shot too."""
-        resized = self._shape is not None and self._shape != frame.image.shape
+        frame = self._unjudged.popleft()
+        resized = self._shape != frame.picture.shape
         if resized:
-            self._detect(detector, seen, last=True)
-        starts_shot = cut or resized or self._shape is None
-        self._shape = frame.image.shape
-        detector.push(frame, starts_shot)
+            self._detect(last=True, queued=0)
+        self._shape = frame.picture.shape
+        self._detector.push(Judged(frame, judgement.starts_shot or resized, judgement.change))
 
-    def _detect(self, detector: FrameDetector, seen: AnalyzedFrames, last: bool) -> None:
+    def _detect(self, last: bool, queued: int) -> None:
         started = time.perf_counter()
-        tracked_s = 0.0
-        for frame, starts_shot, faces in detector.detect(last):
-            before = time.perf_counter()
-            self._track(frame, faces, starts_shot, seen)
-            tracked_s += time.perf_counter() - before
-        seen.track_s += tracked_s
-        seen.detect_s += time.perf_counter() - started - tracked_s
+        for seen in self._detector.detect(last):
+            self._note(seen)
+            self._later.call(self._track, seen)
+            self._on_progress(self._seen, self._tracker.started, queued)
+        self._seen.detect_s += time.perf_counter() - started
 
-    def _track(self, frame: Frame, faces: Faces, cut: bool, seen: AnalyzedFrames) -> None:
-        if not seen.times_s:
-            seen.first_frame = frame.index
-        if cut or not seen.times_s:
-            seen.shot_starts.append(frame.index)
-        seen.times_s.append(frame.time_s)
-        seen.faces += len(faces)
-        self._report(self._tracker.update(frame, faces, cut))
+    def _note(self, seen: Seen) -> None:
+        facts = self._seen
+        if not facts.times_s:
+            facts.first_frame = seen.frame.index
+        if seen.starts_shot:
+            facts.shot_starts.append(seen.frame.index)
+        facts.times_s.append(seen.frame.time_s)
+        facts.faces += len(seen.faces)
 
-    def _report(self, ended: list[Track]) -> None:
-        for track in ended:
-            self._on_track(track)
+    def _track(self, seen: Seen) -> None:
+        started = time.perf_counter()
+        self._end(self._tracker.update(seen.frame, seen.faces, seen.starts_shot))
+        self._seen.track_s += time.perf_counter() - started
+
+    def _end_all(self) -> None:
+        self._end(self._tracker.finish())
+
+    def _end(self, tracks: list[Track]) -> None:
+        if tracks:
+            self._on_tracks(tracks)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Nothing vanishes silently: a track that becomes nobody is listed with its reason
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,11 @@ from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks, seen_together
 from facetrack.tracking.tracks import Chip, Track
 from facetrack.types import Float32
+
+FIRST_CHIPS = 3
+"""Crops of a track that are embedded in any case."""
+UNSURE = 0.12
+"""Cosine within which of the threshold a track's closest other one calls for more crops."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +64,20 @@ class IdTimelineGenerator:
     def people_so_far(self) -> int:
         return len(self._groups())
 
-    def add(self, track: Track) -> None:
-        """Judges and embeds an ended track; its crops but the best are let go."""
-        self._tracks.append(track)
-        dropped = why_dropped(track, self._tracking)
-        if dropped is not None:
-            self._dropped[track.id] = dropped
-        else:
-            self._embeddings[track.id] = self._embedding(track.chips)
-            self._best[track.id] = track.best_chip
-        track.chips.clear()
+    def add(self, tracks: Sequence[Track]) -> None:
+        """Judges and embeds tracks that ended together; their crops but the best are let go."""
+        kept = []
+        for track in tracks:
+            self._tracks.append(track)
+            dropped = why_dropped(track, self._tracking)
+            if dropped is not None:
+                self._dropped[track.id] = dropped
+            else:
+                kept.append(track)
+                self._best[track.id] = track.best_chip
+        self._embed_best(kept)
+        for track in tracks:
+            track.chips.clear()
 
     def finish(self, first_frame: int, times_s: list[float], end_s: float) -> Timeline:
         """The timeline; ``times_s[i]`` is the time of frame ``first_frame + i``."""
@@ -88,13 +97,36 @@ class IdTimelineGenerator:
             thumbnails={p.id: self._thumbnail(p.id, person_of) for p in people},
         )
 
-    def _embedding(self, chips: list[Chip]) -> Float32:
-        """``(512,)`` mean over the chips, weighted by their quality, of length one."""
-        self.embedded_faces += len(chips)
-        vectors = self._embed(np.stack([c.pixels for c in chips]))
-        weights = np.array([max(c.quality, 1e-3) for c in chips], np.float32)
-        mean = weights @ vectors
-        return np.asarray(mean / np.linalg.norm(mean), np.float32)
+    def _embed_best(self, tracks: list[Track]) -> None:
+        """The few best crops of each; the rest too of those that may or may not be somebody."""
+        for track in tracks:
+            track.chips.sort(key=lambda c: (-c.quality, c.frame))
+        first = self._vectors([t.chips[:FIRST_CHIPS] for t in tracks])
+        for track, vectors in zip(tracks, first, strict=True):
+            self._embeddings[track.id] = _mean(track.chips[:FIRST_CHIPS], vectors)
+        unsure = [t for t in tracks if len(t.chips) > FIRST_CHIPS and self._is_unsure(t)]
+        rest = self._vectors([t.chips[FIRST_CHIPS:] for t in unsure])
+        before = {t.id: vectors for t, vectors in zip(tracks, first, strict=True)}
+        for track, vectors in zip(unsure, rest, strict=True):
+            all_vectors = np.concatenate([before[track.id], vectors])
+            self._embeddings[track.id] = _mean(track.chips, all_vectors)
+
+    def _vectors(self, chips: list[list[Chip]]) -> list[Float32]:
+        """``(n, 512)`` for the crops of each track, all embedded together."""
+        pixels = [c.pixels for of_track in chips for c in of_track]
+        if not pixels:
+            return [np.empty((0, 512), np.float32) for _ in chips]
+        self.embedded_faces += len(pixels)
+        vectors = self._embed(np.stack(pixels))
+        return np.split(vectors, np.cumsum([len(c) for c in chips])[:-1])
+
+    def _is_unsure(self, track: Track) -> bool:
+        """Whether the most similar other track is near the threshold."""
+        others = [v for t, v in self._embeddings.items() if t != track.id]
+        if not others:
+            return False
+        closest = float((np.stack(others) @ self._embeddings[track.id]).max())
+        return abs(closest - self._identity.threshold) < UNSURE
 
     def _groups(self) -> list[list[Track]]:
         kept = [t for t in self._tracks if t.id in self._embeddings]
@@ -140,6 +172,13 @@ class IdTimelineGenerator:
         stream = io.BytesIO()
         Pillow.fromarray(best.pixels).save(stream, "JPEG", quality=92)
         return stream.getvalue()
+
+
+def _mean(chips: list[Chip], vectors: Float32) -> Float32:
+    """``(512,)`` mean over the crops, weighted by their quality, of length one."""
+    weights = np.array([max(c.quality, 1e-3) for c in chips], np.float32)
+    mean = weights @ vectors
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:

@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 
-from facetrack.types import Frame
+from facetrack.media.picture import Frame
 
 
 class QueueClosed(Exception):
@@ -38,7 +38,7 @@ class FrameQueue:
 
     def put(self, frame: Frame) -> None:
         """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""
-        size = frame.image.nbytes
+        size = frame.picture.nbytes
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._fits(size))
             if self._closed:
@@ -63,11 +63,11 @@ class FrameQueue:
                 if self._error is not None:
                     raise self._error
                 return []
-            shape = self._frames[0].image.shape
+            shape = self._frames[0].picture.shape
             taken: list[Frame] = []
-            while self._frames and len(taken) < most and self._frames[0].image.shape == shape:
+            while self._frames and len(taken) < most and self._frames[0].picture.shape == shape:
                 taken.append(self._frames.popleft())
-            self._bytes -= sum(f.image.nbytes for f in taken)
+            self._bytes -= sum(f.picture.nbytes for f in taken)
             self._changed.notify_all()
             return taken
 

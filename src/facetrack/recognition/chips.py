@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from facetrack.types import Float32, Image
+from facetrack.media.picture import Picture
+from facetrack.types import Float32
 
 CHIP_SIZE = 160
 CHIP_MARGIN = 14
@@ -17,15 +18,15 @@ LARGE_PX = 120.0
 """Face height from which more pixels add nothing to the embedding."""
 
 
-def face_chip(image: Image, box: Float32) -> NDArray[np.uint8]:
+def face_chip(picture: Picture, box: Float32) -> NDArray[np.uint8]:
     """``(160, 160, 3)`` uint8 RGB of one box ``x1 y1 x2 y2`` in pixels."""
-    height, width = image.shape[:2]
+    height, width = picture.shape
     margin = CHIP_MARGIN * (box[2:] - box[:2]) / (CHIP_SIZE - CHIP_MARGIN) / 2
     x1, y1 = (max(int(v), 0) for v in box[:2] - margin)
     x2, y2 = int(min(box[2] + margin[0], width)), int(min(box[3] + margin[1], height))
     # A box wholly outside the picture still needs one pixel to cut.
     x1, y1 = min(x1, width - 1), min(y1, height - 1)
-    crop = np.ascontiguousarray(image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)])
+    crop = np.ascontiguousarray(picture.part(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)))
     resized = Pillow.fromarray(crop).resize((CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR)
     return np.asarray(resized)
 
@@ -46,7 +47,8 @@ def frontality(landmarks: Float32) -> float:
 
 def sharpness(chip: NDArray[np.uint8]) -> float:
     """0 to 1, from the variance of the Laplacian of the chip's brightness."""
-    grey = chip.astype(np.float32).mean(axis=2)
+    red, green, blue = (chip[..., i].astype(np.float32) for i in range(3))
+    grey = (red + green + blue) / np.float32(3)
     laplacian = (
         grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
     )

@@ -6,10 +6,12 @@ flash is none). The decision on a frame needs the ``LAG`` frames after it.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from facetrack.types import Float32, Image
+from facetrack.media.picture import Picture
+from facetrack.types import Float32
 
 LAG = 2
 """Frames after a frame that must be seen before it can be judged."""
@@ -21,6 +23,12 @@ STANDS_OUT = 2.0
 """How many times the median change of its neighbours a cut's change is."""
 STAYS = 0.25
 """Share of the change that must remain one frame later; a flash falls back below it."""
+
+
+class Judgement(NamedTuple):
+    starts_shot: bool
+    change: float
+    """Mean absolute change (of 255) of the coarse picture from the frame before."""
 
 
 @dataclass(slots=True)
@@ -36,20 +44,23 @@ class ShotDetector:
         self._seen: deque[_Seen] = deque(maxlen=2 * LAG + 1)
         self._pushed = 0
 
-    def push(self, image: Image) -> bool | None:
-        """Whether the frame pushed ``LAG`` frames ago starts a shot; None for the first ones."""
-        coarse = _coarse(image)
+    def push(self, picture: Picture) -> Judgement | None:
+        """Of the frame pushed ``LAG`` frames ago; None for the first ones."""
+        coarse = _coarse(picture)
         change = _difference(self._seen[-1].coarse, coarse) if self._seen else 0.0
         self._seen.append(_Seen(coarse, change))
         self._pushed += 1
         return self._judge(len(self._seen) - 1 - LAG) if self._pushed > LAG else None
 
-    def flush(self) -> list[bool]:
+    def flush(self) -> list[Judgement]:
         """The answers still owed after the last frame."""
         owed = min(LAG, self._pushed)
         return [self._judge(len(self._seen) - back) for back in range(owed, 0, -1)]
 
-    def _judge(self, i: int) -> bool:
+    def _judge(self, i: int) -> Judgement:
+        return Judgement(self._is_cut(i), self._seen[i].change)
+
+    def _is_cut(self, i: int) -> bool:
         seen = self._seen
         change = seen[i].change
         if i == 0 or change < MIN_CHANGE:
@@ -67,11 +78,11 @@ class ShotDetector:
         )
 
 
-def _coarse(image: Image) -> Float32:
-    height, width = image.shape[:2]
+def _coarse(picture: Picture) -> Float32:
+    height, width = picture.shape
     rows = (np.arange(GRID[0]) * 2 + 1) * height // (2 * GRID[0])
     columns = (np.arange(GRID[1]) * 2 + 1) * width // (2 * GRID[1])
-    return np.asarray(image[rows[:, None], columns], np.float32)
+    return picture.samples(rows, columns)
 
 
 def _difference(before: Float32, after: Float32) -> float:

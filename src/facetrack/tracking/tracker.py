@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
+from facetrack.media.picture import Frame
 from facetrack.recognition.chips import face_chip
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.tracks import Track, TrackedFace
-from facetrack.types import Faces, Float32, Frame
+from facetrack.types import Faces, Float32
 
 Embed = Callable[[NDArray[np.uint8]], Float32]
 """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` of length one."""
@@ -23,6 +24,11 @@ APPEARANCE_WEIGHT = 0.5
 """What a full disagreement in appearance costs, in units of IoU."""
 SOMEONE_ELSE = 0.15
 """Cosine similarity below which an unclear pair is never joined."""
+CLEARLY_BETTER = 0.3
+"""IoU by which the best pair leads the next one where overlap alone settles it."""
+SHORTLY, SAME_PLACE = 3, 0.5
+"""Frames for which a face may be lost, and the IoU with which it must come back, to be itself
+without a look at its appearance."""
 NEVER = 1e6
 
 
@@ -82,15 +88,15 @@ class Tracker:
         self, frame: Frame, faces: Faces, possible: NDArray[np.bool_], cost: NDArray[np.float64]
     ) -> None:
         """Adds appearance to the cost of pairs that overlap alone does not settle."""
-        lost = np.array([t.last_frame < frame.index - 1 for t in self._open])
-        rivals = (possible.sum(0)[None, :] > 1) | (possible.sum(1)[:, None] > 1)
-        unclear = possible & (rivals | lost[:, None])
+        away = np.array([frame.index - 1 - t.last_frame for t in self._open])
+        elsewhere = (away[:, None] > 0) & (cost > 1 - SAME_PLACE)
+        unclear = possible & (_rivals(cost, possible) | elsewhere | (away[:, None] > SHORTLY))
         if not unclear.any():
             return
         tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
         stale = [self._open[t] for t in tracks if self._open[t].reference is None]
         pixels = [t.best_chip.pixels for t in stale]
-        pixels += [face_chip(frame.image, faces.boxes[c]) for c in columns]
+        pixels += [face_chip(frame.picture, faces.boxes[c]) for c in columns]
         embedded = self._embed(np.stack(pixels))
         for track, reference in zip(stale, embedded, strict=False):
             track.reference = reference
@@ -107,16 +113,14 @@ class Tracker:
                     cost[t, column] = NEVER
 
     def _extend(self, track: Track, frame: Frame, faces: Faces, i: int) -> None:
-        box, points, score = faces.boxes[i], faces.landmarks[i], float(faces.scores[i])
-        here = TrackedFace(frame.index, frame.time_s, box, points, score, faces.source)
+        here = _tracked(frame, faces, i)
         track.faces.extend(track.bridge(self._times_s, here))
         track.add(frame, here)
 
     def _begin(self, frame: Frame, faces: Faces, i: int) -> None:
         track = Track(self._next_id, self._max_chips)
         self._next_id += 1
-        box, points, score = faces.boxes[i], faces.landmarks[i], float(faces.scores[i])
-        track.add(frame, TrackedFace(frame.index, frame.time_s, box, points, score, faces.source))
+        track.add(frame, _tracked(frame, faces, i))
         self._open.append(track)
 
     def _close_lost(self, now: int) -> list[Track]:
@@ -127,3 +131,23 @@ class Tracker:
     def _remember_time(self, frame: Frame) -> None:
         self._times_s[frame.index] = frame.time_s
         self._times_s.pop(frame.index - self.settings.max_gap - 2, None)
+
+
+def _rivals(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pairs of a track or a face that has another possible pair nearly as cheap as its best."""
+    near_row = possible & (cost < cost.min(axis=1, keepdims=True) + CLEARLY_BETTER)
+    near_column = possible & (cost < cost.min(axis=0, keepdims=True) + CLEARLY_BETTER)
+    contested_row = near_row & (near_row.sum(axis=1, keepdims=True) > 1)
+    contested_column = near_column & (near_column.sum(axis=0, keepdims=True) > 1)
+    return np.asarray(contested_row | contested_column)
+
+
+def _tracked(frame: Frame, faces: Faces, i: int) -> TrackedFace:
+    return TrackedFace(
+        frame.index,
+        frame.time_s,
+        faces.boxes[i],
+        faces.landmarks[i],
+        float(faces.scores[i]),
+        str(faces.sources[i]),
+    )

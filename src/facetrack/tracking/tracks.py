@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.media.picture import Frame
 from facetrack.recognition.chips import chip_quality, face_chip, pose_quality
-from facetrack.types import Float32, Frame
+from facetrack.types import Float32
 
 CHIP_SPACING = 12
 """Frames that share one kept chip, so that a track's chips show different moments."""
+
+BETTER_POSE = 1.1
+"""How much better than a kept chip's pose one must be for a crop to be made: crops cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class TrackedFace:
     score: float
     source: str
     """``detected``, ``refined`` or ``interpolated``."""
+    bridged: bool = False
+    """Put into a gap in which nothing was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,8 @@ class Chip:
     """A face crop kept for the embedding."""
 
     frame: int
+    pose: float
+    """Quality as far as box and landmarks tell."""
     quality: float
     pixels: NDArray[np.uint8]
     """``(160, 160, 3)`` uint8 RGB."""
@@ -60,8 +68,8 @@ class Track:
 
     @property
     def seen(self) -> list[TrackedFace]:
-        """The faces that a network saw, without those that were put between."""
-        return [f for f in self.faces if f.source != "interpolated"]
+        """The faces that the detector gave, without those that were put into its gaps."""
+        return [f for f in self.faces if not f.bridged]
 
     def predicted_box(self, frame: int) -> Float32:
         """``(4,)`` where the face should be at ``frame``, moving on as it did."""
@@ -90,28 +98,29 @@ class Track:
                     last.landmarks + share * (until.landmarks - last.landmarks),
                     min(last.score, until.score),
                     "interpolated",
+                    bridged=True,
                 )
             )
         return rows
 
     def _keep_chip(self, frame: Frame, face: TrackedFace) -> None:
         """Keeps the best chip of each stretch of frames, and of these the best few."""
-        bound = pose_quality(face.box, face.landmarks, face.score)
+        pose = pose_quality(face.box, face.landmarks, face.score)
         stretch = frame.index // CHIP_SPACING
         rival = next((c for c in self.chips if c.frame // CHIP_SPACING == stretch), None)
         if rival is None and len(self.chips) >= self.max_chips:
             rival = min(self.chips, key=lambda c: c.quality)
-        if rival is not None and bound <= rival.quality:
+        if rival is not None and pose <= BETTER_POSE * rival.pose:
             return
-        pixels = face_chip(frame.image, face.box)
-        quality = chip_quality(bound, pixels)
+        pixels = face_chip(frame.picture, face.box)
+        quality = chip_quality(pose, pixels)
         if rival is not None:
             if quality <= rival.quality:
                 return
             self.chips.remove(rival)
         if quality > max((c.quality for c in self.chips), default=0.0):
             self.reference = None
-        self.chips.append(Chip(frame.index, quality, pixels))
+        self.chips.append(Chip(frame.index, pose, quality, pixels))
 
     @property
     def best_chip(self) -> Chip:

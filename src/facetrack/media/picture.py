@@ -1,0 +1,202 @@
+"""Decoded pictures: the planes stay as the decoder left them, RGB is made of what is looked at.
+
+A whole picture in RGB costs as much as decoding it; the faces in it are a small part of its pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from facetrack.types import Float32, Image
+
+Plane = NDArray[np.uint8]
+
+PLANAR = {"yuv420p", "yuvj420p"}
+BT709, SMPTE240M, BT2020 = 1, 7, 9
+FULL_RANGE = 2
+LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), SMPTE240M: (0.212, 0.087), BT2020: (0.2627, 0.0593)}
+"""Of red and blue, by the colour space that the frame names; all others count as BT.601."""
+BT601_WEIGHTS = (0.299, 0.114)
+
+
+class Picture(Protocol):
+    """An upright picture that can be looked at in part."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def rgb(self) -> Image:
+        """The whole picture, ``(height, width, 3)`` uint8 RGB."""
+        ...
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the picture, uint8 RGB."""
+        ...
+
+    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+        """``(n, 4)`` parts x1 y1 x2 y2, inside the picture, by box means as
+        ``(n, size, size, 3)`` uint8 RGB; each colour within a few of 255 of the exact mean."""
+        ...
+
+    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
+        """The pixels at these rows and columns, ``(rows, columns, 3)`` float32 RGB."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture and its place in the video."""
+
+    index: int
+    """Counts from 0 in presentation order, over the whole source."""
+    time_s: float
+    """Presentation time in seconds from the start of the source's video stream."""
+    picture: Picture
+
+
+class RgbPicture:
+    """A picture that is there in RGB."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self.shape = (image.shape[0], image.shape[1])
+        self.nbytes = image.nbytes
+
+    def rgb(self) -> Image:
+        return self._image
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        return self._image[y1:y2, x1:x2]
+
+    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+        whole = Pillow.fromarray(self._image)
+        made = np.empty((len(corners), size, size, 3), np.uint8)
+        for out, part in zip(made, corners.tolist(), strict=True):
+            out[:] = _boxed(whole, part, size)
+        return made
+
+    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
+        return self._image[rows][:, columns].astype(np.float32)
+
+
+class YuvPicture:
+    """A 4:2:0 picture in the decoder's own memory.
+
+    Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
+    """
+
+    def __init__(self, picture: VideoFrame) -> None:
+        self._picture = picture
+        self._planes = planes(picture)
+        luma, blue, red = self._planes
+        self.shape = (luma.shape[0], luma.shape[1])
+        self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
+        full = picture.color_range == FULL_RANGE or picture.format.name == "yuvj420p"
+        self._matrix, self._offset = _to_rgb(int(picture.colorspace), full)
+
+    def rgb(self) -> Image:
+        return np.asarray(self._picture.to_ndarray(format="rgb24"), np.uint8)
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        luma = self._planes[0][y1:y2, x1:x2]
+        rows, columns = np.arange(y1, y2) // 2, np.arange(x1, x2) // 2
+        chroma = [plane[rows[:, None], columns] for plane in self._planes[1:]]
+        return np.rint(self._colours(luma, *chroma)).astype(np.uint8)
+
+    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+        luma, *chroma = (_as_pillow(plane) for plane in self._picture.planes)
+        yuv = np.empty((len(corners), size, size, 3), np.uint8)
+        for out, part in zip(yuv, corners.tolist(), strict=True):
+            out[..., 0] = _boxed(luma, part, size)
+            halves = [at / 2 for at in part]
+            for channel, plane in enumerate(chroma, start=1):
+                out[..., channel] = _boxed(plane, halves, size)
+        return np.rint(self._to_colours(yuv)).astype(np.uint8)
+
+    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
+        luma, *chroma = self._planes
+        halves = [plane[rows // 2][:, columns // 2] for plane in chroma]
+        return self._colours(luma[rows][:, columns], *halves)
+
+    def _colours(self, *yuv: NDArray[np.generic]) -> Float32:
+        return self._to_colours(np.stack(yuv, axis=-1))
+
+    def _to_colours(self, yuv: NDArray[np.generic]) -> Float32:
+        """``(..., 3)`` YUV to RGB, 0 to 255, written out: BLAS's threads would spin for nothing."""
+        colours = np.empty(yuv.shape, np.float32)
+        parts = [yuv[..., i].astype(np.float32) for i in range(3)]
+        for i in range(3):
+            column = self._matrix[:, i]
+            colours[..., i] = (
+                parts[0] * column[0] + parts[1] * column[1] + parts[2] * column[2] + self._offset[i]
+            )
+        return np.clip(colours, 0, 255, out=colours)
+
+
+class OpenedPicture:
+    """A picture whose RGB has been made once, for many looks."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._image = picture.rgb()
+        self.shape = picture.shape
+        self.nbytes = picture.nbytes + self._image.nbytes
+        self.thumbnails = picture.thumbnails
+        self.samples = picture.samples
+
+    def rgb(self) -> Image:
+        return self._image
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        return self._image[y1:y2, x1:x2]
+
+
+def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
+    """Y, U and V of a planar 4:2:0 frame, views of its memory."""
+    y, u, v = (
+        np.frombuffer(memoryview(plane), np.uint8)
+        .reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in picture.planes
+    )  # fmt: skip
+    return y, u, v
+
+
+def _as_pillow(plane: VideoPlane) -> Pillow.Image:
+    """The plane as a grey Pillow image on the same memory."""
+    size = (plane.width, plane.height)
+    pixels = np.frombuffer(memoryview(plane), np.uint8)
+    return Pillow.frombuffer("L", size, pixels, "raw", "L", plane.line_size, 1)
+
+
+def _boxed(image: Pillow.Image, part: Sequence[float], size: int) -> NDArray[np.uint8]:
+    x1, y1, x2, y2 = part
+    return np.asarray(image.resize((size, size), Pillow.Resampling.BOX, box=(x1, y1, x2, y2)))
+
+
+@lru_cache(maxsize=16)
+def _to_rgb(colorspace: int, full: bool) -> tuple[Float32, Float32]:
+    """``(3, 3)`` and ``(3,)``: RGB is YUV @ matrix + offset (ITU-R BT.601, BT.709, BT.2020)."""
+    red, blue = LUMA_WEIGHTS.get(colorspace, BT601_WEIGHTS)
+    green = 1 - red - blue
+    luma, chroma = (1.0, 1.0) if full else (255 / 219, 255 / 224)
+    matrix = np.array(
+        [
+            [luma, luma, luma],
+            [0, -2 * (1 - blue) * blue / green * chroma, 2 * (1 - blue) * chroma],
+            [2 * (1 - red) * chroma, -2 * (1 - red) * red / green * chroma, 0],
+        ]
+    )
+    black = np.array([0.0 if full else 16.0, 128.0, 128.0])
+    return matrix.astype(np.float32), (-black @ matrix).astype(np.float32)

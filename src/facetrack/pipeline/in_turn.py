@@ -1,0 +1,40 @@
+"""Calls that run one after the other in a thread of their own."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+
+class InTurn:
+    """At most ``most`` calls wait; what a call raised is raised by a later ``call`` or ``finish``.
+
+    Leaving the context lets the running call end and drops those that wait.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._waiting: deque[Future[None]] = deque()
+        self._most = most
+
+    def call(self, function: Callable[..., None], *arguments: object) -> None:
+        while len(self._waiting) >= self._most or (self._waiting and self._waiting[0].done()):
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(function, *arguments))
+
+    def finish(self) -> None:
+        """Waits for all calls."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(cancel_futures=True)
