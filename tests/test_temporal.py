@@ -1,4 +1,4 @@
-"""The temporal cascade on real clips: close to the dense one, the same however batched."""
+"""The temporal cascade on real clips: what the dense one finds, the same however batched."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from facetrack.detection.boxes import iou_matrix
 from facetrack.pipeline.batching import calculate_optimal_batch_size
 from facetrack.settings import DecodeSettings, DetectionSettings, Settings
 
+DENSE = Settings(detection=DetectionSettings(dense=True))
 KEY_FRAMES = Settings(detection=DetectionSettings(dense=False))
 
 
@@ -21,7 +22,7 @@ def boxes(analysis):
 def test_a_talking_face_is_followed_between_few_key_frames(pyfeat_data):
     """Every frame has its row, close to the dense one's, with the cascade run on few frames."""
     clip = pyfeat_data / "single_face.mp4"
-    dense = facetrack.analyze(clip, Settings(detection=DetectionSettings(dense=True)))
+    dense = facetrack.analyze(clip, DENSE)
     quick = facetrack.analyze(clip, KEY_FRAMES)
     (frames, expected), (quick_frames, found) = boxes(dense), boxes(quick)
     assert np.array_equal(frames, quick_frames)
@@ -29,6 +30,52 @@ def test_a_talking_face_is_followed_between_few_key_frames(pyfeat_data):
     assert set(quick.faces["source"].to_pylist()) == {"detected", "refined", "interpolated"}
     assert quick.performance["key_frames"] < len(frames) / 4
     assert dense.performance["key_frames"] == len(frames)
+
+
+def matched(frames, found, other_frames, other):
+    """Which boxes have one of the others in their frame that overlaps them by half."""
+    hits = np.zeros(len(frames), bool)
+    for frame in np.unique(frames):
+        mine, theirs = np.flatnonzero(frames == frame), np.flatnonzero(other_frames == frame)
+        if len(theirs):
+            hits[mine] = (iou_matrix(found[mine], other[theirs]) >= 0.5).any(axis=1)
+    return hits
+
+
+def sure(analysis):
+    return analysis.faces["score"].to_numpy() >= 0.95
+
+
+def edges(analysis):
+    spans = analysis.intervals
+    return {(s.start_frame, "start") for s in spans} | {(s.end_frame, "end") for s in spans}
+
+
+def assert_as_dense(clips):
+    near = wanted = 0
+    for clip in clips:
+        dense, quick = facetrack.analyze(clip, DENSE), facetrack.analyze(clip, KEY_FRAMES)
+        (frames, expected), (quick_frames, found) = boxes(dense), boxes(quick)
+        seen = sure(dense) & (dense.faces["source"].to_numpy(zero_copy_only=False) == "detected")
+        recall = matched(frames[seen], expected[seen], quick_frames, found)
+        precision = matched(quick_frames[sure(quick)], found[sure(quick)], frames, expected)
+        assert recall.sum() >= 0.99 * len(recall), clip.name
+        assert precision.sum() >= 0.99 * len(precision), clip.name
+        assert len(quick.people) == len(dense.people), clip.name
+        for frame, kind in edges(dense):
+            wanted += 1
+            near += any(abs(frame - other) <= 1 and kind == k for other, k in edges(quick))
+    assert near >= 0.95 * wanted
+
+
+def test_key_frames_find_what_the_dense_cascade_finds(pyfeat_data):
+    names = ("WolfgangLanger_Pexels.mp4", "face_noface.mov", "noface_face.mov", "single_face.mp4")
+    assert_as_dense([pyfeat_data / name for name in names])
+    assert facetrack.analyze(pyfeat_data / "no_face.mp4", KEY_FRAMES).people == []
+
+
+def test_key_frames_find_crowds_and_concerts_as_the_dense_cascade(shared_media):
+    assert_as_dense(sorted(shared_media.glob("*.mp4")))
 
 
 def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data):

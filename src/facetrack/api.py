@@ -10,7 +10,7 @@ import numpy as np
 from facetrack.analysis import Analysis
 from facetrack.clips.render import ClipResult, render_clips
 from facetrack.engines.base import Engine
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.opening import open_engine
 from facetrack.media.decode import VideoSource
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
@@ -43,7 +43,7 @@ def analyze(
     settings = settings or Settings()
     started = time.perf_counter()
     with VideoSource(Path(video)) as source:
-        engine = engine or OpenVinoEngine(settings.detection, settings.identity)
+        engine = engine or open_engine(settings.detection, settings.identity)
         generator = IdTimelineGenerator(engine.embed, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
         people = 0

@@ -9,6 +9,8 @@ from typing import Any
 
 from facetrack.errors import UsageError
 
+DEVICES = ("cpu", "cuda", "torch-cpu")
+
 
 def setting(default: Any, help: str) -> Any:
     """A dataclass field with its meaning beside its default."""
@@ -20,7 +22,7 @@ class DecodeSettings:
     start_s: float = setting(0.0, "Seconds of the source to skip.")
     duration_s: float | None = setting(None, "Seconds to read from there; unset: to the end.")
     queue_frames: int = setting(512, "Decoded frames that may wait for inference.")
-    queue_bytes: int = setting(2 * 2**30, "Bytes of decoded frames that may wait.")
+    queue_bytes: int = setting(512 * 2**20, "Bytes of decoded frames that may wait.")
 
     def __post_init__(self) -> None:
         require(self.start_s >= 0, "start_s", self.start_s, "0 or more")
@@ -36,7 +38,9 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    device: str = setting("cpu", "Where the networks run: cpu (OpenVINO).")
+    device: str = setting(
+        "cpu", "Where the networks run: cpu (OpenVINO), cuda, or torch-cpu (slow, to compare)."
+    )
     min_face: int | None = setting(
         None,
         "Side in pixels of the smallest face to look for; unset: a 36th of the picture's shorter "
@@ -56,7 +60,7 @@ class DetectionSettings:
     key_interval: int = setting(16, "Frames from one key frame to the next, at most.")
 
     def __post_init__(self) -> None:
-        require(self.device == "cpu", "device", self.device, "cpu")
+        require(self.device in DEVICES, "device", self.device, " or ".join(DEVICES))
         require(
             self.min_face is None or self.min_face >= 12, "min_face", self.min_face, "12 or more"
         )

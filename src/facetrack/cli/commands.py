@@ -21,7 +21,7 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets 
 Config = Annotated[Path | None, typer.Option(help="TOML file; see `facetrack config`.")]
 Start = Annotated[float | None, typer.Option(help="Seconds of the video to skip.")]
 Duration = Annotated[float | None, typer.Option(help="Seconds to read from there.")]
-Device = Annotated[str | None, typer.Option(help="Where the networks run: cpu.")]
+Device = Annotated[str | None, typer.Option(help="Where the networks run: cpu, cuda or torch-cpu.")]
 Dense = Annotated[
     bool | None,
     typer.Option("--dense/--key-frames", help="Whole cascade on every frame, or on key frames."),

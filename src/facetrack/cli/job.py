@@ -15,7 +15,7 @@ from facetrack.analysis import Analysis
 from facetrack.cli.progress import ProgressView
 from facetrack.clips.render import ClipResult, clip_name, plan_clips
 from facetrack.clips.segments import Segment
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.settings import ClipSettings, Settings
 
@@ -37,7 +37,7 @@ def run_videos(
     folders = _folders(videos, out)
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
-    engine = OpenVinoEngine(settings.detection, settings.identity)
+    engine = open_engine(settings.detection, settings.identity)
     code = 0
     for video, folder in zip(videos, folders, strict=True):
         try:

@@ -81,6 +81,10 @@ class Candidature(NamedTuple):
     """IoU of two candidates from which the weaker one goes."""
 
 
+EXACT = Candidature(pnet_threshold=0.6, nms=0.7)
+"""Of facenet-pytorch."""
+
+
 class Cascade:
     """Detects faces with three networks."""
 

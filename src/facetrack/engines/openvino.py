@@ -2,7 +2,7 @@
 
 With ``dense`` detection the cascade is facenet-pytorch's to the last digits: float32, every
 pyramid level pooled from the picture. On key frames only it need not be: levels are made one from
-another, R-Net's crops are cut inside the graph, and bfloat16 is used where the CPU has it.
+another, crops are cut from the decoder's planes, and bfloat16 is used where the CPU has it.
 """
 
 from collections import OrderedDict
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from facetrack.detection.area import area_resized
 from facetrack.detection.boxes import Indices
-from facetrack.detection.mtcnn import ONET_SIZE, RNET_SIZE, Candidature, Cascade, Parts
+from facetrack.detection.mtcnn import EXACT, ONET_SIZE, RNET_SIZE, Candidature, Cascade, Parts
 from facetrack.engines import openvino_networks as networks
 from facetrack.engines.openvino_requests import Requests
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
-from facetrack.models.weights import checkpoint_tensors, tensors
+from facetrack.models.weights import recognizer_tensors, tensors
 from facetrack.settings import DetectionSettings, IdentitySettings
 from facetrack.types import Faces, Float32
 
@@ -27,8 +27,6 @@ PICTURE_SIZES = 4
 """Graphs are made for one picture size; those of the last few sizes are kept."""
 TOGETHER = 8
 """Pictures that go through the cascade together: beyond it a CPU gains nothing."""
-EXACT = Candidature(pnet_threshold=0.6, nms=0.7)
-"""Of facenet-pytorch."""
 QUICK = Candidature(pnet_threshold=0.7, nms=0.5)
 """Half the crops for R- and O-Net, the same faces."""
 
@@ -193,11 +191,7 @@ def _onet(precision: str, pixels: type) -> Requests:
 
 
 def _embedder(identity: IdentitySettings, precision: str) -> Requests:
-    def make() -> Requests:
-        arrays = tensors("casia")
-        if identity.recognizer == "vggface2":
-            assert identity.weights is not None
-            arrays = checkpoint_tensors(identity.weights, arrays)
-        return Requests(networks.inception_resnet_v1(arrays), precision)
-
-    return shared(("openvino", identity.recognizer, identity.weights, precision), make)
+    return shared(
+        ("openvino", identity.recognizer, identity.weights, precision),
+        lambda: Requests(networks.inception_resnet_v1(recognizer_tensors(identity)), precision),
+    )

@@ -42,13 +42,17 @@ class Requests:
         # A decoded picture's rows may be padded; a request reads them without a gap.
         whole = [[np.ascontiguousarray(a) for a in arrays] for arrays in jobs]
         run = _Run([[] for _ in jobs])
-        for at, arrays in enumerate(whole):
-            # The request reads the arrays' own memory: they must live until it is done.
-            tensors = {i: ov.Tensor(a, shared_memory=True) for i, a in enumerate(arrays)}
-            with self._start:
-                self._queue.start_async(tensors, (run, at))
-        for _ in jobs:
-            run.done.acquire()
+        try:
+            for at, arrays in enumerate(whole):
+                # The request reads the arrays' own memory: they must live until it is done.
+                tensors = {i: ov.Tensor(a, shared_memory=True) for i, a in enumerate(arrays)}
+                with self._start:
+                    self._queue.start_async(tensors, (run, at))
+            for _ in jobs:
+                run.done.acquire()
+        except BaseException:  # Ctrl-C, say: what runs still reads the arrays
+            self._queue.wait_all()
+            raise
         return run.results
 
     def _keep(self, request: ov.InferRequest, job: tuple["_Run", int]) -> None:

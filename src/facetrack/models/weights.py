@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from facetrack.errors import WeightsError
 from facetrack.models.convert import CONVERTERS, Tensors, folded
+from facetrack.settings import IdentitySettings
 from facetrack.whole_file import whole_file
 
 CONVERSION = 1
@@ -105,6 +106,15 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
                 f"{path}: {name} has shape {found[name].shape}, InceptionResnetV1 has {array.shape}"
             )
     return {name: found[name] for name in names}
+
+
+def recognizer_tensors(identity: IdentitySettings) -> Tensors:
+    """The arrays of the InceptionResnetV1 that the settings name."""
+    casia = tensors("casia")
+    if identity.recognizer == "casia":
+        return casia
+    assert identity.weights is not None
+    return checkpoint_tensors(identity.weights, casia)
 
 
 def verified_bytes(file: WeightFile) -> bytes:

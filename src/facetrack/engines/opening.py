@@ -1,0 +1,25 @@
+"""Which engine a device means; each brings in only the library that it needs."""
+
+from facetrack.engines.base import Engine
+from facetrack.errors import UsageError
+from facetrack.settings import DetectionSettings, IdentitySettings
+
+
+def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
+    """The engine for ``detection.device``: cpu, cuda or torch-cpu.
+
+    Raises:
+        UsageError: when the device or its library is not there.
+        WeightsError: when weights are missing or are others than expected.
+    """
+    if detection.device == "cpu":
+        from facetrack.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(detection, identity)
+    try:
+        from facetrack.engines.torch_engine import TorchEngine
+    except ImportError as error:
+        raise UsageError(
+            f"device {detection.device!r} needs {error.name}; run: pip install 'facetrack[cuda]'"
+        ) from error
+    return TorchEngine(detection, identity)

@@ -1,0 +1,222 @@
+"""The MTCNN cascade on a device, a batch of pictures at once, without asking the host in between.
+
+The same numbers as ``detection.mtcnn`` with dense settings. Every step works on arrays of fixed
+size: so many slots a picture, so many crops a batch (``Room``). ``Found.wanted`` says what would
+have been needed; the caller makes more room and does the batch again, so nothing is lost.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from facetrack.detection.mtcnn import (
+    FACE_NMS,
+    ONET_SIZE,
+    PNET_CELL,
+    PNET_STRIDE,
+    RNET_SIZE,
+    SCALE_NMS,
+    Candidature,
+    pyramid_scales,
+)
+from facetrack.engines.torch_boxes import corners_inside, regressed, squared, suppressed
+from facetrack.engines.torch_networks import Layers, onet, pnet, rnet
+from facetrack.engines.torch_pixels import crops, integral, level
+from facetrack.models.weights import tensors
+from facetrack.settings import DetectionSettings
+
+
+@dataclass(frozen=True)
+class Room:
+    """Sizes of the arrays between the networks."""
+
+    per_level: int = 512
+    """P-Net windows of one level of one picture."""
+    per_picture: int = 1024
+    """Candidates of one picture for R-Net."""
+    rnet: int = 8192
+    """Crops of one batch for R-Net."""
+    kept: int = 128
+    """Candidates of one picture for O-Net."""
+    onet: int = 1024
+    """Crops of one batch for O-Net."""
+    faces: int = 64
+    """Faces of one picture."""
+
+
+class Found(NamedTuple):
+    """Faces of a batch, best first in each picture; rows beyond ``count`` mean nothing."""
+
+    boxes: Tensor
+    """``(b, faces, 4)``."""
+    scores: Tensor
+    landmarks: Tensor
+    """``(b, faces, 5, 2)``."""
+    anchors: Tensor
+    count: Tensor
+    """``(b,)``."""
+    wanted: Tensor
+    """``(6,)`` how large each part of the room would have had to be, in ``Room``'s order."""
+
+
+class Slots(NamedTuple):
+    """``(b, k)`` places for candidates, best first; not every place holds one."""
+
+    boxes: Tensor
+    scores: Tensor
+    valid: Tensor
+
+    def best(self, k: int) -> tuple["Slots", Tensor]:
+        """The ``k`` best, and where they were."""
+        scores, at = self.scores.masked_fill(~self.valid, -1.0).topk(min(k, self.scores.shape[1]))
+        boxes = self.boxes.gather(1, at[..., None].expand(-1, -1, 4))
+        return Slots(boxes, scores, scores >= 0), at
+
+
+class TorchMtcnn:
+    """The three detector networks on one device."""
+
+    def __init__(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        settings: DetectionSettings,
+        candidature: Candidature,
+    ) -> None:
+        self._nets = {n: Layers(tensors(n), device, dtype) for n in ("pnet", "rnet", "onet")}
+        self._dtype = dtype
+        self._settings = settings
+        self._threshold = settings.pnet_threshold or candidature.pnet_threshold
+        self._nms = candidature.nms
+
+    def detect(self, rgb: Tensor, room: Room) -> Found:
+        """``rgb``: ``(b, height, width, 3)`` uint8 on the device."""
+        sums = integral(rgb)
+        squares, wanted = self._propose(sums, room)
+        squares, wanted_rnet, wanted_kept = self._refine(sums, squares, room)
+        found, wanted_onet, wanted_faces = self._decide(sums, squares, room)
+        return found._replace(
+            wanted=torch.stack([*wanted, wanted_rnet, wanted_kept, wanted_onet, wanted_faces])
+        )
+
+    def look(self, rgb: Tensor, of_picture: Tensor, anchors: Tensor) -> tuple[Tensor, ...]:
+        """O-Net's boxes, scores and landmarks for squares; score 0 where R-Net sees no face."""
+        _, height, width, _ = rgb.shape
+        corners, inside = corners_inside(anchors, height, width)
+        sums = integral(rgb)
+        likely = rnet(self._nets["rnet"], crops(sums, corners, of_picture, RNET_SIZE, self._dtype))[
+            1
+        ]
+        offsets, points, scores = onet(
+            self._nets["onet"], crops(sums, corners, of_picture, ONET_SIZE, self._dtype)
+        )
+        sees = inside & (likely > self._settings.rnet_threshold)
+        boxes = torch.where(inside[:, None], regressed(anchors, offsets, 1.0), anchors)
+        landmarks = torch.where(inside[:, None, None], landmarks_of(anchors, points), 0.0)
+        return boxes, torch.where(sees, scores, 0.0), landmarks
+
+    def _propose(self, sums: Tensor, room: Room) -> tuple[Slots, list[Tensor]]:
+        """The squares that P-Net proposes in each picture."""
+        height, width = sums.shape[1] - 1, sums.shape[2] - 1
+        found = [
+            self._level(sums, scale, room)
+            for scale in pyramid_scales(height, width, self._settings)
+        ]
+        windows, scores, moves, stays = (
+            torch.cat(parts, 1) for parts in list(zip(*found, strict=True))[:4]
+        )
+        per_level = torch.stack([f[4] for f in found]).amax()
+        slots, at = Slots(windows, scores, stays).best(room.per_picture)
+        kept = suppressed(slots.boxes, slots.valid, self._nms)
+        moves = moves.gather(1, at[..., None].expand(-1, -1, 4))
+        squares = squared(regressed(slots.boxes, moves, 0.0))
+        return Slots(squares, slots.scores, kept), [per_level, stays.sum(1).amax()]
+
+    def _level(self, sums: Tensor, scale: float, room: Room) -> tuple[Tensor, ...]:
+        """Windows ``(b, k, 4)``, scores, moves of one level, which stay, and most in a picture."""
+        height, width = (int(n * scale + 1) for n in (sums.shape[1] - 1, sums.shape[2] - 1))
+        offsets, probabilities = pnet(self._nets["pnet"], level(sums, height, width, self._dtype))
+        columns = probabilities.shape[2]
+        flat = probabilities.flatten(1)
+        passed = flat >= self._threshold
+        scores, cells = flat.topk(min(room.per_level, flat.shape[1]))
+        row, column = cells // columns, cells % columns
+        cell = torch.stack([column, row], -1).float()
+        low = torch.floor((PNET_STRIDE * cell + 1) / scale)
+        high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / scale)
+        windows = torch.cat([low, high], -1)
+        stays = suppressed(windows, scores >= self._threshold, SCALE_NMS)
+        moves = offsets.flatten(2).gather(2, cells[:, None].expand(-1, 4, -1)).transpose(1, 2)
+        return windows, scores, moves, stays, passed.sum(1).amax()
+
+    def _refine(self, sums: Tensor, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
+        """What R-Net leaves of the squares, moved and squared again."""
+        corners, inside = corners_inside(slots.boxes, sums.shape[1] - 1, sums.shape[2] - 1)
+        crew = _Crew(slots.valid & inside, room.rnet)
+        offsets, scores = rnet(
+            self._nets["rnet"], crew.crops(sums, corners, RNET_SIZE, self._dtype)
+        )
+        scores = crew.back(scores)
+        passed = crew.mask & (scores > self._settings.rnet_threshold)
+        best, at = Slots(slots.boxes, scores, passed).best(room.kept)
+        kept = suppressed(best.boxes, best.valid, self._nms)
+        moves = crew.back(offsets).gather(1, at[..., None].expand(-1, -1, 4))
+        squares = squared(regressed(best.boxes, moves, 1.0))
+        return Slots(squares, best.scores, kept), crew.total, passed.sum(1).amax()
+
+    def _decide(self, sums: Tensor, slots: Slots, room: Room) -> tuple[Found, Tensor, Tensor]:
+        """O-Net's faces."""
+        corners, inside = corners_inside(slots.boxes, sums.shape[1] - 1, sums.shape[2] - 1)
+        crew = _Crew(slots.valid & inside, room.onet)
+        offsets, points, scores = onet(
+            self._nets["onet"], crew.crops(sums, corners, ONET_SIZE, self._dtype)
+        )
+        scores = crew.back(scores)
+        boxes = regressed(slots.boxes, crew.back(offsets), 1.0)
+        passed = crew.mask & (scores > self._settings.onet_threshold)
+        best, at = Slots(boxes, scores, passed).best(passed.shape[1])
+        stays = suppressed(best.boxes, best.valid, FACE_NMS, inclusive=1.0, of_smaller=True)
+        faces, of_best = best._replace(valid=stays).best(room.faces)
+        at = at.gather(1, of_best)
+        anchors = slots.boxes.gather(1, at[..., None].expand(-1, -1, 4))
+        points = crew.back(points).gather(1, at[..., None].expand(-1, -1, 10))
+        count = stays.sum(1)
+        found = Found(
+            faces.boxes, faces.scores, landmarks_of(anchors, points), anchors, count, count
+        )
+        return found, crew.total, count.amax()
+
+
+class _Crew:
+    """The candidates of all pictures that go through a network together, in ``places`` places."""
+
+    def __init__(self, mask: Tensor, places: int) -> None:
+        flat = mask.flatten()
+        order = flat.cumsum(0) - 1
+        self.total = order[-1] + 1
+        slots = torch.arange(flat.numel(), device=flat.device)
+        goes = torch.where(flat & (order < places), order, places)
+        self._slot = slots.new_zeros(places + 1).scatter_(0, goes, slots)[:places]
+        seated = torch.arange(places, device=flat.device) < self.total
+        self._home = torch.where(seated, self._slot, flat.numel())
+        self.mask = mask & (order < places).view_as(mask)
+
+    def crops(self, sums: Tensor, corners: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+        of_picture = self._slot // self.mask.shape[1]
+        return crops(sums, corners.flatten(0, 1)[self._slot], of_picture, size, dtype)
+
+    def back(self, values: Tensor) -> Tensor:
+        """``(places, ...)`` to ``(b, k, ...)``; 0 where nobody went."""
+        result = values.new_zeros(self.mask.numel() + 1, *values.shape[1:])
+        result[self._home] = values
+        return result[:-1].view(*self.mask.shape, *values.shape[1:])
+
+
+def landmarks_of(squares: Tensor, points: Tensor) -> Tensor:
+    """``(..., 10)`` shares of squares to ``(..., 5, 2)`` picture pixels."""
+    size = squares[..., 2:] - squares[..., :2] + 1
+    x = size[..., :1] * points[..., :5] + squares[..., :1] - 1
+    y = size[..., 1:] * points[..., 5:] + squares[..., 1:2] - 1
+    return torch.stack([x, y], -1)

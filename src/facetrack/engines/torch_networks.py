@@ -1,0 +1,158 @@
+"""The four networks in torch, from the same arrays as the OpenVINO graphs.
+
+Functions of tensors, no modules: what a CUDA graph captures is what stands here. Arrays may be
+float32 or float16; pictures are ``(n, 3, height, width)``, RGB, already ``(x - 127.5) / 128``.
+"""
+
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from facetrack.models.convert import BATCH_NORM_EPSILON, Tensors
+
+
+class Layers:
+    """Arrays of one network on a device, and the layers that networks share."""
+
+    def __init__(self, tensors: Tensors, device: torch.device, dtype: torch.dtype) -> None:
+        self._arrays: dict[str, Tensor] = {}
+        for name, array in tensors.items():
+            tensor = torch.from_numpy(np.array(array)).to(device, dtype)
+            if tensor.ndim == 4:
+                tensor = tensor.contiguous(memory_format=torch.channels_last)
+            self._arrays[name] = tensor
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._arrays[name]
+
+    def conv(self, x: Tensor, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
+        return F.conv2d(x, self[f"{name}.weight"], self[f"{name}.bias"], stride, pad)
+
+    def conv_relu(
+        self, x: Tensor, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)
+    ) -> Tensor:
+        return F.relu_(self.conv(x, f"{name}.conv", stride, pad))
+
+    def prelu(self, x: Tensor, name: str) -> Tensor:
+        return F.prelu(x, self[f"{name}.weight"].reshape(-1))
+
+    def dense(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self[f"{name}.weight"], self[f"{name}.bias"])
+
+
+def pnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Offsets ``(n, 4, h, w)`` and face probabilities ``(n, h, w)``, float32."""
+    x = net.prelu(net.conv(x, "conv1"), "prelu1")
+    x = F.max_pool2d(x, 2, 2, ceil_mode=True)
+    x = net.prelu(net.conv(x, "conv2"), "prelu2")
+    x = net.prelu(net.conv(x, "conv3"), "prelu3")
+    return net.conv(x, "conv4_2").float(), _face_probability(net.conv(x, "conv4_1"))
+
+
+def rnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
+    """24x24 crops to offsets ``(n, 4)`` and probabilities ``(n,)``, float32."""
+    x = F.max_pool2d(net.prelu(net.conv(x, "conv1"), "prelu1"), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(net.prelu(net.conv(x, "conv2"), "prelu2"), 3, 2, ceil_mode=True)
+    x = net.prelu(net.conv(x, "conv3"), "prelu3")
+    x = net.prelu(net.dense(_flat(x), "dense4"), "prelu4")
+    return net.dense(x, "dense5_2").float(), _face_probability(net.dense(x, "dense5_1"))
+
+
+def onet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """48x48 crops to offsets, landmarks ``(n, 10)`` and probabilities, float32."""
+    x = F.max_pool2d(net.prelu(net.conv(x, "conv1"), "prelu1"), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(net.prelu(net.conv(x, "conv2"), "prelu2"), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(net.prelu(net.conv(x, "conv3"), "prelu3"), 2, 2, ceil_mode=True)
+    x = net.prelu(net.conv(x, "conv4"), "prelu4")
+    x = net.prelu(net.dense(_flat(x), "dense5"), "prelu5")
+    return (
+        net.dense(x, "dense6_2").float(),
+        net.dense(x, "dense6_3").float(),
+        _face_probability(net.dense(x, "dense6_1")),
+    )
+
+
+def inception_resnet_v1(net: Layers, x: Tensor) -> Tensor:
+    """160x160 crops to ``(n, 512)`` float32 of length one."""
+    x = net.conv_relu(x, "conv2d_1a", stride=2)
+    x = net.conv_relu(x, "conv2d_2a")
+    x = net.conv_relu(x, "conv2d_2b", pad=(1, 1))
+    x = F.max_pool2d(x, 3, 2)
+    x = net.conv_relu(x, "conv2d_3b")
+    x = net.conv_relu(x, "conv2d_4a")
+    x = net.conv_relu(x, "conv2d_4b", stride=2)
+    for i in range(5):
+        x = _block35(net, x, f"repeat_1.{i}")
+    x = _mixed_6a(net, x)
+    for i in range(10):
+        x = _block(net, x, f"repeat_2.{i}", reach=3, scale=0.10)
+    x = _mixed_7a(net, x)
+    for i in range(5):
+        x = _block(net, x, f"repeat_3.{i}", reach=1, scale=0.20)
+    x = _block(net, x, "block8", reach=1, scale=1.0, relu=False)
+    x = F.linear(x.mean(dim=(2, 3)), net["last_linear.weight"]).float()
+    gain = net["last_bn.weight"].float() * torch.rsqrt(
+        net["last_bn.running_var"].float() + BATCH_NORM_EPSILON
+    )
+    x = (x - net["last_bn.running_mean"].float()) * gain + net["last_bn.bias"].float()
+    return F.normalize(x, dim=1)
+
+
+def _block35(net: Layers, x: Tensor, name: str) -> Tensor:
+    a = net.conv_relu(x, f"{name}.branch0")
+    b = net.conv_relu(x, f"{name}.branch1.0")
+    b = net.conv_relu(b, f"{name}.branch1.1", pad=(1, 1))
+    c = net.conv_relu(x, f"{name}.branch2.0")
+    c = net.conv_relu(c, f"{name}.branch2.1", pad=(1, 1))
+    c = net.conv_relu(c, f"{name}.branch2.2", pad=(1, 1))
+    return _residual(net, x, [a, b, c], name, 0.17, relu=True)
+
+
+def _block(
+    net: Layers, x: Tensor, name: str, reach: int, scale: float, relu: bool = True
+) -> Tensor:
+    """Block17 (kernels of 7, reach 3) and Block8 (kernels of 3, reach 1)."""
+    a = net.conv_relu(x, f"{name}.branch0")
+    b = net.conv_relu(x, f"{name}.branch1.0")
+    b = net.conv_relu(b, f"{name}.branch1.1", pad=(0, reach))
+    b = net.conv_relu(b, f"{name}.branch1.2", pad=(reach, 0))
+    return _residual(net, x, [a, b], name, scale, relu)
+
+
+def _residual(
+    net: Layers, x: Tensor, branches: list[Tensor], name: str, scale: float, relu: bool
+) -> Tensor:
+    y = torch.add(x, net.conv(torch.cat(branches, 1), f"{name}.conv2d"), alpha=scale)
+    return F.relu_(y) if relu else y
+
+
+def _mixed_6a(net: Layers, x: Tensor) -> Tensor:
+    a = net.conv_relu(x, "mixed_6a.branch0", stride=2)
+    b = net.conv_relu(x, "mixed_6a.branch1.0")
+    b = net.conv_relu(b, "mixed_6a.branch1.1", pad=(1, 1))
+    b = net.conv_relu(b, "mixed_6a.branch1.2", stride=2)
+    return torch.cat([a, b, F.max_pool2d(x, 3, 2)], 1)
+
+
+def _mixed_7a(net: Layers, x: Tensor) -> Tensor:
+    a = net.conv_relu(x, "mixed_7a.branch0.0")
+    a = net.conv_relu(a, "mixed_7a.branch0.1", stride=2)
+    b = net.conv_relu(x, "mixed_7a.branch1.0")
+    b = net.conv_relu(b, "mixed_7a.branch1.1", stride=2)
+    c = net.conv_relu(x, "mixed_7a.branch2.0")
+    c = net.conv_relu(c, "mixed_7a.branch2.1", pad=(1, 1))
+    c = net.conv_relu(c, "mixed_7a.branch2.2", stride=2)
+    return torch.cat([a, b, c, F.max_pool2d(x, 3, 2)], 1)
+
+
+def _flat(x: Tensor) -> Tensor:
+    """Column by column, as the networks were trained: width, height, channel."""
+    return cast(Tensor, x.permute(0, 3, 2, 1).flatten(1))
+
+
+def _face_probability(logits: Tensor) -> Tensor:
+    """Second of the two classes; the class axis goes."""
+    return logits.float().softmax(1)[:, 1]

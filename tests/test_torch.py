@@ -1,0 +1,125 @@
+"""The torch engine on the CPU: the same faces, embeddings and timeline as the OpenVINO engine."""
+
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+
+import facetrack
+from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.torch_engine import TorchEngine
+from facetrack.engines.torch_mtcnn import Room
+from facetrack.media.picture import RgbPicture
+from facetrack.settings import DetectionSettings, IdentitySettings, Settings
+
+EXACT = {"dense": True, "min_face": 20}
+
+
+@pytest.fixture(scope="module")
+def torch_engine():
+    return TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+
+
+@pytest.fixture(scope="module")
+def openvino_engine():
+    return OpenVinoEngine(DetectionSettings(**EXACT), IdentitySettings())
+
+
+@pytest.fixture(scope="module")
+def pictures(pyfeat_data):
+    """A few frames of two people, and a photo of five."""
+    chosen = []
+    for clip in ("single_face.mp4", "WolfgangLanger_Pexels.mp4"):
+        with av.open(str(pyfeat_data / clip)) as container:
+            frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+        chosen.append([RgbPicture(f) for f in frames[:60:12]])
+    with av.open(str(pyfeat_data / "multi_face.jpg")) as photo:
+        chosen.append([RgbPicture(next(photo.decode(video=0)).to_ndarray(format="rgb24"))])
+    return chosen
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.01)
+    np.testing.assert_allclose(found.anchors, expected.anchors, atol=0.01)
+
+
+def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
+    total = 0
+    for of_one_size in pictures:
+        expected = list(openvino_engine.detect(of_one_size))
+        for a, b in zip(torch_engine.detect(of_one_size), expected, strict=True):
+            assert_same(a, b)
+        total += sum(map(len, expected))
+    assert total >= 5 + 5 + 5
+
+
+def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, pictures):
+    engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    engine._room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
+    expected = list(openvino_engine.detect(pictures[2]))
+    for a, b in zip(engine.detect(pictures[2]), expected, strict=True):
+        assert_same(a, b)
+
+
+def test_the_same_looks_as_openvino(torch_engine, openvino_engine, pictures):
+    photo = pictures[2]
+    (faces,) = openvino_engine.detect(photo)
+    beside = faces.anchors + np.float32(0.3) * (faces.anchors[:, 2:3] - faces.anchors[:, :1])
+    outside = np.array([[-90, -90, -50, -50]], np.float32)
+    anchors = np.concatenate([faces.anchors, beside, outside]).astype(np.float32)
+    of_picture = np.zeros(len(anchors), np.intp)
+    expected = openvino_engine.refine(photo, of_picture, anchors)
+    assert_same(torch_engine.refine(photo, of_picture, anchors), expected)
+    assert (expected.scores[: len(faces)] > 0.9).all()
+    assert expected.scores[-1] == 0
+
+
+def test_the_same_embeddings_as_openvino(torch_engine, openvino_engine):
+    chips = np.random.default_rng(0).integers(0, 256, (3, 160, 160, 3), dtype=np.uint8)
+    np.testing.assert_allclose(torch_engine.embed(chips), openvino_engine.embed(chips), atol=1e-5)
+
+
+def test_the_same_timeline_as_openvino(pyfeat_data):
+    clip = pyfeat_data / "face_noface.mov"
+    cpu, torch_cpu = (
+        facetrack.analyze(clip, Settings(detection=DetectionSettings(device=d, dense=True)))
+        for d in ("cpu", "torch-cpu")
+    )
+    assert torch_cpu.intervals == cpu.intervals
+    assert torch_cpu.people == cpu.people
+    for column in ("frame", "track", "person", "source"):
+        assert torch_cpu.faces[column].equals(cpu.faces[column])
+    for column in ("x1", "y1", "x2", "y2"):
+        np.testing.assert_allclose(torch_cpu.faces[column], cpu.faces[column], atol=0.01)
+
+
+def test_openvino_is_not_needed(pyfeat_data):
+    program = (
+        "import sys; sys.modules['openvino'] = None\n"
+        "import facetrack\n"
+        "from facetrack.settings import *\n"
+        "second, device = DecodeSettings(duration_s=1.0), DetectionSettings(device='torch-cpu')\n"
+        f"clip = {str(pyfeat_data / 'single_face.mp4')!r}\n"
+        "print(len(facetrack.analyze(clip, Settings(second, device)).people))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stderr
+
+
+def test_no_card_is_said_in_one_line(pyfeat_data, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA card")
+    video = pyfeat_data / "single_face.mp4"
+    command = ["analyze", str(video), "-o", str(tmp_path), "--device", "cuda"]
+    done = subprocess.run(
+        [sys.executable, "-m", "facetrack", *command], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "no CUDA card" in done.stderr and len(done.stderr.splitlines()) == 1
