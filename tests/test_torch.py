@@ -9,8 +9,8 @@ import pytest
 
 import facetrack
 from facetrack.engines.openvino import OpenVinoEngine
-from facetrack.engines.torch_engine import TorchEngine
-from facetrack.engines.torch_mtcnn import Room
+from facetrack.engines.torch.engine import TorchEngine
+from facetrack.engines.torch.mtcnn import Room
 from facetrack.media.picture import RgbPicture
 from facetrack.settings import DetectionSettings, IdentitySettings, Settings
 

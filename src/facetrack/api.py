@@ -11,7 +11,7 @@ from facetrack.analysis import Analysis
 from facetrack.clips.render import ClipResult, render_clips
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
-from facetrack.media.decode import VideoSource
+from facetrack.media.opening import open_source
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.settings import ClipSettings, Settings
@@ -42,7 +42,8 @@ def analyze(
     """
     settings = settings or Settings()
     started = time.perf_counter()
-    with VideoSource(Path(video)) as source:
+    opened, decoder = open_source(Path(video), settings.detection.device)
+    with opened as source:
         engine = engine or open_engine(settings.detection, settings.identity)
         generator = IdTimelineGenerator(engine.embed, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
@@ -84,6 +85,7 @@ def analyze(
         settings=settings.as_dict(),
         performance={
             "engine": engine.name,
+            "decoder": decoder,
             "frames": len(seen.times_s),
             "key_frames": seen.key_frames,
             "looks": seen.looks,

@@ -154,6 +154,36 @@ def demo(
 
 
 @app.command()
+def bench(
+    videos: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Video files; none: the demo's sample.", metavar="[VIDEO...]"),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for bench.json and bench.png.")
+    ] = Path("facetrack-bench"),
+    growth: Annotated[
+        bool, typer.Option(help="Measure growth with length, resolution and faces too.")
+    ] = True,
+    repeat: Annotated[int, typer.Option(help="Warm analyses of each video.", min=1)] = 3,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Measure speed, memory and growth on this machine, beside the plain facenet-pytorch loop."""
+    from facetrack.bench.job import run_bench
+
+    if not videos:
+        from facetrack.demo import make_sample, sample_media
+        from facetrack.models.weights import cache_folder
+
+        media = sample_media(cache_folder())
+        out.mkdir(parents=True, exist_ok=True)
+        videos = [make_sample(media, out / "sample.mp4")]
+    return run_bench(videos, out, growing=growth, repeat=repeat, json=json, quiet=quiet)
+
+
+@app.command()
 def weights(debug: Debug = False) -> int:
     """List the networks' weight files, where they come from, and whether they are whole."""
     from facetrack.cli.facts import show_weights

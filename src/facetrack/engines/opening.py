@@ -17,7 +17,7 @@ def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Eng
 
         return OpenVinoEngine(detection, identity)
     try:
-        from facetrack.engines.torch_engine import TorchEngine
+        from facetrack.engines.torch.engine import TorchEngine
     except ImportError as error:
         raise UsageError(
             f"device {detection.device!r} needs {error.name}; run: pip install 'facetrack[cuda]'"

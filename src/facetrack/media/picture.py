@@ -5,7 +5,6 @@ A whole picture in RGB costs as much as decoding it; the faces in it are a small
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -14,16 +13,13 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.types import Float32, Image
 
 Plane = NDArray[np.uint8]
 
 PLANAR = {"yuv420p", "yuvj420p"}
-BT709, SMPTE240M, BT2020 = 1, 7, 9
 FULL_RANGE = 2
-LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), SMPTE240M: (0.212, 0.087), BT2020: (0.2627, 0.0593)}
-"""Of red and blue, by the colour space that the frame names; all others count as BT.601."""
-BT601_WEIGHTS = (0.299, 0.114)
 
 
 class Picture(Protocol):
@@ -104,7 +100,7 @@ class YuvPicture:
         self.shape = (luma.shape[0], luma.shape[1])
         self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
         full = picture.color_range == FULL_RANGE or picture.format.name == "yuvj420p"
-        self._matrix, self._offset = _to_rgb(int(picture.colorspace), full)
+        self._matrix, self._offset = to_rgb_matrix(int(picture.colorspace), full)
 
     def rgb(self) -> Image:
         return np.asarray(self._picture.to_ndarray(format="rgb24"), np.uint8)
@@ -134,15 +130,7 @@ class YuvPicture:
         return self._to_colours(np.stack(yuv, axis=-1))
 
     def _to_colours(self, yuv: NDArray[np.generic]) -> Float32:
-        """``(..., 3)`` YUV to RGB, 0 to 255, written out: BLAS's threads would spin for nothing."""
-        colours = np.empty(yuv.shape, np.float32)
-        parts = [yuv[..., i].astype(np.float32) for i in range(3)]
-        for i in range(3):
-            column = self._matrix[:, i]
-            colours[..., i] = (
-                parts[0] * column[0] + parts[1] * column[1] + parts[2] * column[2] + self._offset[i]
-            )
-        return np.clip(colours, 0, 255, out=colours)
+        return rgb_of(yuv, self._matrix, self._offset)
 
 
 class OpenedPicture:
@@ -183,20 +171,3 @@ def _as_pillow(plane: VideoPlane) -> Pillow.Image:
 def _boxed(image: Pillow.Image, part: Sequence[float], size: int) -> NDArray[np.uint8]:
     x1, y1, x2, y2 = part
     return np.asarray(image.resize((size, size), Pillow.Resampling.BOX, box=(x1, y1, x2, y2)))
-
-
-@lru_cache(maxsize=16)
-def _to_rgb(colorspace: int, full: bool) -> tuple[Float32, Float32]:
-    """``(3, 3)`` and ``(3,)``: RGB is YUV @ matrix + offset (ITU-R BT.601, BT.709, BT.2020)."""
-    red, blue = LUMA_WEIGHTS.get(colorspace, BT601_WEIGHTS)
-    green = 1 - red - blue
-    luma, chroma = (1.0, 1.0) if full else (255 / 219, 255 / 224)
-    matrix = np.array(
-        [
-            [luma, luma, luma],
-            [0, -2 * (1 - blue) * blue / green * chroma, 2 * (1 - blue) * chroma],
-            [2 * (1 - red) * chroma, -2 * (1 - red) * red / green * chroma, 0],
-        ]
-    )
-    black = np.array([0.0 if full else 16.0, 128.0, 128.0])
-    return matrix.astype(np.float32), (-black @ matrix).astype(np.float32)

@@ -5,7 +5,8 @@ size: so many slots a picture, so many crops a batch (``Room``). ``Found.wanted`
 have been needed; the caller makes more room and does the batch again, so nothing is lost.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -21,9 +22,9 @@ from facetrack.detection.mtcnn import (
     Candidature,
     pyramid_scales,
 )
-from facetrack.engines.torch_boxes import corners_inside, regressed, squared, suppressed
-from facetrack.engines.torch_networks import Layers, onet, pnet, rnet
-from facetrack.engines.torch_pixels import crops, integral, level
+from facetrack.engines.torch.boxes import corners_inside, regressed, squared, suppressed
+from facetrack.engines.torch.networks import Layers, onet, pnet, rnet
+from facetrack.engines.torch.pixels import crops, integral, level
 from facetrack.models.weights import tensors
 from facetrack.settings import DetectionSettings
 
@@ -32,18 +33,33 @@ from facetrack.settings import DetectionSettings
 class Room:
     """Sizes of the arrays between the networks."""
 
-    per_level: int = 512
+    per_level: int
     """P-Net windows of one level of one picture."""
-    per_picture: int = 1024
+    per_picture: int
     """Candidates of one picture for R-Net."""
-    rnet: int = 8192
+    rnet: int
     """Crops of one batch for R-Net."""
-    kept: int = 128
+    kept: int
     """Candidates of one picture for O-Net."""
-    onet: int = 1024
+    onet: int
     """Crops of one batch for O-Net."""
-    faces: int = 64
+    faces: int
     """Faces of one picture."""
+
+    @classmethod
+    def to_begin(cls, pictures: int) -> "Room":
+        """Enough for a few people in each picture."""
+        return cls(256, 512, 128 * pictures, 64, 16 * pictures, 16)
+
+    def with_room_for(self, wanted: Sequence[int]) -> "Room":
+        """Room for what was wanted, in powers of two; itself where it sufficed."""
+        sizes = (getattr(self, f.name) for f in fields(self))
+        return Room(
+            *(
+                size if want <= size else 1 << (int(want) - 1).bit_length()
+                for size, want in zip(sizes, wanted, strict=True)
+            )
+        )
 
 
 class Found(NamedTuple):

@@ -34,7 +34,7 @@ def suppressed(
     that stays covers it: found by asking that of all at once until nothing changes.
     """
     if boxes.is_cuda:
-        from facetrack.engines.triton_nms import suppressed_on_gpu
+        from facetrack.engines.torch.triton_nms import suppressed_on_gpu
 
         return suppressed_on_gpu(boxes, valid, threshold, inclusive, of_smaller)
     covered = (_overlap(boxes, inclusive, of_smaller) > threshold) & valid[:, :, None]

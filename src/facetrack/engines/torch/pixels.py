@@ -61,7 +61,7 @@ def crops(
 
 
 def _size(sums: Tensor, dim: int) -> Tensor:
-    return torch.tensor(sums.shape[dim] - 1, device=sums.device)
+    return torch.full((), sums.shape[dim] - 1, device=sums.device)
 
 
 def _normalised(means: Tensor, dtype: torch.dtype) -> Tensor:

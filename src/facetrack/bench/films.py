@@ -1,0 +1,78 @@
+"""Films for the growth measurements, made of a video at hand: longer, larger, with more faces."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import cycle, islice
+from pathlib import Path
+
+import av
+import numpy as np
+
+from facetrack.analysis import Analysis
+from facetrack.api import render
+from facetrack.media.decode import VideoSource
+from facetrack.settings import ClipSettings
+from facetrack.types import Image
+
+GREY = 128
+COLUMNS, ROWS, TILE = 4, 2, 320
+CANVAS = (1280, 720)
+
+
+def write_film(
+    path: Path, images: Iterable[Image], fps: Fraction, size: tuple[int, int] | None = None
+) -> None:
+    """H.264; each picture scaled to ``size`` (width, height), by default its own made even."""
+    with av.open(str(path), "w", format="mp4") as film:
+        video = film.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "veryfast"})
+        video.pix_fmt = "yuv420p"
+        for shown, image in enumerate(images):
+            if not shown:
+                video.width, video.height = size or (image.shape[1] & ~1, image.shape[0] & ~1)
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            picture = picture.reformat(video.width, video.height, "yuv420p")
+            picture.pts, picture.time_base = shown, 1 / fps
+            film.mux(video.encode(picture))
+        film.mux(video.encode(None))
+
+
+def first_frames(video: Path, most: int) -> Iterator[Image]:
+    with VideoSource(video) as source:
+        for frame in islice(source.frames(), most):
+            yield frame.picture.rgb()
+
+
+def over_and_over(video: Path, most: int, times: int) -> Iterator[Image]:
+    """The first ``most`` frames, ``times`` in a row; holds one frame."""
+    for _ in range(times):
+        yield from first_frames(video, most)
+
+
+def letterboxed(image: Image) -> Image:
+    """The whole picture on the smallest 16:9 of grey, so that scaling never stretches a face."""
+    height, width = image.shape[:2]
+    wide, high = max(width, round(height * 16 / 9)), max(height, round(width * 9 / 16))
+    canvas = np.full((high, wide, 3), GREY, np.uint8)
+    top, left = (high - height) // 2, (wide - width) // 2
+    canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def most_seen_face(analysis: Analysis, folder: Path, most: int) -> list[Image]:
+    """Square pictures around the person seen most, ``TILE`` wide, from one unbroken clip."""
+    settings = ClipSettings(target="most-frequent", size=TILE, min_length_s=0.01, jobs=1)
+    clips = [clip for clip in render(analysis, folder, settings) if not clip.error]
+    longest = max(clips, key=lambda clip: clip.frames)
+    return list(first_frames(longest.path, most))
+
+
+def tiled(faces: Sequence[Image], filled: int, frames: int) -> Iterator[Image]:
+    """``frames`` pictures of 4 x 2 tiles, the first ``filled`` showing the face, the rest grey."""
+    there_and_back = [*faces, *reversed(faces)]  # no jump where it starts again
+    across, down = CANVAS[0] // COLUMNS, CANVAS[1] // ROWS
+    for face in islice(cycle(there_and_back), frames):
+        canvas = np.full((CANVAS[1], CANVAS[0], 3), GREY, np.uint8)
+        for tile in range(filled):
+            top, left = tile // COLUMNS * down + (down - TILE) // 2, tile % COLUMNS * across
+            canvas[top : top + TILE, left : left + TILE] = face
+        yield canvas

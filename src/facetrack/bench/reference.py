@@ -1,0 +1,101 @@
+"""The plain facenet-pytorch loop: decode a frame, ``MTCNN.detect`` it, take the next one.
+
+facenet-pytorch pins an old torch and so is installed with ``--no-deps``; what it takes from
+torchvision, and two libraries that only its downloads need, are stood in for here.
+"""
+
+import sys
+import time
+import types
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+LARGE_PIXELS = 1_000_000
+STRETCH = 5
+"""Frames measured in a row."""
+STRETCHES, STRETCHES_OF_LARGE = 8, 2
+"""How many such rows, evenly over the video; pictures over ``LARGE_PIXELS`` take seconds each."""
+
+
+def installed() -> bool:
+    return find_spec("facenet_pytorch") is not None and find_spec("torch") is not None
+
+
+def plain_loop(video: Path, *, frames: int) -> dict[str, Any]:
+    """Frames a second of the loop over a part of a video of ``frames`` frames."""
+    torch = import_module("torch")
+    mtcnn = plain_mtcnn()
+    with av.open(str(video)) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    mtcnn.detect(image, landmarks=True)  # the first one prepares torch's kernels
+    chosen = _chosen(frames, image.shape[0] * image.shape[1])
+    seconds, faces = 0.0, 0
+    with av.open(str(video)) as container:
+        decoded = iter(container.decode(video=0))
+        for index in range(max(chosen) + 1):
+            begun = time.perf_counter()
+            frame = next(decoded)
+            if index in chosen:
+                boxes, *_ = mtcnn.detect(frame.to_ndarray(format="rgb24"), landmarks=True)
+                seconds += time.perf_counter() - begun
+                faces += 0 if boxes is None else len(boxes)
+    return {
+        "frames": len(chosen),
+        "faces": faces,
+        "seconds": round(seconds, 4),
+        "frames_per_second": round(len(chosen) / seconds, 3),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _chosen(frames: int, pixels: int) -> set[int]:
+    """Indices of the frames to measure."""
+    stretches = STRETCHES_OF_LARGE if pixels > LARGE_PIXELS else STRETCHES
+    starts = np.linspace(0, max(0, frames - STRETCH), stretches).astype(int)
+    return {i for start in starts.tolist() for i in range(start, min(start + STRETCH, frames))}
+
+
+def plain_mtcnn() -> Any:
+    """facenet-pytorch's ``MTCNN(keep_all=True)``; replaces modules, so not beside torchvision."""
+    for name in ("torchvision", "torchvision.transforms", "torchvision.ops", "requests", "tqdm"):
+        sys.modules.setdefault(name, types.ModuleType(name))
+    functional = types.ModuleType("torchvision.transforms.functional")
+    _stand_in("torchvision.transforms", functional=functional)
+    sys.modules[functional.__name__] = functional
+    _stand_in("torchvision.ops.boxes", batched_nms=batched_nms)
+    _stand_in("requests.adapters", HTTPAdapter=None)
+    _stand_in("tqdm.auto", tqdm=None)
+    return import_module("facenet_pytorch.models.mtcnn").MTCNN(keep_all=True)
+
+
+def _stand_in(name: str, **members: object) -> None:
+    module = sys.modules[name] = types.ModuleType(name)
+    for member, value in members.items():
+        setattr(module, member, value)
+
+
+def batched_nms(boxes: Any, scores: Any, groups: Any, threshold: float) -> Any:
+    """torchvision's: greedy suppression by IoU inside each group, best score first; tensors.
+
+    In NumPy: torch's own calls cost so much each that the loop would look slower than it is.
+    """
+    torch = import_module("torch")
+    corners, of_group = boxes.numpy(), groups.numpy()
+    x1, y1, x2, y2 = corners.T
+    area = (x2 - x1) * (y2 - y1)
+    order = np.argsort(-scores.numpy(), kind="stable")
+    kept = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        width = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest])
+        height = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest])
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        iou = shared / (area[best] + area[rest] - shared)
+        order = rest[(iou <= threshold) | (of_group[rest] != of_group[best])]
+    return torch.as_tensor(np.array(kept, np.int64))

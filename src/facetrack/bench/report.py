@@ -1,0 +1,166 @@
+"""The bench's facts of the machine, and its tables on the terminal."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from facetrack.bench.disturbance import disturbed
+
+PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pillow", "torch", "facenet-pytorch")
+
+STAGES = {
+    "decode": "decoding",
+    "shots": "finding cuts",
+    "pnet": "P-Net",
+    "rnet": "R-Net",
+    "onet": "O-Net",
+    "cascade": "cascade on key frames",
+    "temporal": "faces of all frames",
+    "tracker": "tracking",
+    "chips": "cutting face chips",
+    "embedder": "embedding",
+}
+GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
+
+
+def machine() -> dict[str, Any]:
+    import openvino
+
+    return {
+        "cpu": openvino.Core().get_property("CPU", "FULL_DEVICE_NAME"),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Of the packages that matter; None: not installed."""
+    return {package: _version(package) for package in PACKAGES}
+
+
+WARNING = "other programs were at work: these figures and ratios are not to be relied on"
+
+
+def show(report: dict[str, Any], out: Path) -> None:
+    console = Console()
+    for video in report["videos"]:
+        console.print(_of_video(video))
+        if video["disturbed"]:
+            console.print(WARNING, style="bold")
+    if report["growth"]:
+        console.print(_of_growth(report["growth"]))
+        if growth_disturbed(report["growth"]):
+            console.print(WARNING, style="bold")
+    console.print(f"bench.json and bench.png in {out}", highlight=False)
+
+
+def title(video: dict[str, Any]) -> str:
+    found = video["analysis"]
+    return (
+        f"{Path(video['video']).name}: {video['frames']} frames, "
+        f"{video['width']}x{video['height']}, {found['faces']} faces, {found['people']} people"
+    )
+
+
+def growth_disturbed(growth: dict[str, Any]) -> bool:
+    return disturbed(*(r["others_cores"] for kind in GROWTHS for r in growth[kind] or []))
+
+
+def _of_video(video: dict[str, Any]) -> Table:
+    table = Table(title=title(video))
+    table.add_column("what", no_wrap=True)
+    for column in ("measured on", "seconds", "a second"):
+        table.add_column(column, justify="right")
+    table.add_column("remark")
+    for name, label in STAGES.items():
+        stage = video["stages"][name]
+        rate = stage["per_second"]
+        row = [f"{stage['count']} {stage['unit']}", f"{stage['seconds']:.3f}"]
+        table.add_row(label, *row, "-" if rate is None else f"{rate:.1f}", "")
+    table.add_section()
+    found = video["analysis"]
+    frames = f"{found['frames']} frames"
+    table.add_row(
+        "whole analysis, cold",
+        frames,
+        f"{found['cold_seconds']:.3f}",
+        f"{found['cold_frames_per_second']:.1f}",
+        f"{found['process_seconds']:.2f} s with the process's start; "
+        f"peak {_mib(found['cold_peak_mib'])}",
+    )
+    table.add_row(
+        "whole analysis, warm",
+        frames,
+        f"{found['warm_seconds_best']:.3f}",
+        f"{found['warm_frames_per_second']:.1f}",
+        f"median {found['warm_seconds_median']:.3f} s; peak {_mib(found['peak_mib'])}",
+    )
+    plain = video["reference"]
+    if plain is None:
+        table.add_row("plain facenet-pytorch loop", "-", "-", "-", video["reference_note"])
+    else:
+        table.add_row(
+            "plain facenet-pytorch loop",
+            f"{plain['frames']} frames",
+            f"{plain['seconds']:.3f}",
+            f"{plain['frames_per_second']:.1f}",
+            f"facetrack: {video['ratios']['warm']:.1f} times warm, "
+            f"{video['ratios']['cold']:.1f} cold; peak {_mib(plain['peak_mib'])}",
+        )
+    table.add_section()
+    table.add_row(
+        "same results",
+        f"{found['runs_compared']} runs",
+        "",
+        "",
+        f"bit for bit, digest {found['digest'][:12]}",
+    )
+    return table
+
+
+def _of_growth(growth: dict[str, Any]) -> Table:
+    table = Table(title=f"growth, from {Path(growth['video']).name}")
+    table.add_column("film", no_wrap=True)
+    for column in (
+        "frames",
+        "faces",
+        "cold s",
+        "warm s",
+        "fps",
+        "cold MiB",
+        "warm MiB",
+        "others",
+    ):
+        table.add_column(column, justify="right")
+    for kind in GROWTHS:
+        for row in growth[kind] or []:
+            table.add_row(
+                row["label"],
+                str(row["frames"]),
+                str(row["faces"]),
+                f"{row['cold_seconds']:.2f}",
+                f"{row['warm_seconds']:.2f}",
+                f"{row['warm_frames_per_second']:.1f}",
+                "-" if row["cold_peak_mib"] is None else f"{row['cold_peak_mib']:.0f}",
+                "-" if row["peak_mib"] is None else f"{row['peak_mib']:.0f}",
+                "-" if row["others_cores"] is None else f"{row['others_cores']:.1f}",
+            )
+        table.add_section()
+    return table
+
+
+def _mib(peak: float | None) -> str:
+    return "not known" if peak is None else f"{peak:.0f} MiB"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

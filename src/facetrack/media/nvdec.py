@@ -1,0 +1,201 @@
+"""Reads a video through the card's decoders; its frames never leave the card.
+
+One decoder session is slower than the networks. So the stream is cut where it starts anew (at IDR
+pictures), the parts are decoded by several sessions side by side, and put back in order.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import PyNvVideoCodec as nvc
+import torch
+from av.bitstream import BitStreamFilterContext
+from av.video.frame import VideoFrame
+
+from facetrack.media.card_picture import CardPicture
+from facetrack.media.decode import VideoSource
+from facetrack.media.picture import FULL_RANGE, PLANAR, Picture
+
+SESSIONS = 7
+"""Decoders side by side; an H100 and an H200 have seven engines."""
+AHEAD = 2
+"""Parts that may be ready and wait, beside those in work."""
+SHORTEST_PART = 32
+"""Frames; shorter stretches between starting points are decoded together."""
+FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
+
+
+class NotForTheCard(Exception):
+    """Why a video must be decoded on the CPU."""
+
+
+class CardFrame(NamedTuple):
+    """What ``VideoSource`` asks of a decoded frame."""
+
+    pts: int
+    duration: int
+    picture: CardPicture
+
+
+@dataclass
+class _Part:
+    """Packets from one starting point to the next."""
+
+    packets: list[Any] = field(default_factory=list)
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.packets) >= SHORTEST_PART
+
+    @property
+    def shown(self) -> dict[int, int]:
+        """Presentation time to duration of the frames that are meant to be seen."""
+        return {p.pts: p.duration or 0 for p in self.packets if not p.is_discard}
+
+
+class NvdecSource(VideoSource):
+    """As ``VideoSource``, with ``CardPicture`` in its frames.
+
+    Raises:
+        InputError: on opening, as ``VideoSource`` does.
+        NotForTheCard: on opening, when the card's decoders cannot read it just so.
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        super().__init__(path)
+        try:
+            first = _first_frame(path, self._stream.index)
+            self._codec = self._stream.codec_context.codec.canonical_name
+            self._check(first)
+        except NotForTheCard:
+            self.close()
+            raise
+        self._device = device
+        self._colour = (int(first.colorspace), _is_full(first))
+        self._sessions = threading.local()
+
+    def _check(self, first: VideoFrame) -> None:
+        if self._codec not in FILTERS:
+            raise NotForTheCard(f"its codec is {self._codec}")
+        if first.format.name not in PLANAR:
+            raise NotForTheCard(f"its pictures are {first.format.name}")
+        if first.rotation or first.interlaced_frame or first.pts is None:
+            raise NotForTheCard("its pictures are turned, interlaced or without times")
+
+    def _pictures(self) -> Iterator[Any]:
+        waiting: deque[Future[list[CardFrame]]] = deque()
+        pool = ThreadPoolExecutor(SESSIONS, thread_name_prefix="nvdec")
+        try:
+            for part in self._parts():
+                waiting.append(pool.submit(self._decode, part))
+                if len(waiting) > SESSIONS + AHEAD:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _upright(self, picture: Any) -> Picture:
+        shown: CardPicture = picture.picture
+        return shown
+
+    def _parts(self) -> Iterator[_Part]:
+        part = _Part()
+        for packet, following in pairwise(chain(self._packets(), [None])):
+            assert packet is not None
+            anew = packet.is_keyframe and _is_idr(bytes(packet), self._codec)
+            # A starting point is one for sure when the next packet shows no earlier picture.
+            if anew and (following is None or following.pts > packet.pts) and part.is_long:
+                yield part
+                part = _Part()
+            part.packets.append(packet)
+        if part.packets:
+            yield part
+
+    def _packets(self) -> Iterator[Any]:
+        annexb = BitStreamFilterContext(FILTERS[self._codec], self._stream)
+        for packet in self._container.demux(self._stream):
+            yield from annexb.filter(packet if packet.size else None)
+
+    def _decode(self, part: _Part) -> list[CardFrame]:
+        shown = part.shown
+        height, width = self._stream.codec_context.height, self._stream.codec_context.width
+        with torch.cuda.stream(self._session().stream):
+            memory = torch.empty(
+                (len(shown), height * 3 // 2, width), dtype=torch.uint8, device=self._device
+            )
+            times: list[int] = []
+            for packet in (*part.packets, None):
+                for surface in self._session().decoder.Decode(_as_nvc(packet)):
+                    if surface.getPTS() in shown and len(times) < len(shown):
+                        memory[len(times)].copy_(torch.from_dlpack(surface))
+                        times.append(surface.getPTS())
+                # The decoder uses its surfaces again at the next packet.
+                self._session().stream.synchronize()
+        if len(times) < len(shown):
+            self.warnings.append(
+                f"damaged inside: {len(shown) - len(times)} frames could not be decoded"
+            )
+        return [
+            CardFrame(pts, shown[pts], CardPicture(memory[i], *self._colour))
+            for i, pts in enumerate(times)
+        ]
+
+    def _session(self) -> "_Session":
+        """This thread's."""
+        if not hasattr(self._sessions, "made"):
+            self._sessions.made = _Session(self._codec, self._device)
+        made: _Session = self._sessions.made
+        return made
+
+
+class _Session:
+    """A decoder and the stream on which its surfaces are copied."""
+
+    def __init__(self, codec: str, device: torch.device) -> None:
+        codecs = {"h264": nvc.cudaVideoCodec.H264, "hevc": nvc.cudaVideoCodec.HEVC}
+        self.decoder = nvc.CreateDecoder(
+            gpuid=device.index or 0, codec=codecs[codec], usedevicememory=True
+        )
+        self.stream = torch.cuda.Stream(device)
+
+
+def _as_nvc(packet: Any) -> Any:
+    """The packet's own memory for the decoder; None: the end."""
+    data = nvc.PacketData()
+    if packet is not None:
+        data.bsl_data, data.bsl = packet.buffer_ptr, packet.buffer_size
+        data.pts = packet.pts
+    return data
+
+
+def _is_idr(data: bytes, codec: str) -> bool:
+    """Whether an Annex B packet holds a picture from which decoding starts anew."""
+    at = data.find(b"\x00\x00\x01")
+    while 0 <= at < len(data) - 3:
+        kind = data[at + 3] & 0x1F if codec == "h264" else data[at + 3] >> 1 & 0x3F
+        if kind == 5 if codec == "h264" else kind in (19, 20):
+            return True
+        if kind in (1,) if codec == "h264" else kind < 10:
+            return False
+        at = data.find(b"\x00\x00\x01", at + 3)
+    return False
+
+
+def _first_frame(path: Path, stream: int) -> VideoFrame:
+    with av.open(str(path), metadata_errors="replace") as container:
+        for frame in container.decode(container.streams[stream]):
+            assert isinstance(frame, VideoFrame)
+            return frame
+    raise NotForTheCard("libav decodes no frame of it")
+
+
+def _is_full(frame: VideoFrame) -> bool:
+    return frame.color_range == FULL_RANGE or frame.format.name == "yuvj420p"

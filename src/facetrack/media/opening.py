@@ -1,0 +1,33 @@
+"""Which decoder reads a video: the card's own where the networks run on a card and it can."""
+
+import logging
+from pathlib import Path
+
+from facetrack.media.decode import VideoSource
+
+log = logging.getLogger(__name__)
+
+
+def open_source(path: Path, device: str) -> tuple[VideoSource, str]:
+    """The opened video, and what decodes it, for the report.
+
+    Raises:
+        InputError: when the file is missing or holds no video.
+    """
+    if device != "cuda":
+        return VideoSource(path), "libav"
+    try:
+        import torch
+
+        from facetrack.media.nvdec import NotForTheCard, NvdecSource
+    except ImportError as error:
+        return VideoSource(path), _said(path, f"{error.name} is not installed")
+    try:
+        return NvdecSource(path, torch.device("cuda", torch.cuda.current_device())), "nvdec"
+    except NotForTheCard as reason:
+        return VideoSource(path), _said(path, str(reason))
+
+
+def _said(path: Path, reason: str) -> str:
+    log.warning("%s: decoded on the CPU, not the card: %s", path, reason)
+    return f"libav, not the card: {reason}"

@@ -1,0 +1,108 @@
+"""``facetrack bench`` runs, writes what it promises, and counts as the library does. No timings."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+import facetrack
+from facetrack.bench.films import write_film
+from facetrack.bench.growth import LENGTHS, SIZES
+from facetrack.bench.report import STAGES
+from facetrack.errors import FacetrackError
+from facetrack.media.decode import VideoSource
+from media import make_video
+
+
+def bench(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "facetrack", "bench", *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=250,
+    )  # fmt: skip
+
+
+def shortened(video, out, frames):
+    with VideoSource(video) as source:
+        pictures = [f.picture.rgb() for f in source.frames(0.0, frames / float(source.fps))]
+        write_film(out, pictures, source.fps, (320, 180))
+    return out
+
+
+@pytest.fixture(scope="module")
+def clip(pyfeat_data, tmp_path_factory):
+    return shortened(
+        pyfeat_data / "single_face.mp4", tmp_path_factory.mktemp("clip") / "clip.mp4", 24
+    )
+
+
+def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
+    done = bench(clip, "-o", tmp_path, "--no-growth", "--repeat", 1)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bench.json", "bench.png"]
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert set(report) == {
+        "schema", "date", "command", "repeat", "machine", "versions", "videos", "growth",
+    }  # fmt: skip
+    assert report["growth"] is None
+    (video,) = report["videos"]
+    analysis = facetrack.analyze(clip)
+    found, stages = video["analysis"], video["stages"]
+    assert (
+        video["frames"] == found["frames"] == stages["decode"]["count"] == len(analysis.frame_times)
+    )
+    assert found["faces"] == analysis.faces.num_rows > 0
+    assert found["people"] == len(analysis.people)
+    assert set(stages) == set(STAGES)
+    assert all(stage["count"] > 0 for stage in stages.values())
+    assert found["runs_compared"] == 3  # cold, warm, and with a short queue
+    assert found["digest"] == found["few_frames"]["digest"]
+    assert video["disturbed"] in (True, False)
+    if video["reference"] is None:
+        assert video["reference_note"]
+        assert video["ratios"] == {"cold": None, "warm": None}
+    else:
+        assert video["reference"]["frames_per_second"] > 0
+        assert min(video["ratios"].values()) > 0
+    with Image.open(tmp_path / "bench.png") as picture:
+        picture.load()
+        assert picture.format == "PNG"
+
+
+def test_growth_on_a_very_short_clip(clip, tmp_path):
+    short = shortened(clip, tmp_path / "short.mp4", 6)
+    done = bench(short, "-o", tmp_path / "out", "--repeat", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    report = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert report["videos"] == [json.loads(line)]
+    growth = report["growth"]
+    once = growth["length"][0]["frames"]
+    assert once == 6
+    assert [row["frames"] for row in growth["length"]] == [once * n for n in LENGTHS]
+    assert [row["frames"] for row in growth["resolution"]] == [once] * len(SIZES)
+
+
+def test_a_video_without_faces_has_stages_with_nothing_to_do(tmp_path):
+    make_video(tmp_path / "grey.mp4", frames=12)
+    done = bench(tmp_path / "grey.mp4", "-o", tmp_path / "out", "--no-growth", "--repeat", 1)
+    assert done.returncode == 0, done.stderr
+    (video,) = json.loads((tmp_path / "out" / "bench.json").read_text())["videos"]
+    assert video["analysis"]["faces"] == video["stages"]["embedder"]["count"] == 0
+    assert video["stages"]["embedder"]["per_second"] is None
+
+
+def test_a_video_that_cannot_be_read_ends_with_3(tmp_path):
+    done = bench(tmp_path / "missing.mp4", "-o", tmp_path / "out")
+    assert done.returncode == 3
+    assert "missing.mp4: no such file" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_that_differ_are_an_error(clip):
+    from facetrack.bench.analysis_runs import require_same
+
+    require_same(clip, [{"digests": ["a", "a"]}, {"digests": ["a"]}])
+    with pytest.raises(FacetrackError, match="different results"):
+        require_same(clip, [{"digests": ["a", "a"]}, {"digests": ["b"]}])
