@@ -18,7 +18,10 @@ class Engine(Protocol):
     """For the report, e.g. ``openvino cpu f32``."""
 
     def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
-        """Faces of each picture, in order, as they become known; all pictures of one size."""
+        """Faces of each picture, in order, as they become known; all pictures of one size.
+
+        The call may begin the work; whoever iterates waits for it.
+        """
         ...
 
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.media.picture import RgbPicture
+from facetrack.media.picture import RgbPicture, coarse_grid
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.types import Float32, Image
 
@@ -19,10 +19,12 @@ class CardPicture:
     Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
     """
 
-    def __init__(self, nv12: Tensor, colorspace: int, full_range: bool) -> None:
+    def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Float32) -> None:
         self.nv12 = nv12
         """``(height * 3 / 2, width)`` uint8: luma, then U and V side by side at half the size."""
-        self.colour = (colorspace, full_range)
+        self.colour = colour
+        """Colour space and whether the range is full, as the frames name them."""
+        self._coarse = coarse
         height = nv12.shape[0] * 2 // 3
         self.shape = (height, nv12.shape[1])
         self.nbytes = nv12.numel()
@@ -46,18 +48,22 @@ class CardPicture:
     def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
         return RgbPicture(self.rgb()).thumbnails(corners, size)
 
-    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
-        height, width = self.shape
-        luma = rows[:, None] * width + columns
-        blue = (height + rows[:, None] // 2) * width + columns // 2 * 2
-        at = np.stack([luma, blue, blue + 1], -1)
-        with torch.cuda.stream(copies(self.nv12.device)):
-            index = torch.from_numpy(at).to(self.nv12.device)
-            yuv = self.nv12.flatten()[index.flatten()].cpu().numpy()
-        return self._colours(yuv.reshape(at.shape))
+    def coarse(self) -> Float32:
+        return self._coarse
 
     def _colours(self, yuv: NDArray[np.uint8]) -> Float32:
         return rgb_of(yuv, *to_rgb_matrix(*self.colour))
+
+
+def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
+    """``Picture.coarse`` of ``(n, height * 3 / 2, width)`` pictures at once."""
+    height, width = nv12.shape[1] * 2 // 3, nv12.shape[2]
+    rows, columns = (torch.from_numpy(a).to(nv12.device) for a in coarse_grid(height, width))
+    chroma = nv12[:, height + rows // 2]
+    pairs = columns // 2 * 2
+    planes = (nv12[:, rows][:, :, columns], chroma[:, :, pairs], chroma[:, :, pairs + 1])
+    yuv = torch.stack(planes, -1).cpu().numpy()
+    return rgb_of(yuv, *to_rgb_matrix(*colour))
 
 
 _copies = threading.local()

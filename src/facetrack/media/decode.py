@@ -101,6 +101,10 @@ class VideoSource:
             yield Frame(index, time_s, self._upright(picture))
         self._check_whole(last_s)
 
+    def queue_bytes(self, asked: int) -> int:
+        """How many bytes of its frames may wait, where the settings ask for so many."""
+        return asked
+
     def require_frames(self) -> None:
         """Raises ``InputError`` when reading gave no frame at all."""
         if self._decoded:

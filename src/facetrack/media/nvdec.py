@@ -19,7 +19,7 @@ import torch
 from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
-from facetrack.media.card_picture import CardPicture
+from facetrack.media.card_picture import CardPicture, coarse_pictures
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import FULL_RANGE, PLANAR, Picture
 
@@ -29,6 +29,8 @@ AHEAD = 2
 """Parts that may be ready and wait, beside those in work."""
 SHORTEST_PART = 32
 """Frames; shorter stretches between starting points are decoded together."""
+QUEUE_SHARE = 1 / 16
+"""Of the card's memory, for decoded frames that wait."""
 FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 
@@ -81,6 +83,10 @@ class NvdecSource(VideoSource):
         self._colour = (int(first.colorspace), _is_full(first))
         self._sessions = threading.local()
 
+    def queue_bytes(self, asked: int) -> int:
+        """Frames wait on the card, so the card's memory counts."""
+        return int(torch.cuda.get_device_properties(self._device).total_memory * QUEUE_SHARE)
+
     def _check(self, first: VideoFrame) -> None:
         if self._codec not in FILTERS:
             raise NotForTheCard(f"its codec is {self._codec}")
@@ -127,7 +133,7 @@ class NvdecSource(VideoSource):
     def _decode(self, part: _Part) -> list[CardFrame]:
         shown = part.shown
         height, width = self._stream.codec_context.height, self._stream.codec_context.width
-        with torch.cuda.stream(self._session().stream):
+        with torch.inference_mode(), torch.cuda.stream(self._session().stream):
             memory = torch.empty(
                 (len(shown), height * 3 // 2, width), dtype=torch.uint8, device=self._device
             )
@@ -137,14 +143,14 @@ class NvdecSource(VideoSource):
                     if surface.getPTS() in shown and len(times) < len(shown):
                         memory[len(times)].copy_(torch.from_dlpack(surface))
                         times.append(surface.getPTS())
-                # The decoder uses its surfaces again at the next packet.
-                self._session().stream.synchronize()
+            # The decoder uses its surfaces again, but on this very stream: copies come first.
+            coarse = coarse_pictures(memory, self._colour)
         if len(times) < len(shown):
             self.warnings.append(
                 f"damaged inside: {len(shown) - len(times)} frames could not be decoded"
             )
         return [
-            CardFrame(pts, shown[pts], CardPicture(memory[i], *self._colour))
+            CardFrame(pts, shown[pts], CardPicture(memory[i], self._colour, coarse[i]))
             for i, pts in enumerate(times)
         ]
 
@@ -161,10 +167,13 @@ class _Session:
 
     def __init__(self, codec: str, device: torch.device) -> None:
         codecs = {"h264": nvc.cudaVideoCodec.H264, "hevc": nvc.cudaVideoCodec.HEVC}
-        self.decoder = nvc.CreateDecoder(
-            gpuid=device.index or 0, codec=codecs[codec], usedevicememory=True
-        )
         self.stream = torch.cuda.Stream(device)
+        self.decoder = nvc.CreateDecoder(
+            gpuid=device.index or 0,
+            codec=codecs[codec],
+            cudastream=self.stream.cuda_stream,
+            usedevicememory=True,
+        )
 
 
 def _as_nvc(packet: Any) -> Any:

@@ -20,6 +20,8 @@ Plane = NDArray[np.uint8]
 
 PLANAR = {"yuv420p", "yuvj420p"}
 FULL_RANGE = 2
+COARSE = (36, 64)
+"""Rows and columns of a coarse picture."""
 
 
 class Picture(Protocol):
@@ -46,8 +48,8 @@ class Picture(Protocol):
         ``(n, size, size, 3)`` uint8 RGB; each colour within a few of 255 of the exact mean."""
         ...
 
-    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
-        """The pixels at these rows and columns, ``(rows, columns, 3)`` float32 RGB."""
+    def coarse(self) -> Float32:
+        """Samples at ``coarse_grid``, ``(36, 64, 3)`` float32 RGB."""
         ...
 
 
@@ -83,7 +85,8 @@ class RgbPicture:
             out[:] = _boxed(whole, part, size)
         return made
 
-    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
+    def coarse(self) -> Float32:
+        rows, columns = coarse_grid(*self.shape)
         return self._image[rows][:, columns].astype(np.float32)
 
 
@@ -121,7 +124,8 @@ class YuvPicture:
                 out[..., channel] = _boxed(plane, halves, size)
         return np.rint(self._to_colours(yuv)).astype(np.uint8)
 
-    def samples(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
+    def coarse(self) -> Float32:
+        rows, columns = coarse_grid(*self.shape)
         luma, *chroma = self._planes
         halves = [plane[rows // 2][:, columns // 2] for plane in chroma]
         return self._colours(luma[rows][:, columns], *halves)
@@ -142,13 +146,20 @@ class OpenedPicture:
         self.shape = picture.shape
         self.nbytes = picture.nbytes + self._image.nbytes
         self.thumbnails = picture.thumbnails
-        self.samples = picture.samples
+        self.coarse = picture.coarse
 
     def rgb(self) -> Image:
         return self._image
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         return self._image[y1:y2, x1:x2]
+
+
+def coarse_grid(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns spread evenly over a picture."""
+    rows = (np.arange(COARSE[0]) * 2 + 1) * height // (2 * COARSE[0])
+    columns = (np.arange(COARSE[1]) * 2 + 1) * width // (2 * COARSE[1])
+    return rows, columns
 
 
 def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:

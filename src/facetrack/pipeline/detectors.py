@@ -1,5 +1,6 @@
 """The two ways from frames to faces: the whole cascade on every frame, or on key frames."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -57,11 +58,13 @@ def frame_detector(engine: Engine, settings: DetectionSettings) -> FrameDetector
 
 
 class DenseDetector:
-    """The whole cascade on every frame."""
+    """The whole cascade on every frame. New frames are begun before the last ones are waited for,
+    so that the engine always has work."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: list[Judged] = []
+        self._begun: deque[tuple[list[Judged], Iterator[Faces]]] = deque()
         self.key_frames = 0
         self.looks = 0
 
@@ -69,11 +72,15 @@ class DenseDetector:
         self._waiting.append(judged)
 
     def detect(self, last: bool) -> Iterator[Seen]:
-        waiting, self._waiting = self._waiting, []
-        self.key_frames += len(waiting)
-        found = self._engine.detect([judged.frame.picture for judged in waiting])
-        for judged, faces in zip(waiting, found, strict=True):
-            yield Seen(judged.frame, judged.starts_shot, faces)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self.key_frames += len(waiting)
+            found = self._engine.detect([judged.frame.picture for judged in waiting])
+            self._begun.append((waiting, found))
+        while len(self._begun) > (0 if last else 1):
+            waiting, found = self._begun.popleft()
+            for judged, faces in zip(waiting, found, strict=True):
+                yield Seen(judged.frame, judged.starts_shot, faces)
 
 
 class KeyFrameDetector:

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from facetrack.analysis import Shot
 from facetrack.engines.base import Engine
@@ -25,8 +25,10 @@ from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.tracking.tracks import Track
 
-TRACKED_LATER = 64
-"""Frames whose faces are known that may wait for the tracker."""
+TRACKED_TOGETHER = 16
+"""Frames that the tracker takes at a time."""
+TRACKED_LATER = 4
+"""So many times as many, whose faces are known, may wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,11 @@ class FaceAnalyzer:
 
     def _detect(self, last: bool, queued: int) -> None:
         started = time.perf_counter()
-        for seen in self._detector.detect(last):
-            self._note(seen)
-            self._later.call(self._track, seen)
+        found = self._detector.detect(last)
+        while together := list(islice(found, TRACKED_TOGETHER)):
+            for seen in together:
+                self._note(seen)
+            self._later.call(self._track, together)
             self._on_progress(self._seen, self._tracker.started, queued)
         self._seen.detect_s += time.perf_counter() - started
 
@@ -134,9 +138,10 @@ class FaceAnalyzer:
         facts.times_s.append(seen.frame.time_s)
         facts.faces += len(seen.faces)
 
-    def _track(self, seen: Seen) -> None:
+    def _track(self, together: list[Seen]) -> None:
         started = time.perf_counter()
-        self._end(self._tracker.update(seen.frame, seen.faces, seen.starts_shot))
+        for seen in together:
+            self._end(self._tracker.update(seen.frame, seen.faces, seen.starts_shot))
         self._seen.track_s += time.perf_counter() - started
 
     def _end_all(self) -> None:
@@ -150,7 +155,7 @@ class FaceAnalyzer:
 @contextmanager
 def produced_frames(source: VideoSource, settings: DecodeSettings) -> Iterator[FrameQueue]:
     """Decodes in a thread of its own for as long as the body runs; joins it in any case."""
-    queue = FrameQueue(settings.queue_frames, settings.queue_bytes)
+    queue = FrameQueue(settings.queue_frames, source.queue_bytes(settings.queue_bytes))
 
     def produce() -> None:
         try:

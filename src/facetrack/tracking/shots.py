@@ -15,8 +15,6 @@ from facetrack.types import Float32
 
 LAG = 2
 """Frames after a frame that must be seen before it can be judged."""
-GRID = (36, 64)
-"""Rows and columns of the sampled picture."""
 MIN_CHANGE = 8.0
 """Mean absolute change (of 255) below which nothing is a cut, however still the surroundings."""
 STANDS_OUT = 2.0
@@ -46,7 +44,7 @@ class ShotDetector:
 
     def push(self, picture: Picture) -> Judgement | None:
         """Of the frame pushed ``LAG`` frames ago; None for the first ones."""
-        coarse = _coarse(picture)
+        coarse = picture.coarse()
         change = _difference(self._seen[-1].coarse, coarse) if self._seen else 0.0
         self._seen.append(_Seen(coarse, change))
         self._pushed += 1
@@ -76,13 +74,6 @@ class ShotDetector:
             for a, b in around_flash
             if a >= 0 and b < len(seen)
         )
-
-
-def _coarse(picture: Picture) -> Float32:
-    height, width = picture.shape
-    rows = (np.arange(GRID[0]) * 2 + 1) * height // (2 * GRID[0])
-    columns = (np.arange(GRID[1]) * 2 + 1) * width // (2 * GRID[1])
-    return picture.samples(rows, columns)
 
 
 def _difference(before: Float32, after: Float32) -> float:

@@ -5,7 +5,6 @@ to pinned memory behind it, so that nobody waits while the next batch is started
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +47,6 @@ class HostBatches:
     def size(self, pictures: Sequence[Picture]) -> int:
         return ON_CPU
 
-    def beside(self) -> AbstractContextManager[object]:
-        return nullcontext()
-
     def rgb(self, pictures: Sequence[Picture]) -> Tensor:
         return torch.from_numpy(np.stack([p.rgb() for p in pictures]))
 
@@ -66,7 +62,6 @@ class CardBatches:
         self._mtcnn = mtcnn
         self._device = device
         self._graphs: dict[object, _Graph] = {}
-        self._beside = torch.cuda.Stream(device, priority=-1)
 
     def size(self, pictures: Sequence[Picture]) -> int:
         height, width = pictures[0].shape
@@ -76,11 +71,6 @@ class CardBatches:
             len(pictures), height * width * BYTES_A_PIXEL, free + kept
         )
         return min(fitting, LARGEST_BATCH)
-
-    def beside(self) -> AbstractContextManager[object]:
-        """A stream of its own, which does not wait for the detector's."""
-        context: AbstractContextManager[object] = torch.cuda.stream(self._beside)
-        return context
 
     def rgb(self, pictures: Sequence[Picture]) -> Tensor:
         pixels, to_rgb = _pixels(pictures)

@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from facetrack.detection.boxes import Indices
 from facetrack.detection.mtcnn import EXACT
 from facetrack.engines.torch.batches import CardBatches, HostBatches, Running
+from facetrack.engines.torch.embedder import Embedder
 from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
-from facetrack.engines.torch.networks import Layers, inception_resnet_v1
-from facetrack.engines.torch.pixels import MEAN, SCALE
 from facetrack.errors import UsageError
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
@@ -22,10 +20,8 @@ from facetrack.models.weights import recognizer_tensors
 from facetrack.settings import DetectionSettings, IdentitySettings
 from facetrack.types import Faces, Float32
 
-LARGEST_EMBEDDED = 512
-"""Crops that are embedded together."""
 IN_FLIGHT = 2
-"""Batches at a time: while one runs, the one before is copied back and looked at."""
+"""Batches of one call at a time: while one runs, the one before is copied back and looked at."""
 
 
 class TorchEngine:
@@ -39,14 +35,14 @@ class TorchEngine:
     def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
         self._device = _device(detection.device)
         cuda = self._device.type == "cuda"
-        self._dtype = torch.float16 if cuda else torch.float32
+        dtype = torch.float16 if cuda else torch.float32
         where = torch.cuda.get_device_name(self._device) if cuda else "cpu"
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
-        self._mtcnn = TorchMtcnn(self._device, self._dtype, detection, EXACT)
+        self._mtcnn = TorchMtcnn(self._device, dtype, detection, EXACT)
         self._batches = (CardBatches if cuda else HostBatches)(self._mtcnn, self._device)
         self._embedder = shared(
             ("torch", self._device, identity.recognizer, identity.weights),
-            lambda: Layers(recognizer_tensors(identity), self._device, self._dtype),
+            lambda: Embedder(recognizer_tensors(identity), self._device, dtype),
         )
         self._room: Room | None = None
         self.batch_sizes: list[int] = []
@@ -54,16 +50,33 @@ class TorchEngine:
 
     def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
         if not pictures:
-            return
+            return iter(())
         size = self._batches.size(pictures)
+        parts = deque(pictures[i : i + size] for i in range(0, len(pictures), size))
         running: deque[tuple[Sequence[Picture], Running]] = deque()
-        for i in range(0, len(pictures), size):
-            part = pictures[i : i + size]
-            running.append((part, self._start(part, size)))
-            if len(running) >= IN_FLIGHT:
-                yield from self._finish(*running.popleft(), size)
+        self._start_some(parts, running, size)
+        return self._found(parts, running, size)
+
+    def _found(
+        self,
+        parts: deque[Sequence[Picture]],
+        running: deque[tuple[Sequence[Picture], Running]],
+        size: int,
+    ) -> Iterator[Faces]:
         while running:
-            yield from self._finish(*running.popleft(), size)
+            found = self._finish(*running.popleft(), size)
+            self._start_some(parts, running, size)
+            yield from found
+
+    def _start_some(
+        self,
+        parts: deque[Sequence[Picture]],
+        running: deque[tuple[Sequence[Picture], Running]],
+        size: int,
+    ) -> None:
+        while parts and len(running) < IN_FLIGHT:
+            part = parts.popleft()
+            running.append((part, self._start(part, size)))
 
     @torch.inference_mode()
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
@@ -75,19 +88,9 @@ class TorchEngine:
         boxes, scores, landmarks = (t.cpu().numpy() for t in found)
         return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
-    @torch.inference_mode()
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
-        with self._batches.beside():
-            made = [
-                self._embed(chips[i : i + LARGEST_EMBEDDED])
-                for i in range(0, len(chips), LARGEST_EMBEDDED)
-            ]
-            return np.asarray(torch.cat(made).cpu().numpy(), np.float32)
-
-    def _embed(self, chips: NDArray[np.uint8]) -> Tensor:
-        pixels = torch.from_numpy(chips).to(self._device)
-        x = ((pixels.permute(0, 3, 1, 2).float() - MEAN) * SCALE).to(self._dtype)
-        return inception_resnet_v1(self._embedder, x.contiguous(memory_format=torch.channels_last))
+        embeddings: Float32 = self._embedder.embed(chips)
+        return embeddings
 
     def _start(self, pictures: Sequence[Picture], size: int) -> Running:
         if self._room is None:
@@ -102,7 +105,7 @@ class TorchEngine:
         running: Running = self._batches.start(pictures, size, self._room)
         return running
 
-    def _finish(self, pictures: Sequence[Picture], running: Running, size: int) -> Iterator[Faces]:
+    def _finish(self, pictures: Sequence[Picture], running: Running, size: int) -> list[Faces]:
         """The faces of a batch; done again with more room where the room was not enough."""
         found = running.wait()
         while running.room != (larger := running.room.with_room_for(found.wanted.tolist())):
@@ -110,10 +113,13 @@ class TorchEngine:
             self._room = self._room.with_room_for(found.wanted.tolist())
             running = self._batches.start(pictures, size, larger)
             found = running.wait()
-        arrays = [a.numpy() for a in found[:5]]
-        for i in range(len(pictures)):
-            boxes, scores, landmarks, anchors = (a[i, : arrays[4][i]] for a in arrays[:4])
-            yield Faces.of_one_source(boxes, scores, landmarks, anchors, "detected")
+        boxes, scores, landmarks, anchors, counts = (a.numpy() for a in found[:5])
+        return [
+            Faces.of_one_source(
+                boxes[i, :n], scores[i, :n], landmarks[i, :n], anchors[i, :n], "detected"
+            )
+            for i, n in enumerate(counts.tolist()[: len(pictures)])
+        ]
 
 
 def _device(name: str) -> torch.device:

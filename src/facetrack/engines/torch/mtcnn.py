@@ -85,8 +85,9 @@ class Slots(NamedTuple):
     valid: Tensor
 
     def best(self, k: int) -> tuple["Slots", Tensor]:
-        """The ``k`` best, and where they were."""
-        scores, at = self.scores.masked_fill(~self.valid, -1.0).topk(min(k, self.scores.shape[1]))
+        """The ``k`` best, and where they were; of equal ones the first stays first."""
+        scores, at = self.scores.masked_fill(~self.valid, -1.0).sort(descending=True, stable=True)
+        scores, at = scores[:, :k], at[:, :k]
         boxes = self.boxes.gather(1, at[..., None].expand(-1, -1, 4))
         return Slots(boxes, scores, scores >= 0), at
 
@@ -101,8 +102,10 @@ class TorchMtcnn:
         settings: DetectionSettings,
         candidature: Candidature,
     ) -> None:
-        self._nets = {n: Layers(tensors(n), device, dtype) for n in ("pnet", "rnet", "onet")}
-        self._dtype = dtype
+        # A window more or less does no harm; boxes and scores decide between near faces.
+        self._pnet_dtype, self._dtype = dtype, torch.float32
+        dtypes = {"pnet": dtype, "rnet": torch.float32, "onet": torch.float32}
+        self._nets = {n: Layers(tensors(n), device, d) for n, d in dtypes.items()}
         self._settings = settings
         self._threshold = settings.pnet_threshold or candidature.pnet_threshold
         self._nms = candidature.nms
@@ -136,36 +139,46 @@ class TorchMtcnn:
     def _propose(self, sums: Tensor, room: Room) -> tuple[Slots, list[Tensor]]:
         """The squares that P-Net proposes in each picture."""
         height, width = sums.shape[1] - 1, sums.shape[2] - 1
-        found = [
-            self._level(sums, scale, room)
-            for scale in pyramid_scales(height, width, self._settings)
-        ]
-        windows, scores, moves, stays = (
+        found = []
+        offsets = []
+        cells = 0
+        for scale in pyramid_scales(height, width, self._settings):
+            size = (int(height * scale + 1), int(width * scale + 1))
+            moves, scores = pnet(self._nets["pnet"], level(sums, *size, self._pnet_dtype))
+            found.append(self._windows(scores, scale, cells, room))
+            offsets.append(moves.flatten(2))
+            cells += scores[0].numel()
+        windows, scores, stays, at = (
             torch.cat(parts, 1) for parts in list(zip(*found, strict=True))[:4]
         )
         per_level = torch.stack([f[4] for f in found]).amax()
-        slots, at = Slots(windows, scores, stays).best(room.per_picture)
+        slots, best = Slots(windows, scores, stays).best(room.per_picture)
         kept = suppressed(slots.boxes, slots.valid, self._nms)
-        moves = moves.gather(1, at[..., None].expand(-1, -1, 4))
+        cell = at.gather(1, best)[:, None].expand(-1, 4, -1)
+        moves = torch.cat(offsets, 2).gather(2, cell).transpose(1, 2)
         squares = squared(regressed(slots.boxes, moves, 0.0))
         return Slots(squares, slots.scores, kept), [per_level, stays.sum(1).amax()]
 
-    def _level(self, sums: Tensor, scale: float, room: Room) -> tuple[Tensor, ...]:
-        """Windows ``(b, k, 4)``, scores, moves of one level, which stay, and most in a picture."""
-        height, width = (int(n * scale + 1) for n in (sums.shape[1] - 1, sums.shape[2] - 1))
-        offsets, probabilities = pnet(self._nets["pnet"], level(sums, height, width, self._dtype))
+    def _windows(
+        self, probabilities: Tensor, scale: float, cells: int, room: Room
+    ) -> tuple[Tensor, ...]:
+        """One level's windows ``(b, k, 4)``, scores, which stay, cells, and most in a picture.
+
+        ``cells``: of the levels before, so that a cell's number is one of all levels.
+        """
         columns = probabilities.shape[2]
         flat = probabilities.flatten(1)
-        passed = flat >= self._threshold
-        scores, cells = flat.topk(min(room.per_level, flat.shape[1]))
-        row, column = cells // columns, cells % columns
-        cell = torch.stack([column, row], -1).float()
+        # topk leaves open which of two equal cells comes first: it is the first, as in NumPy.
+        at = flat.topk(min(room.per_level, flat.shape[1]), sorted=False)[1].sort(1)[0]
+        scores, order = flat.gather(1, at).sort(descending=True, stable=True)
+        at = at.gather(1, order)
+        cell = torch.stack([at % columns, at // columns], -1).float()
         low = torch.floor((PNET_STRIDE * cell + 1) / scale)
         high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / scale)
         windows = torch.cat([low, high], -1)
         stays = suppressed(windows, scores >= self._threshold, SCALE_NMS)
-        moves = offsets.flatten(2).gather(2, cells[:, None].expand(-1, 4, -1)).transpose(1, 2)
-        return windows, scores, moves, stays, passed.sum(1).amax()
+        most = (flat >= self._threshold).sum(1).amax()
+        return windows, scores, stays, at + cells, most
 
     def _refine(self, sums: Tensor, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
         """What R-Net leaves of the squares, moved and squared again."""

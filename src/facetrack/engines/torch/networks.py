@@ -39,34 +39,43 @@ class Layers:
     def prelu(self, x: Tensor, name: str) -> Tensor:
         return F.prelu(x, self[f"{name}.weight"].reshape(-1))
 
+    def conv_prelu(self, x: Tensor, i: int, pool: int = 1) -> Tensor:
+        """Convolution, PReLU and max pooling over ``pool`` pixels; 1: none."""
+        if x.is_cuda:
+            from facetrack.engines.torch.triton_activation import activated
+
+            raw = F.conv2d(x, self[f"conv{i}.weight"])
+            return activated(raw, self[f"conv{i}.bias"], self[f"prelu{i}.weight"], pool)
+        y = self.prelu(self.conv(x, f"conv{i}"), f"prelu{i}")
+        return F.max_pool2d(y, pool, 2, ceil_mode=True) if pool > 1 else y
+
     def dense(self, x: Tensor, name: str) -> Tensor:
         return F.linear(x, self[f"{name}.weight"], self[f"{name}.bias"])
 
 
 def pnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
     """Offsets ``(n, 4, h, w)`` and face probabilities ``(n, h, w)``, float32."""
-    x = net.prelu(net.conv(x, "conv1"), "prelu1")
-    x = F.max_pool2d(x, 2, 2, ceil_mode=True)
-    x = net.prelu(net.conv(x, "conv2"), "prelu2")
-    x = net.prelu(net.conv(x, "conv3"), "prelu3")
+    x = net.conv_prelu(x, 1, pool=2)
+    x = net.conv_prelu(x, 2)
+    x = net.conv_prelu(x, 3)
     return net.conv(x, "conv4_2").float(), _face_probability(net.conv(x, "conv4_1"))
 
 
 def rnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
     """24x24 crops to offsets ``(n, 4)`` and probabilities ``(n,)``, float32."""
-    x = F.max_pool2d(net.prelu(net.conv(x, "conv1"), "prelu1"), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(net.prelu(net.conv(x, "conv2"), "prelu2"), 3, 2, ceil_mode=True)
-    x = net.prelu(net.conv(x, "conv3"), "prelu3")
+    x = net.conv_prelu(x, 1, pool=3)
+    x = net.conv_prelu(x, 2, pool=3)
+    x = net.conv_prelu(x, 3)
     x = net.prelu(net.dense(_flat(x), "dense4"), "prelu4")
     return net.dense(x, "dense5_2").float(), _face_probability(net.dense(x, "dense5_1"))
 
 
 def onet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """48x48 crops to offsets, landmarks ``(n, 10)`` and probabilities, float32."""
-    x = F.max_pool2d(net.prelu(net.conv(x, "conv1"), "prelu1"), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(net.prelu(net.conv(x, "conv2"), "prelu2"), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(net.prelu(net.conv(x, "conv3"), "prelu3"), 2, 2, ceil_mode=True)
-    x = net.prelu(net.conv(x, "conv4"), "prelu4")
+    x = net.conv_prelu(x, 1, pool=3)
+    x = net.conv_prelu(x, 2, pool=3)
+    x = net.conv_prelu(x, 3, pool=2)
+    x = net.conv_prelu(x, 4)
     x = net.prelu(net.dense(_flat(x), "dense5"), "prelu5")
     return (
         net.dense(x, "dense6_2").float(),
