@@ -48,7 +48,7 @@ class DetectionSettings:
     )
     pyramid_factor: float = setting(0.709, "Ratio of one pyramid level to the next.")
     pnet_threshold: float | None = setting(
-        None, "P-Net score from which a window is a candidate; unset: 0.7, with dense 0.6."
+        None, "P-Net score from which a window is a candidate; unset: 0.75, with dense 0.6."
     )
     rnet_threshold: float = setting(0.7, "R-Net score from which a candidate stays.")
     onet_threshold: float = setting(0.7, "O-Net score from which a candidate is a face.")

@@ -22,7 +22,7 @@ from facetrack.engines.openvino import (
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import Frame, Picture
 from facetrack.pipeline.detectors import Judged, Seen, frame_detector
-from facetrack.recognition.chips import face_chip
+from facetrack.recognition.chips import face_chip, face_cut
 from facetrack.settings import Settings
 from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
@@ -77,7 +77,7 @@ def stages_alone(video: Path, *, repeat: int) -> dict[str, Any]:
     ]
     seen = _detected(engine, settings, judged)
     boxes = [(s.frame.picture, box) for s in seen for box in s.faces.boxes][:CHIPS]
-    chips = [face_chip(*at) for at in boxes]
+    chips = [face_chip(face_cut(*at)) for at in boxes]
 
     def rated(unit: str, count: int, work: Callable[[], object]) -> dict[str, Any]:
         return _rate(unit, count, _best(repeat, work) if count else 0.0)
@@ -96,7 +96,7 @@ def stages_alone(video: Path, *, repeat: int) -> dict[str, Any]:
             "cascade": rated("pictures", len(keys), lambda: list(engine.detect(keys))),
             "temporal": rated("frames", len(judged), lambda: _detected(engine, settings, judged)),
             "tracker": rated("frames", len(seen), lambda: _tracked(engine, settings, seen)),
-            "chips": rated("chips", len(boxes), lambda: [face_chip(*at) for at in boxes]),
+            "chips": rated("chips", len(boxes), lambda: [face_chip(face_cut(*at)) for at in boxes]),
             "embedder": rated("chips", len(chips), lambda: engine.embed(np.stack(chips))),
         },
     }

@@ -27,7 +27,7 @@ PICTURE_SIZES = 4
 """Graphs are made for one picture size; those of the last few sizes are kept."""
 TOGETHER = 8
 """Pictures that go through the cascade together: beyond it a CPU gains nothing."""
-QUICK = Candidature(pnet_threshold=0.7, nms=0.5)
+QUICK = Candidature(pnet_threshold=0.75, nms=0.5)
 """Half the crops for R- and O-Net, the same faces."""
 
 Sizes = tuple[tuple[int, int], ...]

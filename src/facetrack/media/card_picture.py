@@ -1,6 +1,6 @@
 """Decoded pictures that stay in the memory of a CUDA card."""
 
-import threading
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.media.picture import RgbPicture, coarse_grid
+from facetrack.media.card_streams import stream
+from facetrack.media.picture import Cut, RgbPicture, YuvCut, coarse_grid
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.types import Float32, Image
 
@@ -34,16 +35,18 @@ class CardPicture:
         return self.part(0, 0, width, height)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        return self.cut(x1, y1, x2, y2).rgb()
+
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
         height, _ = self.shape
-        with torch.cuda.stream(copies(self.nv12.device)):
-            luma = self.nv12[y1:y2, x1:x2].cpu().numpy()
-            top, left = y1 // 2, x1 // 2 * 2
-            pairs = self.nv12[height + top : height + (y2 + 1) // 2, left : (x2 + 1) // 2 * 2]
-            chroma = pairs.cpu().numpy()
-        rows = np.arange(y1, y2) // 2 - top
-        columns = np.arange(x1, x2) // 2 * 2 - left
-        blue, red = chroma[rows][:, columns], chroma[rows][:, columns + 1]
-        return np.rint(self._colours(np.stack([luma, blue, red], -1))).astype(np.uint8)
+        top, bottom = height + y1 // 2, height + (y2 + 1) // 2
+        left, right = x1 // 2 * 2, (x2 + 1) // 2 * 2
+        beside = copies(self.nv12.device)
+        with torch.cuda.stream(beside):
+            self.nv12.record_stream(beside)  # its memory is not used again before it was read
+            luma, pairs = self.nv12[y1:y2, x1:x2], self.nv12[top:bottom, left:right]
+            pixels = torch.cat([luma.flatten(), pairs.flatten()])
+        return CardCut(pixels, luma.shape, pairs.shape, (y1 % 2, x1 % 2), self.colour)
 
     def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
         return RgbPicture(self.rgb()).thumbnails(corners, size)
@@ -51,8 +54,26 @@ class CardPicture:
     def coarse(self) -> Float32:
         return self._coarse
 
-    def _colours(self, yuv: NDArray[np.uint8]) -> Float32:
-        return rgb_of(yuv, *to_rgb_matrix(*self.colour))
+
+@dataclass(frozen=True, slots=True)
+class CardCut:
+    """A part of a picture, still on the card."""
+
+    pixels: Tensor
+    """Luma, then U and V side by side, in one piece."""
+    luma: tuple[int, int]
+    pairs: tuple[int, int]
+    """Their heights and widths."""
+    odd: tuple[int, int]
+    colour: tuple[int, bool]
+
+    def rgb(self) -> Image:
+        with torch.cuda.stream(copies(self.pixels.device)):
+            pixels = self.pixels.cpu().numpy()
+        split = self.luma[0] * self.luma[1]
+        luma, pairs = pixels[:split].reshape(self.luma), pixels[split:].reshape(self.pairs)
+        planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
+        return YuvCut(planes, self.odd, to_rgb_matrix(*self.colour)).rgb()
 
 
 def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
@@ -62,18 +83,13 @@ def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
     chroma = nv12[:, height + rows // 2]
     pairs = columns // 2 * 2
     planes = (nv12[:, rows][:, :, columns], chroma[:, :, pairs], chroma[:, :, pairs + 1])
-    yuv = torch.stack(planes, -1).cpu().numpy()
-    return rgb_of(yuv, *to_rgb_matrix(*colour))
-
-
-_copies = threading.local()
+    yuv = torch.stack(planes).cpu().numpy()
+    return rgb_of(list(yuv), *to_rgb_matrix(*colour)).astype(np.float32)
 
 
 def copies(device: torch.device) -> "torch.cuda.Stream":
-    """This thread's stream for small copies, which do not wait for the networks."""
-    if not hasattr(_copies, "stream"):
-        _copies.stream = torch.cuda.Stream(device, priority=-1)
-    return _copies.stream
+    """For small copies, which do not wait for the networks."""
+    return stream("copies", device, priority=-1)
 
 
 @lru_cache(maxsize=16)

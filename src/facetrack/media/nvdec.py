@@ -20,6 +20,7 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
 from facetrack.media.card_picture import CardPicture, coarse_pictures
+from facetrack.media.card_streams import stream
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import FULL_RANGE, PLANAR, Picture
 
@@ -82,6 +83,7 @@ class NvdecSource(VideoSource):
         self._device = device
         self._colour = (int(first.colorspace), _is_full(first))
         self._sessions = threading.local()
+        self._streams = [stream(f"nvdec {i}", device) for i in range(SESSIONS)]
 
     def queue_bytes(self, asked: int) -> int:
         """Frames wait on the card, so the card's memory counts."""
@@ -141,7 +143,7 @@ class NvdecSource(VideoSource):
             for packet in (*part.packets, None):
                 for surface in self._session().decoder.Decode(_as_nvc(packet)):
                     if surface.getPTS() in shown and len(times) < len(shown):
-                        memory[len(times)].copy_(torch.from_dlpack(surface))
+                        memory[len(times)].copy_(_as_tensor(surface, memory))
                         times.append(surface.getPTS())
             # The decoder uses its surfaces again, but on this very stream: copies come first.
             coarse = coarse_pictures(memory, self._colour)
@@ -157,7 +159,7 @@ class NvdecSource(VideoSource):
     def _session(self) -> "_Session":
         """This thread's."""
         if not hasattr(self._sessions, "made"):
-            self._sessions.made = _Session(self._codec, self._device)
+            self._sessions.made = _Session(self._codec, self._device, self._streams.pop())
         made: _Session = self._sessions.made
         return made
 
@@ -165,15 +167,32 @@ class NvdecSource(VideoSource):
 class _Session:
     """A decoder and the stream on which its surfaces are copied."""
 
-    def __init__(self, codec: str, device: torch.device) -> None:
+    def __init__(self, codec: str, device: torch.device, stream: "torch.cuda.Stream") -> None:
         codecs = {"h264": nvc.cudaVideoCodec.H264, "hevc": nvc.cudaVideoCodec.HEVC}
-        self.stream = torch.cuda.Stream(device)
+        self.stream = stream
         self.decoder = nvc.CreateDecoder(
             gpuid=device.index or 0,
             codec=codecs[codec],
-            cudastream=self.stream.cuda_stream,
+            cudastream=stream.cuda_stream,
             usedevicememory=True,
         )
+
+
+class _Surface:
+    """A decoder's surface for torch, which takes it without waiting for it (dlpack waits)."""
+
+    def __init__(self, pointer: int, shape: tuple[int, ...]) -> None:
+        self.__cuda_array_interface__ = {
+            "version": 2,
+            "shape": shape,
+            "typestr": "|u1",
+            "data": (pointer, False),
+        }
+
+
+def _as_tensor(surface: Any, like: torch.Tensor) -> torch.Tensor:
+    view = _Surface(surface.GetPtrToPlane(0), tuple(like.shape[1:]))
+    return torch.as_tensor(view, device=like.device)
 
 
 def _as_nvc(packet: Any) -> Any:

@@ -24,6 +24,14 @@ COARSE = (36, 64)
 """Rows and columns of a coarse picture."""
 
 
+class Cut(Protocol):
+    """A part of a picture, taken out of it; costs little until it is looked at."""
+
+    def rgb(self) -> Image:
+        """``(height, width, 3)`` uint8."""
+        ...
+
+
 class Picture(Protocol):
     """An upright picture that can be looked at in part."""
 
@@ -41,6 +49,10 @@ class Picture(Protocol):
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the picture, uint8 RGB."""
+        ...
+
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        """The same, to be kept when the picture is let go."""
         ...
 
     def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
@@ -78,6 +90,9 @@ class RgbPicture:
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         return self._image[y1:y2, x1:x2]
 
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        return RgbPicture(self.part(x1, y1, x2, y2).copy())
+
     def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
         whole = Pillow.fromarray(self._image)
         made = np.empty((len(corners), size, size, 3), np.uint8)
@@ -109,32 +124,48 @@ class YuvPicture:
         return np.asarray(self._picture.to_ndarray(format="rgb24"), np.uint8)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        luma = self._planes[0][y1:y2, x1:x2]
-        rows, columns = np.arange(y1, y2) // 2, np.arange(x1, x2) // 2
-        chroma = [plane[rows[:, None], columns] for plane in self._planes[1:]]
-        return np.rint(self._colours(luma, *chroma)).astype(np.uint8)
+        return self.cut(x1, y1, x2, y2).rgb()
+
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        luma, *chroma = self._planes
+        top, left, bottom, right = y1 // 2, x1 // 2, (y2 + 1) // 2, (x2 + 1) // 2
+        planes = [luma[y1:y2, x1:x2].copy()]
+        planes += [plane[top:bottom, left:right].copy() for plane in chroma]
+        return YuvCut(planes, (y1 % 2, x1 % 2), (self._matrix, self._offset))
 
     def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
         luma, *chroma = (_as_pillow(plane) for plane in self._picture.planes)
-        yuv = np.empty((len(corners), size, size, 3), np.uint8)
-        for out, part in zip(yuv, corners.tolist(), strict=True):
-            out[..., 0] = _boxed(luma, part, size)
+        yuv = np.empty((3, len(corners), size, size), np.uint8)
+        for k, part in enumerate(corners.tolist()):
+            yuv[0, k] = _boxed(luma, part, size)
             halves = [at / 2 for at in part]
             for channel, plane in enumerate(chroma, start=1):
-                out[..., channel] = _boxed(plane, halves, size)
-        return np.rint(self._to_colours(yuv)).astype(np.uint8)
+                yuv[channel, k] = _boxed(plane, halves, size)
+        return rgb_of(list(yuv), self._matrix, self._offset)
 
     def coarse(self) -> Float32:
         rows, columns = coarse_grid(*self.shape)
         luma, *chroma = self._planes
-        halves = [plane[rows // 2][:, columns // 2] for plane in chroma]
-        return self._colours(luma[rows][:, columns], *halves)
+        yuv = [luma[rows][:, columns], *(p[rows // 2][:, columns // 2] for p in chroma)]
+        return rgb_of(yuv, self._matrix, self._offset).astype(np.float32)
 
-    def _colours(self, *yuv: NDArray[np.generic]) -> Float32:
-        return self._to_colours(np.stack(yuv, axis=-1))
 
-    def _to_colours(self, yuv: NDArray[np.generic]) -> Float32:
-        return rgb_of(yuv, self._matrix, self._offset)
+@dataclass(frozen=True, slots=True)
+class YuvCut:
+    """Y, U and V of a part of a 4:2:0 picture."""
+
+    planes: list[Plane]
+    odd: tuple[int, int]
+    """1 where the part begins at an odd row, an odd column."""
+    colour: tuple[Float32, Float32]
+    """Matrix and offset to RGB."""
+
+    def rgb(self) -> Image:
+        luma, *chroma = self.planes
+        rows = (np.arange(luma.shape[0]) + self.odd[0]) // 2
+        columns = (np.arange(luma.shape[1]) + self.odd[1]) // 2
+        yuv = [luma, *(plane[rows][:, columns] for plane in chroma)]
+        return rgb_of(yuv, *self.colour)
 
 
 class OpenedPicture:
@@ -147,6 +178,7 @@ class OpenedPicture:
         self.nbytes = picture.nbytes + self._image.nbytes
         self.thumbnails = picture.thumbnails
         self.coarse = picture.coarse
+        self.cut = picture.cut
 
     def rgb(self) -> Image:
         return self._image

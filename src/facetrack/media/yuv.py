@@ -1,11 +1,12 @@
 """From YUV to RGB (ITU-R BT.601, BT.709, BT.2020)."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.types import Float32
+from facetrack.types import Float32, Image
 
 BT709, SMPTE240M, BT2020 = 1, 7, 9
 LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), SMPTE240M: (0.212, 0.087), BT2020: (0.2627, 0.0593)}
@@ -13,14 +14,24 @@ LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), SMPTE240M: (0.212, 0.087), BT2020: (0.2
 BT601_WEIGHTS = (0.299, 0.114)
 
 
-def rgb_of(yuv: NDArray[np.generic], matrix: Float32, offset: Float32) -> Float32:
-    """``(..., 3)`` YUV to RGB, 0 to 255, written out: BLAS's threads would spin for nothing."""
-    colours = np.empty(yuv.shape, np.float32)
-    parts = [yuv[..., i].astype(np.float32) for i in range(3)]
+def rgb_of(planes: Sequence[NDArray[np.uint8]], matrix: Float32, offset: Float32) -> Image:
+    """Y, U and V of one shape to ``(..., 3)`` uint8 RGB.
+
+    Plane by plane: several times faster than pixel by pixel, and than BLAS, whose threads would
+    spin for nothing.
+    """
+    yuv = [plane.astype(np.float32) for plane in planes]
+    rgb = np.empty((*yuv[0].shape, 3), np.uint8)
+    colour, term = np.empty_like(yuv[0]), np.empty_like(yuv[0])
     for i in range(3):
-        a, b, c = matrix[:, i]
-        colours[..., i] = parts[0] * a + parts[1] * b + parts[2] * c + offset[i]
-    return np.clip(colours, 0, 255, out=colours)
+        np.multiply(yuv[0], matrix[0, i], out=colour)
+        for plane, weight in zip(yuv[1:], matrix[1:, i], strict=True):
+            if weight:
+                colour += np.multiply(plane, weight, out=term)
+        colour += offset[i]
+        np.rint(np.clip(colour, 0, 255, out=colour), out=colour)
+        rgb[..., i] = colour
+    return rgb
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # what is made may need another shared thing
 _made: dict[Hashable, Any] = {}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from facetrack.media.picture import Picture
+from facetrack.media.picture import Cut, Picture
 from facetrack.types import Float32
 
 CHIP_SIZE = 160
@@ -18,17 +18,21 @@ LARGE_PX = 120.0
 """Face height from which more pixels add nothing to the embedding."""
 
 
-def face_chip(picture: Picture, box: Float32) -> NDArray[np.uint8]:
-    """``(160, 160, 3)`` uint8 RGB of one box ``x1 y1 x2 y2`` in pixels."""
+def face_cut(picture: Picture, box: Float32) -> Cut:
+    """The face with its margin, as it is in the picture; ``box``: x1 y1 x2 y2 in pixels."""
     height, width = picture.shape
     margin = CHIP_MARGIN * (box[2:] - box[:2]) / (CHIP_SIZE - CHIP_MARGIN) / 2
     x1, y1 = (max(int(v), 0) for v in box[:2] - margin)
     x2, y2 = int(min(box[2] + margin[0], width)), int(min(box[3] + margin[1], height))
     # A box wholly outside the picture still needs one pixel to cut.
     x1, y1 = min(x1, width - 1), min(y1, height - 1)
-    crop = np.ascontiguousarray(picture.part(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)))
-    resized = Pillow.fromarray(crop).resize((CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR)
-    return np.asarray(resized)
+    return picture.cut(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
+
+
+def face_chip(cut: Cut) -> NDArray[np.uint8]:
+    """``(160, 160, 3)`` uint8 RGB."""
+    crop = Pillow.fromarray(np.ascontiguousarray(cut.rgb()))
+    return np.asarray(crop.resize((CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR))
 
 
 def frontality(landmarks: Float32) -> float:
@@ -62,5 +66,5 @@ def pose_quality(box: Float32, landmarks: Float32, score: float) -> float:
 
 
 def chip_quality(pose: float, chip: NDArray[np.uint8]) -> float:
-    """0 to 1; never above ``pose``, so that a chip need not be made to know it is worse."""
+    """0 to 1; never above ``pose``."""
     return pose * (0.5 + 0.5 * sharpness(chip))

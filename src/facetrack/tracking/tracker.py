@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
 from facetrack.media.picture import Frame
-from facetrack.recognition.chips import face_chip
+from facetrack.recognition.chips import face_chip, face_cut
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.tracks import Track, TrackedFace
 from facetrack.types import Faces, Float32
@@ -95,8 +95,8 @@ class Tracker:
             return
         tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
         stale = [self._open[t] for t in tracks if self._open[t].reference is None]
-        pixels = [t.best_chip.pixels for t in stale]
-        pixels += [face_chip(frame.picture, faces.boxes[c]) for c in columns]
+        pixels = [t.best_pose.pixels for t in stale]
+        pixels += [face_chip(face_cut(frame.picture, faces.boxes[c])) for c in columns]
         embedded = self._embed(np.stack(pixels))
         for track, reference in zip(stale, embedded, strict=False):
             track.reference = reference

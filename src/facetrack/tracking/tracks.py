@@ -1,19 +1,20 @@
 """A track: one face followed from frame to frame inside one shot."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Frame
-from facetrack.recognition.chips import chip_quality, face_chip, pose_quality
+from facetrack.media.picture import Cut, Frame
+from facetrack.recognition.chips import chip_quality, face_chip, face_cut, pose_quality
 from facetrack.types import Float32
 
 CHIP_SPACING = 12
 """Frames that share one kept chip, so that a track's chips show different moments."""
 
 BETTER_POSE = 1.1
-"""How much better than a kept chip's pose one must be for a crop to be made: crops cost."""
+"""How much better than a kept chip's pose one must be to take its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,28 @@ class TrackedFace:
     """Put into a gap in which nothing was seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chip:
-    """A face crop kept for the embedding."""
+    """A face kept for the embedding; made into pixels when it is needed."""
 
     frame: int
     pose: float
     """Quality as far as box and landmarks tell."""
-    quality: float
-    pixels: NDArray[np.uint8]
-    """``(160, 160, 3)`` uint8 RGB."""
+    cut: Cut
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """``(160, 160, 3)`` uint8 RGB."""
+        return face_chip(self.cut)
+
+    @cached_property
+    def quality(self) -> float:
+        return chip_quality(self.pose, self.pixels)
 
 
 @dataclass
 class Track:
-    """Holds at most ``max_chips`` crops (77 kB each) and one small row a frame."""
+    """Holds at most ``max_chips`` cut faces and one small row a frame."""
 
     id: int
     max_chips: int
@@ -56,7 +64,7 @@ class Track:
     velocity: Float32 = field(default_factory=lambda: np.zeros(4, np.float32))
     """Change of the box a frame, smoothed."""
     reference: Float32 | None = None
-    """Embedding of the best chip, made only when the association needs it."""
+    """Embedding of the best pose's chip, made only when the association needs it."""
 
     @property
     def first_frame(self) -> int:
@@ -104,24 +112,24 @@ class Track:
         return rows
 
     def _keep_chip(self, frame: Frame, face: TrackedFace) -> None:
-        """Keeps the best chip of each stretch of frames, and of these the best few."""
+        """Keeps the best pose of each stretch of frames, and of these the best few."""
         pose = pose_quality(face.box, face.landmarks, face.score)
         stretch = frame.index // CHIP_SPACING
         rival = next((c for c in self.chips if c.frame // CHIP_SPACING == stretch), None)
         if rival is None and len(self.chips) >= self.max_chips:
-            rival = min(self.chips, key=lambda c: c.quality)
-        if rival is not None and pose <= BETTER_POSE * rival.pose:
-            return
-        pixels = face_chip(frame.picture, face.box)
-        quality = chip_quality(pose, pixels)
+            rival = min(self.chips, key=lambda c: c.pose)
         if rival is not None:
-            if quality <= rival.quality:
+            if pose <= BETTER_POSE * rival.pose:
                 return
             self.chips.remove(rival)
-        if quality > max((c.quality for c in self.chips), default=0.0):
+        if pose > max((c.pose for c in self.chips), default=0.0):
             self.reference = None
-        self.chips.append(Chip(frame.index, pose, quality, pixels))
+        self.chips.append(Chip(frame.index, pose, face_cut(frame.picture, face.box)))
 
     @property
     def best_chip(self) -> Chip:
         return max(self.chips, key=lambda c: c.quality)
+
+    @property
+    def best_pose(self) -> Chip:
+        return max(self.chips, key=lambda c: c.pose)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from facetrack.engines.torch.mtcnn import Found, Room, TorchMtcnn
+from facetrack.media.card_streams import stream
 from facetrack.media.picture import Picture
 from facetrack.pipeline.batching import calculate_optimal_batch_size
 
@@ -101,14 +102,14 @@ class _Graph:
     ) -> None:
         self._room = room
         self._pixels = torch.zeros(shape, dtype=torch.uint8, device=device)
-        side = torch.cuda.Stream(device)
+        side = stream("capture", device)
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):  # libraries and Triton prepare themselves outside the graph
             for _ in range(2):
                 mtcnn.detect(to_rgb(self._pixels), room)
         torch.cuda.current_stream(device).wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(self._graph, stream=side, capture_error_mode="thread_local"):
             self._found = mtcnn.detect(to_rgb(self._pixels), room)
 
     def run(self, pixels: Sequence[Tensor]) -> Running:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facetrack.engines.torch.networks import Layers, inception_resnet_v1
 from facetrack.engines.torch.pixels import MEAN, SCALE
+from facetrack.media.card_streams import stream
 from facetrack.models.convert import Tensors
 from facetrack.types import Float32
 
@@ -25,7 +26,7 @@ class Embedder:
         self._device, self._dtype = device, dtype
         self._layers = Layers(tensors, device, dtype)
         self._cuda = device.type == "cuda"
-        self._stream = torch.cuda.Stream(device, priority=-1) if self._cuda else None
+        self._stream = stream("embedder", device, priority=-1) if self._cuda else None
         self._graphs = {n: self._captured(n) for n in CAPTURED} if self._cuda else {}
 
     @torch.inference_mode()

@@ -102,10 +102,8 @@ class TorchMtcnn:
         settings: DetectionSettings,
         candidature: Candidature,
     ) -> None:
-        # A window more or less does no harm; boxes and scores decide between near faces.
-        self._pnet_dtype, self._dtype = dtype, torch.float32
-        dtypes = {"pnet": dtype, "rnet": torch.float32, "onet": torch.float32}
-        self._nets = {n: Layers(tensors(n), device, d) for n, d in dtypes.items()}
+        self._dtype = dtype
+        self._nets = {n: Layers(tensors(n), device, dtype) for n in ("pnet", "rnet", "onet")}
         self._settings = settings
         self._threshold = settings.pnet_threshold or candidature.pnet_threshold
         self._nms = candidature.nms
@@ -144,7 +142,7 @@ class TorchMtcnn:
         cells = 0
         for scale in pyramid_scales(height, width, self._settings):
             size = (int(height * scale + 1), int(width * scale + 1))
-            moves, scores = pnet(self._nets["pnet"], level(sums, *size, self._pnet_dtype))
+            moves, scores = pnet(self._nets["pnet"], level(sums, *size, self._dtype))
             found.append(self._windows(scores, scale, cells, room))
             offsets.append(moves.flatten(2))
             cells += scores[0].numel()

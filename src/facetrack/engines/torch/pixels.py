@@ -27,6 +27,10 @@ def windows(n: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def level(sums: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
     """One pyramid level, ``(b, 3, height, width)``, as the networks want it."""
+    if sums.is_cuda:
+        from facetrack.engines.torch.triton_pixels import means_of_whole
+
+        return means_of_whole(sums, height, width, dtype)
     top, bottom = windows(_size(sums, 1), height)
     left, right = windows(_size(sums, 2), width)
     rows = sums.index_select(1, bottom) - sums.index_select(1, top)
@@ -40,8 +44,12 @@ def crops(
 ) -> Tensor:
     """Parts ``(n, 4)`` x1 y1 x2 y2 of pictures as ``(n, 3, size, size)``.
 
-    Parts without a pixel give black.
+    Parts without a pixel give grey.
     """
+    if sums.is_cuda:
+        from facetrack.engines.torch.triton_pixels import means_of_parts
+
+        return means_of_parts(sums, corners, of_picture, size, dtype)
     _, rows, columns, _ = sums.shape
     x1, y1, x2, y2 = corners.unbind(1)
     left, right = windows(x2 - x1, size)
