@@ -24,7 +24,7 @@ from facetrack.media.picture import Frame, Picture
 from facetrack.settings import DetectionSettings
 from facetrack.types import SOURCE, Faces
 
-SHORTEST = 4
+SHORTEST = 6
 """Frames from key frame to key frame at which halving ends."""
 
 
