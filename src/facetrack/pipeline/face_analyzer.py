@@ -16,6 +16,7 @@ from facetrack.analysis import Shot
 from facetrack.engines.base import Engine
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import Frame
+from facetrack.pipeline.allocator import map_large_blocks
 from facetrack.pipeline.batching import calculate_optimal_batch_size
 from facetrack.pipeline.detectors import Judged, Seen, frame_detector
 from facetrack.pipeline.in_turn import InTurn
@@ -88,6 +89,7 @@ class FaceAnalyzer:
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
         """Gives ended tracks to ``on_tracks``, in a thread; returns the facts of the frames."""
+        map_large_blocks()
         with InTurn("track", TRACKED_LATER) as self._later:
             with produced_frames(source, self._decode) as queue:
                 while batch := queue.take(

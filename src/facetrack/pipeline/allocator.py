@@ -1,0 +1,24 @@
+"""Gives the memory of decoded frames back as they are let go.
+
+glibc raises the size from which it maps memory of its own each time such a block is freed, up to
+32 MiB. Frames then come from arenas that several threads fragment, and a long 1080p video takes
+gigabytes. A size that is set once stays.
+"""
+
+import ctypes
+import sys
+from functools import cache
+
+M_MMAP_THRESHOLD = -3
+LARGE = 1_000_000
+"""Bytes; below a frame of 720p."""
+
+
+@cache
+def map_large_blocks() -> None:
+    """For the whole process, once; does nothing where there is no glibc."""
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE)
