@@ -121,8 +121,15 @@ class IdTimelineGenerator:
         return np.split(vectors, np.cumsum([len(c) for c in chips])[:-1])
 
     def _is_unsure(self, track: Track) -> bool:
-        """Whether the most similar other track is near the threshold."""
-        others = [v for t, v in self._embeddings.items() if t != track.id]
+        """Whether the most similar track that may be the same person is near the threshold."""
+        frames = {f.frame for f in track.seen}
+        others = [
+            self._embeddings[t.id]
+            for t in self._tracks
+            if t is not track
+            and t.id in self._embeddings
+            and frames.isdisjoint(f.frame for f in t.seen)
+        ]
         if not others:
             return False
         closest = float((np.stack(others) @ self._embeddings[track.id]).max())
