@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from facetrack.detection.boxes import iou_matrix
-from facetrack.detection.refine import SURE, Refiner, Sighting
+from facetrack.detection.mtcnn import SURE
+from facetrack.detection.refine import Refiner, Sighting
 from facetrack.media.picture import Picture
 
 STRAIGHT = 0.85

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facetrack.detection.between import Found, Span
-from facetrack.detection.refine import SURE, Refiner, Sighting
+from facetrack.detection.mtcnn import SURE
+from facetrack.detection.refine import Refiner, Sighting
 from facetrack.media.picture import Picture
 from facetrack.types import Float32
 

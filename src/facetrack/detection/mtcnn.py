@@ -24,6 +24,8 @@ FACE_NMS = 0.7
 RNET_SIZE = 24
 ONET_SIZE = 48
 SMALLEST_FACE = 20
+SURE = 0.95
+"""Score from which one look is as good as another."""
 SIDES_OF_SMALLEST = 36
 """Where no smallest face is asked for, it is this share of the picture's shorter side."""
 
@@ -79,9 +81,12 @@ class Candidature(NamedTuple):
     """P-Net score from which a window is a candidate, unless the settings name one."""
     nms: float
     """IoU of two candidates from which the weaker one goes."""
+    second_look: bool
+    """Whether O-Net looks again, from where it found a face: of few candidates the best one may
+    be far from the face's middle, and its box then too small or too large."""
 
 
-EXACT = Candidature(pnet_threshold=0.6, nms=0.7)
+EXACT = Candidature(pnet_threshold=0.6, nms=0.7, second_look=False)
 """Of facenet-pytorch."""
 
 
@@ -98,11 +103,15 @@ class Cascade:
         self._settings = settings
         self._threshold = settings.pnet_threshold or candidature.pnet_threshold
         self._nms = candidature.nms
+        self._second_look = candidature.second_look
 
     def detect(self, pictures: Sequence[Picture]) -> list[Faces]:
         """Faces of each picture, best score first; all pictures of one size."""
         opened = [OpenedPicture(p) for p in pictures]
-        return self._decide(opened, self._refine(opened, self._propose(opened)))
+        faces, of_picture = self._decide(opened, self._refine(opened, self._propose(opened)))
+        if self._second_look and len(faces):
+            faces = self._looked_again(opened, of_picture, faces)
+        return [faces.pick(np.flatnonzero(of_picture == i)) for i in range(len(opened))]
 
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
         """What O-Net makes of squares where faces are expected, one row a square, in order.
@@ -162,11 +171,12 @@ class Cascade:
         moved = regressed(candidates.boxes, offsets[passed][kept], inclusive=1)
         return candidates._replace(boxes=squared(moved))
 
-    def _decide(self, pictures: Sequence[Picture], candidates: Candidates) -> list[Faces]:
+    def _decide(self, pictures: Sequence[Picture], candidates: Candidates) -> tuple[Faces, Indices]:
+        """The faces of all pictures, best score of each first; the picture of each face."""
         inside, parts = _parts(pictures, candidates)
         candidates = candidates.pick(inside)
         if not len(inside):
-            return [Faces.none() for _ in pictures]
+            return Faces.none(), np.empty(0, np.intp)
         offsets, points, scores = self._networks.decide(pictures, parts)
         passed = scores > self._settings.onet_threshold
         candidates = candidates._replace(scores=scores).pick(passed)
@@ -176,8 +186,21 @@ class Cascade:
             boxes, candidates.scores, landmarks, candidates.boxes, "detected"
         )
         kept = _each_picture(nms_of_smaller, boxes, candidates, FACE_NMS)
-        of_picture = candidates.pictures[kept]
-        return [faces.pick(kept[of_picture == i]) for i in range(len(pictures))]
+        return faces.pick(kept), candidates.pictures[kept]
+
+    def _looked_again(
+        self, pictures: Sequence[Picture], of_picture: Indices, faces: Faces
+    ) -> Faces:
+        """The same faces, from a look that had each in its middle if that one is as sure."""
+        again = self.refine(pictures, of_picture, squared(faces.boxes))
+        better = again.scores >= np.minimum(faces.scores, SURE)
+        return Faces.of_one_source(
+            np.where(better[:, None], again.boxes, faces.boxes),
+            faces.scores,
+            np.where(better[:, None, None], again.landmarks, faces.landmarks),
+            np.where(better[:, None], again.anchors, faces.anchors),
+            "detected",
+        )
 
 
 def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list[float]:

@@ -1,23 +1,23 @@
 """Looks for faces where they are expected: R-Net and O-Net, no proposals.
 
 A face that is seen from the side or blurred is known from some places and not from others; where
-the first look is unsure, the places around are tried and the surest counts.
+the first look is unsure, it is looked at from where that one saw it, then from the places around,
+and the surest look counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from facetrack.detection.boxes import Indices, iou_matrix, squared
+from facetrack.detection.mtcnn import SURE
 from facetrack.media.picture import Picture
 from facetrack.types import Faces, Float32
 
-SURE = 0.95
-"""Score from which one look is enough."""
 SHIFT = 0.06
 """How far around an expected face is looked, of its size."""
-TRUST = 0.7
+TRUST = 0.3
 """Of the score that searching gained, how much counts."""
 STAYS_PUT = 0.4
 """IoU with its proposal that a refined box must have, or it has slid onto something else."""
@@ -72,13 +72,8 @@ class Refiner:
         if not expected:
             return []
         best = self.looked(pictures, expected)
-        unsure = [i for i, s in enumerate(best) if s.score < SURE]
-        if unsure:
-            around = np.concatenate([_around(expected[i], best[i]) for i in unsure])
-            each = len(around) // len(unsure)
-            looks = self._look(pictures, np.repeat(unsure, each), around)
-            for k, i in enumerate(unsure):
-                best[i] = _surest(best[i], looks[k * each : (k + 1) * each])
+        self._look_at_unsure(pictures, best, lambda i: squared(best[i].box[None]))
+        self._look_at_unsure(pictures, best, lambda i: _around(expected[i]))
         found = np.stack([s.box for s in best])
         boxes = np.stack([e.box for e in expected])
         stays = np.diagonal(iou_matrix(found, boxes)) >= STAYS_PUT
@@ -86,6 +81,22 @@ class Refiner:
             s if s.score >= self._threshold and ok else None
             for s, ok in zip(best, stays, strict=True)
         ]
+
+    def _look_at_unsure(
+        self,
+        pictures: Sequence[Picture],
+        best: list[Sighting],
+        places: Callable[[int], Float32],
+    ) -> None:
+        """Betters the sightings that are unsure; ``places``: ``(k, 4)`` squares for the i-th."""
+        unsure = [i for i, s in enumerate(best) if s.score < SURE]
+        if not unsure:
+            return
+        squares = [places(i) for i in unsure]
+        each = len(squares[0])
+        looks = self._look(pictures, np.repeat(unsure, each), np.concatenate(squares))
+        for k, i in enumerate(unsure):
+            best[i] = _surest(best[i], looks[k * each : (k + 1) * each])
 
     def looked(self, pictures: Sequence[Picture], expected: Sequence[Sighting]) -> list[Sighting]:
         """One look at each expected face, whatever it shows."""
@@ -114,9 +125,8 @@ def _surest(first: Sighting, others: Sequence[Sighting]) -> Sighting:
     return best._replace(score=first.score + TRUST * (best.score - first.score))
 
 
-def _around(expected: Sighting, seen: Sighting) -> Float32:
-    """``(7, 4)`` squares near an expected face: moved each way, smaller, larger, and what was
-    seen."""
+def _around(expected: Sighting) -> Float32:
+    """``(6, 4)`` squares near an expected face: moved each way, smaller, larger."""
     d = np.float32(SHIFT) * (expected.anchor[2] - expected.anchor[0])
     moves = np.array(
         [
@@ -129,4 +139,4 @@ def _around(expected: Sighting, seen: Sighting) -> Float32:
         ],
         np.float32,
     )
-    return np.concatenate([expected.anchor + moves, squared(seen.box[None])])
+    return np.asarray(expected.anchor + moves, np.float32)

@@ -1,10 +1,12 @@
 """The temporal cascade: the whole cascade on key frames, a few looks on the frames between.
 
-A stretch is a run of frames inside one shot that starts and ends with a key frame. Where its ends
-show different faces it is halved with another key frame until it is short. Faces that both ends
-show are filled in between (``between``); a face that one end alone shows is followed from there
-until R-Net or O-Net no longer sees it (``follow``): so it begins and ends on the frame where it
-does, not on a key frame. What shows up and vanishes between two key frames that agree is not seen.
+A stretch is a run of frames inside one shot that starts and ends with a key frame. A face that
+P-Net sees in one key frame is looked for in the next one too. Where the ends of a stretch show
+different faces all the same it is halved with another key frame until it is short. Faces that
+both ends show are filled in between (``between``); a face that one end alone shows is followed from
+there until R-Net or O-Net no longer sees it (``follow``): so it begins and ends on the frame where
+it does, not on a key frame. What shows up and vanishes between two key frames that agree is not
+seen.
 
 The result of a stretch depends on its frames alone, never on how stretches were batched.
 """
@@ -15,16 +17,16 @@ from typing import Protocol
 import numpy as np
 
 from facetrack.detection.between import Span, fill_between
-from facetrack.detection.boxes import nms_of_smaller
+from facetrack.detection.boxes import iou_matrix, nms_of_smaller
 from facetrack.detection.follow import Chain, followed, from_both_ends
-from facetrack.detection.mtcnn import FACE_NMS
+from facetrack.detection.mtcnn import FACE_NMS, SURE
 from facetrack.detection.refine import Refiner, Refines, Sighting, sightings
-from facetrack.detection.stretch import Pair, Stretch
+from facetrack.detection.stretch import SAME_FACE, Pair, Stretch, same_faces
 from facetrack.media.picture import Frame, Picture
 from facetrack.settings import DetectionSettings
 from facetrack.types import SOURCE, Faces
 
-SHORTEST = 6
+SHORTEST = 8
 """Frames from key frame to key frame at which halving ends."""
 
 
@@ -52,6 +54,15 @@ class TemporalCascade:
         self.key_frames += len(frames)
         return list(self._detector.detect([f.picture for f in frames]))
 
+    def carried(self, beside: Faces, apart: int, frame: Frame, faces: Faces) -> Faces:
+        """The faces of a key frame, and those of one ``apart`` frames away that O-Net surely
+        sees there too."""
+        matched = {pair.first for pair in same_faces(beside, faces, apart)}
+        missing = [s for i, s in enumerate(sightings(beside)) if i not in matched]
+        looks = self._refiner.looked([frame.picture] * len(missing), missing)
+        seen = [s for s in looks if s.score >= SURE and _is_new(s, faces)]
+        return _one_each([*sightings(faces), *seen]) if seen else faces
+
     def fill(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
         """For each stretch the faces of all its frames but the first."""
         parts = self._halved([[s] for s in stretches])
@@ -70,9 +81,14 @@ class TemporalCascade:
             if not wide:
                 return parts
             found = self.key([p.frames[p.middle] for p in wide])
-            halves = {id(p): p.halves(faces) for p, faces in zip(wide, found, strict=True)}
+            halves = {id(p): self._halves(p, faces) for p, faces in zip(wide, found, strict=True)}
             parts = [[h for p in of for h in halves.get(id(p), [p])] for of in parts]
             new = [h for both in halves.values() for h in both]
+
+    def _halves(self, part: Stretch, of_middle: Faces) -> list[Stretch]:
+        middle, after = part.frames[part.middle], len(part.frames) - 1 - part.middle
+        of_middle = self.carried(part.first, part.middle, middle, of_middle)
+        return part.halves(self.carried(part.last, after, middle, of_middle))
 
     def _between(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
         def picture(stretch: int, at: int) -> Picture:
@@ -102,6 +118,10 @@ def _chains(s: int, stretch: Stretch) -> list[Chain]:
         *(Chain(s, seen, 0, end, 1) for a, seen in enumerate(first) if a not in of_first),
         *(Chain(s, seen, end, 0, -1) for b, seen in enumerate(last) if b not in of_last),
     ]
+
+
+def _is_new(seen: Sighting, faces: Faces) -> bool:
+    return not len(faces) or bool(iou_matrix(seen.box[None], faces.boxes).max() < SAME_FACE)
 
 
 def _one_each(seen: list[Sighting]) -> Faces:

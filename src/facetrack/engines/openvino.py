@@ -1,12 +1,13 @@
 """The CPU engine: OpenVINO, no torch.
 
 With ``dense`` detection the cascade is facenet-pytorch's to the last digits: float32, every
-pyramid level pooled from the picture. On key frames only it need not be: levels are made one from
-another, crops are cut from the decoder's planes, and bfloat16 is used where the CPU has it.
+pyramid level pooled from the picture. On key frames only it need not be: libswscale makes the first
+level and each later one is made from the one before, crops are cut from the decoder's planes, and
+bfloat16 is used where the CPU has it.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import openvino as ov
@@ -18,6 +19,7 @@ from facetrack.detection.mtcnn import EXACT, ONET_SIZE, RNET_SIZE, Candidature, 
 from facetrack.engines import openvino_networks as networks
 from facetrack.engines.openvino_requests import Requests
 from facetrack.media.picture import Picture
+from facetrack.media.sampling import samples, thumbnails
 from facetrack.models.registry import shared
 from facetrack.models.weights import recognizer_tensors, tensors
 from facetrack.settings import DetectionSettings, IdentitySettings
@@ -27,7 +29,7 @@ PICTURE_SIZES = 4
 """Graphs are made for one picture size; those of the last few sizes are kept."""
 TOGETHER = 8
 """Pictures that go through the cascade together: beyond it a CPU gains nothing."""
-QUICK = Candidature(pnet_threshold=0.75, nms=0.5)
+QUICK = Candidature(pnet_threshold=0.75, nms=0.5, second_look=True)
 """Half the crops for R- and O-Net, the same faces."""
 
 Sizes = tuple[tuple[int, int], ...]
@@ -70,7 +72,7 @@ class _ExactMtcnn:
     """Implements the cascade's ``Networks`` as facenet-pytorch computes them."""
 
     def __init__(self) -> None:
-        self._pnets = _Pictures(
+        self._pnet = lru_cache(PICTURE_SIZES)(
             lambda height, width, sizes: Requests(
                 networks.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
             )
@@ -79,7 +81,8 @@ class _ExactMtcnn:
         self._onet = _onet("f32", np.float32)
 
     def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
-        return self._pnets.get(*pictures[0].shape, sizes).run([[p.rgb()[None]] for p in pictures])
+        pnet = self._pnet(*pictures[0].shape, sizes)
+        return pnet.run([[p.rgb()[None]] for p in pictures])
 
     def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
         offsets, scores = self._rnet.batch(_means(pictures, parts, RNET_SIZE))
@@ -99,50 +102,38 @@ class _QuickMtcnn:
     """Implements the cascade's ``Networks`` for key frames."""
 
     def __init__(self, precision: str) -> None:
-        self._pnets = _Pictures(
-            lambda height, width, sizes: Requests(
-                networks.chained_pnet(tensors("pnet"), height, width, sizes), precision
-            )
+        self._pnet = lru_cache(PICTURE_SIZES)(
+            lambda sizes: Requests(networks.chained_pnet(tensors("pnet"), sizes), precision)
         )
         self._rnet = _rnet(precision, np.uint8)
         self._onet = _onet(precision, np.uint8)
+        self._look = shared(
+            ("openvino look", precision),
+            lambda: Requests(networks.look(tensors("onet"), tensors("rnet")), precision),
+        )
 
     def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
-        return self._pnets.get(*pictures[0].shape, sizes).run([[p.rgb()[None]] for p in pictures])
+        height, width = (side & ~1 for side in sizes[0])  # even ones are scaled faster
+        pnet = self._pnet(((height, width), *sizes[1:]))
+        return pnet.run([[p.scaled(height, width)[None]] for p in pictures])
 
     def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
-        offsets, scores = self._rnet.batch(_points(pictures, parts, RNET_SIZE))
+        offsets, scores = self._rnet.batch(
+            samples(pictures, parts.pictures, parts.corners, RNET_SIZE)  # enough to drop most
+        )
         return offsets, scores
 
     def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
-        offsets, points, scores = self._onet.batch(_thumbnails(pictures, parts, ONET_SIZE))
+        crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
+        offsets, points, scores = self._onet.batch(crops)
         return offsets, points, scores
 
     def look(
         self, pictures: Sequence[Picture], parts: Parts
     ) -> tuple[Float32, Float32, Float32, Float32]:
-        crops = _thumbnails(pictures, parts, ONET_SIZE)
-        offsets, points, scores = self._onet.batch(crops)
-        quarters = crops.reshape(-1, RNET_SIZE, 2, RNET_SIZE, 2, 3).astype(np.uint16)
-        halved = (quarters.sum(axis=(2, 4), dtype=np.uint16) // 4).astype(np.uint8)
-        return offsets, points, scores, self._rnet.batch(halved)[1]
-
-
-class _Pictures:
-    """Networks made for one picture size each, the last few kept."""
-
-    def __init__(self, make: Callable[[int, int, Sizes], Requests]) -> None:
-        self._make = make
-        self._made: OrderedDict[tuple[int, int, Sizes], Requests] = OrderedDict()
-
-    def get(self, height: int, width: int, sizes: Sizes) -> Requests:
-        key = (height, width, sizes)
-        if key not in self._made:
-            self._made[key] = self._make(*key)
-            if len(self._made) > PICTURE_SIZES:
-                self._made.popitem(last=False)
-        self._made.move_to_end(key)
-        return self._made[key]
+        crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
+        offsets, points, surely, likely = self._look.batch(crops)
+        return offsets, points, surely, likely
 
 
 def _means(pictures: Sequence[Picture], parts: Parts, size: int) -> Float32:
@@ -150,29 +141,6 @@ def _means(pictures: Sequence[Picture], parts: Parts, size: int) -> Float32:
     crops = np.empty((len(parts.corners), size, size, 3), np.float32)
     for crop, corners, k in zip(crops, parts.corners.tolist(), parts.pictures, strict=True):
         crop[:] = area_resized(pictures[k].part(*corners), size)
-    return crops
-
-
-def _thumbnails(pictures: Sequence[Picture], parts: Parts, size: int) -> NDArray[np.uint8]:
-    crops = np.empty((len(parts.corners), size, size, 3), np.uint8)
-    for k in np.unique(parts.pictures):
-        mine = np.flatnonzero(parts.pictures == k)
-        crops[mine] = pictures[k].thumbnails(parts.corners[mine], size)
-    return crops
-
-
-def _points(pictures: Sequence[Picture], parts: Parts, size: int) -> NDArray[np.uint8]:
-    """Crops of one sample a pixel: enough to tell what is surely no face, and all at once."""
-    width = pictures[0].shape[1]
-    steps = (np.arange(size) + 0.5) / size
-    x1, y1, x2, y2 = parts.corners.T[:, :, None]
-    columns = (x1 + (x2 - x1) * steps).astype(np.intp)
-    rows = (y1 + (y2 - y1) * steps).astype(np.intp)
-    at = rows[:, :, None] * width + columns[:, None]
-    crops = np.empty((len(rows), size, size, 3), np.uint8)
-    for k in np.unique(parts.pictures):
-        mine = np.flatnonzero(parts.pictures == k)
-        crops[mine] = np.take(pictures[k].rgb().reshape(-1, 3), at[mine], axis=0)
     return crops
 
 

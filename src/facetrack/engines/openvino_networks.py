@@ -60,18 +60,17 @@ def pooled_pnet(
     return _pnets(tensors, image, levels)
 
 
-def chained_pnet(
-    tensors: Tensors, height: int, width: int, sizes: Sequence[tuple[int, int]]
-) -> ov.Model:
-    """As ``pooled_pnet``, each level made bilinearly from the one before: several times cheaper."""
-    image = ops.parameter([1, height, width, 3], np.uint8)
+def chained_pnet(tensors: Tensors, sizes: Sequence[tuple[int, int]]) -> ov.Model:
+    """As ``pooled_pnet``, from the first level's picture, each later level made bilinearly from
+    the one before: several times cheaper."""
+    image = ops.parameter([1, *sizes[0], 3], np.uint8)
     levels = [_planes(image)]
     axes = np.array([2, 3])
-    for size in sizes:
+    for size in sizes[1:]:
         levels.append(
             ops.interpolate(levels[-1], np.array(size), "linear_onnx", "sizes", axes=axes)
         )
-    return _pnets(tensors, image, levels[1:])
+    return _pnets(tensors, image, levels)
 
 
 def _pnets(tensors: Tensors, image: ov.Node, levels: list[ov.Node]) -> ov.Model:
@@ -89,33 +88,48 @@ def pnet(layers: _Layers, x: ov.Node) -> list[ov.Node]:
 
 def rnet(tensors: Tensors, pixels: type = np.float32) -> ov.Model:
     """``(n, 24, 24, 3)`` RGB 0..255 to offsets ``(n, 4)`` and probability ``(n,)``."""
-    layers = _Layers(tensors)
     crops = ops.parameter([-1, 24, 24, 3], pixels)
-    x = _normalised(_planes(crops))
-    x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
-    x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
-    x = layers.prelu(layers.conv(x, "conv3"), "prelu3")
-    x = layers.prelu(layers.dense(_flat(x), "dense4"), "prelu4")
-    outputs = [layers.dense(x, "dense5_2"), _face_probability(layers.dense(x, "dense5_1"))]
-    return ov.Model(outputs, [crops], "rnet")
+    return ov.Model(_rnet(_Layers(tensors), _planes(crops)), [crops], "rnet")
 
 
 def onet(tensors: Tensors, pixels: type = np.float32) -> ov.Model:
     """``(n, 48, 48, 3)`` RGB 0..255 to offsets, landmarks ``(n, 10)``, probability."""
-    layers = _Layers(tensors)
     crops = ops.parameter([-1, 48, 48, 3], pixels)
-    x = _normalised(_planes(crops))
+    return ov.Model(_onet(_Layers(tensors), _planes(crops)), [crops], "onet")
+
+
+def look(onet_tensors: Tensors, rnet_tensors: Tensors) -> ov.Model:
+    """``(n, 48, 48, 3)`` uint8 RGB to what O-Net gives, and R-Net's probability for the same
+    crops at half the size."""
+    crops = ops.parameter([-1, 48, 48, 3], np.uint8)
+    planes = ops.convert(_planes(crops), "f32")
+    no_pad = [0, 0]
+    half = ops.avg_pool(planes, [2, 2], no_pad, no_pad, [2, 2], True)
+    _, likely = _rnet(_Layers(rnet_tensors), half)
+    return ov.Model([*_onet(_Layers(onet_tensors), planes), likely], [crops], "look")
+
+
+def _rnet(layers: _Layers, planes: ov.Node) -> list[ov.Node]:
+    x = _normalised(planes)
+    x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
+    x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
+    x = layers.prelu(layers.conv(x, "conv3"), "prelu3")
+    x = layers.prelu(layers.dense(_flat(x), "dense4"), "prelu4")
+    return [layers.dense(x, "dense5_2"), _face_probability(layers.dense(x, "dense5_1"))]
+
+
+def _onet(layers: _Layers, planes: ov.Node) -> list[ov.Node]:
+    x = _normalised(planes)
     x = _pool(layers.prelu(layers.conv(x, "conv1"), "prelu1"), 3, ceil=True)
     x = _pool(layers.prelu(layers.conv(x, "conv2"), "prelu2"), 3, ceil=True)
     x = _pool(layers.prelu(layers.conv(x, "conv3"), "prelu3"), 2, ceil=True)
     x = layers.prelu(layers.conv(x, "conv4"), "prelu4")
     x = layers.prelu(layers.dense(_flat(x), "dense5"), "prelu5")
-    outputs = [
+    return [
         layers.dense(x, "dense6_2"),
         layers.dense(x, "dense6_3"),
         _face_probability(layers.dense(x, "dense6_1")),
     ]
-    return ov.Model(outputs, [crops], "onet")
 
 
 def inception_resnet_v1(tensors: Tensors) -> ov.Model:

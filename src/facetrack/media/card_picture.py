@@ -1,5 +1,6 @@
 """Decoded pictures that stay in the memory of a CUDA card."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.media.card_streams import stream
-from facetrack.media.picture import Cut, RgbPicture, YuvCut, coarse_grid
+from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut, coarse_grid
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.types import Float32, Image
 
@@ -48,8 +49,15 @@ class CardPicture:
             pixels = torch.cat([luma.flatten(), pairs.flatten()])
         return CardCut(pixels, luma.shape, pairs.shape, (y1 % 2, x1 % 2), self.colour)
 
-    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
-        return RgbPicture(self.rgb()).thumbnails(corners, size)
+    def scaled(self, height: int, width: int) -> Image:
+        return RgbPicture(self.rgb()).scaled(height, width)
+
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        return RgbPicture(self.rgb()).rasters
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        return planes[0]
 
     def coarse(self) -> Float32:
         return self._coarse

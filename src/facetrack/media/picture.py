@@ -5,23 +5,36 @@ A whole picture in RGB costs as much as decoding it; the faces in it are a small
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from facetrack.media.scaling import scaled
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.types import Float32, Image
-
-Plane = NDArray[np.uint8]
 
 PLANAR = {"yuv420p", "yuvj420p"}
 FULL_RANGE = 2
 COARSE = (36, 64)
 """Rows and columns of a coarse picture."""
+
+
+Plane = NDArray[np.uint8]
+
+
+class Raster(NamedTuple):
+    """A picture's pixels, or one of its colours."""
+
+    pixels: NDArray[np.uint8]
+    """``(height * row, ...)``, row after row."""
+    row: int
+    """Pixels from one row to the next."""
+    step: int
+    """Pixels of the picture for one of the plane, each way."""
 
 
 class Cut(Protocol):
@@ -43,6 +56,15 @@ class Picture(Protocol):
     @property
     def nbytes(self) -> int: ...
 
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        """Where its pixels lie; ``coloured`` makes RGB of what is taken from them."""
+        ...
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        """Samples of each raster, all of one shape, as ``(..., 3)`` uint8 RGB."""
+        ...
+
     def rgb(self) -> Image:
         """The whole picture, ``(height, width, 3)`` uint8 RGB."""
         ...
@@ -55,9 +77,8 @@ class Picture(Protocol):
         """The same, to be kept when the picture is let go."""
         ...
 
-    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
-        """``(n, 4)`` parts x1 y1 x2 y2, inside the picture, by box means as
-        ``(n, size, size, 3)`` uint8 RGB; each colour within a few of 255 of the exact mean."""
+    def scaled(self, height: int, width: int) -> Image:
+        """The whole picture made smaller, uint8 RGB, each pixel a mean of all under it."""
         ...
 
     def coarse(self) -> Float32:
@@ -84,6 +105,13 @@ class RgbPicture:
         self.shape = (image.shape[0], image.shape[1])
         self.nbytes = image.nbytes
 
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        return [Raster(self._image.reshape(-1, 3), self.shape[1], 1)]
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        return planes[0]
+
     def rgb(self) -> Image:
         return self._image
 
@@ -93,12 +121,9 @@ class RgbPicture:
     def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
         return RgbPicture(self.part(x1, y1, x2, y2).copy())
 
-    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+    def scaled(self, height: int, width: int) -> Image:
         whole = Pillow.fromarray(self._image)
-        made = np.empty((len(corners), size, size, 3), np.uint8)
-        for out, part in zip(made, corners.tolist(), strict=True):
-            out[:] = _boxed(whole, part, size)
-        return made
+        return np.asarray(whole.resize((width, height), Pillow.Resampling.BOX))
 
     def coarse(self) -> Float32:
         rows, columns = coarse_grid(*self.shape)
@@ -113,12 +138,22 @@ class YuvPicture:
 
     def __init__(self, picture: VideoFrame) -> None:
         self._picture = picture
-        self._planes = planes(picture)
-        luma, blue, red = self._planes
+        self._views = planes(picture)
+        luma, blue, red = self._views
         self.shape = (luma.shape[0], luma.shape[1])
         self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
         full = picture.color_range == FULL_RANGE or picture.format.name == "yuvj420p"
         self._matrix, self._offset = to_rgb_matrix(int(picture.colorspace), full)
+
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        return [
+            Raster(np.frombuffer(memoryview(plane), np.uint8), plane.line_size, step)
+            for plane, step in zip(self._picture.planes, (1, 2, 2), strict=True)
+        ]
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        return rgb_of(planes, self._matrix, self._offset)
 
     def rgb(self) -> Image:
         return np.asarray(self._picture.to_ndarray(format="rgb24"), np.uint8)
@@ -127,25 +162,18 @@ class YuvPicture:
         return self.cut(x1, y1, x2, y2).rgb()
 
     def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
-        luma, *chroma = self._planes
+        luma, *chroma = self._views
         top, left, bottom, right = y1 // 2, x1 // 2, (y2 + 1) // 2, (x2 + 1) // 2
         planes = [luma[y1:y2, x1:x2].copy()]
         planes += [plane[top:bottom, left:right].copy() for plane in chroma]
         return YuvCut(planes, (y1 % 2, x1 % 2), (self._matrix, self._offset))
 
-    def thumbnails(self, corners: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
-        luma, *chroma = (_as_pillow(plane) for plane in self._picture.planes)
-        yuv = np.empty((3, len(corners), size, size), np.uint8)
-        for k, part in enumerate(corners.tolist()):
-            yuv[0, k] = _boxed(luma, part, size)
-            halves = [at / 2 for at in part]
-            for channel, plane in enumerate(chroma, start=1):
-                yuv[channel, k] = _boxed(plane, halves, size)
-        return rgb_of(list(yuv), self._matrix, self._offset)
+    def scaled(self, height: int, width: int) -> Image:
+        return scaled(self._picture, height, width)
 
     def coarse(self) -> Float32:
         rows, columns = coarse_grid(*self.shape)
-        luma, *chroma = self._planes
+        luma, *chroma = self._views
         yuv = [luma[rows][:, columns], *(p[rows // 2][:, columns // 2] for p in chroma)]
         return rgb_of(yuv, self._matrix, self._offset).astype(np.float32)
 
@@ -154,7 +182,7 @@ class YuvPicture:
 class YuvCut:
     """Y, U and V of a part of a 4:2:0 picture."""
 
-    planes: list[Plane]
+    planes: list[NDArray[np.uint8]]
     odd: tuple[int, int]
     """1 where the part begins at an odd row, an odd column."""
     colour: tuple[Float32, Float32]
@@ -169,16 +197,21 @@ class YuvCut:
 
 
 class OpenedPicture:
-    """A picture whose RGB has been made once, for many looks."""
+    """A picture whose RGB is made once at most, for many looks."""
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._image = picture.rgb()
         self.shape = picture.shape
-        self.nbytes = picture.nbytes + self._image.nbytes
-        self.thumbnails = picture.thumbnails
+        self.nbytes = picture.nbytes
+        self.scaled = picture.scaled
+        self.rasters = picture.rasters
+        self.coloured = picture.coloured
         self.coarse = picture.coarse
         self.cut = picture.cut
+
+    @cached_property
+    def _image(self) -> Image:
+        return self._picture.rgb()
 
     def rgb(self) -> Image:
         return self._image
@@ -202,15 +235,3 @@ def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
         for plane in picture.planes
     )  # fmt: skip
     return y, u, v
-
-
-def _as_pillow(plane: VideoPlane) -> Pillow.Image:
-    """The plane as a grey Pillow image on the same memory."""
-    size = (plane.width, plane.height)
-    pixels = np.frombuffer(memoryview(plane), np.uint8)
-    return Pillow.frombuffer("L", size, pixels, "raw", "L", plane.line_size, 1)
-
-
-def _boxed(image: Pillow.Image, part: Sequence[float], size: int) -> NDArray[np.uint8]:
-    x1, y1, x2, y2 = part
-    return np.asarray(image.resize((size, size), Pillow.Resampling.BOX, box=(x1, y1, x2, y2)))

@@ -132,8 +132,13 @@ class KeyFrameDetector:
     def _filled(self, runs: list[list[Frame]]) -> Iterator[Seen]:
         starts = {run[0].index: run[0] for run in runs if run[0].index in self._starts}
         keys = starts | {run[-1].index: run[-1] for run in runs}
+        before = self._before
         found = dict(zip(keys, self._cascade.key(list(keys.values())), strict=True))
-        ends = [(found.get(run[0].index, self._before), found[run[-1].index]) for run in runs]
+        ends = []
+        for run in runs:
+            first = found.get(run[0].index, before)
+            before = self._cascade.carried(first, len(run) - 1, run[-1], found[run[-1].index])
+            ends.append((first, before))
         filled = self._cascade.fill(
             [Stretch(run, *faces) for run, faces in zip(runs, ends, strict=True)]
         )
