@@ -182,3 +182,18 @@ def test_closing_wakes_a_waiting_producer():
     queue.close()
     thread.join(5)
     assert woken.is_set()
+
+
+def test_a_face_that_goes_on_is_not_looked_at_for_a_lost_one():
+    """A face beside it was lost; nobody asks the recogniser whether the one that stays is it."""
+    looked_at = []
+
+    def watched(chips):
+        looked_at.append(len(chips))
+        return embed(chips)
+
+    tracker = Tracker(TrackingSettings(), 4, watched)
+    for i in range(12):
+        tracker.update(frame(i), faces(box(50), box(65)) if i < 2 else faces(box(50)), False)
+    assert looked_at == []
+    assert [(t.first_frame, t.last_frame) for t in tracker.finish()] == [(0, 11), (0, 1)]

@@ -25,7 +25,7 @@ from facetrack.tracking.identities import group_tracks, seen_together
 from facetrack.tracking.tracks import Chip, Track
 from facetrack.types import Float32
 
-FIRST_CHIPS = 2
+FIRST_CHIPS = 3
 """Crops of a track that are embedded in any case."""
 UNSURE = 0.12
 """Cosine within which of the threshold a track's closest other one calls for more crops."""

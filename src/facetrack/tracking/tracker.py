@@ -90,7 +90,9 @@ class Tracker:
         """Adds appearance to the cost of pairs that overlap alone does not settle."""
         away = np.array([frame.index - 1 - t.last_frame for t in self._open])
         elsewhere = (away[:, None] > 0) & (cost > 1 - SAME_PLACE)
-        unclear = possible & (_rivals(cost, possible) | elsewhere | (away[:, None] > SHORTLY))
+        rivals = _rivals(cost, possible)
+        unclear = possible & (rivals | elsewhere | (away[:, None] > SHORTLY))
+        unclear &= ~_goes_on(cost[away == 0], possible[away == 0])
         if not unclear.any():
             return
         tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
@@ -131,6 +133,15 @@ class Tracker:
     def _remember_time(self, frame: Frame) -> None:
         self._times_s[frame.index] = frame.time_s
         self._times_s.pop(frame.index - self.settings.max_gap - 2, None)
+
+
+def _goes_on(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Faces that surely continue one of these tracks, all seen in the frame before: a track that
+    is lost does not take them, so there is no need to look who they are."""
+    if not len(cost):
+        return np.zeros(cost.shape[1], bool)
+    best = possible & (cost == cost.min(axis=0)) & (cost <= 1 - SAME_PLACE)
+    return np.asarray((best & ~_rivals(cost, possible)).any(axis=0))
 
 
 def _rivals(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
