@@ -1,8 +1,9 @@
 """The result of an analysis, and the folder it lives in.
 
 ``timeline.json`` (schema ``facetrack/timeline/1``), ``faces.parquet``, ``frames.parquet`` (the
-presentation time of every frame), ``embeddings.npz`` and ``people/*.jpg``. Each file is written
-under a temporary name first; ``timeline.json`` comes last, so a folder that has one is whole.
+presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` and ``metrics.jsonl`` (how
+the run went, sampled). Each file is written under a temporary name first; ``timeline.json`` comes
+last, so a folder that has one is whole.
 """
 
 import json
@@ -17,10 +18,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facetrack.errors import InputError
+from facetrack.metrics import as_lines, as_table, from_lines
 from facetrack.types import Float32, VideoInfo
 from facetrack.whole_file import whole_file
 
 SCHEMA = "facetrack/timeline/1"
+METRICS_FILE = "metrics.jsonl"
 
 FACE_COLUMNS = pa.schema(
     [
@@ -118,6 +121,8 @@ class Analysis:
     warnings: list[str] = field(default_factory=list)
     damaged: bool = False
     """Whether a part of the source could not be read."""
+    metrics: pa.Table = field(default_factory=lambda: as_table([]))
+    """Columns of ``metrics.COLUMNS`` that are known: samples of the run, by time."""
     settings: dict[str, Any] = field(default_factory=dict)
     performance: dict[str, Any] = field(default_factory=dict)
 
@@ -170,6 +175,8 @@ class Analysis:
             pq.write_table(frames, path)
         with whole_file(folder / "embeddings.npz") as path, path.open("wb") as file:
             np.savez(file, allow_pickle=False, **{str(t): e for t, e in self.embeddings.items()})
+        with whole_file(folder / METRICS_FILE) as path:
+            path.write_text(as_lines(self.metrics))
         with whole_file(folder / "timeline.json") as path:
             path.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
 
@@ -215,6 +222,7 @@ class Analysis:
                 },
                 warnings=data["warnings"],
                 damaged=source["damaged"],
+                metrics=from_lines((folder / METRICS_FILE).read_text()),
                 settings=data["settings"],
                 performance=data["performance"],
             )

@@ -1,7 +1,6 @@
 """The library's face: one call analyses a video, one renders clips of its people."""
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,16 @@ from facetrack.clips.render import ClipResult, render_clips
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
 from facetrack.media.opening import open_source
+from facetrack.metrics import Sample, in_short
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
+from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
+from facetrack.pipeline.monitor import Monitor
 from facetrack.settings import ClipSettings, Settings
 from facetrack.tracking.tracks import Track
 
 OnProgress = Callable[[Progress], None]
+OnSample = Callable[[Sample], None]
 
 
 def analyze(
@@ -25,6 +28,7 @@ def analyze(
     settings: Settings | None = None,
     *,
     on_progress: OnProgress | None = None,
+    on_sample: OnSample | None = None,
     engine: Engine | None = None,
 ) -> Analysis:
     """Finds every face, follows it, and says who is on screen when.
@@ -33,6 +37,8 @@ def analyze(
         video: path of a video file.
         settings: all stages' settings; the defaults when left out.
         on_progress: called after each batch, in the caller's thread.
+        on_sample: called ten times a second with the machine's load, queues and progress, in a
+            thread of its own; ``Analysis.metrics`` keeps them.
         engine: to share one engine's compiled networks between videos.
 
     Raises:
@@ -41,11 +47,14 @@ def analyze(
         WeightsError: when a network's weights are missing or damaged.
     """
     settings = settings or Settings()
-    started = time.perf_counter()
+    gauges = Gauges()
+    stages = gauges.stages
     opened, decoder = open_source(Path(video), settings.detection.device)
     with opened as source:
-        engine = engine or open_engine(settings.detection, settings.identity)
-        generator = IdTimelineGenerator(engine.embed, settings.tracking, settings.identity)
+        with stages.open:
+            engine = engine or open_engine(settings.detection, settings.identity)
+        embed = stages.embed.timed(engine.embed)
+        generator = IdTimelineGenerator(embed, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
         people = 0
 
@@ -60,14 +69,19 @@ def analyze(
             generator.add(tracks)
             people = generator.people_so_far if on_progress is not None else 0
 
-        seen = FaceAnalyzer(engine, settings, end_tracks, report).run(source)
-        source.require_frames()
-        info = source.info()
-        timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)
-        seconds = time.perf_counter() - started
+        with Monitor(gauges, engine.card, on_sample) as monitor:
+            seen = FaceAnalyzer(engine, settings, gauges, end_tracks, report).run(source)
+            source.require_frames()
+            info = source.info()
+            with stages.people:
+                timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)
+        seconds = gauges.seconds
         warnings = list(source.warnings)
+    if monitor.warning is not None:
+        warnings.append(monitor.warning)
     if not timeline.people:
         warnings.append(_why_nobody(seen, len(timeline.dropped)))
+    metrics = monitor.samples()
     return Analysis(
         info=info,
         people=timeline.people,
@@ -82,6 +96,7 @@ def analyze(
         thumbnails=timeline.thumbnails,
         warnings=warnings,
         damaged=source.damaged,
+        metrics=metrics,
         settings=settings.as_dict(),
         performance={
             "engine": engine.name,
@@ -94,8 +109,12 @@ def analyze(
             "embedded_faces": generator.embedded_faces,
             "seconds": round(seconds, 3),
             "frames_per_second": round(len(seen.times_s) / seconds, 2),
-            "detect_seconds": round(seen.detect_s, 3),
-            "track_seconds": round(seen.track_s, 3),
+            "stages": {
+                stage: {"seconds": round(s, 3), "share": round(s / seconds, 4)}
+                for stage, s in stages.seconds().items()
+            },
+            "batch_size_changes": [list(change) for change in gauges.batch_changes.items()],
+            "metrics": in_short(metrics),
         },
     )
 

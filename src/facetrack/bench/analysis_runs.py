@@ -56,6 +56,8 @@ def analysed(
         "cold_peak_mib": cold_peak_mib,
         "warm_s": [round(s, 4) for s in warm_s],
         "digests": digests,
+        "stages": analysis.performance["stages"],
+        "metrics": analysis.performance["metrics"],
     }
 
 
@@ -118,6 +120,8 @@ def summary(video: Path, runs: Sequence[dict[str, Any]], few: dict[str, Any]) ->
         "others_cores": max(
             (r["others_cores"] for r in runs if r["others_cores"] is not None), default=None
         ),
+        "stages": first["stages"],
+        "metrics": first["metrics"],
         "digest": first["digests"][0],
         "runs_compared": sum(len(run["digests"]) for run in [*runs, few]),
         "few_frames": {

@@ -11,10 +11,11 @@ from rich.table import Table
 
 from facetrack.errors import WeightsError
 from facetrack.models.weights import FILES, WeightFile, cache_folder, verified_bytes
+from facetrack.pipeline.card import NoNvml, card_names
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
 ENCODERS = ("libx264", "aac")
-PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "torch")
+PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "psutil", "torch")
 
 
 def show_weights() -> int:
@@ -62,6 +63,7 @@ def show_machine() -> int:
         f"{os.cpu_count()} cores",
         **{f"package {name}": _version(name) for name in PACKAGES},
         "libav": libav,
+        "card by NVML": _cards(),
         **devices,
         **needed,
     }
@@ -86,6 +88,13 @@ def _codec(name: str, mode: str) -> str:
     except av.codec.codec.UnknownCodecError:
         return "missing"
     return "yes"
+
+
+def _cards() -> str:
+    try:
+        return "\n".join(card_names())
+    except NoNvml as reason:
+        return str(reason)
 
 
 def _version(package: str) -> str:

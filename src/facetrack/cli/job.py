@@ -3,7 +3,8 @@
 import json as jsonlib
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from facetrack import api
-from facetrack.analysis import Analysis
+from facetrack.analysis import METRICS_FILE, Analysis
 from facetrack.cli.progress import ProgressView
 from facetrack.clips.render import ClipResult, clip_name, plan_clips
 from facetrack.clips.segments import Segment
 from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
+from facetrack.metrics import as_line
 from facetrack.settings import ClipSettings, Settings
+from facetrack.whole_file import whole_file
 
 
 def run_videos(
@@ -42,7 +45,14 @@ def run_videos(
     for video, folder in zip(videos, folders, strict=True):
         try:
             with ProgressView(video.name, quiet) as view:
-                analysis = api.analyze(video, settings, on_progress=view.analysed, engine=engine)
+                with nullcontext() if dry_run else live_metrics(folder) as on_sample:
+                    analysis = api.analyze(
+                        video,
+                        settings,
+                        on_progress=view.analysed,
+                        on_sample=on_sample,
+                        engine=engine,
+                    )
                 for warning in analysis.warnings:
                     _warn(f"{video}: {warning}")
                 if not dry_run:
@@ -72,6 +82,24 @@ def render_folders(
             _warn(str(error))
             code = code or error.exit_code
     return code
+
+
+@contextmanager
+def live_metrics(folder: Path) -> Iterator[api.OnSample]:
+    """Writes each sample as it comes, under the temporary name of ``metrics.jsonl``.
+
+    A folder that had to be made for it goes again when there is no analysis to put into it.
+    """
+    had_to_be_made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with whole_file(folder / METRICS_FILE) as path, path.open("w", buffering=1) as file:
+            yield lambda sample: print(as_line(sample), end="", file=file)
+    except BaseException:
+        if had_to_be_made:
+            with suppress(OSError):  # not ours any more when somebody put something there
+                folder.rmdir()
+        raise
 
 
 def _clips(

@@ -45,6 +45,7 @@ class OpenVinoEngine:
     def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
         precision = "f32" if detection.dense else quick_precision()
         self.name = f"openvino cpu {precision}"
+        self.card: str | None = None
         if detection.dense:
             self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
         else:

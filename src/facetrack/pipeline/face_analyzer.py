@@ -5,7 +5,6 @@ in the caller's thread) ends the others: both threads are joined before ``run`` 
 """
 
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from facetrack.media.picture import Frame
 from facetrack.pipeline.allocator import map_large_blocks
 from facetrack.pipeline.batching import calculate_optimal_batch_size
 from facetrack.pipeline.detectors import Judged, Seen, frame_detector
+from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.settings import DecodeSettings, Settings
@@ -52,10 +52,6 @@ class AnalyzedFrames:
     times_s: list[float] = field(default_factory=list)
     shot_starts: list[int] = field(default_factory=list)
     faces: int = 0
-    detect_s: float = 0.0
-    """In the caller's thread, waiting for the tracker included."""
-    track_s: float = 0.0
-    """In the tracking thread, embeddings included."""
     key_frames: int = 0
     looks: int = 0
     batch_sizes: Counter[int] = field(default_factory=Counter)
@@ -74,31 +70,35 @@ class FaceAnalyzer:
         self,
         engine: Engine,
         settings: Settings,
+        gauges: Gauges,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
         self._decode = settings.decode
+        self._gauges = gauges
         self._on_tracks = on_tracks
         self._on_progress = on_progress
         self._shots = ShotDetector()
         self._unjudged: deque[Frame] = deque()
         self._shape: tuple[int, int] | None = None
         self._detector = frame_detector(engine, settings.detection)
-        self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embed)
+        self._tracker = Tracker(
+            settings.tracking,
+            settings.identity.faces_per_track,
+            gauges.stages.embed.timed(engine.embed),
+        )
         self._seen = AnalyzedFrames()
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
         """Gives ended tracks to ``on_tracks``, in a thread; returns the facts of the frames."""
         map_large_blocks()
         with InTurn("track", TRACKED_LATER) as self._later:
-            with produced_frames(source, self._decode) as queue:
-                while batch := queue.take(
-                    calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
-                ):
-                    self._seen.batch_sizes[len(batch)] += 1
+            with produced_frames(source, self._decode, self._gauges) as queue:
+                while batch := self._take(queue):
                     for frame in batch:
                         self._unjudged.append(frame)
-                        judgement = self._shots.push(frame.picture)
+                        with self._gauges.stages.shots:
+                            judgement = self._shots.push(frame.picture)
                         if judgement is not None:
                             self._push(judgement)
                     self._detect(last=False, queued=len(queue))
@@ -112,6 +112,15 @@ class FaceAnalyzer:
         self._seen.looks = self._detector.looks
         return self._seen
 
+    def _take(self, queue: FrameQueue) -> list[Frame]:
+        size = calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
+        with self._gauges.stages.wait_for_frames:
+            batch = queue.take(size)
+        if batch:
+            self._gauges.batch_chosen(size)
+            self._seen.batch_sizes[len(batch)] += 1
+        return batch
+
     def _push(self, judgement: Judgement) -> None:
         """Another picture size, as some broadcasts have, starts a shot too."""
         frame = self._unjudged.popleft()
@@ -122,14 +131,14 @@ class FaceAnalyzer:
         self._detector.push(Judged(frame, judgement.starts_shot or resized, judgement.change))
 
     def _detect(self, last: bool, queued: int) -> None:
-        started = time.perf_counter()
-        found = self._detector.detect(last)
+        stages = self._gauges.stages
+        found = stages.detect.making(self._detector.detect(last))
         while together := list(islice(found, TRACKED_TOGETHER)):
             for seen in together:
                 self._note(seen)
-            self._later.call(self._track, together)
+            with stages.wait_for_tracker:
+                self._later.call(self._track, together)
             self._on_progress(self._seen, self._tracker.started, queued)
-        self._seen.detect_s += time.perf_counter() - started
 
     def _note(self, seen: Seen) -> None:
         facts = self._seen
@@ -139,15 +148,17 @@ class FaceAnalyzer:
             facts.shot_starts.append(seen.frame.index)
         facts.times_s.append(seen.frame.time_s)
         facts.faces += len(seen.faces)
+        self._gauges.frames_found += 1
 
     def _track(self, together: list[Seen]) -> None:
-        started = time.perf_counter()
-        for seen in together:
-            self._end(self._tracker.update(seen.frame, seen.faces, seen.starts_shot))
-        self._seen.track_s += time.perf_counter() - started
+        with self._gauges.stages.track:
+            for seen in together:
+                self._end(self._tracker.update(seen.frame, seen.faces, seen.starts_shot))
+        self._gauges.frames_done += len(together)
 
     def _end_all(self) -> None:
-        self._end(self._tracker.finish())
+        with self._gauges.stages.track:
+            self._end(self._tracker.finish())
 
     def _end(self, tracks: list[Track]) -> None:
         if tracks:
@@ -155,13 +166,17 @@ class FaceAnalyzer:
 
 
 @contextmanager
-def produced_frames(source: VideoSource, settings: DecodeSettings) -> Iterator[FrameQueue]:
+def produced_frames(
+    source: VideoSource, settings: DecodeSettings, gauges: Gauges
+) -> Iterator[FrameQueue]:
     """Decodes in a thread of its own for as long as the body runs; joins it in any case."""
     queue = FrameQueue(settings.queue_frames, source.queue_bytes(settings.queue_bytes))
+    gauges.queue = queue
+    frames = source.frames(settings.start_s, settings.duration_s)
 
     def produce() -> None:
         try:
-            for frame in source.frames(settings.start_s, settings.duration_s):
+            for frame in gauges.stages.decode.making(frames):
                 queue.put(frame)
         except QueueClosed:
             pass

@@ -33,8 +33,13 @@ class FrameQueue:
     @property
     def frame_bytes(self) -> int:
         """Of a frame that waits, on average; 0 when none does."""
+        frames, size = self.depth()
+        return size // frames if frames else 0
+
+    def depth(self) -> tuple[int, int]:
+        """Frames that wait, and their bytes."""
         with self._changed:
-            return self._bytes // len(self._frames) if self._frames else 0
+            return len(self._frames), self._bytes
 
     def put(self, frame: Frame) -> None:
         """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""

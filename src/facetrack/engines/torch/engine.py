@@ -38,6 +38,7 @@ class TorchEngine:
         dtype = torch.float16 if cuda else torch.float32
         where = torch.cuda.get_device_name(self._device) if cuda else "cpu"
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
+        self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
         self._mtcnn = TorchMtcnn(self._device, dtype, detection, EXACT)
         self._batches = (CardBatches if cuda else HostBatches)(self._mtcnn, self._device)
         self._embedder = shared(

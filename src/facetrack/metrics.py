@@ -1,0 +1,82 @@
+"""Samples of a run: their columns, their file of JSON lines, and what is said of them in short."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+Sample = Mapping[str, float]
+"""Column to value; a quantity that is not known is not in it."""
+Row = tuple[float | None, ...]
+"""The same in the order of ``COLUMNS``."""
+
+COLUMNS = pa.schema(
+    [
+        ("seconds", pa.float64()),  # since the start
+        ("frames", pa.int64()),  # done
+        ("frames_per_second", pa.float64()),  # since the sample before
+        ("queued_frames", pa.int64()),  # decoded, wait for the networks
+        ("queued_bytes", pa.int64()),
+        ("untracked_frames", pa.int64()),  # faces known, wait for the tracker or are in it
+        ("batch_size", pa.int64()),  # chosen last
+        ("cpu_percent", pa.float64()),  # this process, of all cores
+        ("machine_cpu_percent", pa.float64()),  # everybody, of all cores
+        ("rss_bytes", pa.int64()),
+        ("gpu_percent", pa.float64()),
+        ("gpu_decoder_percent", pa.float64()),
+        ("gpu_memory_bytes", pa.int64()),  # taken on the card, by everybody
+        ("open_s", pa.float64()),  # spent in each stage so far
+        ("decode_s", pa.float64()),
+        ("wait_for_frames_s", pa.float64()),
+        ("shots_s", pa.float64()),
+        ("detect_s", pa.float64()),
+        ("wait_for_tracker_s", pa.float64()),
+        ("track_s", pa.float64()),
+        ("embed_s", pa.float64()),
+        ("people_s", pa.float64()),
+    ]
+)
+PERCENTILES = {"p5": 5, "p50": 50, "p95": 95}
+
+
+def as_row(sample: Sample) -> Row:
+    return tuple(sample.get(name) for name in COLUMNS.names)
+
+
+def as_table(rows: Iterable[Row]) -> pa.Table:
+    """One row a sample; a column in which nothing is known is left out."""
+    columns = zip(COLUMNS, zip(*rows, strict=True), strict=False)
+    arrays = {column.name: pa.array(values, column.type) for column, values in columns}
+    return pa.table({n: values for n, values in arrays.items() if values.null_count < len(values)})
+
+
+def as_lines(table: pa.Table) -> str:
+    return "".join(map(as_line, table.to_pylist()))
+
+
+def as_line(sample: Mapping[str, float | None]) -> str:
+    return json.dumps({n: value for n, value in sample.items() if value is not None}) + "\n"
+
+
+def from_lines(text: str) -> pa.Table:
+    """What ``as_lines`` wrote; raises ``ValueError`` for anything else."""
+    return as_table([as_row(dict(json.loads(line))) for line in text.splitlines()])
+
+
+def in_short(table: pa.Table) -> dict[str, dict[str, float]]:
+    """Mean, percentiles and largest value of each column but those that only grow."""
+    return {
+        name: _in_short(table[name].drop_null().to_numpy())
+        for name in table.column_names
+        if name not in ("seconds", "frames") and not name.endswith("_s")
+    }
+
+
+def _in_short(values: Sequence[float]) -> dict[str, float]:
+    facts = {
+        "mean": np.mean(values),
+        **{name: np.percentile(values, p) for name, p in PERCENTILES.items()},
+        "max": np.max(values),
+    }
+    return {name: round(float(value), 3) for name, value in facts.items()}

@@ -1,0 +1,34 @@
+"""A list that stays short however much is added: beyond its bound it keeps evenly spaced items."""
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Thinned(Generic[T]):
+    """Keeps every item until there are ``most`` (an even number), then every second, fourth and so
+    on; the newest is always there, as one more."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[T] = []
+        self._step = 1
+        self._added = 0
+        self._newest: list[T] = []
+        """One at most, which is not among the kept."""
+
+    def add(self, item: T) -> None:
+        due = self._added % self._step == 0
+        self._added += 1
+        if not due:
+            self._newest = [item]
+            return
+        if len(self._kept) == self._most:
+            del self._kept[1::2]
+            self._step *= 2
+        self._kept.append(item)
+        self._newest = []
+
+    def items(self) -> list[T]:
+        """In the order in which they were added."""
+        return [*self._kept, *self._newest]
