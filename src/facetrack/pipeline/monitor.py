@@ -20,7 +20,7 @@ from facetrack.pipeline.thinned import Thinned
 
 PERIOD_S = 0.1
 MOST_SAMPLES = 6000
-"""Kept in memory (5 MB): ten minutes of ten a second; of a longer run, every second and so on."""
+"""Kept in memory (3 MB): ten minutes of ten a second; of a longer run, every second and so on."""
 SHORTEST_RATE_S = PERIOD_S / 2
 """A rate over less says nothing; the last sample may come at any time."""
 
@@ -68,7 +68,7 @@ class Monitor:
             due = time.perf_counter()
             over = False
             while not over:
-                due = max(due + PERIOD_S, time.perf_counter())
+                due = max(due + PERIOD_S, time.perf_counter() + SHORTEST_RATE_S)
                 over = self._over.wait(due - time.perf_counter())
                 self._keep(sampler.sample())
         except Exception as error:
