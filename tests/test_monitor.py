@@ -257,7 +257,7 @@ def card():
     try:
         return card_names()[0]
     except NoNvml as reason:
-        pytest.skip(f"no card to be watched: {reason}")
+        pytest.skip(str(reason))
 
 
 def test_the_card_of_the_engine_is_watched(card, pyfeat_data):
