@@ -105,8 +105,9 @@ class FaceAnalyzer:
             for judgement in self._shots.flush():
                 self._push(judgement)
             self._detect(last=True, queued=0)
-            self._later.call(self._end_all)
-            self._later.finish()
+            with self._gauges.stages.wait_for_tracker:
+                self._later.call(self._end_all)
+                self._later.finish()
         self._on_progress(self._seen, self._tracker.started, 0)
         self._seen.key_frames = self._detector.key_frames
         self._seen.looks = self._detector.looks
