@@ -12,11 +12,13 @@ from facetrack.clips.crop_path import crop_path
 from facetrack.clips.render import render_clips
 from facetrack.clips.segments import segments_of
 from facetrack.errors import InputError
+from facetrack.media.picture import Frame, RgbPicture
 from facetrack.media.sound import read_sound
 from facetrack.pipeline.id_timeline_generator import face_table
 from facetrack.settings import ClipSettings
-from facetrack.tracking.tracks import Track, TrackedFace
-from facetrack.types import VideoInfo
+from facetrack.tracking.rows import rows_of
+from facetrack.tracking.tracks import Track
+from facetrack.types import Faces, VideoInfo
 from media import make_video
 
 FRAMES, RATE = 75, 48000
@@ -28,12 +30,14 @@ def analysis_of(video: Path, spans, times_s=None, size=(96, 64)):
     edges = [*times, times[-1] + 0.04]
     middle = np.array([size[0] / 2 - 8, size[1] / 2 - 10, size[0] / 2 + 8, size[1] / 2 + 10])
     middle = middle.astype(np.float32)
-    track = Track(1, 1)
-    track.faces = [
-        TrackedFace(i, times[i], middle, np.zeros((5, 2), np.float32), 1.0, "detected")
-        for a, b in spans
-        for i in range(a, b)
-    ]  # fmt: skip
+    one, points = np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)
+    face = Faces.of_one_source(middle[None], one, points, middle[None], "detected")
+    picture = RgbPicture(np.zeros((size[1], size[0], 3), np.uint8))
+    tracks = []
+    for number, (a, b) in enumerate(spans, start=1):
+        tracks.append(Track(number, 1))
+        for i in range(a, b):
+            tracks[-1].add(rows_of(Frame(i, times[i], picture), face)[0])
     return Analysis(
         info=VideoInfo(video, *size, 0, len(times), Fraction(25), edges[-1], True, "h264"),
         people=[Person(1, "Person 1", 1, 1.0, 0.0, 1.0, None)],
@@ -41,7 +45,7 @@ def analysis_of(video: Path, spans, times_s=None, size=(96, 64)):
         intervals=[Interval(1, a, b, edges[a], edges[b]) for a, b in spans],
         shots=[Shot(0, len(times))],
         dropped=[],
-        faces=face_table([track], {1: 1}),
+        faces=face_table(tracks, {t.id: 1 for t in tracks}),
         frame_times=times,
         first_frame=0,
         embeddings={},

@@ -1,16 +1,20 @@
 """Shots, association, identities and the queue: each rule by a case that breaks without it."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 from facetrack.media.picture import Frame, RgbPicture
+from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
-from facetrack.settings import TrackingSettings
+from facetrack.recognition.chips import pose_quality
+from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks
+from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.shots import ShotDetector
-from facetrack.tracking.tracker import Tracker
+from facetrack.tracking.tracker import NEVER, Tracker, cheapest, only_pairs
 from facetrack.types import Faces
 
 
@@ -82,10 +86,12 @@ def box(x):
 def test_a_short_gap_is_bridged_with_interpolated_rows():
     seen = [faces(box(100 + 2 * i)) if i not in (4, 5, 6) else faces() for i in range(12)]
     (track,) = follow(seen)
-    assert [f.frame for f in track.faces] == list(range(12))
-    assert [f.source for f in track.faces][3:8] == ["detected", *["interpolated"] * 3, "detected"]
-    assert track.faces[5].box[0] == pytest.approx(110, abs=0.5)
-    assert track.faces[5].time_s == pytest.approx(5 / 25)
+    rows = track.rows
+    assert rows["frame"].tolist() == list(range(12))
+    assert rows["source"][3:8].tolist() == ["detected", *["interpolated"] * 3, "detected"]
+    assert rows["box"][5, 0] == pytest.approx(110, abs=0.5)
+    assert rows["time_s"][5] == pytest.approx(5 / 25)
+    assert np.flatnonzero(~track.seen).tolist() == [4, 5, 6]
 
 
 def test_a_long_gap_ends_the_track():
@@ -104,7 +110,7 @@ def test_people_who_pass_each_other_keep_their_tracks():
     seen = [faces(*[box(x) for x in (way if i % 2 else way[::-1])]) for i, way in enumerate(ways)]
     tracks = follow(seen)
     assert len(tracks) == 2
-    ends = sorted((float(t.faces[0].box[0]), float(t.faces[-1].box[0])) for t in tracks)
+    ends = sorted((float(t.rows["box"][0, 0]), float(t.rows["box"][-1, 0])) for t in tracks)
     assert ends == [(50, 282), (290, 58)]
 
 
@@ -134,6 +140,126 @@ def test_linkage_is_the_average():
     vectors = np.zeros((3, 512), np.float32)
     vectors[:, 0], vectors[:, 1] = np.cos(angle), np.sin(angle)
     assert len(group_tracks(vectors, np.zeros((3, 3), bool), 0.5)) == 2
+
+
+class WatchedPicture(RgbPicture):
+    """Says what was cut out of it."""
+
+    def __init__(self, grey):
+        super().__init__(np.full((400, 800, 3), grey, np.uint8))
+        self.cuts = 0
+
+    def cut(self, *corners):
+        self.cuts += 1
+        return super().cut(*corners)
+
+
+def growing(i):
+    """A face whose pose gets better by a fifth from frame to frame."""
+    side = 30 * 1.2**i
+    return faces((400 - side / 2, 200 - side / 2, 400 + side / 2, 200 + side / 2))
+
+
+def test_a_chip_that_gives_way_before_its_frame_is_let_go_is_never_cut():
+    tracker = Tracker(TrackingSettings(), 4, embed)
+    pictures = [WatchedPicture(40 * i) for i in range(6)]
+    for i, one in enumerate(pictures):
+        tracker.update(Frame(i, i / 25, one), growing(i), i == 0)
+    assert [p.cuts for p in pictures] == [0] * 6
+    tracker.let_frames_go()
+    tracker.let_frames_go()
+    assert [p.cuts for p in pictures] == [0, 0, 0, 0, 0, 1]
+    (track,) = tracker.finish()
+    assert (track.best_chip.pixels == 200).all()
+
+
+def test_frames_are_let_go():
+    tracker = Tracker(TrackingSettings(), 4, embed)
+    pictures = [WatchedPicture(0) for _ in range(3)]
+    for i, one in enumerate(pictures):
+        tracker.update(Frame(i, i / 25, one), growing(i), i == 1)
+    tracker.let_frames_go()
+    alive = [weakref.ref(p) for p in pictures]
+    del pictures, one
+    assert [p() for p in alive] == [None] * 3
+
+
+def test_pairs_that_have_no_rivals_are_the_cheapest_ones():
+    random = np.random.default_rng(1)
+    settled = 0
+    for _ in range(500):
+        possible = random.random(random.integers(0, 7, 2)) < 0.25
+        cost = np.where(possible, random.random(possible.shape), NEVER)
+        pairs = only_pairs(possible)
+        if pairs is None:
+            assert possible.sum(0).max() > 1 or possible.sum(1).max() > 1
+        else:
+            settled += 1
+            np.testing.assert_array_equal(pairs, cheapest(cost))
+    assert settled > 50
+
+
+def test_the_pose_of_each_face_is_judged_for_itself():
+    found = faces(box(0), box(0), box(0), (0, 0, 200, 240))
+    points = found.landmarks.copy()
+    points[1, 2] = points[1, 0]  # the nose before an eye
+    points[2, 1] = points[2, 0]  # one eye behind the other
+    found = Faces(found.boxes, found.scores, points, found.anchors, found.sources)
+    half = 50 / 120
+    expected = [half * 0.99, half * 0.25 * 0.99, half * 0.25 * 0.99, 0.99]
+    np.testing.assert_allclose(pose_quality(found), expected, rtol=1e-6)
+
+
+def test_tracks_are_together_where_both_were_detected():
+    """The third is there only while the second is lost; the fourth comes after all."""
+    first, second, third, fourth = box(50), box(150), box(250), box(350)
+    seen = [faces(first, second)] * 3 + [faces(first, third)] * 3 + [faces(first, second)] * 3
+    tracks = follow([*seen, *[faces(fourth)] * 3], settings=TrackingSettings(max_gap=5))
+    assert [(t.first_frame, t.last_frame) for t in tracks] == [(0, 8), (0, 8), (3, 5), (9, 11)]
+    known = KnownTracks()
+    for i, track in enumerate(tracks):
+        known.put(track, np.eye(1, 512, i, dtype=np.float32)[0])
+    known.put(tracks[3], np.eye(1, 512, 0, dtype=np.float32)[0])
+    pairs = {(0, 1), (0, 2)}
+    assert {(int(a), int(b)) for a, b in np.argwhere(known.together()) if a < b} == pairs
+    np.testing.assert_array_equal(known.together(), known.together().T)
+    alike, may = known.alike(tracks[0])
+    assert (alike.tolist(), may.tolist()) == ([1, 0, 0, 1], [False, False, False, True])
+    assert list(known.by_id()) == [1, 2, 3, 4]
+
+
+def test_many_tracks_are_known():
+    (track,), known = follow([faces(box(50))] * 2), KnownTracks()
+    vectors = np.random.default_rng(1).random((200, 512)).astype(np.float32)
+    for i, vector in enumerate(vectors):
+        track.id = i
+        known.put(track, vector)
+    np.testing.assert_array_equal(known.embeddings, vectors)
+    assert known.together().sum() == 200 * 199
+
+
+def test_stretches_that_touch_become_one():
+    assert joined([(5, 9), (0, 3), (3, 4), (6, 7), (12, 13)]) == [(0, 4), (5, 9), (12, 13)]
+
+
+def test_faces_are_rows_by_frame_then_track():
+    settings = TrackingSettings(min_frames=2)
+    generator = IdTimelineGenerator(embed, settings, IdentitySettings())
+    seen = [faces(box(50), box(150)), faces(box(50), box(150)), faces(box(50)), faces(box(250))]
+    tracker = Tracker(settings, 4, embed)
+    for i, found in enumerate(seen):
+        tracker.update(frame(i), found, False)
+    generator.add(tracker.finish())
+    assert generator.people_so_far == 2
+    timeline = generator.finish(0, [i / 25 for i in range(4)], 4 / 25)
+    assert timeline.faces["frame"].to_pylist() == [0, 0, 1, 1, 2, 3]
+    assert timeline.faces["track"].to_pylist() == [1, 2, 1, 2, 1, 3]
+    assert timeline.faces["person"].to_pylist() == [1, 2, 1, 2, 1, 0]
+    assert timeline.faces["x1"].to_pylist() == [50, 150, 50, 150, 50, 250]
+    assert timeline.faces["landmarks"][0].as_py() == [3, 3, 7, 3, 5, 5, 3, 8, 7, 8]
+    assert timeline.faces["source"].to_pylist() == ["detected"] * 6
+    assert [(p.frames, p.seconds) for p in timeline.people] == [(3, 0.12), (2, 0.08)]
+    assert [d.track for d in timeline.dropped] == [3]
 
 
 def test_the_queue_is_bounded_by_frames_and_by_bytes():

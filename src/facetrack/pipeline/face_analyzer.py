@@ -153,8 +153,10 @@ class FaceAnalyzer:
 
     def _track(self, together: list[Seen]) -> None:
         with self._gauges.stages.track:
-            for seen in together:
-                self._end(self._tracker.update(seen.frame, seen.faces, seen.starts_shot))
+            ended = [self._tracker.update(s.frame, s.faces, s.starts_shot) for s in together]
+            self._tracker.let_frames_go()
+            for tracks in ended:
+                self._end(tracks)
         self._gauges.frames_done += len(together)
 
     def _end_all(self) -> None:

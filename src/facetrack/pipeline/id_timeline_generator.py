@@ -21,7 +21,9 @@ from facetrack.analysis import (
     thumbnail_name,
 )
 from facetrack.settings import IdentitySettings, TrackingSettings
-from facetrack.tracking.identities import group_tracks, seen_together
+from facetrack.tracking.identities import group_tracks
+from facetrack.tracking.known import KnownTracks
+from facetrack.tracking.rows import joined_rows
 from facetrack.tracking.tracks import Chip, Track
 from facetrack.types import Float32
 
@@ -29,6 +31,11 @@ FIRST_CHIPS = 3
 """Crops of a track that are embedded in any case."""
 UNSURE = 0.12
 """Cosine within which of the threshold a track's closest other one calls for more crops."""
+COUNTED_LATER = 1 / 16
+"""Share of the known tracks that must come before people are counted again, for progress."""
+
+Stretch = tuple[int, int]
+"""First frame and the one after the last."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,20 @@ class IdTimelineGenerator:
         self._identity = identity
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
-        self._embeddings: dict[int, Float32] = {}
-        self._known = _Known()
+        self._known = KnownTracks()
         self._best: dict[int, Chip] = {}
+        self._counted = (0, 0)
+        """Tracks that were known when people were counted, and the people."""
         self.embedded_faces = 0
 
     @property
     def people_so_far(self) -> int:
-        return len(self._groups())
+        """Counted anew whenever a few more tracks are known, not for every one: the costs of a
+        count grow with the square of the tracks, and so all counts cost no more than a few do."""
+        before, _ = self._counted
+        if len(self._known.tracks) >= before + max(1, before * COUNTED_LATER):
+            self._counted = (len(self._known.tracks), len(self._groups()))
+        return self._counted[1]
 
     def add(self, tracks: Sequence[Track]) -> None:
         """Judges and embeds tracks that ended together; their crops but the best are let go."""
@@ -94,27 +107,24 @@ class IdTimelineGenerator:
             intervals=intervals,
             dropped=[self._dropped[t.id] for t in tracks if t.id in self._dropped],
             faces=face_table(tracks, person_of),
-            embeddings={t: self._embeddings[t] for t in sorted(self._embeddings)},
-            thumbnails={p.id: self._thumbnail(p.id, person_of) for p in people},
+            embeddings=self._known.by_id(),
+            thumbnails=self._thumbnails(person_of),
         )
 
     def _embed_best(self, tracks: list[Track]) -> None:
         """The few best crops of each; the rest too of those that may or may not be somebody."""
-        for track in tracks:
-            track.chips.sort(key=lambda c: (-c.quality, c.frame))
-        first = self._vectors([t.chips[:FIRST_CHIPS] for t in tracks])
+        chips = {
+            t.id: sorted(t.chips.values(), key=lambda c: (-c.quality, c.frame)) for t in tracks
+        }
+        first = self._vectors([chips[t.id][:FIRST_CHIPS] for t in tracks])
         for track, vectors in zip(tracks, first, strict=True):
-            self._know(track, _mean(track.chips[:FIRST_CHIPS], vectors))
+            self._known.put(track, _mean(chips[track.id][:FIRST_CHIPS], vectors))
         unsure = [t for t in tracks if len(t.chips) > FIRST_CHIPS and self._is_unsure(t)]
-        rest = self._vectors([t.chips[FIRST_CHIPS:] for t in unsure])
+        rest = self._vectors([chips[t.id][FIRST_CHIPS:] for t in unsure])
         before = {t.id: vectors for t, vectors in zip(tracks, first, strict=True)}
         for track, vectors in zip(unsure, rest, strict=True):
             all_vectors = np.concatenate([before[track.id], vectors])
-            self._know(track, _mean(track.chips, all_vectors))
-
-    def _know(self, track: Track, embedding: Float32) -> None:
-        self._embeddings[track.id] = embedding
-        self._known.put(track, embedding)
+            self._known.put(track, _mean(chips[track.id], all_vectors))
 
     def _vectors(self, chips: list[list[Chip]]) -> list[Float32]:
         """``(n, 512)`` for the crops of each track, all embedded together."""
@@ -127,43 +137,38 @@ class IdTimelineGenerator:
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is near the threshold."""
-        alike = self._known.alike(self._embeddings[track.id])
-        frames = {f.frame for f in track.seen}
-        for i in np.argsort(-alike, kind="stable"):
-            # The best few are looked at: to compare the frames of all costs more than all else.
-            if frames.isdisjoint(f.frame for f in self._known.tracks[i].seen):
-                return abs(float(alike[i]) - self._identity.threshold) < UNSURE
-        return False
+        alike, may = self._known.alike(track)
+        if not may.any():
+            return False
+        return abs(float(alike[may].max()) - self._identity.threshold) < UNSURE
 
     def _groups(self) -> list[list[Track]]:
-        kept = [t for t in self._tracks if t.id in self._embeddings]
-        if not kept:
-            return []
-        together = seen_together([{f.frame for f in t.seen} for t in kept])
-        vectors = np.stack([self._embeddings[t.id] for t in kept])
-        groups = group_tracks(vectors, together, self._identity.threshold)
-        return [[kept[i] for i in group] for group in groups]
+        known = self._known
+        groups = group_tracks(known.embeddings, known.together(), self._identity.threshold)
+        return [[known.tracks[i] for i in group] for group in groups]
 
     def _name_people(
         self, first_frame: int, edges_s: list[float]
     ) -> tuple[dict[int, int], list[Person], list[Interval]]:
-        groups = [(sorted({f.frame for t in g for f in t.faces}), g) for g in self._groups()]
-        groups.sort(key=lambda found: (-len(found[0]), found[0][0]))
+        groups = [
+            (joined([(t.first_frame, t.last_frame + 1) for t in g]), g) for g in self._groups()
+        ]
+        groups.sort(key=lambda found: (-_frames(found[0]), found[0][0][0]))
         person_of: dict[int, int] = {}
         people: list[Person] = []
         intervals: list[Interval] = []
-        for number, (frames, group) in enumerate(groups, start=1):
+        for number, (stretches, group) in enumerate(groups, start=1):
             person_of.update((t.id, number) for t in group)
             spans = [
                 Interval(number, a, b, edges_s[a - first_frame], edges_s[b - first_frame])
-                for a, b in runs(frames)
+                for a, b in stretches
             ]
             intervals += spans
             people.append(
                 Person(
                     id=number,
                     name=f"Person {number}",
-                    frames=len(frames),
+                    frames=_frames(stretches),
                     seconds=round(sum(s.end_s - s.start_s for s in spans), 6),
                     first_s=spans[0].start_s,
                     last_s=spans[-1].end_s,
@@ -173,34 +178,19 @@ class IdTimelineGenerator:
         intervals.sort(key=lambda i: (i.start_frame, i.person))
         return person_of, people, intervals
 
-    def _thumbnail(self, person: int, person_of: dict[int, int]) -> bytes:
-        chips = [chip for track, chip in self._best.items() if person_of.get(track) == person]
-        best = max(chips, key=lambda c: c.quality)
-        stream = io.BytesIO()
-        Pillow.fromarray(best.pixels).save(stream, "JPEG", quality=92)
-        return stream.getvalue()
+    def _thumbnails(self, person_of: dict[int, int]) -> dict[int, bytes]:
+        best: dict[int, Chip] = {}
+        for track, chip in self._best.items():
+            of_person = best.setdefault(person_of[track], chip)
+            if chip.quality > of_person.quality:
+                best[person_of[track]] = chip
+        return {person: _jpeg(best[person]) for person in sorted(best)}
 
 
-class _Known:
-    """Tracks so far and their embeddings, in one array that grows."""
-
-    def __init__(self) -> None:
-        self.tracks: list[Track] = []
-        self._row: dict[int, int] = {}
-        self._vectors = np.empty((64, 512), np.float32)
-
-    def put(self, track: Track, embedding: Float32) -> None:
-        """A second time: instead of the one before."""
-        row = self._row.setdefault(track.id, len(self.tracks))
-        if row == len(self.tracks):
-            self.tracks.append(track)
-        if row == len(self._vectors):
-            self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
-        self._vectors[row] = embedding
-
-    def alike(self, embedding: Float32) -> Float32:
-        """``(n,)`` cosines with all."""
-        return np.asarray(self._vectors[: len(self.tracks)] @ embedding)
+def _jpeg(chip: Chip) -> bytes:
+    stream = io.BytesIO()
+    Pillow.fromarray(chip.pixels).save(stream, "JPEG", quality=92)
+    return stream.getvalue()
 
 
 def _mean(chips: list[Chip], vectors: Float32) -> Float32:
@@ -212,11 +202,11 @@ def _mean(chips: list[Chip], vectors: Float32) -> Float32:
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
     """None when the track is good enough to be somebody."""
-    faces = track.seen
-    height = max(float(f.box[3] - f.box[1]) for f in faces)
-    score = float(np.median([f.score for f in faces]))
-    if len(faces) < settings.min_frames:
-        reason, detail = "too short", f"{len(faces)} frames, {settings.min_frames} needed"
+    rows = track.rows[track.seen]
+    height = float((rows["box"][:, 3] - rows["box"][:, 1]).max())
+    score = float(np.median(rows["score"].astype(np.float64)))
+    if len(rows) < settings.min_frames:
+        reason, detail = "too short", f"{len(rows)} frames, {settings.min_frames} needed"
     elif height < settings.min_size:
         reason, detail = "too small", f"{height:.0f} px at most, {settings.min_size:.0f} needed"
     elif score < settings.min_score:
@@ -226,32 +216,40 @@ def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
     return Dropped(track.id, reason, detail, track.first_frame, track.last_frame)
 
 
-def runs(frames: list[int]) -> list[tuple[int, int]]:
-    """Sorted frame numbers to half-open stretches without a break."""
-    found: list[tuple[int, int]] = []
-    for frame in frames:
-        if found and found[-1][1] == frame:
-            found[-1] = (found[-1][0], frame + 1)
+def joined(stretches: list[Stretch]) -> list[Stretch]:
+    """The same frames, in order, by stretches that neither overlap nor touch."""
+    found: list[Stretch] = []
+    for first, end in sorted(stretches):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
-            found.append((frame, frame + 1))
+            found.append((first, end))
     return found
 
 
-def face_table(tracks: list[Track], person_of: dict[int, int]) -> pa.Table:
-    """All rows of all tracks, ordered by frame, then track."""
-    rows = sorted(
-        ((f, t.id) for t in tracks for f in t.faces), key=lambda row: (row[0].frame, row[1])
-    )
-    boxes = np.array([f.box for f, _ in rows], np.float32).reshape(-1, 4)
-    points = np.array([f.landmarks for f, _ in rows], np.float32).reshape(-1)
+def _frames(stretches: list[Stretch]) -> int:
+    return sum(end - first for first, end in stretches)
+
+
+def face_table(tracks: Sequence[Track], person_of: dict[int, int]) -> pa.Table:
+    """All rows of all tracks, ordered by frame, then track; ``tracks``: ordered by id."""
+    rows = joined_rows([t.rows for t in tracks])
+    lengths = [len(t.rows) for t in tracks]
+    track = np.repeat(np.array([t.id for t in tracks], np.int32), lengths)
+    person = np.repeat(np.array([person_of.get(t.id, 0) for t in tracks], np.int32), lengths)
+    order = np.argsort(rows["frame"], kind="stable")
+    rows = rows[order]
     columns = [
-        pa.array([f.frame for f, _ in rows], pa.int32()),
-        pa.array([f.time_s for f, _ in rows], pa.float64()),
-        pa.array([t for _, t in rows], pa.int32()),
-        pa.array([person_of.get(t, 0) for _, t in rows], pa.int32()),
-        *(pa.array(boxes[:, i]) for i in range(4)),
-        pa.array([f.score for f, _ in rows], pa.float32()),
-        pa.FixedSizeListArray.from_arrays(pa.array(points, pa.float32()), 10),
-        pa.array([f.source for f, _ in rows], pa.string()),
+        pa.array(np.ascontiguousarray(column))
+        for column in (
+            rows["frame"],
+            rows["time_s"],
+            track[order],
+            person[order],
+            *rows["box"].T,
+            rows["score"],
+        )
     ]
+    points = pa.array(rows["landmarks"].reshape(-1))
+    columns += [pa.FixedSizeListArray.from_arrays(points, 10), pa.array(rows["source"])]
     return pa.Table.from_arrays(columns, schema=FACE_COLUMNS)

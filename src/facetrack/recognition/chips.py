@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from facetrack.media.picture import Cut, Picture
-from facetrack.types import Float32
+from facetrack.types import Faces, Float32
+
+Float64 = NDArray[np.float64]
 
 CHIP_SIZE = 160
 CHIP_MARGIN = 14
@@ -35,18 +37,17 @@ def face_chip(cut: Cut) -> NDArray[np.uint8]:
     return np.asarray(crop.resize((CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR))
 
 
-def frontality(landmarks: Float32) -> float:
-    """1 when the nose stands midway between the eyes, 0 in full profile.
+def frontality(landmarks: Float32) -> Float64:
+    """``(n,)``: 1 when the nose stands midway between the eyes, 0 in full profile.
 
-    ``landmarks``: ``(5, 2)`` left eye, right eye, nose, left and right mouth corner.
+    ``landmarks``: ``(n, 5, 2)`` left eye, right eye, nose, left and right mouth corner.
     """
-    left, right, nose = landmarks[:3]
-    across = right - left
-    span = float(across @ across)
-    if span < 1.0:  # the eyes lie on each other: the face is seen from the side
-        return 0.0
-    along = float((nose - left) @ across) / span
-    return max(0.0, 1.0 - 2.0 * abs(along - 0.5))
+    left = landmarks[:, 0]
+    across = landmarks[:, 1] - left
+    span = np.vecdot(across, across).astype(np.float64)
+    # Where the eyes lie on each other the face is seen from the side.
+    along = np.vecdot(landmarks[:, 2] - left, across) / np.maximum(span, 1.0)
+    return np.where(span < 1.0, 0.0, np.maximum(1.0 - 2.0 * np.abs(along - 0.5), 0.0))
 
 
 def sharpness(chip: NDArray[np.uint8]) -> float:
@@ -59,10 +60,11 @@ def sharpness(chip: NDArray[np.uint8]) -> float:
     return min(1.0, float(laplacian.var()) / SHARP)
 
 
-def pose_quality(box: Float32, landmarks: Float32, score: float) -> float:
-    """0 to 1 from size, frontality and score: all that is known before the crop is made."""
-    size = min(1.0, float(box[3] - box[1]) / LARGE_PX)
-    return size * (0.25 + 0.75 * frontality(landmarks)) * score
+def pose_quality(faces: Faces) -> Float64:
+    """``(n,)`` 0 to 1 from size, frontality and score: all that is known before crops are made."""
+    heights = faces.boxes[:, 3] - faces.boxes[:, 1]
+    sizes = np.minimum(heights.astype(np.float64) / LARGE_PX, 1.0)
+    return np.asarray(sizes * (0.25 + 0.75 * frontality(faces.landmarks)) * faces.scores)
 
 
 def chip_quality(pose: float, chip: NDArray[np.uint8]) -> float:

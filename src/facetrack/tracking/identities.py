@@ -4,9 +4,6 @@ The similarity of two groups is the mean cosine over all pairs of their tracks' 
 most similar pair of groups is joined until none reaches the threshold.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,16 +48,3 @@ def group_tracks(
         nearest[closer] = a
         best = np.where(alive, mean[np.arange(n), nearest], -np.inf)
     return [sorted(members[i]) for i in np.flatnonzero(alive)]
-
-
-def seen_together(frames: Sequence[set[int]]) -> NDArray[np.bool_]:
-    """``(n, n)``: whether two tracks were detected in one and the same frame."""
-    n = len(frames)
-    together = np.zeros((n, n), dtype=bool)
-    in_frame: dict[int, list[int]] = defaultdict(list)
-    for track, of_track in enumerate(frames):
-        for frame in of_track:
-            in_frame[frame].append(track)
-    for pair in {(i, j) for tracks in in_frame.values() for i in tracks for j in tracks if i != j}:
-        together[pair] = True
-    return together

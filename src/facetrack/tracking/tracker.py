@@ -12,9 +12,11 @@ from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
 from facetrack.media.picture import Frame
-from facetrack.recognition.chips import face_chip, face_cut
+from facetrack.recognition.chips import face_chip, face_cut, pose_quality
 from facetrack.settings import TrackingSettings
-from facetrack.tracking.tracks import Track, TrackedFace
+from facetrack.tracking.motion import Motion
+from facetrack.tracking.rows import rows_of
+from facetrack.tracking.tracks import Track
 from facetrack.types import Faces, Float32
 
 Embed = Callable[[NDArray[np.uint8]], Float32]
@@ -32,10 +34,15 @@ without a look at its appearance."""
 NEVER = 1e6
 
 
+Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Positions of tracks, in order, and of the faces that are theirs."""
+
+
 class Tracker:
     """Feed frames in order with ``update``; closed tracks come back as they end.
 
-    Memory: the open tracks' chips, and one presentation time for each frame of the longest gap.
+    Memory: the open tracks' rows and chips, one presentation time for each frame of the longest
+    gap, and the frames since ``let_frames_go`` of which a chip is kept.
     """
 
     def __init__(self, settings: TrackingSettings, max_chips: int, embed: Embed) -> None:
@@ -43,8 +50,11 @@ class Tracker:
         self._max_chips = max_chips
         self._embed = embed
         self._open: list[Track] = []
+        self._motion = Motion()
+        """Of the open tracks, in their order."""
         self._next_id = 1
         self._times_s: dict[int, float] = {}
+        self._with_new_chips: set[Track] = set()
 
     @property
     def started(self) -> int:
@@ -55,44 +65,74 @@ class Tracker:
         """Takes the faces of the next frame; returns the tracks that ended before it."""
         ended = self.finish() if new_shot else []
         self._remember_time(frame)
-        pairs = self._associate(frame, faces)
-        for track, i in pairs:
-            self._extend(track, frame, faces, i)
-        matched = {i for _, i in pairs}
-        for i in range(len(faces)):
-            if i not in matched:
-                self._begin(frame, faces, i)
+        if len(faces):
+            self._take(frame, faces)
         return ended + self._close_lost(frame.index)
+
+    def let_frames_go(self) -> None:
+        """Cuts out the chips that are still kept: a chip that gave way to a better one meanwhile
+        costs nothing."""
+        for track in self._with_new_chips:
+            for chip in track.chips.values():
+                chip.let_picture_go()
+        self._with_new_chips.clear()
 
     def finish(self) -> list[Track]:
         """Ends all tracks: at a cut and at the end of the video."""
-        ended, self._open = self._open, []
-        return ended
+        return self._end(np.ones(len(self._open), dtype=bool))
 
-    def _associate(self, frame: Frame, faces: Faces) -> list[tuple[Track, int]]:
-        if not self._open or not len(faces):
-            return []
-        predicted = np.stack([t.predicted_box(frame.index) for t in self._open])
-        iou = iou_matrix(predicted, faces.boxes)
+    def _take(self, frame: Frame, faces: Faces) -> None:
+        rows, poses = rows_of(frame, faces), pose_quality(faces).tolist()
+        known, theirs = self._associate(frame, faces)
+        gaps = (frame.index - 1 - self._motion.frames[known]).tolist()
+        for k, i, gap in zip(known.tolist(), theirs.tolist(), gaps, strict=True):
+            track = self._open[k]
+            if gap:
+                track.bridge(rows[i], self._times_s)
+                self._motion.put(k, frame.index - 1, track.rows["box"][-1])
+            self._continue(track, rows[i], frame, faces.boxes[i], poses[i])
+        self._motion.see(known, frame.index, faces.boxes[theirs])
+        if len(theirs) < len(faces):
+            new = np.setdiff1d(np.arange(len(faces)), theirs)
+            for i in new.tolist():
+                self._open.append(Track(self._next_id, self._max_chips))
+                self._next_id += 1
+                self._continue(self._open[-1], rows[i], frame, faces.boxes[i], poses[i])
+            self._motion.begin(frame.index, faces.boxes[new])
+
+    def _continue(
+        self, track: Track, row: np.void, frame: Frame, box: Float32, pose: float
+    ) -> None:
+        track.add(row)
+        if track.keep_chip(frame, box, pose):
+            self._with_new_chips.add(track)
+
+    def _associate(self, frame: Frame, faces: Faces) -> Pairs:
+        iou = iou_matrix(self._motion.predicted(frame.index), faces.boxes)
         possible = iou >= self.settings.min_iou
+        away = frame.index - 1 - self._motion.frames
+        settled = only_pairs(possible)
+        if settled is not None and not away[settled[0]].any():
+            return settled
         cost = np.where(possible, 1.0 - iou, NEVER)
-        self._weigh_appearance(frame, faces, possible, cost)
-        rows, columns = linear_sum_assignment(cost)
-        return [
-            (self._open[r], int(c))
-            for r, c in zip(rows, columns, strict=True)
-            if cost[r, c] < NEVER / 2
-        ]
+        self._weigh_appearance(frame, faces, possible, cost, away[:, None])
+        return cheapest(cost)
 
     def _weigh_appearance(
-        self, frame: Frame, faces: Faces, possible: NDArray[np.bool_], cost: NDArray[np.float64]
+        self,
+        frame: Frame,
+        faces: Faces,
+        possible: NDArray[np.bool_],
+        cost: NDArray[np.float64],
+        away: NDArray[np.int64],
     ) -> None:
-        """Adds appearance to the cost of pairs that overlap alone does not settle."""
-        away = np.array([frame.index - 1 - t.last_frame for t in self._open])
-        elsewhere = (away[:, None] > 0) & (cost > 1 - SAME_PLACE)
-        rivals = _rivals(cost, possible)
-        unclear = possible & (rivals | elsewhere | (away[:, None] > SHORTLY))
-        unclear &= ~_goes_on(cost[away == 0], possible[away == 0])
+        """Adds appearance to the cost of pairs that overlap alone does not settle.
+
+        ``away``: ``(n, 1)`` frames for which each track was lost.
+        """
+        elsewhere = (away > 0) & (cost > 1 - SAME_PLACE)
+        unclear = possible & (_rivals(cost, possible) | elsewhere | (away > SHORTLY))
+        unclear &= ~_goes_on(cost[away[:, 0] == 0], possible[away[:, 0] == 0])
         if not unclear.any():
             return
         tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
@@ -114,25 +154,35 @@ class Tracker:
                 if alike < SOMEONE_ELSE:
                     cost[t, column] = NEVER
 
-    def _extend(self, track: Track, frame: Frame, faces: Faces, i: int) -> None:
-        here = _tracked(frame, faces, i)
-        track.faces.extend(track.bridge(self._times_s, here))
-        track.add(frame, here)
-
-    def _begin(self, frame: Frame, faces: Faces, i: int) -> None:
-        track = Track(self._next_id, self._max_chips)
-        self._next_id += 1
-        track.add(frame, _tracked(frame, faces, i))
-        self._open.append(track)
-
     def _close_lost(self, now: int) -> list[Track]:
-        lost = [t for t in self._open if now - t.last_frame > self.settings.max_gap]
-        self._open = [t for t in self._open if now - t.last_frame <= self.settings.max_gap]
-        return lost
+        lost = now - self._motion.frames > self.settings.max_gap
+        return self._end(lost) if lost.any() else []
+
+    def _end(self, which: NDArray[np.bool_]) -> list[Track]:
+        ended = [t for t, ends in zip(self._open, which, strict=True) if ends]
+        self._open = [t for t, ends in zip(self._open, which, strict=True) if not ends]
+        self._motion.keep(~which)
+        for track in ended:
+            track.end()
+        return ended
 
     def _remember_time(self, frame: Frame) -> None:
         self._times_s[frame.index] = frame.time_s
         self._times_s.pop(frame.index - self.settings.max_gap - 2, None)
+
+
+def cheapest(cost: NDArray[np.float64]) -> Pairs:
+    """The pairs whose costs add up to the least; none that costs ``NEVER``."""
+    tracks, columns = linear_sum_assignment(cost)
+    may = cost[tracks, columns] < NEVER / 2
+    return tracks[may], columns[may]
+
+
+def only_pairs(possible: NDArray[np.bool_]) -> Pairs | None:
+    """The possible pairs, if no track and no face is in two of them: they are the cheapest then."""
+    tracks, columns = possible.nonzero()
+    alone = len(set(tracks.tolist())) == len(set(columns.tolist())) == len(tracks)
+    return (tracks, columns) if alone else None
 
 
 def _goes_on(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -151,14 +201,3 @@ def _rivals(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[n
     contested_row = near_row & (near_row.sum(axis=1, keepdims=True) > 1)
     contested_column = near_column & (near_column.sum(axis=0, keepdims=True) > 1)
     return np.asarray(contested_row | contested_column)
-
-
-def _tracked(frame: Frame, faces: Faces, i: int) -> TrackedFace:
-    return TrackedFace(
-        frame.index,
-        frame.time_s,
-        faces.boxes[i],
-        faces.landmarks[i],
-        float(faces.scores[i]),
-        str(faces.sources[i]),
-    )

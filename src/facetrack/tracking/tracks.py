@@ -1,13 +1,13 @@
 """A track: one face followed from frame to frame inside one shot."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Cut, Frame
-from facetrack.recognition.chips import chip_quality, face_chip, face_cut, pose_quality
+from facetrack.media.picture import Frame, Picture
+from facetrack.recognition.chips import chip_quality, face_chip, face_cut
+from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 from facetrack.types import Float32
 
 CHIP_SPACING = 12
@@ -17,119 +17,101 @@ BETTER_POSE = 1.1
 """How much better than a kept chip's pose one must be to take its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackedFace:
-    """One row of ``faces.parquet`` before its person is known."""
-
-    frame: int
-    time_s: float
-    box: Float32
-    """``(4,)`` x1 y1 x2 y2."""
-    landmarks: Float32
-    """``(5, 2)``."""
-    score: float
-    source: str
-    """``detected``, ``refined`` or ``interpolated``."""
-    bridged: bool = False
-    """Put into a gap in which nothing was seen."""
-
-
-@dataclass(frozen=True)
 class Chip:
-    """A face kept for the embedding; made into pixels when it is needed."""
+    """A face kept for the embedding: a place in a picture, then a cut, at last pixels.
 
-    frame: int
-    pose: float
-    """Quality as far as box and landmarks tell."""
-    cut: Cut
+    Each step is made when it is needed, for most chips give way to better ones.
+    """
+
+    def __init__(self, frame: int, pose: float, picture: Picture, box: Float32) -> None:
+        self.frame = frame
+        self.pose = pose
+        """Quality as far as box and landmarks tell."""
+        self._place: tuple[Picture, Float32] | None = (picture, box)
+
+    def let_picture_go(self) -> None:
+        """What is wanted of it is cut out; nothing is done a second time."""
+        if self._place is not None:
+            self._cut = face_cut(*self._place)
+            self._place = None
 
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
         """``(160, 160, 3)`` uint8 RGB."""
-        return face_chip(self.cut)
+        self.let_picture_go()
+        return face_chip(self._cut)
 
     @cached_property
     def quality(self) -> float:
         return chip_quality(self.pose, self.pixels)
 
 
-@dataclass
 class Track:
-    """Holds at most ``max_chips`` cut faces and one small row a frame."""
+    """Holds at most ``max_chips`` faces for the embedding and one small row for every frame from
+    the first to the last."""
 
-    id: int
-    max_chips: int
-    faces: list[TrackedFace] = field(default_factory=list)
-    chips: list[Chip] = field(default_factory=list)
-    velocity: Float32 = field(default_factory=lambda: np.zeros(4, np.float32))
-    """Change of the box a frame, smoothed."""
-    reference: Float32 | None = None
-    """Embedding of the best pose's chip, made only when the association needs it."""
+    def __init__(self, id: int, max_chips: int) -> None:
+        self.id = id
+        self.chips: dict[int, Chip] = {}
+        """By the stretch of frames that they are from."""
+        self.reference: Float32 | None = None
+        """Embedding of the best pose's chip, made only when the association needs it."""
+        self._max_chips = max_chips
+        self._rows = GrowingRows()
+
+    @property
+    def rows(self) -> Rows:
+        return self._rows.view()
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """``(n,)`` which rows the detector gave; the others were put into gaps."""
+        return np.asarray(~self.rows["bridged"])
 
     @property
     def first_frame(self) -> int:
-        return self.faces[0].frame
+        return int(self.rows["frame"][0])
 
     @property
     def last_frame(self) -> int:
-        return self.faces[-1].frame
+        return int(self.rows["frame"][-1])
 
-    @property
-    def seen(self) -> list[TrackedFace]:
-        """The faces that the detector gave, without those that were put into its gaps."""
-        return [f for f in self.faces if not f.bridged]
-
-    def predicted_box(self, frame: int) -> Float32:
-        """``(4,)`` where the face should be at ``frame``, moving on as it did."""
-        ahead = frame - self.last_frame
-        # A face that was lost is not thrown far: its motion is trusted for a few frames only.
-        return self.faces[-1].box + self.velocity * np.float32(min(ahead, 3))
-
-    def add(self, frame: Frame, face: TrackedFace) -> None:
+    def add(self, row: np.void) -> None:
         """Continues the track with a face of the frame after its last one."""
-        if self.faces:
-            step = (face.box - self.faces[-1].box) / np.float32(frame.index - self.last_frame)
-            self.velocity = np.float32(0.5) * (self.velocity + step)
-        self.faces.append(face)
-        self._keep_chip(frame, face)
+        self._rows.append(row)
 
-    def bridge(self, times_s: dict[int, float], until: TrackedFace) -> list[TrackedFace]:
-        """Interpolated rows strictly between the last face and ``until``."""
-        last, rows = self.faces[-1], []
-        for frame in range(last.frame + 1, until.frame):
-            share = np.float32((frame - last.frame) / (until.frame - last.frame))
-            rows.append(
-                TrackedFace(
-                    frame,
-                    times_s[frame],
-                    last.box + share * (until.box - last.box),
-                    last.landmarks + share * (until.landmarks - last.landmarks),
-                    min(last.score, until.score),
-                    "interpolated",
-                    bridged=True,
-                )
-            )
-        return rows
+    def bridge(self, until: np.void, times_s: dict[int, float]) -> None:
+        """Fills the frames between the last face and this one."""
+        for row in rows_between(self.rows[-1], until, times_s):
+            self._rows.append(row)
 
-    def _keep_chip(self, frame: Frame, face: TrackedFace) -> None:
-        """Keeps the best pose of each stretch of frames, and of these the best few."""
-        pose = pose_quality(face.box, face.landmarks, face.score)
+    def end(self) -> None:
+        """Nothing more is added."""
+        self._rows.trim()
+
+    def keep_chip(self, frame: Frame, box: Float32, pose: float) -> bool:
+        """Keeps the best pose of each stretch of frames, and of these the best few.
+
+        Returns whether this one is kept, for now.
+        """
         stretch = frame.index // CHIP_SPACING
-        rival = next((c for c in self.chips if c.frame // CHIP_SPACING == stretch), None)
-        if rival is None and len(self.chips) >= self.max_chips:
-            rival = min(self.chips, key=lambda c: c.pose)
+        rival: int | None = stretch
+        if stretch not in self.chips:
+            full = len(self.chips) >= self._max_chips
+            rival = min(self.chips, key=lambda s: self.chips[s].pose) if full else None
         if rival is not None:
-            if pose <= BETTER_POSE * rival.pose:
-                return
-            self.chips.remove(rival)
-        if pose > max((c.pose for c in self.chips), default=0.0):
+            if pose <= BETTER_POSE * self.chips[rival].pose:
+                return False
+            del self.chips[rival]
+        if pose > max((c.pose for c in self.chips.values()), default=0.0):
             self.reference = None
-        self.chips.append(Chip(frame.index, pose, face_cut(frame.picture, face.box)))
+        self.chips[stretch] = Chip(frame.index, pose, frame.picture, box)
+        return True
 
     @property
     def best_chip(self) -> Chip:
-        return max(self.chips, key=lambda c: c.quality)
+        return max(self.chips.values(), key=lambda c: c.quality)
 
     @property
     def best_pose(self) -> Chip:
-        return max(self.chips, key=lambda c: c.pose)
+        return max(self.chips.values(), key=lambda c: c.pose)

@@ -1,0 +1,84 @@
+"""The tracks that may be somebody: their embeddings in one array, and who was seen beside whom.
+
+A track is compared once, with those whose time overlaps its own, so that a long video costs no
+more a track than a short one, but for one product of all embeddings with its own.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrack.tracking.tracks import Track
+from facetrack.types import Float32
+
+FEW = 64
+"""Tracks for which there is room at first."""
+LENGTH = 512
+
+
+class KnownTracks:
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self._place: dict[int, int] = {}
+        self._vectors: Float32 = np.empty((FEW, LENGTH), np.float32)
+        self._spans: NDArray[np.int64] = np.empty((FEW, 2), np.int64)
+        """First and last frames."""
+        self._beside: list[list[int]] = []
+        """Places of those that were detected in one and the same frame."""
+
+    @property
+    def embeddings(self) -> Float32:
+        """``(n, 512)`` float32 of length one."""
+        return self._vectors[: len(self.tracks)]
+
+    def by_id(self) -> dict[int, Float32]:
+        """``(512,)`` embeddings, in the order of the tracks' ids."""
+        return {t: self._vectors[self._place[t]] for t in sorted(self._place)}
+
+    def put(self, track: Track, embedding: Float32) -> None:
+        """A second time: instead of the embedding before."""
+        if track.id not in self._place:
+            self._add(track)
+        self._vectors[self._place[track.id]] = embedding
+
+    def together(self) -> NDArray[np.bool_]:
+        """``(n, n)``: whether two tracks were detected in one and the same frame."""
+        n = len(self.tracks)
+        together = np.zeros((n, n), dtype=bool)
+        for i, beside in enumerate(self._beside):
+            together[i, beside] = True
+        return together
+
+    def alike(self, track: Track) -> tuple[Float32, NDArray[np.bool_]]:
+        """``(n,)`` cosines with all, and which of them may be of the same person.
+
+        Not by BLAS: its threads would spin on every core.
+        """
+        place = self._place[track.id]
+        alike = np.einsum("ij,j->i", self.embeddings, self._vectors[place])
+        may = np.ones(len(self.tracks), dtype=bool)
+        may[[place, *self._beside[place]]] = False
+        return np.asarray(alike), may
+
+    def _add(self, track: Track) -> None:
+        n = len(self.tracks)
+        if n == len(self._vectors):
+            self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
+            self._spans = np.concatenate([self._spans, np.empty_like(self._spans)])
+        first, last = track.first_frame, track.last_frame
+        spans = self._spans[:n]
+        near = np.flatnonzero((spans[:, 0] <= last) & (spans[:, 1] >= first))
+        beside = [i for i in near.tolist() if seen_together(track, self.tracks[i])]
+        self._beside.append(beside)
+        for i in beside:
+            self._beside[i].append(n)
+        self._spans[n] = first, last
+        self._place[track.id] = n
+        self.tracks.append(track)
+
+
+def seen_together(a: Track, b: Track) -> bool:
+    """Whether the detector gave both in one frame; where a gap was bridged it saw nothing."""
+    first = max(a.first_frame, b.first_frame)
+    end = min(a.last_frame, b.last_frame) + 1
+    one, other = (t.rows["bridged"][first - t.first_frame : end - t.first_frame] for t in (a, b))
+    return not (one | other).all()
