@@ -31,8 +31,8 @@ FIRST_CHIPS = 3
 """Crops of a track that are embedded in any case."""
 UNSURE = 0.12
 """Cosine within which of the threshold a track's closest other one calls for more crops."""
-COUNTED_LATER = 1 / 16
-"""Share of the known tracks that must come before people are counted again, for progress."""
+PAIRS_A_TRACK = 5000
+"""Pairs of tracks that are looked at to count people for progress, for each new track."""
 
 Stretch = tuple[int, int]
 """First frame and the one after the last."""
@@ -71,11 +71,11 @@ class IdTimelineGenerator:
 
     @property
     def people_so_far(self) -> int:
-        """Counted anew whenever a few more tracks are known, not for every one: the costs of a
-        count grow with the square of the tracks, and so all counts cost no more than a few do."""
-        before, _ = self._counted
-        if len(self._known.tracks) >= before + max(1, before * COUNTED_LATER):
-            self._counted = (len(self._known.tracks), len(self._groups()))
+        """As of the last count, which may be some tracks ago in a long video: a count looks at all
+        pairs of tracks, and one a track would make the whole grow with the cube of its length."""
+        tracks, (counted, _) = len(self._known.tracks), self._counted
+        if tracks > counted and (tracks - counted) * PAIRS_A_TRACK >= counted**2:
+            self._counted = (tracks, len(self._groups()))
         return self._counted[1]
 
     def add(self, tracks: Sequence[Track]) -> None:
