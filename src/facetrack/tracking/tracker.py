@@ -132,10 +132,12 @@ class Tracker:
         """
         elsewhere = (away > 0) & (cost > 1 - SAME_PLACE)
         unclear = possible & (_rivals(cost, possible) | elsewhere | (away > SHORTLY))
-        unclear &= ~_goes_on(cost[away[:, 0] == 0], possible[away[:, 0] == 0])
         if not unclear.any():
             return
+        unclear &= ~_goes_on(cost[away[:, 0] == 0], possible[away[:, 0] == 0])
         tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
+        if not len(tracks):
+            return
         stale = [self._open[t] for t in tracks if self._open[t].reference is None]
         pixels = [t.best_pose.pixels for t in stale]
         pixels += [face_chip(face_cut(frame.picture, faces.boxes[c])) for c in columns]
