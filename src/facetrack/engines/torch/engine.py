@@ -13,6 +13,7 @@ from facetrack.detection.mtcnn import EXACT
 from facetrack.engines.torch.batches import Arrays, CardBatches, HostBatches, Running
 from facetrack.engines.torch.embedder import Embedder
 from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
+from facetrack.engines.torch.pixels import Pixels
 from facetrack.errors import FacetrackError, UsageError
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
@@ -78,6 +79,11 @@ class TorchEngine:
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
         embeddings: Float32 = self._embedder.embed(chips)
         return embeddings
+
+    @torch.inference_mode()
+    def parts(self, pictures: Part) -> tuple[TorchMtcnn, Pixels, Room]:
+        """The networks, and what they are given for these pictures: for measuring them alone."""
+        return self._mtcnn, self._batches.pixels(pictures), self._room
 
     def _found(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> Iterator[Faces]:
         while running:

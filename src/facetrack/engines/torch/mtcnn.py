@@ -117,9 +117,9 @@ class TorchMtcnn:
         self._nms = candidature.nms
 
     def detect(self, pixels: Pixels, room: Room) -> Found:
-        squares, wanted = self._propose(pixels, room)
-        squares, wanted_rnet, wanted_kept = self._refine(pixels, squares, room)
-        found, wanted_onet, wanted_faces = self._decide(pixels, squares, room)
+        squares, wanted = self.propose(pixels, room)
+        squares, wanted_rnet, wanted_kept = self.refine(pixels, squares, room)
+        found, wanted_onet, wanted_faces = self.decide(pixels, squares, room)
         return found._replace(
             wanted=torch.stack([*wanted, wanted_rnet, wanted_kept, wanted_onet, wanted_faces])
         )
@@ -137,7 +137,7 @@ class TorchMtcnn:
         landmarks = torch.where(inside[:, None, None], landmarks_of(anchors, points), 0.0)
         return boxes, torch.where(sees, scores, 0.0), landmarks
 
-    def _propose(self, pixels: Pixels, room: Room) -> tuple[Slots, list[Tensor]]:
+    def propose(self, pixels: Pixels, room: Room) -> tuple[Slots, list[Tensor]]:
         """The squares that P-Net proposes in each picture."""
         height, width = pixels.height, pixels.width
         scales = pyramid_scales(height, width, self._settings)
@@ -175,14 +175,16 @@ class TorchMtcnn:
         scores, order = flat.gather(1, at).sort(descending=True, stable=True)
         at = at.gather(1, order)
         cell = torch.stack([at % columns, at // columns], -1).float()
-        low = torch.floor((PNET_STRIDE * cell + 1) / scale)
-        high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / scale)
+        # By a tensor: a card multiplies by the inverse of a number, and 15 / 0.6 is not 25 then.
+        divisor = torch.full_like(scores[:1, :1, None], scale)
+        low = torch.floor((PNET_STRIDE * cell + 1) / divisor)
+        high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / divisor)
         windows = torch.cat([low, high], -1)
         stays = suppressed(windows, scores >= self._threshold, SCALE_NMS)
         most = (flat >= self._threshold).sum(1).amax()
         return windows, scores, stays, at + cells, most
 
-    def _refine(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
+    def refine(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
         """What R-Net leaves of the squares, moved and squared again."""
         corners, inside = corners_inside(slots.boxes, pixels.height, pixels.width)
         crew = _Crew(slots.valid & inside, room.rnet)
@@ -195,7 +197,7 @@ class TorchMtcnn:
         squares = squared(regressed(best.boxes, moves, 1.0))
         return Slots(squares, best.scores, kept), crew.wanted, passed.sum(1).amax()
 
-    def _decide(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Found, Tensor, Tensor]:
+    def decide(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Found, Tensor, Tensor]:
         """O-Net's faces."""
         corners, inside = corners_inside(slots.boxes, pixels.height, pixels.width)
         crew = _Crew(slots.valid & inside, room.onet)
