@@ -63,7 +63,8 @@ def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
 
 def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, pictures):
     engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
-    engine._room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
+    engine._batches = HostBatches(engine._mtcnn)
+    engine._batches.room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
     expected = list(openvino_engine.detect(pictures[2]))
     for a, b in zip(engine.detect(pictures[2]), expected, strict=True):
         assert_same(a, b)

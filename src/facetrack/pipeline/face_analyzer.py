@@ -75,6 +75,7 @@ class FaceAnalyzer:
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
         self._decode = settings.decode
+        self._smallest_batch = engine.smallest_batch
         self._gauges = gauges
         self._on_tracks = on_tracks
         self._on_progress = on_progress
@@ -114,7 +115,9 @@ class FaceAnalyzer:
         return self._seen
 
     def _take(self, queue: FrameQueue) -> list[Frame]:
-        size = calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
+        size = calculate_optimal_batch_size(
+            len(queue), queue.frame_bytes, queue.max_bytes, self._smallest_batch
+        )
         with self._gauges.stages.wait_for_frames:
             batch = queue.take(size)
         if batch:

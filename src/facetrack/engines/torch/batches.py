@@ -51,6 +51,7 @@ class HostBatches:
 
     def __init__(self, mtcnn: TorchMtcnn) -> None:
         self._mtcnn = mtcnn
+        self.room = Room.to_begin()
 
     def size(self, pictures: Sequence[Picture]) -> int:
         return self.limit
@@ -76,6 +77,8 @@ class CardBatches:
 
     def __init__(self, mtcnn: TorchMtcnn, device: torch.device) -> None:
         self._mtcnn = mtcnn
+        self.room = Room.to_begin()
+        """For the next batch: as much as any batch so far has needed."""
         self._device = device
         self._stream = stream("detector", device)
         self._graphs: dict[tuple[_Kind, int], _Graph] = {}

@@ -18,11 +18,13 @@ from facetrack.errors import FacetrackError, UsageError
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
 from facetrack.models.weights import recognizer_tensors
+from facetrack.pipeline.batching import SMALLEST
 from facetrack.settings import DetectionSettings, IdentitySettings
 from facetrack.types import Faces, Float32
 
 log = logging.getLogger(__name__)
 
+SMALLEST_ON_CARD = 128
 IN_FLIGHT = 2
 """Batches of one call at a time: while one runs, the one before is copied back and looked at."""
 
@@ -44,6 +46,7 @@ class TorchEngine:
         where = torch.cuda.get_device_name(self._device) if cuda else "cpu"
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
         self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
+        self.smallest_batch = SMALLEST_ON_CARD if cuda else SMALLEST
         self._mtcnn = shared(
             ("torch detector", self._device, detection),
             lambda: TorchMtcnn(self._device, dtype, detection, EXACT),
@@ -56,7 +59,6 @@ class TorchEngine:
             ("torch", self._device, identity.recognizer, identity.weights),
             lambda: Embedder(recognizer_tensors(identity), self._device, dtype),
         )
-        self._room = Room.to_begin()
         self.batch_sizes: list[int] = []
         """Of every batch so far, in order."""
 
@@ -83,7 +85,7 @@ class TorchEngine:
     @torch.inference_mode()
     def parts(self, pictures: Part) -> tuple[TorchMtcnn, Pixels, Room]:
         """The networks, and what they are given for these pictures: for measuring them alone."""
-        return self._mtcnn, self._batches.pixels(pictures), self._room
+        return self._mtcnn, self._batches.pixels(pictures), self._batches.room
 
     def _found(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> Iterator[Faces]:
         while running:
@@ -94,7 +96,7 @@ class TorchEngine:
             if batch.room.with_room_for(wanted) == batch.room:
                 yield from _faces(arrays, len(part))
             else:  # done again with more room, so nothing is lost
-                self._room = self._room.with_room_for(wanted)
+                self._batches.room = self._batches.room.with_room_for(wanted)
                 yield from self.detect(part)
 
     def _start_some(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> None:
@@ -106,7 +108,7 @@ class TorchEngine:
                 waiting.appendleft(part[size:])
                 part = part[:size]
             try:
-                running.append((part, self._batches.start(part, size, self._room)))
+                running.append((part, self._batches.start(part, size, self._batches.room)))
                 self.batch_sizes.append(len(part))
             except torch.OutOfMemoryError as error:
                 if size == 1:
