@@ -4,6 +4,7 @@ All of it is skipped, with the reason, where there is no card.
 """
 
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -61,10 +62,10 @@ def film(pyfeat_data, tmp_path_factory):
         options = {"crf": "18", "g": "50", "sc_threshold": "0", "bf": "2"}
         video = made.add_stream("libx264", rate=25, options=options)
         video.width, video.height, video.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
-        video.time_base = video.codec_context.time_base = 1 / video.rate
+        video.time_base = video.codec_context.time_base = Fraction(1, 25)
         for i in range(200):
             frame = frames[i % len(frames)]
-            frame.pts, frame.time_base, frame.pict_type = i, 1 / video.rate, 0
+            frame.pts, frame.time_base, frame.pict_type = i, Fraction(1, 25), 0
             made.mux(video.encode(frame))
         made.mux(video.encode(None))
     return out
@@ -163,6 +164,24 @@ def test_a_damaged_stretch_costs_its_own_frames_alone(film, tmp_path):
     assert times == sorted(set(times))
     assert 200 - 50 <= len(times) <= 200
     assert {round(t * 25) for t in times} >= {*range(50), *range(100, 200)}
+
+
+def test_cuts_are_taken_off_the_card_only_when_wanted(film):
+    """All that wait at once, from where they were, odd corners too."""
+    source, _ = open_source(film, "cuda")
+    with source:
+        pictures = [frame.picture for frame in source.frames()][:120]
+    corners = [
+        (3 * i % 200, 2 * i % 100, 3 * i % 200 + 41 + i % 3, 2 * i % 100 + 60) for i in range(120)
+    ]
+    cuts = [picture.cut(*at) for picture, at in zip(pictures, corners, strict=True)]
+    del cuts[::3]
+    cuts[5].rgb()
+    assert all(cut.picture is None for cut in cuts)
+    kept = [i for i in range(120) if i % 3]
+    for i, cut in zip(kept, cuts, strict=True):
+        x1, y1, x2, y2 = corners[i]
+        np.testing.assert_array_equal(cut.rgb(), pictures[i].rgb()[y1:y2, x1:x2])
 
 
 def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facetrack import api
 from facetrack.bench.stages import settings_for
 from facetrack.engines.opening import open_engine
-from facetrack.pipeline.face_analyzer import Progress
+from facetrack.metrics import Sample
 from facetrack.whole_file import whole_file
 
 AFTER_FRAMES, FOR_FRAMES = 2048, 1536
@@ -52,16 +52,16 @@ def record_overlap(video: Path, picture: str) -> dict[str, Any]:
     trace = profile(activities=[ProfilerActivity.CUDA])
     running = over = False
 
-    def watch(progress: Progress) -> None:
+    def watch(sample: Sample) -> None:
         nonlocal running, over
-        if not running and not over and progress.frames >= AFTER_FRAMES:
+        if not running and not over and sample["frames"] >= AFTER_FRAMES:
             trace.start()
             running = True
-        if running and progress.frames >= AFTER_FRAMES + FOR_FRAMES:
+        elif running and sample["frames"] >= AFTER_FRAMES + FOR_FRAMES:
             trace.stop()
             running, over = False, True
 
-    api.analyze(video, settings, engine=engine, on_progress=watch)
+    api.analyze(video, settings, engine=engine, on_sample=watch)
     if running:
         trace.stop()
     elif not over:
