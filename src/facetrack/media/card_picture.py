@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.media.card_gather import gathered_rectangles
+from facetrack.media.card_chips import Place, chips_of
 from facetrack.media.card_streams import stream
 from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut, coarse_grid
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
@@ -44,7 +44,14 @@ class CardPicture:
         return self.part(0, 0, width, height)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        return self.cut(x1, y1, x2, y2).rgb()
+        height, _ = self.shape
+        top, bottom = height + y1 // 2, height + (y2 + 1) // 2
+        left, right = x1 // 2 * 2, (x2 + 1) // 2 * 2
+        with torch.cuda.stream(stream("copies", self.nv12.device, -1)):
+            luma = self.nv12[y1:y2, x1:x2].cpu().numpy()
+            pairs = self.nv12[top:bottom, left:right].cpu().numpy()
+        planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
+        return YuvCut(planes, (y1 % 2, x1 % 2), to_rgb_matrix(*self.colour)).rgb()
 
     def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
         return CardCut(self, (x1, y1, x2, y2))
@@ -64,40 +71,32 @@ class CardPicture:
 
 
 class CardCut:
-    """A part of a picture. It is taken off the card when it is looked at; until then it costs
-    nothing, for most cuts are let go before."""
+    """A part of a picture for the recogniser. It is taken off the card when it is looked at; until
+    then it costs nothing, for most cuts are let go before."""
 
     def __init__(self, picture: CardPicture, corners: tuple[int, int, int, int]) -> None:
         self.picture: CardPicture | None = picture
         self.corners = corners
-        self.colour = picture.colour
-        self._pixels: list[NDArray[np.uint8]] = []
+        self._chip: Image | None = None
         _waiting(picture.nv12.device).add(self)
 
     def rgb(self) -> Image:
+        """At the size of a face chip, whatever the size of the part."""
         if self.picture is not None:
             _waiting(self.picture.nv12.device).take_off(self)
-        x1, y1, *_ = self.corners
-        luma, pairs = self._pixels
-        planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
-        return YuvCut(planes, (y1 % 2, x1 % 2), to_rgb_matrix(*self.colour)).rgb()
+        assert self._chip is not None
+        return self._chip
 
-    def rectangles(self) -> list[tuple[int, int, int, int]]:
-        """Of luma, and of U and V side by side: address, bytes a row, columns, rows."""
+    def place(self) -> tuple[Place, tuple[float, ...]]:
+        """Where it is, and the colours of its picture."""
         assert self.picture is not None
         height, width = self.picture.shape
-        x1, y1, x2, y2 = self.corners
-        left, right = x1 // 2 * 2, (x2 + 1) // 2 * 2
-        top, bottom = height + y1 // 2, height + (y2 + 1) // 2
         start = self.picture.nv12.data_ptr()
-        return [
-            (start + y1 * width + x1, width, x2 - x1, y2 - y1),
-            (start + top * width + left, width, right - left, bottom - top),
-        ]
+        return Place(start, width, height, *self.corners), colour_arguments(*self.picture.colour)
 
-    def arrived(self, pixels: list[NDArray[np.uint8]]) -> None:
-        """Luma, and U and V side by side; the picture is let go."""
-        self._pixels = pixels
+    def arrived(self, chip: Image) -> None:
+        """The picture is let go."""
+        self._chip = chip
         self.picture = None
 
 
@@ -132,18 +131,11 @@ class _Waiting:
         cuts = self._wanted()
         self._cuts.clear()
         self._parts.clear()
-        rectangles = [rectangle for cut in cuts for rectangle in cut.rectangles()]
+        places, colours = zip(*(cut.place() for cut in cuts), strict=True)
         with torch.inference_mode(), torch.cuda.stream(stream("copies", self._device, -1)):
-            pixels = gathered_rectangles(rectangles, self._device).cpu().numpy()
-        ends = np.cumsum([columns * rows for _, _, columns, rows in rectangles])
-        parts = [
-            part.reshape(rows, columns)
-            for part, (*_, columns, rows) in zip(
-                np.split(pixels, ends[:-1]), rectangles, strict=True
-            )
-        ]
-        for i, cut in enumerate(cuts):
-            cut.arrived([part.copy() for part in parts[2 * i : 2 * i + 2]])
+            chips = chips_of(places, colours, self._device).cpu().numpy()
+        for cut, chip in zip(cuts, chips, strict=True):
+            cut.arrived(chip.copy())
 
     def _wanted(self) -> list[CardCut]:
         return [cut for cut in (reference() for reference in self._cuts) if cut is not None]
