@@ -57,6 +57,7 @@ class IdTimelineGenerator:
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
         self._embeddings: dict[int, Float32] = {}
+        self._known = _Known()
         self._best: dict[int, Chip] = {}
         self.embedded_faces = 0
 
@@ -103,13 +104,17 @@ class IdTimelineGenerator:
             track.chips.sort(key=lambda c: (-c.quality, c.frame))
         first = self._vectors([t.chips[:FIRST_CHIPS] for t in tracks])
         for track, vectors in zip(tracks, first, strict=True):
-            self._embeddings[track.id] = _mean(track.chips[:FIRST_CHIPS], vectors)
+            self._know(track, _mean(track.chips[:FIRST_CHIPS], vectors))
         unsure = [t for t in tracks if len(t.chips) > FIRST_CHIPS and self._is_unsure(t)]
         rest = self._vectors([t.chips[FIRST_CHIPS:] for t in unsure])
         before = {t.id: vectors for t, vectors in zip(tracks, first, strict=True)}
         for track, vectors in zip(unsure, rest, strict=True):
             all_vectors = np.concatenate([before[track.id], vectors])
-            self._embeddings[track.id] = _mean(track.chips, all_vectors)
+            self._know(track, _mean(track.chips, all_vectors))
+
+    def _know(self, track: Track, embedding: Float32) -> None:
+        self._embeddings[track.id] = embedding
+        self._known.put(track, embedding)
 
     def _vectors(self, chips: list[list[Chip]]) -> list[Float32]:
         """``(n, 512)`` for the crops of each track, all embedded together."""
@@ -122,18 +127,13 @@ class IdTimelineGenerator:
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is near the threshold."""
+        alike = self._known.alike(self._embeddings[track.id])
         frames = {f.frame for f in track.seen}
-        others = [
-            self._embeddings[t.id]
-            for t in self._tracks
-            if t is not track
-            and t.id in self._embeddings
-            and frames.isdisjoint(f.frame for f in t.seen)
-        ]
-        if not others:
-            return False
-        closest = float((np.stack(others) @ self._embeddings[track.id]).max())
-        return abs(closest - self._identity.threshold) < UNSURE
+        for i in np.argsort(-alike, kind="stable"):
+            # The best few are looked at: to compare the frames of all costs more than all else.
+            if frames.isdisjoint(f.frame for f in self._known.tracks[i].seen):
+                return abs(float(alike[i]) - self._identity.threshold) < UNSURE
+        return False
 
     def _groups(self) -> list[list[Track]]:
         kept = [t for t in self._tracks if t.id in self._embeddings]
@@ -179,6 +179,28 @@ class IdTimelineGenerator:
         stream = io.BytesIO()
         Pillow.fromarray(best.pixels).save(stream, "JPEG", quality=92)
         return stream.getvalue()
+
+
+class _Known:
+    """Tracks so far and their embeddings, in one array that grows."""
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self._row: dict[int, int] = {}
+        self._vectors = np.empty((64, 512), np.float32)
+
+    def put(self, track: Track, embedding: Float32) -> None:
+        """A second time: instead of the one before."""
+        row = self._row.setdefault(track.id, len(self.tracks))
+        if row == len(self.tracks):
+            self.tracks.append(track)
+        if row == len(self._vectors):
+            self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
+        self._vectors[row] = embedding
+
+    def alike(self, embedding: Float32) -> Float32:
+        """``(n,)`` cosines with all."""
+        return np.asarray(self._vectors[: len(self.tracks)] @ embedding)
 
 
 def _mean(chips: list[Chip], vectors: Float32) -> Float32:

@@ -4,6 +4,7 @@ The similarity of two groups is the mean cosine over all pairs of their tracks' 
 most similar pair of groups is joined until none reaches the threshold.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,23 +27,29 @@ def group_tracks(
     members = [[i] for i in range(n)]
     sums = embeddings.astype(np.float64) @ embeddings.T.astype(np.float64)
     sizes = np.ones(n)
-    allowed = ~together.copy()
-    np.fill_diagonal(allowed, False)
+    mean = np.where(together, -np.inf, sums)
+    np.fill_diagonal(mean, -np.inf)
+    # Of each group the most similar other one is kept: to look for it in all pairs each time
+    # would take minutes with the thousands of tracks of a long video.
+    nearest = mean.argmax(axis=1) if n else np.empty(0, np.intp)
+    best = mean[np.arange(n), nearest]
     alive = np.ones(n, dtype=bool)
-    while alive.sum() > 1:
-        mean = np.where(allowed, sums / np.outer(sizes, sizes), -np.inf)
-        a, b = divmod(int(mean.argmax()), n)
-        if mean[a, b] < threshold:
-            break
+    while n and best[a := int(best.argmax())] >= threshold:
+        b = int(nearest[a])
         members[a] += members[b]
         sums[a] += sums[b]
         sums[:, a] += sums[:, b]
         sizes[a] += sizes[b]
-        allowed[a] &= allowed[b]
-        allowed[:, a] &= allowed[:, b]
-        allowed[b] = False
-        allowed[:, b] = False
+        apart = np.isneginf(mean[a]) | np.isneginf(mean[b])
         alive[b] = False
+        mean[b] = mean[:, b] = -np.inf
+        mean[a] = mean[:, a] = np.where(apart, -np.inf, sums[a] / (sizes * sizes[a]))
+        for i in np.flatnonzero(alive & ((nearest == a) | (nearest == b))).tolist():
+            nearest[i] = mean[i].argmax()
+        nearest[a] = mean[a].argmax()
+        closer = mean[a] > mean[np.arange(n), nearest]
+        nearest[closer] = a
+        best = np.where(alive, mean[np.arange(n), nearest], -np.inf)
     return [sorted(members[i]) for i in np.flatnonzero(alive)]
 
 
@@ -50,7 +57,10 @@ def seen_together(frames: Sequence[set[int]]) -> NDArray[np.bool_]:
     """``(n, n)``: whether two tracks were detected in one and the same frame."""
     n = len(frames)
     together = np.zeros((n, n), dtype=bool)
-    for i in range(n):
-        for j in range(i):
-            together[i, j] = together[j, i] = not frames[i].isdisjoint(frames[j])
+    in_frame: dict[int, list[int]] = defaultdict(list)
+    for track, of_track in enumerate(frames):
+        for frame in of_track:
+            in_frame[frame].append(track)
+    for pair in {(i, j) for tracks in in_frame.values() for i in tracks for j in tracks if i != j}:
+        together[pair] = True
     return together
