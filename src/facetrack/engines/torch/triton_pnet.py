@@ -2,10 +2,9 @@
 rounding.
 
 Many windows of one face have scores within 1e-5 of each other, and which of them comes first
-decides where the face's box ends up. In float16, or with TF32 alone, one box in forty is another
-one than facenet-pytorch's. Here products are summed by the tensor cores in three TF32 parts each,
-which is as exact as float32; the whole is faster than cuDNN's float16 convolutions, which have no
-good kernel for so few channels.
+decides where the face's box ends up. So products are summed by the tensor cores in three TF32
+parts each, which is as exact as float32, and as fast here as cuDNN's float16 convolutions, which
+have no good kernel for so few channels.
 """
 
 from typing import NamedTuple
