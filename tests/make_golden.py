@@ -18,7 +18,7 @@ EVERY = 4
 
 
 def main() -> None:
-    mtcnn = plain_mtcnn()
+    mtcnn = plain_mtcnn("cpu")
     arrays = {}
     for folder in map(Path, sys.argv[1:]):
         for clip in sorted([*folder.glob("*.mp4"), *folder.glob("*.mov")]):

@@ -61,13 +61,25 @@ def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
     assert video["disturbed"] in (True, False)
     if video["reference"] is None:
         assert video["reference_note"]
-        assert video["ratios"] == {"cold": None, "warm": None}
+        assert video["ratios"]["cold"] is video["ratios"]["warm"] is None
     else:
         assert video["reference"]["frames_per_second"] > 0
         assert min(video["ratios"].values()) > 0
+    assert video["ratios"]["of_decoding"] > 0
     with Image.open(tmp_path / "bench.png") as picture:
         picture.load()
         assert picture.format == "PNG"
+
+
+def test_the_torch_engine_is_measured_like_the_other(clip, tmp_path):
+    done = bench(clip, "-o", tmp_path, "--device", "torch-cpu", "--repeat", 1)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert report["growth"] is None
+    (video,) = report["videos"]
+    assert video["analysis"]["engine"] == "torch cpu f32"
+    assert set(video["stages"]) == set(STAGES)
+    assert all(stage["count"] > 0 for stage in video["stages"].values())
 
 
 def test_growth_on_a_very_short_clip(clip, tmp_path):

@@ -6,11 +6,14 @@ import sys
 import av
 import numpy as np
 import pytest
+import torch
 
 import facetrack
 from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.torch.batches import HostBatches
 from facetrack.engines.torch.engine import TorchEngine
 from facetrack.engines.torch.mtcnn import Room
+from facetrack.errors import FacetrackError
 from facetrack.media.picture import RgbPicture
 from facetrack.settings import DetectionSettings, IdentitySettings, Settings
 
@@ -60,10 +63,40 @@ def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
 
 def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, pictures):
     engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
-    engine._room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
+    engine._batches = HostBatches(engine._mtcnn)
+    engine._batches.room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
     expected = list(openvino_engine.detect(pictures[2]))
     for a, b in zip(engine.detect(pictures[2]), expected, strict=True):
         assert_same(a, b)
+
+
+class Scarce(HostBatches):
+    """Runs out of memory with more than so many pictures."""
+
+    def __init__(self, mtcnn, most):
+        super().__init__(mtcnn)
+        self.most = most
+
+    def start(self, pictures, size, room):
+        if size > self.most:
+            raise torch.OutOfMemoryError("tried to allocate")
+        return super().start(pictures, size, room)
+
+
+def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, pictures):
+    engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    engine._batches = Scarce(engine._mtcnn, most=2)
+    expected = list(torch_engine.detect(pictures[0]))
+    for a, b in zip(engine.detect(pictures[0]), expected, strict=True):
+        assert_same(a, b)
+    assert engine.batch_sizes == [2, 2, 1]
+
+
+def test_no_memory_for_one_picture_is_an_error(pictures):
+    engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    engine._batches = Scarce(engine._mtcnn, most=0)
+    with pytest.raises(FacetrackError, match="no memory for even one picture"):
+        list(engine.detect(pictures[0]))
 
 
 def test_the_same_looks_as_openvino(torch_engine, openvino_engine, pictures):
@@ -112,8 +145,6 @@ def test_openvino_is_not_needed(pyfeat_data):
 
 
 def test_no_card_is_said_in_one_line(pyfeat_data, tmp_path):
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA card")
     video = pyfeat_data / "single_face.mp4"

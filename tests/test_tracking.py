@@ -283,6 +283,18 @@ def test_the_queue_is_bounded_by_frames_and_by_bytes():
         thread.join()
 
 
+def test_a_queue_full_of_bytes_gives_what_it_has():
+    """The consumer asks for more frames than bytes allow; neither waits for the other for ever."""
+    queue = FrameQueue(100, int(2.5 * picture(0).nbytes))
+    producer = threading.Thread(
+        target=lambda: ([queue.put(Frame(i, 0.0, picture(i))) for i in range(5)], queue.finish())
+    )
+    producer.start()
+    taken = [frame.index for _ in range(4) for frame in queue.take(16)]
+    producer.join(5)
+    assert taken == [0, 1, 2, 3, 4] and not producer.is_alive()
+
+
 def test_the_producers_error_comes_after_its_frames():
     queue = FrameQueue(8, 10**9)
     queue.put(Frame(0, 0.0, picture(0)))

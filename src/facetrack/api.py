@@ -1,10 +1,12 @@
 """The library's face: one call analyses a video, one renders clips of its people."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
 from facetrack.clips.render import ClipResult, render_clips
@@ -17,7 +19,9 @@ from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.pipeline.monitor import Monitor
 from facetrack.settings import ClipSettings, Settings
+from facetrack.tracking.tracker import Embed
 from facetrack.tracking.tracks import Track
+from facetrack.types import Float32
 
 OnProgress = Callable[[Progress], None]
 OnSample = Callable[[Sample], None]
@@ -53,7 +57,7 @@ def analyze(
     with opened as source:
         with stages.open:
             engine = engine or open_engine(settings.detection, settings.identity)
-        embed = stages.embed.timed(engine.embed)
+        embed = _one_at_a_time(stages.embed.timed(engine.embed))
         generator = IdTimelineGenerator(embed, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
         people = 0
@@ -70,7 +74,7 @@ def analyze(
             people = generator.people_so_far if on_progress is not None else 0
 
         with Monitor(gauges, engine.card, on_sample) as monitor:
-            seen = FaceAnalyzer(engine, settings, gauges, end_tracks, report).run(source)
+            seen = FaceAnalyzer(engine, settings, gauges, embed, end_tracks, report).run(source)
             source.require_frames()
             info = source.info()
             with stages.people:
@@ -132,6 +136,17 @@ def render(
         TargetError: when the target names nobody of this video.
     """
     return render_clips(analysis, Path(out), settings or ClipSettings(), on_clip)
+
+
+def _one_at_a_time(embed: Embed) -> Embed:
+    """Tracks in work and tracks that ended are looked at in threads of their own."""
+    lock = threading.Lock()
+
+    def embed_alone(chips: NDArray[np.uint8]) -> Float32:
+        with lock:
+            return embed(chips)
+
+    return embed_alone
 
 
 def _why_nobody(seen: AnalyzedFrames, dropped: int) -> str:

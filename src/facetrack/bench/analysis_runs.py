@@ -15,27 +15,27 @@ from facetrack import api
 from facetrack.analysis import Analysis
 from facetrack.bench.memory import peak_mib
 from facetrack.bench.process import in_own_process
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.bench.stages import settings_for
+from facetrack.engines.opening import open_engine
 from facetrack.errors import FacetrackError
-from facetrack.settings import Settings
 
 FEW_FRAMES = 5
 """Of the queue in the run that is to show that thread timing changes nothing."""
 
 
 def analysed(
-    video: Path, started: float, *, repeat: int, queue_frames: int | None = None
+    video: Path, started: float, *, repeat: int, device: str, queue_frames: int | None = None
 ) -> dict[str, Any]:
     """In a fresh process: one cold analysis, then ``repeat`` warm ones with the same engine.
 
     ``cold_s`` has the making of the engine and its graphs in it, ``process_s`` the start of the
     process and the imports too; ``cold_peak_mib`` is the memory of one analysis alone.
     """
-    settings = Settings()
+    settings = settings_for(device)
     if queue_frames is not None:
         settings = replace(settings, decode=replace(settings.decode, queue_frames=queue_frames))
     begun = time.perf_counter()
-    engine = OpenVinoEngine(settings.detection, settings.identity)
+    engine = open_engine(settings.detection, settings.identity)
     analysis = api.analyze(video, settings, engine=engine)
     cold_s = time.perf_counter() - begun
     process_s = time.time() - started
@@ -87,9 +87,9 @@ def warm_shares(repeat: int) -> list[int]:
     return [n for n in (repeat - repeat // 2, repeat // 2) if n]
 
 
-def few_frames_run(video: Path) -> dict[str, Any]:
+def few_frames_run(video: Path, device: str) -> dict[str, Any]:
     """One analysis in which decoder and networks wait for each other all the time."""
-    return in_own_process("analysis", video, repeat=0, queue_frames=FEW_FRAMES)
+    return in_own_process("analysis", video, repeat=0, device=device, queue_frames=FEW_FRAMES)
 
 
 def summary(video: Path, runs: Sequence[dict[str, Any]], few: dict[str, Any]) -> dict[str, Any]:

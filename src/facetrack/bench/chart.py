@@ -58,9 +58,11 @@ def _bars(video: dict[str, Any]) -> list[Bar]:
 def _heading(draw: ImageDraw.ImageDraw, report: dict[str, Any]) -> int:
     machine, versions = report["machine"], report["versions"]
     engine = report["videos"][0]["analysis"]["engine"]
+    library = "torch" if engine.startswith("torch") else "openvino"
     facts = (
-        f"{machine['cpu']}, {machine['cores']} cores   facetrack {versions['facetrack']}, "
-        f"{engine}, OpenVINO {versions['openvino']}   {report['date'][:10]}"
+        f"{machine['card'] or machine['cpu']}, {machine['cores']} cores   "
+        f"facetrack {versions['facetrack']}, {engine}, {library} {versions[library]}   "
+        f"{report['date'][:10]}"
     )
     draw.text((MARGIN, MARGIN - 10), "facetrack bench", INK, font=_font(26))
     draw.text((MARGIN, MARGIN + 26), facts, FAINT, font=_font(15))

@@ -56,7 +56,7 @@ class _Measure:
     ) -> dict[str, Any]:
         self._say(f"growth: {label}")
         films.write_film(self._film, images, self._fps, size)
-        run = in_own_process("analysis", self._film, repeat=1)
+        run = in_own_process("analysis", self._film, repeat=1, device="cpu")
         require_same(self._film, [run])
         return {
             "label": label,

@@ -27,9 +27,17 @@ Say = Callable[[str], None]
 
 
 def run_bench(
-    videos: Sequence[Path], out: Path, *, growing: bool, repeat: int, json: bool, quiet: bool
+    videos: Sequence[Path],
+    out: Path,
+    *,
+    device: str,
+    growing: bool,
+    repeat: int,
+    json: bool,
+    quiet: bool,
 ) -> int:
-    """Writes ``bench.json`` and ``bench.png`` into ``out``; returns the exit code.
+    """Writes ``bench.json`` and ``bench.png`` into ``out``, on a card ``overlap.png`` too; returns
+    the exit code.
 
     Raises:
         InputError: when a video cannot be read; before anything is measured.
@@ -45,11 +53,14 @@ def run_bench(
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": ["facetrack", *sys.argv[1:]],
             "repeat": repeat,
-            "machine": machine(),
+            "machine": machine(device),
             "versions": versions(),
-            "videos": [_measured(video, repeat, say) for video in videos],
-            "growth": growth(videos[0], say) if growing else None,
+            "videos": [_measured(video, device, repeat, say) for video in videos],
+            "growth": growth(videos[0], say) if growing and device == "cpu" else None,
         }
+        if device == "cuda":
+            say("what runs beside what")
+            in_own_process("overlap", videos[0], picture=str(out / "overlap.png"))
     with whole_file(out / "bench.png") as path:
         draw_chart(report).save(path, format="PNG")
     with whole_file(out / "bench.json") as path:
@@ -62,9 +73,9 @@ def run_bench(
     return 0
 
 
-def _measured(video: Path, repeat: int, say: Say) -> dict[str, Any]:
+def _measured(video: Path, device: str, repeat: int, say: Say) -> dict[str, Any]:
     say(f"{video.name}: each stage alone")
-    alone = in_own_process("stages", video, repeat=repeat)
+    alone = in_own_process("stages", video, repeat=repeat, device=device)
     runs, loops, note = [], [], None
     if not reference.installed():
         note = "facenet-pytorch is not installed"
@@ -72,13 +83,14 @@ def _measured(video: Path, repeat: int, say: Say) -> dict[str, Any]:
         if note is None:
             say(f"{video.name}: the plain facenet-pytorch loop")
             try:
-                loops.append(in_own_process("reference", video, frames=alone["frames"]))
+                plain_frames = alone["frames"]
+                loops.append(in_own_process("reference", video, frames=plain_frames, device=device))
             except FacetrackError as error:
                 note = f"facenet-pytorch failed: {error}"
         say(f"{video.name}: the whole analysis")
-        runs.append(in_own_process("analysis", video, repeat=share))
+        runs.append(in_own_process("analysis", video, repeat=share, device=device))
     say(f"{video.name}: the whole analysis with a short queue")
-    analysis = summary(video, runs, few_frames_run(video))
+    analysis = summary(video, runs, few_frames_run(video, device))
     plain = max(loops, key=lambda loop: loop["frames_per_second"]) if note is None else None
     return {
         "video": str(video),
@@ -87,19 +99,26 @@ def _measured(video: Path, repeat: int, say: Say) -> dict[str, Any]:
         "analysis": analysis,
         "reference": plain,
         "reference_note": note,
-        "ratios": _ratios(analysis, plain),
+        "ratios": _ratios(analysis, plain, alone["stages"]["decode"]["per_second"]),
         "disturbed": disturbed(*(run["others_cores"] for run in (alone, *runs, *loops))),
     }
 
 
-def _ratios(analysis: dict[str, Any], plain: dict[str, Any] | None) -> dict[str, float | None]:
-    """How many times as many frames a second as the plain loop."""
-    if plain is None:
-        return {"cold": None, "warm": None}
-    return {
-        state: round(analysis[f"{state}_frames_per_second"] / plain["frames_per_second"], 2)
-        for state in ("cold", "warm")
-    }
+def _ratios(
+    analysis: dict[str, Any], plain: dict[str, Any] | None, decoded: float
+) -> dict[str, float | None]:
+    """How many times as many frames a second as the plain loop, and the share of what decoding
+    alone does."""
+    warm = analysis["warm_frames_per_second"]
+    against_plain = (
+        {"cold": None, "warm": None}
+        if plain is None
+        else {
+            state: round(analysis[f"{state}_frames_per_second"] / plain["frames_per_second"], 2)
+            for state in ("cold", "warm")
+        }
+    )
+    return {**against_plain, "of_decoding": round(warm / decoded, 3)}
 
 
 @contextmanager

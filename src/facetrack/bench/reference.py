@@ -9,15 +9,19 @@ import time
 import types
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from PIL import Image as Pillow
 
 LARGE_PIXELS = 1_000_000
 STRETCH = 5
 """Frames measured in a row."""
+IMAGES_A_CALL, CALLS = 32, 3
+"""On a card; after a call that makes ready."""
 STRETCHES, STRETCHES_OF_LARGE = 8, 2
 """How many such rows, evenly over the video; pictures over ``LARGE_PIXELS`` take seconds each."""
 
@@ -26,10 +30,12 @@ def installed() -> bool:
     return find_spec("facenet_pytorch") is not None and find_spec("torch") is not None
 
 
-def plain_loop(video: Path, *, frames: int) -> dict[str, Any]:
+def plain_loop(video: Path, *, frames: int, device: str) -> dict[str, Any]:
     """Frames a second of the loop over a part of a video of ``frames`` frames."""
     torch = import_module("torch")
-    mtcnn = plain_mtcnn()
+    if device == "cuda":
+        return _plain_batches(video, torch)
+    mtcnn = plain_mtcnn("cpu")
     with av.open(str(video)) as container:
         image = next(container.decode(video=0)).to_ndarray(format="rgb24")
     mtcnn.detect(image, landmarks=True)  # the first one prepares torch's kernels
@@ -44,12 +50,37 @@ def plain_loop(video: Path, *, frames: int) -> dict[str, Any]:
                 boxes, *_ = mtcnn.detect(frame.to_ndarray(format="rgb24"), landmarks=True)
                 seconds += time.perf_counter() - begun
                 faces += 0 if boxes is None else len(boxes)
+    return _answer(len(chosen), faces, seconds, torch.get_num_threads())
+
+
+def _plain_batches(video: Path, torch: Any) -> dict[str, Any]:
+    """On a card it is fastest with many pictures a call, as its own examples have it."""
+    mtcnn = plain_mtcnn("cuda")
+    seconds, faces, count = 0.0, 0, 0
+    with av.open(str(video)) as container:
+        decoded = iter(container.decode(video=0))
+        for call in range(1 + CALLS):
+            begun = time.perf_counter()
+            arrays = [f.to_ndarray(format="rgb24") for f in islice(decoded, IMAGES_A_CALL)]
+            images = [Pillow.fromarray(array) for array in arrays]
+            if not images:
+                break
+            found, *_ = mtcnn.detect(images, landmarks=True)
+            torch.cuda.synchronize()
+            if call:  # the first one prepares torch's kernels
+                seconds += time.perf_counter() - begun
+                faces += sum(0 if boxes is None else len(boxes) for boxes in found)
+                count += len(images)
+    return _answer(count, faces, seconds, torch.get_num_threads())
+
+
+def _answer(frames: int, faces: int, seconds: float, threads: int) -> dict[str, Any]:
     return {
-        "frames": len(chosen),
+        "frames": frames,
         "faces": faces,
         "seconds": round(seconds, 4),
-        "frames_per_second": round(len(chosen) / seconds, 3),
-        "threads": torch.get_num_threads(),
+        "frames_per_second": round(frames / seconds, 3) if seconds else None,
+        "threads": threads,
     }
 
 
@@ -60,8 +91,14 @@ def _chosen(frames: int, pixels: int) -> set[int]:
     return {i for start in starts.tolist() for i in range(start, min(start + STRETCH, frames))}
 
 
-def plain_mtcnn() -> Any:
-    """facenet-pytorch's ``MTCNN(keep_all=True)``; replaces modules, so not beside torchvision."""
+def plain_mtcnn(device: str) -> Any:
+    """facenet-pytorch's ``MTCNN(keep_all=True)``."""
+    if find_spec("torchvision") is None:
+        _stand_in_for_torchvision()
+    return import_module("facenet_pytorch.models.mtcnn").MTCNN(keep_all=True, device=device)
+
+
+def _stand_in_for_torchvision() -> None:
     for name in ("torchvision", "torchvision.transforms", "torchvision.ops", "requests", "tqdm"):
         sys.modules.setdefault(name, types.ModuleType(name))
     functional = types.ModuleType("torchvision.transforms.functional")
@@ -70,7 +107,6 @@ def plain_mtcnn() -> Any:
     _stand_in("torchvision.ops.boxes", batched_nms=batched_nms)
     _stand_in("requests.adapters", HTTPAdapter=None)
     _stand_in("tqdm.auto", tqdm=None)
-    return import_module("facenet_pytorch.models.mtcnn").MTCNN(keep_all=True)
 
 
 def _stand_in(name: str, **members: object) -> None:

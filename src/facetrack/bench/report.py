@@ -11,7 +11,10 @@ from rich.table import Table
 
 from facetrack.bench.disturbance import disturbed
 
-PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pillow", "torch", "facenet-pytorch")
+PACKAGES = (
+    "facetrack", "openvino", "av", "numpy", "scipy", "pillow",
+    "torch", "triton", "PyNvVideoCodec", "facenet-pytorch",
+)  # fmt: skip
 
 STAGES = {
     "decode": "decoding",
@@ -19,7 +22,7 @@ STAGES = {
     "pnet": "P-Net",
     "rnet": "R-Net",
     "onet": "O-Net",
-    "cascade": "cascade on key frames",
+    "cascade": "cascade on pictures",
     "temporal": "faces of all frames",
     "tracker": "tracking",
     "chips": "cutting face chips",
@@ -28,15 +31,30 @@ STAGES = {
 GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
 
 
-def machine() -> dict[str, Any]:
-    import openvino
-
+def machine(device: str) -> dict[str, Any]:
     return {
-        "cpu": openvino.Core().get_property("CPU", "FULL_DEVICE_NAME"),
+        "cpu": _cpu_name(),
+        "card": _card_name() if device == "cuda" else None,
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
     }
+
+
+def _cpu_name() -> str:
+    try:
+        import openvino
+    except ImportError:  # a machine for the card alone
+        return platform.processor() or platform.machine()
+    name: str = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    return name
+
+
+def _card_name() -> str:
+    import torch
+
+    name: str = torch.cuda.get_device_name()
+    return name
 
 
 def versions() -> dict[str, str | None]:
@@ -113,6 +131,8 @@ def _of_video(video: dict[str, Any]) -> Table:
             f"facetrack: {video['ratios']['warm']:.1f} times warm, "
             f"{video['ratios']['cold']:.1f} cold; peak {_mib(plain['peak_mib'])}",
         )
+    share = video["ratios"]["of_decoding"]
+    table.add_row("warm, of what decoding alone does", "", "", f"{100 * share:.0f} %", "")
     table.add_section()
     table.add_row(
         "same results",

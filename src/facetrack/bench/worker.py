@@ -32,6 +32,10 @@ def _measured(what: str, video: Path, started: float, options: dict[str, Any]) -
         from facetrack.bench.stages import stages_alone
 
         return stages_alone(video, **options)
+    if what == "overlap":
+        from facetrack.bench.overlap import record_overlap
+
+        return record_overlap(video, **options)
     from facetrack.bench.reference import plain_loop
 
     return plain_loop(video, **options)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facetrack.cli.config import as_toml, load_settings
-from facetrack.settings import Settings
+from facetrack.settings import DetectionSettings, Settings
 
 app = typer.Typer(
     help="Who is on screen when, and face-centred clips of the people you choose.",
@@ -166,6 +166,9 @@ def bench(
         bool, typer.Option(help="Measure growth with length, resolution and faces too.")
     ] = True,
     repeat: Annotated[int, typer.Option(help="Warm analyses of each video.", min=1)] = 3,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda or torch-cpu; growth is measured on the cpu alone.")
+    ] = "cpu",
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -180,7 +183,10 @@ def bench(
         media = sample_media(cache_folder())
         out.mkdir(parents=True, exist_ok=True)
         videos = [make_sample(media, out / "sample.mp4")]
-    return run_bench(videos, out, growing=growth, repeat=repeat, json=json, quiet=quiet)
+    DetectionSettings(device=device)  # says so when there is no such device
+    return run_bench(
+        videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
+    )
 
 
 @app.command()

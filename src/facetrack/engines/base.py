@@ -18,6 +18,8 @@ class Engine(Protocol):
     """For the report, e.g. ``openvino cpu f32``."""
     card: str | None
     """UUID of the NVIDIA card that the networks run on, as NVML has it; None: on none."""
+    smallest_batch: int
+    """Pictures together that fill it, when so many wait."""
 
     def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
         """Faces of each picture, in order, as they become known; all pictures of one size.

@@ -2,6 +2,7 @@
 
 from facetrack.engines.base import Engine
 from facetrack.errors import UsageError
+from facetrack.pipeline.allocator import grow_in_one_piece
 from facetrack.settings import DetectionSettings, IdentitySettings
 
 
@@ -17,6 +18,7 @@ def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Eng
 
         return OpenVinoEngine(detection, identity)
     try:
+        grow_in_one_piece()
         from facetrack.engines.torch.engine import TorchEngine
     except ImportError as error:
         raise UsageError(

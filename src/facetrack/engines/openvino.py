@@ -22,6 +22,7 @@ from facetrack.media.picture import Picture
 from facetrack.media.sampling import samples, thumbnails
 from facetrack.models.registry import shared
 from facetrack.models.weights import recognizer_tensors, tensors
+from facetrack.pipeline.batching import SMALLEST
 from facetrack.settings import DetectionSettings, IdentitySettings
 from facetrack.types import Faces, Float32
 
@@ -46,6 +47,7 @@ class OpenVinoEngine:
         precision = "f32" if detection.dense else quick_precision()
         self.name = f"openvino cpu {precision}"
         self.card: str | None = None
+        self.smallest_batch = SMALLEST
         if detection.dense:
             self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
         else:

@@ -1,18 +1,26 @@
 """Decoded pictures that stay in the memory of a CUDA card."""
 
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from weakref import ReferenceType, ref
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facetrack.media.card_chips import Place, chips_of
 from facetrack.media.card_streams import stream
 from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut, coarse_grid
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
+from facetrack.models.registry import shared
 from facetrack.types import Float32, Image
+
+MOST_WAITING = 256
+"""Cuts that stay on the card,"""
+MOST_PARTS = 8
+"""and pieces of memory that they may keep: each holds the frames of one part of a video."""
 
 
 class CardPicture:
@@ -36,18 +44,17 @@ class CardPicture:
         return self.part(0, 0, width, height)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        return self.cut(x1, y1, x2, y2).rgb()
-
-    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
         height, _ = self.shape
         top, bottom = height + y1 // 2, height + (y2 + 1) // 2
         left, right = x1 // 2 * 2, (x2 + 1) // 2 * 2
-        beside = copies(self.nv12.device)
-        with torch.cuda.stream(beside):
-            self.nv12.record_stream(beside)  # its memory is not used again before it was read
-            luma, pairs = self.nv12[y1:y2, x1:x2], self.nv12[top:bottom, left:right]
-            pixels = torch.cat([luma.flatten(), pairs.flatten()])
-        return CardCut(pixels, luma.shape, pairs.shape, (y1 % 2, x1 % 2), self.colour)
+        with torch.cuda.stream(stream("copies", self.nv12.device, -1)):
+            luma = self.nv12[y1:y2, x1:x2].cpu().numpy()
+            pairs = self.nv12[top:bottom, left:right].cpu().numpy()
+        planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
+        return YuvCut(planes, (y1 % 2, x1 % 2), to_rgb_matrix(*self.colour)).rgb()
+
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        return CardCut(self, (x1, y1, x2, y2))
 
     def scaled(self, height: int, width: int) -> Image:
         return RgbPicture(self.rgb()).scaled(height, width)
@@ -63,25 +70,85 @@ class CardPicture:
         return self._coarse
 
 
-@dataclass(frozen=True, slots=True)
 class CardCut:
-    """A part of a picture, still on the card."""
+    """A part of a picture for the recogniser. It is taken off the card when it is looked at; until
+    then it costs nothing, for most cuts are let go before."""
 
-    pixels: Tensor
-    """Luma, then U and V side by side, in one piece."""
-    luma: tuple[int, int]
-    pairs: tuple[int, int]
-    """Their heights and widths."""
-    odd: tuple[int, int]
-    colour: tuple[int, bool]
+    def __init__(self, picture: CardPicture, corners: tuple[int, int, int, int]) -> None:
+        self.picture: CardPicture | None = picture
+        self.corners = corners
+        self._chip: Image | None = None
+        _waiting(picture.nv12.device).add(self)
 
     def rgb(self) -> Image:
-        with torch.cuda.stream(copies(self.pixels.device)):
-            pixels = self.pixels.cpu().numpy()
-        split = self.luma[0] * self.luma[1]
-        luma, pairs = pixels[:split].reshape(self.luma), pixels[split:].reshape(self.pairs)
-        planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
-        return YuvCut(planes, self.odd, to_rgb_matrix(*self.colour)).rgb()
+        """At the size of a face chip, whatever the size of the part."""
+        if self.picture is not None:
+            _waiting(self.picture.nv12.device).take_off(self)
+        assert self._chip is not None
+        return self._chip
+
+    def place(self) -> tuple[Place, tuple[float, ...]]:
+        """Where it is, and the colours of its picture."""
+        assert self.picture is not None
+        height, width = self.picture.shape
+        start = self.picture.nv12.data_ptr()
+        return Place(start, width, height, *self.corners), colour_arguments(*self.picture.colour)
+
+    def arrived(self, chip: Image) -> None:
+        """The picture is let go."""
+        self._chip = chip
+        self.picture = None
+
+
+class _Waiting:
+    """The cuts that are still on the card. Their pictures' memory stays for as long, so when they
+    are many, or of many parts of the video, those that are still wanted are taken off together."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._cuts: list[ReferenceType[CardCut]] = []
+        self._parts: set[int] = set()
+        self._lock = threading.Lock()
+
+    def add(self, cut: CardCut) -> None:
+        with self._lock:
+            self._cuts.append(ref(cut))
+            self._parts.add(_part(cut))
+            if len(self._cuts) >= MOST_WAITING or len(self._parts) > MOST_PARTS:
+                wanted = self._wanted()
+                self._cuts = [ref(cut) for cut in wanted]
+                self._parts = {_part(cut) for cut in wanted}
+                if len(wanted) > MOST_WAITING // 2 or len(self._parts) > MOST_PARTS // 2:
+                    self._take_all()
+
+    def take_off(self, cut: CardCut) -> None:
+        with self._lock:
+            if cut.picture is not None:
+                self._take_all()
+
+    def _take_all(self) -> None:
+        """One kernel and one copy for all."""
+        cuts = self._wanted()
+        self._cuts.clear()
+        self._parts.clear()
+        places, colours = zip(*(cut.place() for cut in cuts), strict=True)
+        with torch.inference_mode(), torch.cuda.stream(stream("copies", self._device, -1)):
+            chips = chips_of(places, colours, self._device).cpu().numpy()
+        for cut, chip in zip(cuts, chips, strict=True):
+            cut.arrived(chip.copy())
+
+    def _wanted(self) -> list[CardCut]:
+        return [cut for cut in (reference() for reference in self._cuts) if cut is not None]
+
+
+def _part(cut: CardCut) -> int:
+    """The piece of memory that its picture is in."""
+    assert cut.picture is not None
+    return int(cut.picture.nv12.untyped_storage().data_ptr())
+
+
+def _waiting(device: torch.device) -> _Waiting:
+    return shared(("cuts", device), lambda: _Waiting(device))
 
 
 def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
@@ -93,11 +160,6 @@ def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
     planes = (nv12[:, rows][:, :, columns], chroma[:, :, pairs], chroma[:, :, pairs + 1])
     yuv = torch.stack(planes).cpu().numpy()
     return rgb_of(list(yuv), *to_rgb_matrix(*colour)).astype(np.float32)
-
-
-def copies(device: torch.device) -> "torch.cuda.Stream":
-    """For small copies, which do not wait for the networks."""
-    return stream("copies", device, priority=-1)
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ pictures), the parts are decoded by several sessions side by side, and put back 
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+import numpy as np
 import PyNvVideoCodec as nvc
 import torch
 from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
+from torch import Tensor
 
+from facetrack.media.card_gather import gathered
 from facetrack.media.card_picture import CardPicture, coarse_pictures
 from facetrack.media.card_streams import stream
 from facetrack.media.decode import VideoSource
@@ -30,7 +33,9 @@ AHEAD = 2
 """Parts that may be ready and wait, beside those in work."""
 SHORTEST_PART = 32
 """Frames; shorter stretches between starting points are decoded together."""
-QUEUE_SHARE = 1 / 16
+TOGETHER = 16
+"""Packets given to a decoder at once; it has surfaces of its own for as many frames."""
+QUEUE_SHARE = 1 / 8
 """Of the card's memory, for decoded frames that wait."""
 FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
@@ -83,7 +88,7 @@ class NvdecSource(VideoSource):
         self._device = device
         self._colour = (int(first.colorspace), _is_full(first))
         self._sessions = threading.local()
-        self._streams = [stream(f"nvdec {i}", device) for i in range(SESSIONS)]
+        self._streams = [stream(f"nvdec {i}", device, priority=-1) for i in range(SESSIONS)]
 
     def queue_bytes(self, asked: int) -> int:
         """Frames wait on the card, so the card's memory counts."""
@@ -135,25 +140,23 @@ class NvdecSource(VideoSource):
     def _decode(self, part: _Part) -> list[CardFrame]:
         shown = part.shown
         height, width = self._stream.codec_context.height, self._stream.codec_context.width
-        with torch.inference_mode(), torch.cuda.stream(self._session().stream):
-            memory = torch.empty(
-                (len(shown), height * 3 // 2, width), dtype=torch.uint8, device=self._device
-            )
-            times: list[int] = []
-            for packet in (*part.packets, None):
-                for surface in self._session().decoder.Decode(_as_nvc(packet)):
-                    if surface.getPTS() in shown and len(times) < len(shown):
-                        memory[len(times)].copy_(_as_tensor(surface, memory))
-                        times.append(surface.getPTS())
+        session = self._session()
+        with torch.inference_mode(), torch.cuda.stream(session.stream):
+            # Lengths in steps, so that memory let go by one part fits the next one.
+            room = -(-len(shown) // SHORTEST_PART) * SHORTEST_PART
+            shape = (room, height * 3 // 2, width)
+            memory = torch.empty(shape, dtype=torch.uint8, device=self._device)
+            times = session.decode(part.packets, shown, memory)
             # The decoder uses its surfaces again, but on this very stream: copies come first.
-            coarse = coarse_pictures(memory, self._colour)
+            coarse = coarse_pictures(memory[: len(times)], self._colour)
+            pictures = memory.unbind()
         if len(times) < len(shown):
             self.warnings.append(
                 f"damaged inside: {len(shown) - len(times)} frames could not be decoded"
             )
         return [
-            CardFrame(pts, shown[pts], CardPicture(memory[i], self._colour, coarse[i]))
-            for i, pts in enumerate(times)
+            CardFrame(pts, shown[pts], CardPicture(picture, self._colour, small))
+            for pts, picture, small in zip(times, pictures, coarse, strict=False)
         ]
 
     def _session(self) -> "_Session":
@@ -177,31 +180,48 @@ class _Session:
             usedevicememory=True,
         )
 
+    def decode(self, packets: Sequence[Any], shown: Container[int], memory: Tensor) -> list[int]:
+        """A part's frames into ``memory`` in presentation order; returns their times.
 
-class _Surface:
-    """A decoder's surface for torch, which takes it without waiting for it (dlpack waits)."""
+        Many packets go to the decoder as one: each call costs a fight for the interpreter. It then
+        knows no times, but frames come in order. If one is missing, or not all are shown, the
+        packets go one by one, with their times.
+        """
+        pieces = [
+            b"".join(bytes(p) for p in packets[i : i + TOGETHER])
+            for i in range(0, len(packets), TOGETHER)
+        ]
+        times = sorted(p.pts for p in packets)
+        if all(pts in shown for pts in times):
+            given = self._run(((piece, 0) for piece in pieces), None, memory)
+            if len(given) == len(times):
+                return times
+        return self._run(((bytes(p), p.pts) for p in packets), shown, memory)
 
-    def __init__(self, pointer: int, shape: tuple[int, ...]) -> None:
-        self.__cuda_array_interface__ = {
-            "version": 2,
-            "shape": shape,
-            "typestr": "|u1",
-            "data": (pointer, False),
-        }
+    def _run(
+        self, pieces: Iterable[tuple[bytes, int]], shown: Container[int] | None, memory: Tensor
+    ) -> list[int]:
+        """Decodes to the end; the times that the decoder gives, of frames that are shown."""
+        times: list[int] = []
+        for data, pts in (*pieces, (b"", 0)):
+            surfaces = self.decoder.Decode(_packet(data, pts))
+            kept = [s for s in surfaces if shown is None or s.getPTS() in shown]
+            kept = kept[: len(memory) - len(times)]
+            if kept:
+                pointers = torch.tensor([s.GetPtrToPlane(0) for s in kept]).to(memory.device)
+                gathered(pointers, memory[len(times) : len(times) + len(kept)])
+                times += [s.getPTS() for s in kept]
+        return times
 
 
-def _as_tensor(surface: Any, like: torch.Tensor) -> torch.Tensor:
-    view = _Surface(surface.GetPtrToPlane(0), tuple(like.shape[1:]))
-    return torch.as_tensor(view, device=like.device)
-
-
-def _as_nvc(packet: Any) -> Any:
-    """The packet's own memory for the decoder; None: the end."""
-    data = nvc.PacketData()
-    if packet is not None:
-        data.bsl_data, data.bsl = packet.buffer_ptr, packet.buffer_size
-        data.pts = packet.pts
-    return data
+def _packet(data: bytes, pts: int) -> Any:
+    """For the decoder; empty: the end. ``data`` must outlive the call."""
+    packet = nvc.PacketData()
+    if data:
+        packet.bsl_data = np.frombuffer(data, np.uint8).ctypes.data
+        packet.bsl = len(data)
+        packet.pts = pts
+    return packet
 
 
 def _is_idr(data: bytes, codec: str) -> bool:

@@ -1,4 +1,6 @@
-"""Gives the memory of decoded frames back as they are let go.
+"""Settings of the allocators, of the C library and of torch.
+
+The first: memory of decoded frames is given back as they are let go.
 
 glibc raises the size from which it maps memory of its own each time such a block is freed, up to
 32 MiB. Frames then come from arenas that several threads fragment, and a long 1080p video takes
@@ -6,6 +8,7 @@ gigabytes. A size that is set once stays.
 """
 
 import ctypes
+import os
 import sys
 from functools import cache
 
@@ -22,3 +25,11 @@ def map_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def grow_in_one_piece() -> None:
+    """torch's segments on a card grow where they are, so sizes that change leave no holes.
+
+    To be called before torch first uses a card; what the user has set stays.
+    """
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")

@@ -1,7 +1,8 @@
-"""Video to tracks: one thread decodes, the caller's finds cuts and detects, a third one tracks.
+"""Video to tracks: one thread decodes, the caller's finds cuts and detects, a third one tracks, a
+fourth one looks at who the ended tracks are.
 
-Neither runs ahead by more than its queue holds. Whatever ends one side (an error, the end, Ctrl-C
-in the caller's thread) ends the others: both threads are joined before ``run`` leaves.
+None runs ahead by more than its queue holds. Whatever ends one side (an error, the end, Ctrl-C in
+the caller's thread) ends the others: all threads are joined before ``run`` leaves.
 """
 
 import threading
@@ -23,13 +24,15 @@ from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.settings import DecodeSettings, Settings
 from facetrack.tracking.shots import Judgement, ShotDetector
-from facetrack.tracking.tracker import Tracker
+from facetrack.tracking.tracker import Embed, Tracker
 from facetrack.tracking.tracks import Track
 
 TRACKED_TOGETHER = 16
 """Frames that the tracker takes at a time."""
 TRACKED_LATER = 4
 """So many times as many, whose faces are known, may wait for it."""
+ENDED_LATER = 4
+"""So often may tracks that ended together wait to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,12 @@ class FaceAnalyzer:
         engine: Engine,
         settings: Settings,
         gauges: Gauges,
+        embed: Embed,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
         self._decode = settings.decode
+        self._smallest_batch = engine.smallest_batch
         self._gauges = gauges
         self._on_tracks = on_tracks
         self._on_progress = on_progress
@@ -82,17 +87,16 @@ class FaceAnalyzer:
         self._unjudged: deque[Frame] = deque()
         self._shape: tuple[int, int] | None = None
         self._detector = frame_detector(engine, settings.detection)
-        self._tracker = Tracker(
-            settings.tracking,
-            settings.identity.faces_per_track,
-            gauges.stages.embed.timed(engine.embed),
-        )
+        self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, embed)
         self._seen = AnalyzedFrames()
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
         """Gives ended tracks to ``on_tracks``, in a thread; returns the facts of the frames."""
         map_large_blocks()
-        with InTurn("track", TRACKED_LATER) as self._later:
+        with (
+            InTurn("people", ENDED_LATER) as self._ended,
+            InTurn("track", TRACKED_LATER) as self._later,
+        ):
             with produced_frames(source, self._decode, self._gauges) as queue:
                 while batch := self._take(queue):
                     for frame in batch:
@@ -108,13 +112,16 @@ class FaceAnalyzer:
             with self._gauges.stages.wait_for_tracker:
                 self._later.call(self._end_all)
                 self._later.finish()
+                self._ended.finish()
         self._on_progress(self._seen, self._tracker.started, 0)
         self._seen.key_frames = self._detector.key_frames
         self._seen.looks = self._detector.looks
         return self._seen
 
     def _take(self, queue: FrameQueue) -> list[Frame]:
-        size = calculate_optimal_batch_size(len(queue), queue.frame_bytes, queue.max_bytes)
+        size = calculate_optimal_batch_size(
+            len(queue), queue.frame_bytes, queue.max_bytes, self._smallest_batch
+        )
         with self._gauges.stages.wait_for_frames:
             batch = queue.take(size)
         if batch:
@@ -165,7 +172,7 @@ class FaceAnalyzer:
 
     def _end(self, tracks: list[Track]) -> None:
         if tracks:
-            self._on_tracks(tracks)
+            self._ended.call(self._on_tracks, tracks)
 
 
 @contextmanager

@@ -23,6 +23,9 @@ class FrameQueue:
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
+        self._wanted = 1
+        self._full = False
+        """The producer waits for room."""
         self._finished = False
         self._closed = False
         self._error: BaseException | None = None
@@ -45,12 +48,16 @@ class FrameQueue:
         """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""
         size = frame.picture.nbytes
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._fits(size))
+            if not self._fits(size):
+                self._full = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._fits(size))
             if self._closed:
                 raise QueueClosed
             self._frames.append(frame)
             self._bytes += size
-            self._changed.notify_all()
+            if len(self._frames) >= self._wanted:  # to wake the consumer costs more than a frame
+                self._changed.notify_all()
 
     def finish(self, error: BaseException | None = None) -> None:
         with self._changed:
@@ -61,9 +68,11 @@ class FrameQueue:
     def take(self, most: int) -> list[Frame]:
         """Up to ``most`` frames in order, all of one size; empty once all have been taken."""
         with self._changed:
+            self._wanted = most
             self._changed.wait_for(
-                lambda: self._finished or len(self._frames) >= most or not self._fits(0)
+                lambda: self._finished or len(self._frames) >= most or self._full
             )
+            self._full = False
             if not self._frames:
                 if self._error is not None:
                     raise self._error

@@ -1,136 +1,245 @@
 """How a batch of pictures gets into the cascade and its faces come back.
 
-On a card a batch is one CUDA graph, captured once for its size and room; what it finds is copied
-to pinned memory behind it, so that nobody waits while the next batch is started.
+On a card a batch is one CUDA graph, captured once for its size and room. It reads its pictures
+where they are, by their addresses; what it finds is copied to pinned memory behind it, so that
+nobody waits while the next batch is started.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.engines.torch.mtcnn import Found, Room, TorchMtcnn
+from facetrack.engines.torch.pixels import Pixels
 from facetrack.media.card_streams import stream
 from facetrack.media.picture import Picture
 from facetrack.pipeline.batching import calculate_optimal_batch_size
+from facetrack.pipeline.memory import Crossing, bytes_at_hand, preallocate_tensors
 
-BYTES_A_PIXEL = 80
-"""Of device memory that a batch takes for each pixel of its pictures, measured."""
-LARGEST_BATCH = 128
-"""Pictures together; more gain nothing on an H200."""
+BYTES_A_PIXEL = 40
+"""Of device memory for each pixel of a batch's pictures: 15 were measured with six faces a frame,
+and a crowd needs more room."""
+LARGEST_UPLOADED = 64
+"""Pictures together that come from the host: they wait in pinned memory."""
 ON_CPU = 8
-GRAPHS = 4
+GRAPHS = 6
 """Captured graphs that are kept."""
+FILLED = 4
+"""A graph that is there serves batches down to this part of its size."""
+
+Arrays = tuple[NDArray[np.float32], ...]
 
 
 @dataclass
 class Running:
     """A batch on its way, and the room that it was given."""
 
-    found: Found
     room: Room
-    done: "torch.cuda.Event | None" = None
-
-    def wait(self) -> Found:
-        if self.done is not None:
-            self.done.synchronize()
-        return self.found
+    wait: Callable[[], Arrays]
+    """Gives the arrays of ``Found``, as float32."""
 
 
 class HostBatches:
     """Without a card: at once, in the caller's thread."""
 
-    def __init__(self, mtcnn: TorchMtcnn, device: torch.device) -> None:
+    limit = ON_CPU
+
+    def __init__(self, mtcnn: TorchMtcnn) -> None:
         self._mtcnn = mtcnn
+        self.room = Room.to_begin()
 
     def size(self, pictures: Sequence[Picture]) -> int:
-        return ON_CPU
+        return self.limit
 
-    def rgb(self, pictures: Sequence[Picture]) -> Tensor:
-        return torch.from_numpy(np.stack([p.rgb() for p in pictures]))
+    def pixels(self, pictures: Sequence[Picture]) -> Pixels:
+        return Pixels.of_rgb(torch.from_numpy(np.stack([p.rgb() for p in pictures])))
 
     @torch.inference_mode()
     def start(self, pictures: Sequence[Picture], size: int, room: Room) -> Running:
-        return Running(self._mtcnn.detect(self.rgb(pictures), room), room)
+        found = self._mtcnn.detect(self.pixels(pictures), room)
+        arrays = tuple(t.float().numpy() for t in found)
+        return Running(room, lambda: arrays)
+
+    def forget(self) -> None:
+        """Nothing is kept."""
 
 
 class CardBatches:
-    """On a card; pictures that are there already are not moved."""
+    """On a card; shared by all analyses of the process, from any thread."""
+
+    limit = 2**30
+    """Pictures together, once memory has run out with more."""
 
     def __init__(self, mtcnn: TorchMtcnn, device: torch.device) -> None:
         self._mtcnn = mtcnn
+        self.room = Room.to_begin()
+        """For the next batch: as much as any batch so far has needed."""
         self._device = device
-        self._graphs: dict[object, _Graph] = {}
+        self._stream = stream("detector", device)
+        self._graphs: dict[tuple[_Kind, int], _Graph] = {}
+        self._pool: object = None
+        self._lock = threading.Lock()
 
     def size(self, pictures: Sequence[Picture]) -> int:
         height, width = pictures[0].shape
-        free, _ = torch.cuda.mem_get_info(self._device)
-        kept = torch.cuda.memory_reserved(self._device)
+        bytes_a_picture = height * width * BYTES_A_PIXEL
         fitting = calculate_optimal_batch_size(
-            len(pictures), height * width * BYTES_A_PIXEL, free + kept
+            len(pictures), bytes_a_picture, bytes_at_hand(self._device)
         )
-        return min(fitting, LARGEST_BATCH)
+        most = self.limit if _on_card(pictures) else min(self.limit, LARGEST_UPLOADED)
+        return min(fitting, most)
 
-    def rgb(self, pictures: Sequence[Picture]) -> Tensor:
-        pixels, to_rgb = _pixels(pictures)
-        return to_rgb(torch.stack(pixels).to(self._device))
+    @torch.inference_mode()
+    def pixels(self, pictures: Sequence[Picture]) -> Pixels:
+        height, width = pictures[0].shape
+        if not _on_card(pictures):
+            rgb = torch.from_numpy(np.stack([p.rgb() for p in pictures])).to(self._device)
+            return Pixels.of_rgb(rgb)
+        pointers = torch.tensor(_addresses(pictures), device=self._device)
+        return _reader(pictures)(pointers, height, width)
 
     @torch.inference_mode()
     def start(self, pictures: Sequence[Picture], size: int, room: Room) -> Running:
-        pixels, to_rgb = _pixels(pictures)
-        key = (size, pixels[0].shape, getattr(pictures[0], "colour", None), room)
+        """Raises ``torch.OutOfMemoryError`` when there is no graph yet and no memory for one."""
+        with self._lock, torch.cuda.stream(self._stream):
+            return self._graph(pictures, size, room).run(pictures)
+
+    def forget(self) -> None:
+        """Gives the memory of all graphs back."""
+        with self._lock:
+            torch.cuda.synchronize(self._device)
+            self._graphs.clear()
+            self._pool = None
+            torch.cuda.empty_cache()
+
+    def _graph(self, pictures: Sequence[Picture], size: int, room: Room) -> "_Graph":
+        """The smallest that is there and fits, or a new one."""
+        colour = getattr(pictures[0], "colour", None)
+        kind = _Kind(_on_card(pictures), pictures[0].shape, colour, room)
+        most = max(size, FILLED * len(pictures))
+        fitting = [n for k, n in self._graphs if k == kind and len(pictures) <= n <= most]
+        key = (kind, min(fitting, default=max(size, len(pictures))))
         if key not in self._graphs:
             while len(self._graphs) >= GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))
-            whole = (size, *pixels[0].shape)
-            self._graphs[key] = _Graph(self._mtcnn, whole, to_rgb, room, self._device)
-        return self._graphs[key].run(pixels)
+            self._graphs[key] = self._captured(pictures, key[1], room)
+        return self._graphs[key]
+
+    def _captured(self, pictures: Sequence[Picture], size: int, room: Room) -> "_Graph":
+        height, width = pictures[0].shape
+        read = _reader(pictures)
+
+        def cascade(pointers: Tensor) -> Found:
+            return self._mtcnn.detect(read(pointers, height, width), room)
+
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        uploaded = None if _on_card(pictures) else (height, width)
+        first = preallocate_tensors(size, 0, uploaded, self._device)
+        _fill(first, pictures, self._device)
+        return _Graph(cascade, first.pointers, room, uploaded, self._pool, self._device)
+
+
+class _Kind(NamedTuple):
+    """What a graph was captured for, beside the number of pictures."""
+
+    on_card: bool
+    shape: tuple[int, int]
+    colour: object
+    room: Room
 
 
 class _Graph:
-    """The cascade on pictures of one size, captured; its arrays are taken once."""
+    """The cascade on so many pictures of one kind, captured; its arrays are taken once."""
 
     def __init__(
         self,
-        mtcnn: TorchMtcnn,
-        shape: tuple[int, ...],
-        to_rgb: Callable[[Tensor], Tensor],
+        cascade: Callable[[Tensor], Found],
+        pointers: Tensor,
         room: Room,
+        uploaded: tuple[int, int] | None,
+        pool: object,
         device: torch.device,
     ) -> None:
-        self._room = room
-        self._pixels = torch.zeros(shape, dtype=torch.uint8, device=device)
+        self._room, self._uploaded, self._device = room, uploaded, device
+        self._pointers = pointers.to(device)
+        for _ in range(2):  # libraries and Triton prepare themselves outside the graph
+            cascade(self._pointers)
+        torch.cuda.current_stream(device).synchronize()
+        torch.cuda.empty_cache()  # the graph takes its memory anew
+        self._graph = torch.cuda.CUDAGraph()
         side = stream("capture", device)
         side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):  # libraries and Triton prepare themselves outside the graph
-            for _ in range(2):
-                mtcnn.detect(to_rgb(self._pixels), room)
-        torch.cuda.current_stream(device).wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=side, capture_error_mode="thread_local"):
-            self._found = mtcnn.detect(to_rgb(self._pixels), room)
+        with torch.cuda.graph(
+            self._graph, pool=pool, stream=side, capture_error_mode="thread_local"
+        ):
+            found = cascade(self._pointers)
+            self._found = torch.cat([t.flatten().float() for t in found])
+        self._shapes = [tuple(t.shape) for t in found]
+        self._free: list[Crossing] = []
 
-    def run(self, pixels: Sequence[Tensor]) -> Running:
-        """Fewer pictures than the graph has leave the rest as they were."""
-        torch.stack(list(pixels), out=self._pixels[: len(pixels)])
+    def run(self, pictures: Sequence[Picture]) -> Running:
+        way = self._free.pop() if self._free else self._new_way()
+        _fill(way, pictures, self._device)
+        self._pointers.copy_(way.pointers, non_blocking=True)
         self._graph.replay()
-        host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in self._found]
-        for here, there in zip(host, self._found, strict=True):
-            here.copy_(there, non_blocking=True)
-        done = torch.cuda.Event()
-        done.record()
-        return Running(Found(*host), self._room, done)
+        way.results.copy_(self._found, non_blocking=True)
+        way.done.record()
+        return Running(self._room, lambda: self._arrived(way))
+
+    def _new_way(self) -> Crossing:
+        size, results = len(self._pointers), len(self._found)
+        return preallocate_tensors(size, results, self._uploaded, self._device)
+
+    def _arrived(self, way: Crossing) -> Arrays:
+        way.done.synchronize()
+        numbers = way.results.numpy().copy()
+        self._free.append(way)
+        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
+        parts = np.split(numbers, ends[:-1])
+        return tuple(p.reshape(shape) for p, shape in zip(parts, self._shapes, strict=True))
 
 
-def _pixels(pictures: Sequence[Picture]) -> tuple[list[Tensor], Callable[[Tensor], Tensor]]:
-    """The pictures' pixels, and what makes RGB of them once they are stacked on the card."""
-    from facetrack.engines.torch.triton_pixels import nv12_to_rgb
+def _fill(way: Crossing, pictures: Sequence[Picture], device: torch.device) -> None:
+    """Writes down where the pictures are; those of the host are sent on their way."""
+    if way.here is None or way.there is None:
+        addresses = _addresses(pictures)
+    else:
+        for pinned, picture in zip(way.here, pictures, strict=False):
+            np.copyto(pinned.numpy(), picture.rgb())
+        upload = stream("upload", device)
+        with torch.cuda.stream(upload):
+            sent = slice(len(pictures))
+            way.there[sent].copy_(way.here[sent], non_blocking=True)
+            way.arrived.record()
+        torch.cuda.current_stream(device).wait_event(way.arrived)
+        addresses = [there.data_ptr() for there in way.there[sent]]
+    # A graph always reads as many pictures as it was made for: the last one fills it up.
+    addresses += addresses[-1:] * (len(way.pointers) - len(addresses))
+    way.pointers.numpy()[:] = addresses
+
+
+def _on_card(pictures: Sequence[Picture]) -> bool:
+    return hasattr(pictures[0], "nv12")
+
+
+def _addresses(pictures: Sequence[Picture]) -> list[int]:
+    return [p.nv12.data_ptr() for p in pictures]  # type: ignore[attr-defined]
+
+
+def _reader(pictures: Sequence[Picture]) -> Callable[[Tensor, int, int], Pixels]:
+    """What makes ``Pixels`` of addresses, height and width."""
+    from facetrack.engines.torch.triton_pixels import nv12_packed, rgb_packed
     from facetrack.media.card_picture import CardPicture, colour_arguments
 
-    on_card = [p for p in pictures if isinstance(p, CardPicture)]
-    if len(on_card) < len(pictures):
-        return [torch.from_numpy(p.rgb()).cuda(non_blocking=True) for p in pictures], lambda x: x
-    matrix = colour_arguments(*on_card[0].colour)
-    return [p.nv12 for p in on_card], lambda nv12: nv12_to_rgb(nv12, matrix)
+    first = pictures[0]
+    if not isinstance(first, CardPicture):
+        return lambda at, h, w: Pixels(rgb_packed(at, h, w), h, w)
+    matrix = colour_arguments(*first.colour)
+    return lambda at, h, w: Pixels(nv12_packed(at, h, w, matrix), h, w)

@@ -1,8 +1,8 @@
 """The torch engine: on a CUDA card in float16, or on the CPU in float32, to be compared."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,22 +10,29 @@ from numpy.typing import NDArray
 
 from facetrack.detection.boxes import Indices
 from facetrack.detection.mtcnn import EXACT
-from facetrack.engines.torch.batches import CardBatches, HostBatches, Running
+from facetrack.engines.torch.batches import Arrays, CardBatches, HostBatches, Running
 from facetrack.engines.torch.embedder import Embedder
 from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
-from facetrack.errors import UsageError
+from facetrack.engines.torch.pixels import Pixels
+from facetrack.errors import FacetrackError, UsageError
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
 from facetrack.models.weights import recognizer_tensors
+from facetrack.pipeline.batching import SMALLEST
 from facetrack.settings import DetectionSettings, IdentitySettings
 from facetrack.types import Faces, Float32
 
+log = logging.getLogger(__name__)
+
+SMALLEST_ON_CARD = 128
 IN_FLIGHT = 2
 """Batches of one call at a time: while one runs, the one before is copied back and looked at."""
 
+Part = Sequence[Picture]
+
 
 class TorchEngine:
-    """Implements ``Engine``.
+    """Implements ``Engine``. The networks, and on a card their graphs, are one a process.
 
     Raises:
         UsageError: on opening, when there is no such device.
@@ -39,53 +46,35 @@ class TorchEngine:
         where = torch.cuda.get_device_name(self._device) if cuda else "cpu"
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
         self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
-        self._mtcnn = TorchMtcnn(self._device, dtype, detection, EXACT)
-        self._batches = (CardBatches if cuda else HostBatches)(self._mtcnn, self._device)
+        self.smallest_batch = SMALLEST_ON_CARD if cuda else SMALLEST
+        self._mtcnn = shared(
+            ("torch detector", self._device, detection),
+            lambda: TorchMtcnn(self._device, dtype, detection, EXACT),
+        )
+        self._batches: CardBatches | HostBatches = shared(
+            ("torch batches", self._device, detection),
+            lambda: CardBatches(self._mtcnn, self._device) if cuda else HostBatches(self._mtcnn),
+        )
         self._embedder = shared(
             ("torch", self._device, identity.recognizer, identity.weights),
             lambda: Embedder(recognizer_tensors(identity), self._device, dtype),
         )
-        self._room: Room | None = None
         self.batch_sizes: list[int] = []
         """Of every batch so far, in order."""
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
-        if not pictures:
-            return iter(())
-        size = self._batches.size(pictures)
-        parts = deque(pictures[i : i + size] for i in range(0, len(pictures), size))
-        running: deque[tuple[Sequence[Picture], Running]] = deque()
-        self._start_some(parts, running, size)
-        return self._found(parts, running, size)
-
-    def _found(
-        self,
-        parts: deque[Sequence[Picture]],
-        running: deque[tuple[Sequence[Picture], Running]],
-        size: int,
-    ) -> Iterator[Faces]:
-        while running:
-            found = self._finish(*running.popleft(), size)
-            self._start_some(parts, running, size)
-            yield from found
-
-    def _start_some(
-        self,
-        parts: deque[Sequence[Picture]],
-        running: deque[tuple[Sequence[Picture], Running]],
-        size: int,
-    ) -> None:
-        while parts and len(running) < IN_FLIGHT:
-            part = parts.popleft()
-            running.append((part, self._start(part, size)))
+    def detect(self, pictures: Part) -> Iterator[Faces]:
+        waiting: deque[Part] = deque([pictures] if pictures else [])
+        running: deque[tuple[Part, Running]] = deque()
+        self._start_some(waiting, running)
+        return self._found(waiting, running)
 
     @torch.inference_mode()
-    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+    def refine(self, pictures: Part, of_picture: Indices, anchors: Float32) -> Faces:
         used, position = np.unique(of_picture, return_inverse=True)
-        rgb = self._batches.rgb([pictures[i] for i in used])
+        pixels = self._batches.pixels([pictures[i] for i in used])
         where = torch.from_numpy(position).to(self._device)
         squares = torch.from_numpy(anchors).to(self._device)
-        found = self._mtcnn.look(rgb, where, squares)
+        found = self._mtcnn.look(pixels, where, squares)
         boxes, scores, landmarks = (t.cpu().numpy() for t in found)
         return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
@@ -93,34 +82,52 @@ class TorchEngine:
         embeddings: Float32 = self._embedder.embed(chips)
         return embeddings
 
-    def _start(self, pictures: Sequence[Picture], size: int) -> Running:
-        if self._room is None:
-            self._room = Room.to_begin(size)
-        least = Room.to_begin(size)
-        self._room = replace(
-            self._room,
-            rnet=max(self._room.rnet, least.rnet),
-            onet=max(self._room.onet, least.onet),
-        )
-        self.batch_sizes.append(len(pictures))
-        running: Running = self._batches.start(pictures, size, self._room)
-        return running
+    @torch.inference_mode()
+    def parts(self, pictures: Part) -> tuple[TorchMtcnn, Pixels, Room]:
+        """The networks, and what they are given for these pictures: for measuring them alone."""
+        return self._mtcnn, self._batches.pixels(pictures), self._batches.room
 
-    def _finish(self, pictures: Sequence[Picture], running: Running, size: int) -> list[Faces]:
-        """The faces of a batch; done again with more room where the room was not enough."""
-        found = running.wait()
-        while running.room != (larger := running.room.with_room_for(found.wanted.tolist())):
-            assert self._room is not None
-            self._room = self._room.with_room_for(found.wanted.tolist())
-            running = self._batches.start(pictures, size, larger)
-            found = running.wait()
-        boxes, scores, landmarks, anchors, counts = (a.numpy() for a in found[:5])
-        return [
-            Faces.of_one_source(
-                boxes[i, :n], scores[i, :n], landmarks[i, :n], anchors[i, :n], "detected"
-            )
-            for i, n in enumerate(counts.tolist()[: len(pictures)])
-        ]
+    def _found(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> Iterator[Faces]:
+        while running:
+            part, batch = running.popleft()
+            arrays = batch.wait()
+            self._start_some(waiting, running)
+            wanted = arrays[-1].tolist()
+            if batch.room.with_room_for(wanted) == batch.room:
+                yield from _faces(arrays, len(part))
+            else:  # done again with more room, so nothing is lost
+                self._batches.room = self._batches.room.with_room_for(wanted)
+                yield from self.detect(part)
+
+    def _start_some(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> None:
+        """Where memory runs out a batch is halved, and so are all that come later."""
+        while waiting and len(running) < IN_FLIGHT:
+            part = waiting.popleft()
+            size = self._batches.size(part)
+            if len(part) > size:
+                waiting.appendleft(part[size:])
+                part = part[:size]
+            try:
+                running.append((part, self._batches.start(part, size, self._batches.room)))
+                self.batch_sizes.append(len(part))
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    raise FacetrackError(
+                        f"{self.name}: no memory for even one picture of {part[0].shape}; "
+                        "end other programs on the card, or use --device cpu"
+                    ) from error
+                self._batches.limit = size // 2
+                log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
+                waiting.appendleft(part)
+                self._batches.forget()
+
+
+def _faces(arrays: Arrays, pictures: int) -> Iterator[Faces]:
+    boxes, scores, landmarks, anchors, counts, _ = arrays
+    for i, n in enumerate(counts[:pictures].astype(int).tolist()):
+        yield Faces.of_one_source(
+            boxes[i, :n], scores[i, :n], landmarks[i, :n], anchors[i, :n], "detected"
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -5,8 +5,9 @@ size: so many slots a picture, so many crops a batch (``Room``). ``Found.wanted`
 have been needed; the caller makes more room and does the batch again, so nothing is lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from facetrack.detection.mtcnn import (
 )
 from facetrack.engines.torch.boxes import corners_inside, regressed, squared, suppressed
 from facetrack.engines.torch.networks import Layers, onet, pnet, rnet
-from facetrack.engines.torch.pixels import crops, integral, level
+from facetrack.engines.torch.pixels import Pixels, crops, levels
 from facetrack.models.weights import tensors
 from facetrack.settings import DetectionSettings
 
@@ -38,28 +39,34 @@ class Room:
     per_picture: int
     """Candidates of one picture for R-Net."""
     rnet: int
-    """Crops of one batch for R-Net."""
+    """Crops a picture for R-Net, on average over the batch."""
     kept: int
     """Candidates of one picture for O-Net."""
     onet: int
-    """Crops of one batch for O-Net."""
+    """Crops a picture for O-Net, on average over the batch."""
     faces: int
     """Faces of one picture."""
 
     @classmethod
-    def to_begin(cls, pictures: int) -> "Room":
+    def to_begin(cls) -> "Room":
         """Enough for a few people in each picture."""
-        return cls(256, 512, 128 * pictures, 64, 16 * pictures, 16)
+        return cls(per_level=256, per_picture=512, rnet=128, kept=64, onet=16, faces=16)
 
     def with_room_for(self, wanted: Sequence[int]) -> "Room":
-        """Room for what was wanted, in powers of two; itself where it sufficed."""
+        """Room for what was wanted and some more, in few steps; itself where it sufficed."""
         sizes = (getattr(self, f.name) for f in fields(self))
         return Room(
             *(
-                size if want <= size else 1 << (int(want) - 1).bit_length()
+                size if want <= size else _stepped(int(want))
                 for size, want in zip(sizes, wanted, strict=True)
             )
         )
+
+
+def _stepped(want: int) -> int:
+    """An eighth more at least, in steps of a quarter of a power of two."""
+    step = max(1, (1 << want.bit_length()) // 8)
+    return (want + want // 8) // step * step + step
 
 
 class Found(NamedTuple):
@@ -103,46 +110,43 @@ class TorchMtcnn:
         candidature: Candidature,
     ) -> None:
         self._dtype = dtype
-        self._nets = {n: Layers(tensors(n), device, dtype) for n in ("pnet", "rnet", "onet")}
+        self._pnet = _pnet_on(device)
+        self._rnet, self._onet = (Layers(tensors(n), device, dtype) for n in ("rnet", "onet"))
         self._settings = settings
         self._threshold = settings.pnet_threshold or candidature.pnet_threshold
         self._nms = candidature.nms
 
-    def detect(self, rgb: Tensor, room: Room) -> Found:
-        """``rgb``: ``(b, height, width, 3)`` uint8 on the device."""
-        sums = integral(rgb)
-        squares, wanted = self._propose(sums, room)
-        squares, wanted_rnet, wanted_kept = self._refine(sums, squares, room)
-        found, wanted_onet, wanted_faces = self._decide(sums, squares, room)
+    def detect(self, pixels: Pixels, room: Room) -> Found:
+        squares, wanted = self.propose(pixels, room)
+        squares, wanted_rnet, wanted_kept = self.refine(pixels, squares, room)
+        found, wanted_onet, wanted_faces = self.decide(pixels, squares, room)
         return found._replace(
             wanted=torch.stack([*wanted, wanted_rnet, wanted_kept, wanted_onet, wanted_faces])
         )
 
-    def look(self, rgb: Tensor, of_picture: Tensor, anchors: Tensor) -> tuple[Tensor, ...]:
+    def look(self, pixels: Pixels, of_picture: Tensor, anchors: Tensor) -> tuple[Tensor, ...]:
         """O-Net's boxes, scores and landmarks for squares; score 0 where R-Net sees no face."""
-        _, height, width, _ = rgb.shape
-        corners, inside = corners_inside(anchors, height, width)
-        sums = integral(rgb)
-        likely = rnet(self._nets["rnet"], crops(sums, corners, of_picture, RNET_SIZE, self._dtype))[
-            1
-        ]
-        offsets, points, scores = onet(
-            self._nets["onet"], crops(sums, corners, of_picture, ONET_SIZE, self._dtype)
+        corners, inside = corners_inside(anchors, pixels.height, pixels.width)
+        small, large = (
+            crops(pixels, corners, of_picture, size, self._dtype) for size in (RNET_SIZE, ONET_SIZE)
         )
+        _, likely = rnet(self._rnet, small)
+        offsets, points, scores = onet(self._onet, large)
         sees = inside & (likely > self._settings.rnet_threshold)
         boxes = torch.where(inside[:, None], regressed(anchors, offsets, 1.0), anchors)
         landmarks = torch.where(inside[:, None, None], landmarks_of(anchors, points), 0.0)
         return boxes, torch.where(sees, scores, 0.0), landmarks
 
-    def _propose(self, sums: Tensor, room: Room) -> tuple[Slots, list[Tensor]]:
+    def propose(self, pixels: Pixels, room: Room) -> tuple[Slots, list[Tensor]]:
         """The squares that P-Net proposes in each picture."""
-        height, width = sums.shape[1] - 1, sums.shape[2] - 1
+        height, width = pixels.height, pixels.width
+        scales = pyramid_scales(height, width, self._settings)
+        sizes = [(int(height * scale + 1), int(width * scale + 1)) for scale in scales]
         found = []
         offsets = []
         cells = 0
-        for scale in pyramid_scales(height, width, self._settings):
-            size = (int(height * scale + 1), int(width * scale + 1))
-            moves, scores = pnet(self._nets["pnet"], level(sums, *size, self._dtype))
+        for scale, level in zip(scales, levels(pixels, sizes), strict=True):
+            moves, scores = self._pnet(level)
             found.append(self._windows(scores, scale, cells, room))
             offsets.append(moves.flatten(2))
             cells += scores[0].numel()
@@ -171,34 +175,34 @@ class TorchMtcnn:
         scores, order = flat.gather(1, at).sort(descending=True, stable=True)
         at = at.gather(1, order)
         cell = torch.stack([at % columns, at // columns], -1).float()
-        low = torch.floor((PNET_STRIDE * cell + 1) / scale)
-        high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / scale)
+        # By a tensor: a card multiplies by the inverse of a number, and 15 / 0.6 is not 25 then.
+        divisor = torch.full_like(scores[:1, :1, None], scale)
+        low = torch.floor((PNET_STRIDE * cell + 1) / divisor)
+        high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / divisor)
         windows = torch.cat([low, high], -1)
         stays = suppressed(windows, scores >= self._threshold, SCALE_NMS)
         most = (flat >= self._threshold).sum(1).amax()
         return windows, scores, stays, at + cells, most
 
-    def _refine(self, sums: Tensor, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
+    def refine(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
         """What R-Net leaves of the squares, moved and squared again."""
-        corners, inside = corners_inside(slots.boxes, sums.shape[1] - 1, sums.shape[2] - 1)
+        corners, inside = corners_inside(slots.boxes, pixels.height, pixels.width)
         crew = _Crew(slots.valid & inside, room.rnet)
-        offsets, scores = rnet(
-            self._nets["rnet"], crew.crops(sums, corners, RNET_SIZE, self._dtype)
-        )
+        offsets, scores = rnet(self._rnet, crew.crops(pixels, corners, RNET_SIZE, self._dtype))
         scores = crew.back(scores)
         passed = crew.mask & (scores > self._settings.rnet_threshold)
         best, at = Slots(slots.boxes, scores, passed).best(room.kept)
         kept = suppressed(best.boxes, best.valid, self._nms)
         moves = crew.back(offsets).gather(1, at[..., None].expand(-1, -1, 4))
         squares = squared(regressed(best.boxes, moves, 1.0))
-        return Slots(squares, best.scores, kept), crew.total, passed.sum(1).amax()
+        return Slots(squares, best.scores, kept), crew.wanted, passed.sum(1).amax()
 
-    def _decide(self, sums: Tensor, slots: Slots, room: Room) -> tuple[Found, Tensor, Tensor]:
+    def decide(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Found, Tensor, Tensor]:
         """O-Net's faces."""
-        corners, inside = corners_inside(slots.boxes, sums.shape[1] - 1, sums.shape[2] - 1)
+        corners, inside = corners_inside(slots.boxes, pixels.height, pixels.width)
         crew = _Crew(slots.valid & inside, room.onet)
         offsets, points, scores = onet(
-            self._nets["onet"], crew.crops(sums, corners, ONET_SIZE, self._dtype)
+            self._onet, crew.crops(pixels, corners, ONET_SIZE, self._dtype)
         )
         scores = crew.back(scores)
         boxes = regressed(slots.boxes, crew.back(offsets), 1.0)
@@ -213,32 +217,46 @@ class TorchMtcnn:
         found = Found(
             faces.boxes, faces.scores, landmarks_of(anchors, points), anchors, count, count
         )
-        return found, crew.total, count.amax()
+        return found, crew.wanted, count.amax()
 
 
 class _Crew:
-    """The candidates of all pictures that go through a network together, in ``places`` places."""
+    """The candidates of all pictures that go through a network together, so many places each;
+    what one does not need another may take."""
 
-    def __init__(self, mask: Tensor, places: int) -> None:
+    def __init__(self, mask: Tensor, of_each: int) -> None:
+        places = of_each * len(mask)
         flat = mask.flatten()
         order = flat.cumsum(0) - 1
-        self.total = order[-1] + 1
+        total = order[-1] + 1
+        self.wanted = (total + len(mask) - 1) // len(mask)
+        """Places for each picture with which nobody would have had to stay behind."""
         slots = torch.arange(flat.numel(), device=flat.device)
         goes = torch.where(flat & (order < places), order, places)
         self._slot = slots.new_zeros(places + 1).scatter_(0, goes, slots)[:places]
-        seated = torch.arange(places, device=flat.device) < self.total
+        seated = torch.arange(places, device=flat.device) < total
         self._home = torch.where(seated, self._slot, flat.numel())
         self.mask = mask & (order < places).view_as(mask)
 
-    def crops(self, sums: Tensor, corners: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    def crops(self, pixels: Pixels, corners: Tensor, size: int, dtype: torch.dtype) -> Tensor:
         of_picture = self._slot // self.mask.shape[1]
-        return crops(sums, corners.flatten(0, 1)[self._slot], of_picture, size, dtype)
+        return crops(pixels, corners.flatten(0, 1)[self._slot], of_picture, size, dtype)
 
     def back(self, values: Tensor) -> Tensor:
         """``(places, ...)`` to ``(b, k, ...)``; 0 where nobody went."""
         result = values.new_zeros(self.mask.numel() + 1, *values.shape[1:])
         result[self._home] = values
         return result[:-1].view(*self.mask.shape, *values.shape[1:])
+
+
+def _pnet_on(device: torch.device) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """P-Net in float32 on any device."""
+    net = Layers(tensors("pnet"), device, torch.float32)
+    if device.type != "cuda":
+        return partial(pnet, net)
+    from facetrack.engines.torch.triton_pnet import PnetWeights, pnet_on_gpu
+
+    return partial(pnet_on_gpu, PnetWeights.of(net))
 
 
 def landmarks_of(squares: Tensor, points: Tensor) -> Tensor:

@@ -1,8 +1,12 @@
-"""Area means of pictures in torch, exact and for any window at once, by integral images.
+"""Area means of pictures in torch, exact and for any window at once.
 
-Every mean that the cascade needs (pyramid levels, crops of 24 and 48 pixels) is the difference of
-four entries of a table of sums. int32 wraps around in large pictures; differences stay right.
+On the CPU by integral images: every mean that the cascade needs (pyramid levels, crops of 24 and
+48 pixels) is the difference of four entries of a table of sums. int32 wraps around in large
+pictures; differences stay right. On a card the pixels themselves are summed, see ``triton_pixels``.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,52 +16,57 @@ MEAN, SCALE = 127.5, 1 / 128
 """What all four networks subtract and multiply."""
 
 
-def integral(rgb: Tensor) -> Tensor:
-    """``(b, height, width, 3)`` uint8 to ``(b, height + 1, width + 1, 3)`` int32 sums."""
-    sums = rgb.cumsum(2, dtype=torch.int32).cumsum(1, dtype=torch.int32)
-    return F.pad(sums, (0, 0, 1, 0, 1, 0))
+@dataclass(frozen=True)
+class Pixels:
+    """A batch of pictures, made ready for means of their parts."""
+
+    table: Tensor
+    """On the CPU ``(b, height + 1, width + 1, 3)`` int32 sums; on a card ``(b, height, width)``
+    int32, the three colours of a pixel in one."""
+    height: int
+    width: int
+
+    @classmethod
+    def of_rgb(cls, rgb: Tensor) -> "Pixels":
+        """``rgb``: ``(b, height, width, 3)`` uint8 on the device."""
+        b, height, width, _ = rgb.shape
+        if rgb.is_cuda:
+            from facetrack.engines.torch.triton_pixels import rgb_packed
+
+            at = torch.arange(b, device=rgb.device) * rgb[0].numel() + rgb.data_ptr()
+            return cls(rgb_packed(at, height, width), height, width)
+        sums = rgb.cumsum(2, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+        return cls(F.pad(sums, (0, 0, 1, 0, 1, 0)), height, width)
 
 
-def windows(n: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """First and end of adaptive average pooling's windows: ``(...)`` to ``(..., size)`` each."""
-    i = torch.arange(size, device=n.device)
-    n = n[..., None]
-    return i * n // size, -(-(i + 1) * n // size)
+def levels(pixels: Pixels, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Pyramid levels, ``(b, 3, height, width)`` float32 each, as the networks want them."""
+    if pixels.table.is_cuda:
+        from facetrack.engines.torch import triton_pixels
 
-
-def level(sums: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
-    """One pyramid level, ``(b, 3, height, width)``, as the networks want it."""
-    if sums.is_cuda:
-        from facetrack.engines.torch.triton_pixels import means_of_whole
-
-        return means_of_whole(sums, height, width, dtype)
-    top, bottom = windows(_size(sums, 1), height)
-    left, right = windows(_size(sums, 2), width)
-    rows = sums.index_select(1, bottom) - sums.index_select(1, top)
-    means = (rows.index_select(2, right) - rows.index_select(2, left)).float()
-    means /= ((bottom - top)[:, None] * (right - left))[..., None]
-    return _normalised(means, dtype)
+        return triton_pixels.levels(pixels.table, sizes, torch.float32)
+    return [_level(pixels, *size) for size in sizes]
 
 
 def crops(
-    sums: Tensor, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
+    pixels: Pixels, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
     """Parts ``(n, 4)`` x1 y1 x2 y2 of pictures as ``(n, 3, size, size)``.
 
     Parts without a pixel give grey.
     """
-    if sums.is_cuda:
-        from facetrack.engines.torch.triton_pixels import means_of_parts
+    if pixels.table.is_cuda:
+        from facetrack.engines.torch import triton_pixels
 
-        return means_of_parts(sums, corners, of_picture, size, dtype)
-    _, rows, columns, _ = sums.shape
+        return triton_pixels.crops(pixels.table, corners, of_picture, size, dtype)
+    _, rows, columns, _ = pixels.table.shape
     x1, y1, x2, y2 = corners.unbind(1)
-    left, right = windows(x2 - x1, size)
-    top, bottom = windows(y2 - y1, size)
+    left, right = _windows(x2 - x1, size)
+    top, bottom = _windows(y2 - y1, size)
     base = (of_picture * rows)[:, None]
     top, bottom = ((base + y1[:, None] + v) * columns for v in (top, bottom))
     left, right = (x1[:, None] + v for v in (left, right))
-    table = sums.view(-1, 3)
+    table = pixels.table.view(-1, 3)
 
     def at(row: Tensor, column: Tensor) -> Tensor:
         return table[(row[:, :, None] + column[:, None]).flatten()].view(-1, size, size, 3)
@@ -68,8 +77,21 @@ def crops(
     return _normalised(means, dtype)
 
 
-def _size(sums: Tensor, dim: int) -> Tensor:
-    return torch.full((), sums.shape[dim] - 1, device=sums.device)
+def _level(pixels: Pixels, height: int, width: int) -> Tensor:
+    sums = pixels.table
+    top, bottom = _windows(torch.tensor(pixels.height), height)
+    left, right = _windows(torch.tensor(pixels.width), width)
+    rows = sums.index_select(1, bottom) - sums.index_select(1, top)
+    means = (rows.index_select(2, right) - rows.index_select(2, left)).float()
+    means /= ((bottom - top)[:, None] * (right - left))[..., None]
+    return _normalised(means, torch.float32)
+
+
+def _windows(n: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """First and end of adaptive average pooling's windows: ``(...)`` to ``(..., size)`` each."""
+    i = torch.arange(size, device=n.device)
+    n = n[..., None]
+    return i * n // size, -(-(i + 1) * n // size)
 
 
 def _normalised(means: Tensor, dtype: torch.dtype) -> Tensor:

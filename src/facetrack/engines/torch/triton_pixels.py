@@ -1,103 +1,181 @@
-"""From decoded NV12 to RGB, and from integral images to what the networks see: a kernel each."""
+"""Pictures on a card: from decoded NV12 to one int32 a pixel, and area means of any part of it.
+
+A pixel holds red, green and blue in its lowest three bytes, so that one load brings all three.
+A mean is the sum of its pixels, read where they are: the pictures of one batch are worked on one
+after the other, and each stays in the card's cache while its levels are made. (Tables of sums cost
+three times as much: they are eight times as large as the picture.)
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+BLOCK = 128
+"""Means that one Triton program makes."""
 
-def nv12_to_rgb(nv12: Tensor, matrix: tuple[float, ...]) -> Tensor:
-    """``(b, height * 3 / 2, width)`` to ``(b, height, width, 3)`` uint8.
+
+def rgb_packed(pointers: Tensor, height: int, width: int) -> Tensor:
+    """Pictures at ``pointers`` (``(b,)`` int64, each ``(height, width, 3)`` uint8) to
+    ``(b, height, width)`` int32."""
+    b = len(pointers)
+    out = torch.empty((b, height, width), dtype=torch.int32, device=pointers.device)
+    _rgb[b, triton.cdiv(height * width, 1024)](pointers, out, height * width, BLOCK=1024)
+    return out
+
+
+def nv12_packed(pointers: Tensor, height: int, width: int, matrix: tuple[float, ...]) -> Tensor:
+    """Pictures at ``pointers`` (``(b,)`` int64, each ``(height * 3 / 2, width)`` uint8) to
+    ``(b, height, width)`` int32.
 
     ``matrix``: nine numbers row by row and three offsets, as ``card_picture.colour_arguments``.
     Chroma is repeated to the luma's pixels.
     """
-    b, rows, width = nv12.shape
-    height = rows * 2 // 3
-    rgb = torch.empty((b, height, width, 3), dtype=torch.uint8, device=nv12.device)
-    grid = (b * height, triton.cdiv(width, 1024))
-    _to_rgb[grid](nv12, rgb, height, width, *matrix, BLOCK=1024)
-    return rgb
+    b = len(pointers)
+    out = torch.empty((b, height, width), dtype=torch.int32, device=pointers.device)
+    _nv12[b * height, triton.cdiv(width, 1024)](pointers, out, height, width, *matrix, BLOCK=1024)
+    return out
 
 
-def means_of_whole(sums: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
-    """As ``pixels.level``, channels last."""
-    b = sums.shape[0]
-    corners = torch.zeros((b, 4), dtype=torch.int64, device=sums.device)
-    corners[:, 2] = sums.shape[2] - 1
-    corners[:, 3] = sums.shape[1] - 1
-    of_picture = torch.arange(b, device=sums.device)
-    return _means(sums, corners, of_picture, height, width, dtype)
+def levels(pixels: Tensor, sizes: Sequence[tuple[int, int]], dtype: torch.dtype) -> list[Tensor]:
+    """As ``pixels.levels``, channels last, all in one kernel."""
+    b, height, width = pixels.shape
+    tiles = [triton.cdiv(h * w, BLOCK) for h, w in sizes]
+    areas = [h * w for h, w in sizes]
+    out = torch.empty(b * sum(areas) * 3, dtype=dtype, device=pixels.device)
+    rows = [(sum(tiles[:i]), h, w, sum(areas[:i]) * 3 * b) for i, (h, w) in enumerate(sizes)]
+    table = _table(tuple(rows), pixels.device)
+    _level[(b * sum(tiles),)](
+        pixels, table, out, height, width, sum(tiles), LEVELS=len(sizes), BLOCK=BLOCK
+    )
+    parts = out.split([b * area * 3 for area in areas])
+    return [
+        part.view(b, h, w, 3).permute(0, 3, 1, 2) for part, (h, w) in zip(parts, sizes, strict=True)
+    ]
 
 
-def means_of_parts(
-    sums: Tensor, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
+def crops(
+    pixels: Tensor, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
     """As ``pixels.crops``, channels last."""
-    return _means(sums, corners.contiguous(), of_picture, size, size, dtype)
-
-
-def _means(
-    sums: Tensor, corners: Tensor, of_picture: Tensor, height: int, width: int, dtype: torch.dtype
-) -> Tensor:
+    _, height, width = pixels.shape
     n = len(corners)
     out = torch.empty(
-        (n, 3, height, width), dtype=dtype, device=sums.device, memory_format=torch.channels_last
+        (n, 3, size, size), dtype=dtype, device=pixels.device, memory_format=torch.channels_last
     )
-    block = min(1024, triton.next_power_of_2(height * width))
-    grid = (n, triton.cdiv(height * width, block))
-    _mean[grid](
-        sums, corners, of_picture, out, sums.shape[1], sums.shape[2], height, width, BLOCK=block
+    _crop[n, triton.cdiv(size * size, BLOCK)](
+        pixels, corners.contiguous(), of_picture, out, height, width, size, BLOCK=BLOCK
     )
     return out
 
 
+@lru_cache(maxsize=64)
+def _table(rows: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
+    """The same numbers on the card, taken there once: a graph cannot copy them."""
+    return torch.tensor(rows, dtype=torch.int64, device=device)
+
+
 @triton.jit
-def _mean(sums, corners, of_picture, out, rows, columns, height, width, BLOCK: tl.constexpr):
+def _sums(source, width, top, bottom, left, right, inside):
+    """Sums of red, green and blue over windows."""
+    red = tl.zeros_like(top)
+    green = tl.zeros_like(top)
+    blue = tl.zeros_like(top)
+    rows = tl.max(tl.where(inside, bottom - top, 0), 0)
+    columns = tl.max(tl.where(inside, right - left, 0), 0)
+    for dy in range(rows):
+        line = source + (top + dy) * width
+        here = inside & (top + dy < bottom)
+        for dx in range(columns):
+            pixel = tl.load(line + left + dx, mask=here & (left + dx < right), other=0)
+            red += pixel & 255
+            green += (pixel >> 8) & 255
+            blue += pixel >> 16
+    return red, green, blue
+
+
+@triton.jit
+def _store_means(red, green, blue, area, target, inside):
+    area = tl.maximum(area, 1).to(tl.float32)
+    kind = target.dtype.element_ty
+    tl.store(target, ((red.to(tl.float32) / area - 127.5) * 0.0078125).to(kind), mask=inside)
+    tl.store(target + 1, ((green.to(tl.float32) / area - 127.5) * 0.0078125).to(kind), mask=inside)
+    tl.store(target + 2, ((blue.to(tl.float32) / area - 127.5) * 0.0078125).to(kind), mask=inside)
+
+
+@triton.jit
+def _level(pixels, table, out, height, width, tiles, LEVELS: tl.constexpr, BLOCK: tl.constexpr):
+    picture = tl.program_id(0) // tiles
+    tile = tl.program_id(0) % tiles
+    level = 0
+    for i in tl.static_range(1, LEVELS):
+        level += (tile >= tl.load(table + i * 4)).to(tl.int32)
+    first = tl.load(table + level * 4).to(tl.int32)
+    rows = tl.load(table + level * 4 + 1).to(tl.int32)
+    columns = tl.load(table + level * 4 + 2).to(tl.int32)
+    start = tl.load(table + level * 4 + 3)
+    at = (tile - first) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < rows * columns
+    i, j = at // columns, at % columns
+    top, bottom = i * height // rows, ((i + 1) * height + rows - 1) // rows
+    left, right = j * width // columns, ((j + 1) * width + columns - 1) // columns
+    source = pixels + picture.to(tl.int64) * height * width
+    red, green, blue = _sums(source, width, top, bottom, left, right, inside)
+    target = out + start + (picture.to(tl.int64) * rows * columns + at) * 3
+    _store_means(red, green, blue, (bottom - top) * (right - left), target, inside)
+
+
+@triton.jit
+def _crop(pixels, corners, of_picture, out, height, width, size, BLOCK: tl.constexpr):
     part = tl.program_id(0)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < height * width
+    inside = at < size * size
     x1 = tl.load(corners + part * 4).to(tl.int32)
     y1 = tl.load(corners + part * 4 + 1).to(tl.int32)
     wide = tl.load(corners + part * 4 + 2).to(tl.int32) - x1
     high = tl.load(corners + part * 4 + 3).to(tl.int32) - y1
-    i, j = at // width, at % width
-    top, bottom = y1 + i * high // height, y1 + ((i + 1) * high + height - 1) // height
-    left, right = x1 + j * wide // width, x1 + ((j + 1) * wide + width - 1) // width
-    table = sums + tl.load(of_picture + part) * rows * columns * 3
-    above, below = top * columns, bottom * columns
-    area = tl.maximum((bottom - top) * (right - left), 1).to(tl.float32)
-    target = out + (part.to(tl.int64) * height * width + at) * 3
-    for c in tl.static_range(3):
-        total = tl.load(table + (below + right) * 3 + c, mask=inside, other=0)
-        total -= tl.load(table + (below + left) * 3 + c, mask=inside, other=0)
-        total -= tl.load(table + (above + right) * 3 + c, mask=inside, other=0)
-        total += tl.load(table + (above + left) * 3 + c, mask=inside, other=0)
-        value = (total.to(tl.float32) / area - 127.5) * 0.0078125
-        tl.store(target + c, value.to(out.dtype.element_ty), mask=inside)
+    i, j = at // size, at % size
+    top, bottom = y1 + i * high // size, y1 + ((i + 1) * high + size - 1) // size
+    left, right = x1 + j * wide // size, x1 + ((j + 1) * wide + size - 1) // size
+    source = pixels + tl.load(of_picture + part) * height * width
+    red, green, blue = _sums(source, width, top, bottom, left, right, inside)
+    target = out + (part.to(tl.int64) * size * size + at) * 3
+    _store_means(red, green, blue, (bottom - top) * (right - left), target, inside)
 
 
 @triton.jit
-def _to_rgb(
-    nv12, rgb, height, width, m00, m01, m02, m10, m11, m12, m20, m21, m22, o0, o1, o2,
+def _rgb(pointers, out, size, BLOCK: tl.constexpr):
+    picture = tl.program_id(0)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    start = tl.load(pointers + picture).to(tl.pointer_type(tl.uint8)) + at * 3
+    red = tl.load(start, mask=inside, other=0).to(tl.int32)
+    green = tl.load(start + 1, mask=inside, other=0).to(tl.int32)
+    blue = tl.load(start + 2, mask=inside, other=0).to(tl.int32)
+    tl.store(out + picture.to(tl.int64) * size + at, red | (green << 8) | (blue << 16), mask=inside)
+
+
+@triton.jit
+def _nv12(
+    pointers, out, height, width, m00, m01, m02, m10, m11, m12, m20, m21, m22, o0, o1, o2,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
     x = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = x < width
-    picture, y = row // height, row % height
-    start = nv12 + picture.to(tl.int64) * (height * 3 // 2) * width
+    y = row % height
+    start = tl.load(pointers + row // height).to(tl.pointer_type(tl.uint8))
     luma = tl.load(start + y * width + x, mask=inside, other=0).to(tl.float32)
     pair = start + (height + y // 2) * width + x // 2 * 2
     u = tl.load(pair, mask=inside, other=0).to(tl.float32)
     v = tl.load(pair + 1, mask=inside, other=0).to(tl.float32)
-    out = rgb + (row.to(tl.int64) * width + x) * 3
     r = luma * m00 + u * m10 + v * m20 + o0
     g = luma * m01 + u * m11 + v * m21 + o1
     b = luma * m02 + u * m12 + v * m22 + o2
-    r = tl.minimum(tl.maximum(r + 0.5, 0.0), 255.0)
-    g = tl.minimum(tl.maximum(g + 0.5, 0.0), 255.0)
-    b = tl.minimum(tl.maximum(b + 0.5, 0.0), 255.0)
-    tl.store(out, r.to(tl.uint8), mask=inside)
-    tl.store(out + 1, g.to(tl.uint8), mask=inside)
-    tl.store(out + 2, b.to(tl.uint8), mask=inside)
+    r = tl.minimum(tl.maximum(r + 0.5, 0.0), 255.0).to(tl.int32)
+    g = tl.minimum(tl.maximum(g + 0.5, 0.0), 255.0).to(tl.int32)
+    b = tl.minimum(tl.maximum(b + 0.5, 0.0), 255.0).to(tl.int32)
+    tl.store(out + row.to(tl.int64) * width + x, r | (g << 8) | (b << 16), mask=inside)

@@ -1,0 +1,67 @@
+"""P-, R- and O-Net of the OpenVINO engine, each on what the cascade asks of it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from facetrack.bench.timing import best_of, rate
+from facetrack.detection.mtcnn import Cascade, Networks, Parts
+from facetrack.engines.openvino import QUICK, TOGETHER, _QuickMtcnn, quick_precision
+from facetrack.media.picture import Picture
+from facetrack.settings import Settings
+from facetrack.types import Float32
+
+
+class Recorded:
+    """Implements the cascade's ``Networks`` by others; keeps what they were asked."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+        self.proposed: list[tuple[Sequence[Picture], tuple[tuple[int, int], ...]]] = []
+        self.refined: list[tuple[Sequence[Picture], Parts]] = []
+        self.decided: list[tuple[Sequence[Picture], Parts]] = []
+        self.look = networks.look
+
+    def propose(
+        self, pictures: Sequence[Picture], sizes: tuple[tuple[int, int], ...]
+    ) -> list[list[Float32]]:
+        self.proposed.append((pictures, sizes))
+        return self._networks.propose(pictures, sizes)
+
+    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
+        self.refined.append((pictures, parts))
+        return self._networks.refine(pictures, parts)
+
+    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
+        self.decided.append((pictures, parts))
+        return self._networks.decide(pictures, parts)
+
+
+def networks_alone(
+    settings: Settings, keys: Sequence[Picture], repeat: int
+) -> dict[str, dict[str, Any]]:
+    networks = _QuickMtcnn(quick_precision())
+    recorded = Recorded(networks)
+    cascade = Cascade(recorded, settings.detection, QUICK)
+    for i in range(0, len(keys), TOGETHER):
+        cascade.detect(keys[i : i + TOGETHER])
+    jobs: dict[str, tuple[str, int, Callable[[], object]]] = {
+        "pnet": (
+            "pictures",
+            sum(len(pictures) for pictures, _ in recorded.proposed),
+            lambda: [networks.propose(*asked) for asked in recorded.proposed],
+        ),
+        "rnet": (
+            "rows",
+            sum(len(parts.corners) for _, parts in recorded.refined),
+            lambda: [networks.refine(*asked) for asked in recorded.refined],
+        ),
+        "onet": (
+            "rows",
+            sum(len(parts.corners) for _, parts in recorded.decided),
+            lambda: [networks.decide(*asked) for asked in recorded.decided],
+        ),
+    }
+    return {
+        name: rate(unit, count, best_of(repeat, work) if count else 0.0)
+        for name, (unit, count, work) in jobs.items()
+    }

@@ -1,0 +1,40 @@
+"""The three steps of the torch engine's cascade alone, on pictures from the decoder."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from facetrack.bench.timing import best_of, rate
+from facetrack.engines.torch.engine import TorchEngine
+from facetrack.media.picture import Picture
+
+TOGETHER = 128
+
+
+def networks_alone(
+    engine: TorchEngine, pictures: Sequence[Picture], repeat: int
+) -> dict[str, dict[str, Any]]:
+    """Each step over all pictures at once, with the crops and the suppression that belong to it."""
+    pictures = pictures[:TOGETHER]
+    for _ in engine.detect(pictures):  # makes room for what is in them
+        pass
+    network, pixels, room = engine.parts(pictures)
+    with torch.inference_mode():
+        proposed, _ = network.propose(pixels, room)
+        refined, *_ = network.refine(pixels, proposed, room)
+
+    def timed(step: Callable[[], object]) -> dict[str, Any]:
+        def work() -> None:
+            with torch.inference_mode():
+                step()
+            if pixels.table.is_cuda:
+                torch.cuda.synchronize()
+
+        return rate("pictures", len(pictures), best_of(repeat, work))
+
+    return {
+        "pnet": timed(lambda: network.propose(pixels, room)),
+        "rnet": timed(lambda: network.refine(pixels, proposed, room)),
+        "onet": timed(lambda: network.decide(pixels, refined, room)),
+    }

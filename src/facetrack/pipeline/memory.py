@@ -1,0 +1,60 @@
+"""The card's memory, and the host's beside it: taken once, used again for every batch.
+
+Asking the card for memory, or giving it back, stops everything that runs on it. So what a batch
+needs is taken when its graph is captured, results and pictures cross in pinned memory that stays,
+and ``device_allocations`` shows that nothing more is taken once all sizes have been seen.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """What one batch on its way needs to get to the card and back."""
+
+    pointers: Tensor
+    """``(size,)`` int64, pinned: where on the card its pictures are."""
+    results: Tensor
+    """``(n,)`` float32, pinned."""
+    here: Tensor | None
+    """``(size, height, width, 3)`` uint8, pinned, for pictures that come from the host."""
+    there: Tensor | None
+    """The same on the card."""
+    arrived: "torch.cuda.Event"
+    done: "torch.cuda.Event"
+
+
+def preallocate_tensors(
+    size: int, results: int, uploaded: tuple[int, int] | None, device: torch.device
+) -> Crossing:
+    """Room for one batch of ``size`` pictures and ``results`` numbers.
+
+    ``uploaded``: height and width of pictures that are not on the card yet.
+    """
+    here = there = None
+    if uploaded is not None:
+        here = torch.empty((size, *uploaded, 3), dtype=torch.uint8, pin_memory=True)
+        there = torch.empty_like(here, device=device)
+    return Crossing(
+        torch.zeros(size, dtype=torch.int64, pin_memory=True),
+        torch.empty(results, dtype=torch.float32, pin_memory=True),
+        here,
+        there,
+        torch.cuda.Event(),
+        torch.cuda.Event(blocking=True),  # who waits for it sleeps
+    )
+
+
+def bytes_at_hand(device: torch.device) -> int:
+    """Of the card's memory: free, or kept by torch for whoever asks next."""
+    free, _ = torch.cuda.mem_get_info(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(free + kept)
+
+
+def device_allocations(device: torch.device) -> int:
+    """How often torch has asked the card for memory so far."""
+    return int(torch.cuda.memory_stats(device).get("num_device_alloc", 0))

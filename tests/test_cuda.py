@@ -1,0 +1,233 @@
+"""The torch engine on a CUDA card: kernels, faces beside those of the CPU, decoder, memory.
+
+All of it is skipped, with the reason, where there is no card.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+
+import facetrack
+from facetrack.detection.boxes import iou_matrix
+from facetrack.engines.torch import networks, pixels
+from facetrack.engines.torch.engine import TorchEngine
+from facetrack.media.decode import VideoSource
+from facetrack.media.opening import open_source
+from facetrack.media.picture import RgbPicture
+from facetrack.models.weights import tensors
+from facetrack.pipeline.memory import device_allocations
+from facetrack.recognition.chips import face_chip
+from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
+from media import make_video
+
+pytestmark = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="this machine has no CUDA card that torch can use"
+)
+
+CARD = DetectionSettings(device="cuda", dense=True, min_face=20)
+SURE = 0.95
+"""Score from which a box must be found."""
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return TorchEngine(CARD, IdentitySettings())
+
+
+@pytest.fixture(scope="module")
+def cpu_engine():
+    return TorchEngine(replace(CARD, device="torch-cpu"), IdentitySettings())
+
+
+@pytest.fixture(scope="module")
+def pictures(pyfeat_data):
+    """Of one talking person, in different places."""
+    with av.open(str(pyfeat_data / "WolfgangLanger_Pexels.mp4")) as container:
+        frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    return [RgbPicture(f) for f in frames[::7]]
+
+
+@pytest.fixture(scope="module")
+def film(pyfeat_data, tmp_path_factory):
+    """H.264 of 200 real frames, with a starting point every 50."""
+    out = tmp_path_factory.mktemp("film") / "film.mp4"
+    with (
+        av.open(str(pyfeat_data / "single_face.mp4")) as source,
+        av.open(str(out), "w") as made,
+    ):
+        frames = list(source.decode(video=0))
+        options = {"crf": "18", "g": "50", "sc_threshold": "0", "bf": "2"}
+        video = made.add_stream("libx264", rate=25, options=options)
+        video.width, video.height, video.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
+        video.time_base = video.codec_context.time_base = Fraction(1, 25)
+        for i in range(200):
+            frame = frames[i % len(frames)]
+            frame.pts, frame.time_base, frame.pict_type = i, Fraction(1, 25), 0
+            made.mux(video.encode(frame))
+        made.mux(video.encode(None))
+    return out
+
+
+def matched(found, expected):
+    """For each sure box of ``expected``, its best IoU with one of ``found``."""
+    best = []
+    for a, b in zip(found, expected, strict=True):
+        sure = b.boxes[b.scores >= SURE]
+        if len(sure):
+            best += list(iou_matrix(sure, a.boxes).max(1)) if len(a) else [0.0] * len(sure)
+    return np.array(best)
+
+
+def test_means_are_those_of_the_integral_images():
+    rgb = torch.randint(0, 256, (2, 271, 481, 3), dtype=torch.uint8)
+    there, here = pixels.Pixels.of_rgb(rgb.cuda()), pixels.Pixels.of_rgb(rgb)
+    sizes = [(109, 193), (77, 137), (13, 22)]
+    for a, b in zip(pixels.levels(there, sizes), pixels.levels(here, sizes), strict=True):
+        torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
+    corners = torch.tensor([[0, 0, 481, 271], [5, 7, 60, 33], [9, 9, 10, 10], [3, 3, 3, 9]])
+    of_picture = torch.tensor([0, 1, 1, 0])
+    a = pixels.crops(there, corners.cuda(), of_picture.cuda(), 24, torch.float32)
+    b = pixels.crops(here, corners, of_picture, 24, torch.float32)
+    torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(109, 193), (12, 12), (13, 30)])
+def test_pnet_is_as_exact_as_float32(size):
+    from facetrack.engines.torch.triton_pnet import PnetWeights, pnet_on_gpu
+
+    level = torch.rand(3, 3, *size) * 2 - 1
+    net = networks.Layers(tensors("pnet"), torch.device("cpu"), torch.float32)
+    weights = PnetWeights.of(networks.Layers(tensors("pnet"), torch.device("cuda"), torch.float32))
+    on_card = pnet_on_gpu(weights, level.cuda().contiguous(memory_format=torch.channels_last))
+    for a, b in zip(on_card, networks.pnet(net, level), strict=True):
+        torch.testing.assert_close(a.cpu(), b, atol=1e-5, rtol=0)
+
+
+def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):
+    best = matched(list(engine.detect(pictures)), list(cpu_engine.detect(pictures)))
+    assert len(best) > 20
+    assert (best >= 0.9).mean() >= 0.99
+    assert np.median(best) >= 0.98
+
+
+def test_the_same_embeddings_as_on_the_cpu(engine, cpu_engine):
+    chips = np.random.default_rng(0).integers(0, 256, (70, 160, 160, 3), dtype=np.uint8)
+    cosines = (engine.embed(chips) * cpu_engine.embed(chips)).sum(1)
+    assert cosines.min() >= 0.99
+
+
+def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
+    clip = pyfeat_data / "face_noface.mov"
+    card, cpu = (
+        facetrack.analyze(clip, Settings(detection=DetectionSettings(device=d, dense=True)))
+        for d in ("cuda", "torch-cpu")
+    )
+    assert len(card.people) == len(cpu.people)
+    assert len(card.intervals) == len(cpu.intervals)
+    for a, b in zip(card.intervals, cpu.intervals, strict=True):
+        assert abs(a.start_frame - b.start_frame) <= 1 and abs(a.end_frame - b.end_frame) <= 1
+
+
+def test_the_cards_decoder_gives_libavs_frames(film):
+    source, decoder = open_source(film, "cuda")
+    assert decoder == "nvdec"
+    with source, VideoSource(film) as plain:
+        for a, b in zip(source.frames(), plain.frames(), strict=True):
+            assert (a.index, a.time_s) == (b.index, b.time_s)
+            assert a.picture.shape == b.picture.shape
+            if a.index % 20 == 0:
+                difference = a.picture.rgb().astype(int) - b.picture.rgb()
+                assert np.abs(difference).max() <= 4
+        assert not source.warnings
+        assert source.info() == plain.info()
+
+
+def test_a_damaged_stretch_costs_its_own_frames_alone(film, tmp_path):
+    """Packets that are no pictures go missing, and every other frame keeps its time."""
+    out = tmp_path / "damaged.mp4"
+    with av.open(str(film)) as source, av.open(str(out), "w") as made:
+        stream = source.streams.video[0]
+        copy = made.add_stream_from_template(stream)
+        for i, packet in enumerate(p for p in source.demux(stream) if p.size):
+            if 60 <= i < 64:
+                data = av.Packet(b"\0\0\0\1\x0c" + bytes(40))
+                data.pts, data.dts, data.time_base = packet.pts, packet.dts, packet.time_base
+                packet = data
+            packet.stream = copy
+            made.mux(packet)
+    source, _ = open_source(out, "cuda")
+    with source:
+        times = [frame.time_s for frame in source.frames()]
+    assert times == sorted(set(times))
+    assert 200 - 50 <= len(times) <= 200
+    assert {round(t * 25) for t in times} >= {*range(50), *range(100, 200)}
+
+
+def test_chips_are_taken_off_the_card_together_and_look_as_on_the_host(film):
+    """From odd corners too; smaller and larger than a chip."""
+    source, _ = open_source(film, "cuda")
+    with source:
+        pictures = [frame.picture for frame in source.frames()][:60]
+    at = [(5 * i % 200, 3 * i % 90) for i in range(30)]
+    corners = [(x, y, x + 31 + 7 * i, y + 40 + 3 * i) for i, (x, y) in enumerate(at)]
+    cuts = [picture.cut(*at) for picture, at in zip(pictures, corners, strict=False)]
+    del cuts[::3]
+    cuts[5].rgb()
+    assert all(cut.picture is None for cut in cuts)
+    kept = [i for i in range(30) if i % 3]
+    for i, cut in zip(kept, cuts, strict=True):
+        x1, y1, x2, y2 = corners[i]
+        on_host = face_chip(RgbPicture(pictures[i].rgb()).cut(x1, y1, x2, y2))
+        difference = np.abs(face_chip(cut).astype(int) - on_host)
+        assert difference.max() <= 4 and difference.mean() < 0.5
+
+
+def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
+    make_video(tmp_path / "old.avi", codec="mpeg4")
+    source, decoder = open_source(tmp_path / "old.avi", "cuda")
+    with source:
+        assert decoder == "libav, not the card: its codec is mpeg4"
+        assert len(list(source.frames())) == 30
+
+
+def test_results_do_not_hang_on_the_batches(engine, pictures):
+    """Nor on where the pictures are."""
+    whole = list(engine.detect(pictures))
+    for size in (1, 7, len(pictures) - 1):
+        parts = (pictures[i : i + size] for i in range(0, len(pictures), size))
+        for a, b in zip((f for part in parts for f in engine.detect(part)), whole, strict=True):
+            np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
+
+
+def test_nothing_is_allocated_once_all_sizes_are_known(film):
+    """Neither by torch from the card nor for the graphs, in a second run over the same film."""
+    settings = Settings(DecodeSettings(), DetectionSettings(device="cuda", dense=True))
+    facetrack.analyze(film, settings)
+    facetrack.analyze(film, settings)
+    device = torch.device("cuda", torch.cuda.current_device())
+    before = device_allocations(device), torch.cuda.memory_reserved(device)
+    facetrack.analyze(film, settings)
+    assert (device_allocations(device), torch.cuda.memory_reserved(device)) == before
+
+
+def test_out_of_memory_halves_the_batch_and_loses_no_face(pictures):
+    """The card really has no more to give."""
+    settings = replace(CARD, rnet_threshold=0.71)  # graphs of its own
+    many = [*pictures] * 8
+    generous = TorchEngine(settings, IdentitySettings())
+    expected = list(generous.detect(many))
+    generous._batches.forget()
+    whole = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**28) / whole)
+    try:
+        scarce = TorchEngine(settings, IdentitySettings())
+        found = list(scarce.detect(many))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert max(scarce.batch_sizes) < max(generous.batch_sizes)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
