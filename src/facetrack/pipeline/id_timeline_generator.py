@@ -64,7 +64,8 @@ class IdTimelineGenerator:
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
         self._known = KnownTracks()
-        self._best: dict[int, Chip] = {}
+        self._best: dict[int, tuple[float, bytes]] = {}
+        """Of each track the quality of its best crop, and its JPEG: pixels would add up."""
         self._counted = (0, 0)
         """Tracks that were known when people were counted, and the people."""
         self.embedded_faces = 0
@@ -88,7 +89,8 @@ class IdTimelineGenerator:
                 self._dropped[track.id] = dropped
             else:
                 kept.append(track)
-                self._best[track.id] = track.best_chip
+                best = track.best_chip
+                self._best[track.id] = (best.quality, _jpeg(best))
         self._embed_best(kept)
         for track in tracks:
             track.chips.clear()
@@ -179,12 +181,12 @@ class IdTimelineGenerator:
         return person_of, people, intervals
 
     def _thumbnails(self, person_of: dict[int, int]) -> dict[int, bytes]:
-        best: dict[int, Chip] = {}
-        for track, chip in self._best.items():
-            of_person = best.setdefault(person_of[track], chip)
-            if chip.quality > of_person.quality:
-                best[person_of[track]] = chip
-        return {person: _jpeg(best[person]) for person in sorted(best)}
+        best: dict[int, tuple[float, bytes]] = {}
+        for track, crop in self._best.items():
+            of_person = best.setdefault(person_of[track], crop)
+            if crop[0] > of_person[0]:
+                best[person_of[track]] = crop
+        return {person: best[person][1] for person in sorted(best)}
 
 
 def _jpeg(chip: Chip) -> bytes:
