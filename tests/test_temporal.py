@@ -78,9 +78,8 @@ def test_key_frames_find_crowds_and_concerts_as_the_dense_cascade(shared_media):
     assert_as_dense(sorted(shared_media.glob("*.mp4")))
 
 
-def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data):
+def assert_same_however_batched(clip):
     """A queue of few frames gives other batches, and the same rows."""
-    clip = pyfeat_data / "single_face.mp4"
     first = facetrack.analyze(clip, KEY_FRAMES)
     small = replace(KEY_FRAMES, decode=DecodeSettings(queue_frames=5))
     second = facetrack.analyze(clip, small)
@@ -89,6 +88,15 @@ def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data):
     assert first.embeddings.keys() == second.embeddings.keys()
     for track, embedding in first.embeddings.items():
         assert np.array_equal(embedding, second.embeddings[track])
+
+
+def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data):
+    assert_same_however_batched(pyfeat_data / "single_face.mp4")
+
+
+def test_batches_do_not_change_a_crowd(shared_media):
+    """Faces are carried from key frame to key frame here, also across batches."""
+    assert_same_however_batched(shared_media / "crowd_1080p.mp4")
 
 
 def test_batches_follow_the_queue_and_the_memory():

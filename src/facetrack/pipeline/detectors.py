@@ -138,6 +138,7 @@ class KeyFrameDetector:
         for run in runs:
             first = found.get(run[0].index, before)
             before = self._cascade.carried(first, len(run) - 1, run[-1], found[run[-1].index])
+            found[run[-1].index] = before  # the next stretch starts with it, batched or not
             ends.append((first, before))
         filled = self._cascade.fill(
             [Stretch(run, *faces) for run, faces in zip(runs, ends, strict=True)]
