@@ -18,8 +18,8 @@ from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progr
 from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.pipeline.monitor import Monitor
+from facetrack.recognition.chip import Embed
 from facetrack.settings import ClipSettings, Settings
-from facetrack.tracking.tracker import Embed
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
 

@@ -1,6 +1,6 @@
 """The values that travel through the pipeline: faces, and facts of a video."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +14,19 @@ Float32 = NDArray[np.float32]
 
 SOURCE = np.dtype("<U12")
 """Of ``Faces.sources``: holds the longest, ``interpolated``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What is known of faces beyond where they are, from an engine that looks at each anyway."""
+
+    embeddings: Float32
+    """``(n, 512)`` of length one."""
+    sharpness: Float32
+    """``(n,)`` 0 to 1, as ``recognition.chips.sharpness``."""
+
+    def pick(self, which: NDArray[np.intp]) -> "Recognised":
+        return Recognised(self.embeddings[which], self.sharpness[which])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Faces:
     sources: NDArray[np.str_]
     """``(n,)`` ``detected`` by the whole cascade, ``refined`` from where the face was expected, or
     ``interpolated`` between two sightings."""
+    recognised: Recognised | None = None
+    """Of the same faces; None: crops are made and embedded where somebody asks."""
 
     @classmethod
     def of_one_source(
@@ -57,6 +72,9 @@ class Faces:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def with_recognised(self, recognised: Recognised) -> "Faces":
+        return replace(self, recognised=recognised)
+
     def pick(self, which: NDArray[np.intp]) -> "Faces":
         """The rows at these positions, in their order."""
         return Faces(
@@ -65,6 +83,7 @@ class Faces:
             self.landmarks[which],
             self.anchors[which],
             self.sources[which],
+            self.recognised and self.recognised.pick(which),
         )
 
 

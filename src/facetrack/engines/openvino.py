@@ -48,6 +48,7 @@ class OpenVinoEngine:
         self.name = f"openvino cpu {precision}"
         self.card: str | None = None
         self.smallest_batch = SMALLEST
+        self.begun_at_once = 1
         if detection.dense:
             self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
         else:

@@ -31,11 +31,16 @@ def chips_of(
     places: Sequence[Place], colours: Sequence[tuple[float, ...]], device: torch.device
 ) -> Tensor:
     """``(n, 160, 160, 3)`` uint8 RGB; ``colours``: as ``card_picture.colour_arguments``."""
-    out = torch.empty((len(places), SIZE, SIZE, 3), dtype=torch.uint8, device=device)
     table = torch.tensor(places, dtype=torch.int64).to(device)
-    matrices = torch.tensor(colours, dtype=torch.float32).to(device)
-    _chip[len(places), triton.cdiv(SIZE * SIZE, BLOCK)](
-        table, matrices, out, SIZE=SIZE, BLOCK=BLOCK
+    return chips_at(table, torch.tensor(colours, dtype=torch.float32).to(device))
+
+
+def chips_at(table: Tensor, matrices: Tensor) -> Tensor:
+    """As ``chips_of``, of ``(n, 7)`` places; ``matrices`` ``(n, 12)``, or ``(12,)`` for all."""
+    out = torch.empty((len(table), SIZE, SIZE, 3), dtype=torch.uint8, device=table.device)
+    step = matrices.stride(0) if matrices.ndim > 1 else 0
+    _chip[len(table), triton.cdiv(SIZE * SIZE, BLOCK)](
+        table, matrices, step, out, SIZE=SIZE, BLOCK=BLOCK
     )
     return out
 
@@ -57,7 +62,7 @@ def _whole(value):
 
 
 @triton.jit
-def _chip(table, matrices, out, SIZE: tl.constexpr, BLOCK: tl.constexpr):
+def _chip(table, matrices, step, out, SIZE: tl.constexpr, BLOCK: tl.constexpr):
     n = tl.program_id(0)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE * SIZE
@@ -66,7 +71,7 @@ def _chip(table, matrices, out, SIZE: tl.constexpr, BLOCK: tl.constexpr):
     width, height = tl.load(place + 1).to(tl.int32), tl.load(place + 2).to(tl.int32)
     x1, y1 = tl.load(place + 3).to(tl.int32), tl.load(place + 4).to(tl.int32)
     wide, high = tl.load(place + 5).to(tl.int32) - x1, tl.load(place + 6).to(tl.int32) - y1
-    m = matrices + n * 12
+    m = matrices + n * step
     top, bottom, middle_y, reach_y = _window(at // SIZE, high, SIZE)
     left, right, middle_x, reach_x = _window(at % SIZE, wide, SIZE)
     red = tl.zeros((BLOCK,), tl.float32)

@@ -77,7 +77,7 @@ class DenseDetector:
             self.key_frames += len(waiting)
             found = self._engine.detect([judged.frame.picture for judged in waiting])
             self._begun.append((waiting, found))
-        while len(self._begun) > (0 if last else 1):
+        while len(self._begun) > (0 if last else self._engine.begun_at_once):
             waiting, found = self._begun.popleft()
             for judged, faces in zip(waiting, found, strict=True):
                 yield Seen(judged.frame, judged.starts_shot, faces)

@@ -22,9 +22,10 @@ from facetrack.pipeline.detectors import Judged, Seen, frame_detector
 from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
+from facetrack.recognition.chip import Embed
 from facetrack.settings import DecodeSettings, Settings
 from facetrack.tracking.shots import Judgement, ShotDetector
-from facetrack.tracking.tracker import Embed, Tracker
+from facetrack.tracking.tracker import Tracker
 from facetrack.tracking.tracks import Track
 
 TRACKED_TOGETHER = 16

@@ -4,12 +4,11 @@ Nothing vanishes silently: a track that becomes nobody is listed with its reason
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from facetrack.analysis import (
@@ -20,11 +19,12 @@ from facetrack.analysis import (
     TrackSummary,
     thumbnail_name,
 )
+from facetrack.recognition.chip import Chip, Embed, embedded
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.rows import joined_rows
-from facetrack.tracking.tracks import Chip, Track
+from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
 
 FIRST_CHIPS = 3
@@ -54,7 +54,7 @@ class IdTimelineGenerator:
 
     def __init__(
         self,
-        embed: Callable[[NDArray[np.uint8]], Float32],
+        embed: Embed,
         tracking: TrackingSettings,
         identity: IdentitySettings,
     ) -> None:
@@ -115,27 +115,16 @@ class IdTimelineGenerator:
 
     def _embed_best(self, tracks: list[Track]) -> None:
         """The few best crops of each; the rest too of those that may or may not be somebody."""
-        chips = {
-            t.id: sorted(t.chips.values(), key=lambda c: (-c.quality, c.frame)) for t in tracks
-        }
-        first = self._vectors([chips[t.id][:FIRST_CHIPS] for t in tracks])
-        for track, vectors in zip(tracks, first, strict=True):
-            self._known.put(track, _mean(chips[track.id][:FIRST_CHIPS], vectors))
-        unsure = [t for t in tracks if len(t.chips) > FIRST_CHIPS and self._is_unsure(t)]
-        rest = self._vectors([chips[t.id][FIRST_CHIPS:] for t in unsure])
-        before = {t.id: vectors for t, vectors in zip(tracks, first, strict=True)}
-        for track, vectors in zip(unsure, rest, strict=True):
-            all_vectors = np.concatenate([before[track.id], vectors])
-            self._known.put(track, _mean(chips[track.id], all_vectors))
+        best = {t.id: sorted(t.chips.values(), key=lambda c: (-c.quality, c.frame)) for t in tracks}
+        self._know(tracks, {t: chips[:FIRST_CHIPS] for t, chips in best.items()})
+        more = [t for t in tracks if len(t.chips) > FIRST_CHIPS and self._is_unsure(t)]
+        self._know(more, best)
 
-    def _vectors(self, chips: list[list[Chip]]) -> list[Float32]:
-        """``(n, 512)`` for the crops of each track, all embedded together."""
-        pixels = [c.pixels for of_track in chips for c in of_track]
-        if not pixels:
-            return [np.empty((0, 512), np.float32) for _ in chips]
-        self.embedded_faces += len(pixels)
-        vectors = self._embed(np.stack(pixels))
-        return np.split(vectors, np.cumsum([len(c) for c in chips])[:-1])
+    def _know(self, tracks: list[Track], chips: dict[int, list[Chip]]) -> None:
+        """Each track by these of its crops."""
+        self.embedded_faces += embedded([c for t in tracks for c in chips[t.id]], self._embed)
+        for track in tracks:
+            self._known.put(track, _mean(chips[track.id]))
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is near the threshold."""
@@ -195,10 +184,10 @@ def _jpeg(chip: Chip) -> bytes:
     return stream.getvalue()
 
 
-def _mean(chips: list[Chip], vectors: Float32) -> Float32:
-    """``(512,)`` mean over the crops, weighted by their quality, of length one."""
+def _mean(chips: list[Chip]) -> Float32:
+    """``(512,)`` mean over embedded crops, weighted by their quality, of length one."""
     weights = np.array([max(c.quality, 1e-3) for c in chips], np.float32)
-    mean = weights @ vectors
+    mean = weights @ np.stack([c.embedding for c in chips if c.embedding is not None])
     return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 

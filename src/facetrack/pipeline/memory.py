@@ -15,8 +15,8 @@ from torch import Tensor
 class Crossing:
     """What one batch on its way needs to get to the card and back."""
 
-    pointers: Tensor
-    """``(size,)`` int64, pinned: where on the card its pictures are."""
+    numbers: Tensor
+    """``(size,)`` int64, pinned: where on the card its pictures are, or parts of them."""
     results: Tensor
     """``(n,)`` float32, pinned."""
     here: Tensor | None
@@ -30,7 +30,7 @@ class Crossing:
 def preallocate_tensors(
     size: int, results: int, uploaded: tuple[int, int] | None, device: torch.device
 ) -> Crossing:
-    """Room for one batch of ``size`` pictures and ``results`` numbers.
+    """Room for one batch: ``size`` whole numbers there and ``results`` floats back.
 
     ``uploaded``: height and width of pictures that are not on the card yet.
     """

@@ -20,15 +20,21 @@ LARGE_PX = 120.0
 """Face height from which more pixels add nothing to the embedding."""
 
 
+def face_corners(boxes: Float32, height: int, width: int) -> NDArray[np.int64]:
+    """``(n, 4)`` x1 y1 x2 y2 of the faces with their margin, whole pixels of the picture.
+
+    A box wholly outside the picture still has one pixel to cut.
+    """
+    size = np.array([width, height])
+    margin = CHIP_MARGIN * (boxes[:, 2:] - boxes[:, :2]) / (CHIP_SIZE - CHIP_MARGIN) / 2
+    first = np.clip((boxes[:, :2] - margin).astype(np.int64), 0, size - 1)
+    end = np.clip((boxes[:, 2:] + margin).astype(np.int64), first + 1, size)
+    return np.concatenate([first, end], axis=1)
+
+
 def face_cut(picture: Picture, box: Float32) -> Cut:
     """The face with its margin, as it is in the picture; ``box``: x1 y1 x2 y2 in pixels."""
-    height, width = picture.shape
-    margin = CHIP_MARGIN * (box[2:] - box[:2]) / (CHIP_SIZE - CHIP_MARGIN) / 2
-    x1, y1 = (max(int(v), 0) for v in box[:2] - margin)
-    x2, y2 = int(min(box[2] + margin[0], width)), int(min(box[3] + margin[1], height))
-    # A box wholly outside the picture still needs one pixel to cut.
-    x1, y1 = min(x1, width - 1), min(y1, height - 1)
-    return picture.cut(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
+    return picture.cut(*face_corners(box[None], *picture.shape)[0].tolist())
 
 
 def face_chip(cut: Cut) -> NDArray[np.uint8]:
@@ -67,6 +73,6 @@ def pose_quality(faces: Faces) -> Float64:
     return np.asarray(sizes * (0.25 + 0.75 * frontality(faces.landmarks)) * faces.scores)
 
 
-def chip_quality(pose: float, chip: NDArray[np.uint8]) -> float:
+def chip_quality(pose: float, sharp: float) -> float:
     """0 to 1; never above ``pose``."""
-    return pose * (0.5 + 0.5 * sharpness(chip))
+    return pose * (0.5 + 0.5 * sharp)

@@ -4,23 +4,19 @@ Tracks never cross a shot boundary. The assignment is the cheapest one over all 
 Hungarian solver), not the greedy one, so crossing people do not swap.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
 from facetrack.media.picture import Frame
-from facetrack.recognition.chips import face_chip, face_cut, pose_quality
+from facetrack.recognition.chip import Chip, Embed, embedded
+from facetrack.recognition.chips import pose_quality
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.motion import Motion
 from facetrack.tracking.rows import rows_of
 from facetrack.tracking.tracks import Track
-from facetrack.types import Faces, Float32
-
-Embed = Callable[[NDArray[np.uint8]], Float32]
-"""``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` of length one."""
+from facetrack.types import Faces
 
 APPEARANCE_WEIGHT = 0.5
 """What a full disagreement in appearance costs, in units of IoU."""
@@ -90,21 +86,21 @@ class Tracker:
             if gap:
                 track.bridge(rows[i], self._times_s)
                 self._motion.put(k, frame.index - 1, track.rows["box"][-1])
-            self._continue(track, rows[i], frame, faces.boxes[i], poses[i])
+            self._continue(track, rows[i], frame, faces, i, poses[i])
         self._motion.see(known, frame.index, faces.boxes[theirs])
         if len(theirs) < len(faces):
             new = np.setdiff1d(np.arange(len(faces)), theirs)
             for i in new.tolist():
                 self._open.append(Track(self._next_id, self._max_chips))
                 self._next_id += 1
-                self._continue(self._open[-1], rows[i], frame, faces.boxes[i], poses[i])
+                self._continue(self._open[-1], rows[i], frame, faces, i, poses[i])
             self._motion.begin(frame.index, faces.boxes[new])
 
     def _continue(
-        self, track: Track, row: np.void, frame: Frame, box: Float32, pose: float
+        self, track: Track, row: np.void, frame: Frame, faces: Faces, i: int, pose: float
     ) -> None:
         track.add(row)
-        if track.keep_chip(frame, box, pose):
+        if track.keep_chip(frame, faces, i, pose):
             self._with_new_chips.add(track)
 
     def _associate(self, frame: Frame, faces: Faces) -> Pairs:
@@ -138,20 +134,15 @@ class Tracker:
         tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
         if not len(tracks):
             return
-        stale = [self._open[t] for t in tracks if self._open[t].reference is None]
-        pixels = [t.best_pose.pixels for t in stale]
-        pixels += [face_chip(face_cut(frame.picture, faces.boxes[c])) for c in columns]
-        embedded = self._embed(np.stack(pixels))
-        for track, reference in zip(stale, embedded, strict=False):
-            track.reference = reference
-        candidates = embedded[len(stale) :]
-        for t in tracks:
-            reference = self._open[t].reference
-            assert reference is not None
-            for column, candidate in zip(columns, candidates, strict=True):
+        known = [self._open[t].best_pose for t in tracks]
+        seen = [Chip(frame, faces, c, 0.0) for c in columns.tolist()]
+        embedded([*known, *seen], self._embed)
+        for t, reference in zip(tracks, known, strict=True):
+            for column, candidate in zip(columns, seen, strict=True):
                 if not unclear[t, column]:
                     continue
-                alike = float(reference @ candidate)
+                assert reference.embedding is not None and candidate.embedding is not None
+                alike = float(reference.embedding @ candidate.embedding)
                 cost[t, column] += APPEARANCE_WEIGHT * (1.0 - alike)
                 if alike < SOMEONE_ELSE:
                     cost[t, column] = NEVER

@@ -1,49 +1,18 @@
 """A track: one face followed from frame to frame inside one shot."""
 
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Frame, Picture
-from facetrack.recognition.chips import chip_quality, face_chip, face_cut
+from facetrack.media.picture import Frame
+from facetrack.recognition.chip import Chip
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
-from facetrack.types import Float32
+from facetrack.types import Faces
 
 CHIP_SPACING = 12
 """Frames that share one kept chip, so that a track's chips show different moments."""
 
 BETTER_POSE = 1.1
 """How much better than a kept chip's pose one must be to take its place."""
-
-
-class Chip:
-    """A face kept for the embedding: a place in a picture, then a cut, at last pixels.
-
-    Each step is made when it is needed, for most chips give way to better ones.
-    """
-
-    def __init__(self, frame: int, pose: float, picture: Picture, box: Float32) -> None:
-        self.frame = frame
-        self.pose = pose
-        """Quality as far as box and landmarks tell."""
-        self._place: tuple[Picture, Float32] | None = (picture, box)
-
-    def let_picture_go(self) -> None:
-        """What is wanted of it is cut out; nothing is done a second time."""
-        if self._place is not None:
-            self._cut = face_cut(*self._place)
-            self._place = None
-
-    @cached_property
-    def pixels(self) -> NDArray[np.uint8]:
-        """``(160, 160, 3)`` uint8 RGB."""
-        self.let_picture_go()
-        return face_chip(self._cut)
-
-    @cached_property
-    def quality(self) -> float:
-        return chip_quality(self.pose, self.pixels)
 
 
 class Track:
@@ -54,8 +23,6 @@ class Track:
         self.id = id
         self.chips: dict[int, Chip] = {}
         """By the stretch of frames that they are from."""
-        self.reference: Float32 | None = None
-        """Embedding of the best pose's chip, made only when the association needs it."""
         self._max_chips = max_chips
         self._rows = GrowingRows()
 
@@ -89,7 +56,7 @@ class Track:
         """Nothing more is added."""
         self._rows.trim()
 
-    def keep_chip(self, frame: Frame, box: Float32, pose: float) -> bool:
+    def keep_chip(self, frame: Frame, faces: Faces, i: int, pose: float) -> bool:
         """Keeps the best pose of each stretch of frames, and of these the best few.
 
         Returns whether this one is kept, for now.
@@ -103,9 +70,7 @@ class Track:
             if pose <= BETTER_POSE * self.chips[rival].pose:
                 return False
             del self.chips[rival]
-        if pose > max((c.pose for c in self.chips.values()), default=0.0):
-            self.reference = None
-        self.chips[stretch] = Chip(frame.index, pose, frame.picture, box)
+        self.chips[stretch] = Chip(frame, faces, i, pose)
         return True
 
     @property

@@ -1,8 +1,7 @@
 """How a batch of pictures gets into the cascade and its faces come back.
 
 On a card a batch is one CUDA graph, captured once for its size and room. It reads its pictures
-where they are, by their addresses; what it finds is copied to pinned memory behind it, so that
-nobody waits while the next batch is started.
+where they are, by their addresses.
 """
 
 import threading
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facetrack.engines.torch.captured import Captured
 from facetrack.engines.torch.mtcnn import Found, Room, TorchMtcnn
 from facetrack.engines.torch.pixels import Pixels
 from facetrack.media.card_streams import stream
@@ -92,13 +92,13 @@ class CardBatches:
         fitting = calculate_optimal_batch_size(
             len(pictures), bytes_a_picture, bytes_at_hand(self._device)
         )
-        most = self.limit if _on_card(pictures) else min(self.limit, LARGEST_UPLOADED)
+        most = self.limit if is_on_card(pictures) else min(self.limit, LARGEST_UPLOADED)
         return min(fitting, most)
 
     @torch.inference_mode()
     def pixels(self, pictures: Sequence[Picture]) -> Pixels:
         height, width = pictures[0].shape
-        if not _on_card(pictures):
+        if not is_on_card(pictures):
             rgb = torch.from_numpy(np.stack([p.rgb() for p in pictures])).to(self._device)
             return Pixels.of_rgb(rgb)
         pointers = torch.tensor(_addresses(pictures), device=self._device)
@@ -121,7 +121,7 @@ class CardBatches:
     def _graph(self, pictures: Sequence[Picture], size: int, room: Room) -> "_Graph":
         """The smallest that is there and fits, or a new one."""
         colour = getattr(pictures[0], "colour", None)
-        kind = _Kind(_on_card(pictures), pictures[0].shape, colour, room)
+        kind = _Kind(is_on_card(pictures), pictures[0].shape, colour, room)
         most = max(size, FILLED * len(pictures))
         fitting = [n for k, n in self._graphs if k == kind and len(pictures) <= n <= most]
         key = (kind, min(fitting, default=max(size, len(pictures))))
@@ -140,10 +140,10 @@ class CardBatches:
 
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-        uploaded = None if _on_card(pictures) else (height, width)
+        uploaded = None if is_on_card(pictures) else (height, width)
         first = preallocate_tensors(size, 0, uploaded, self._device)
         _fill(first, pictures, self._device)
-        return _Graph(cascade, first.pointers, room, uploaded, self._pool, self._device)
+        return _Graph(cascade, first, room, uploaded, self._pool, self._device)
 
 
 class _Kind(NamedTuple):
@@ -156,51 +156,35 @@ class _Kind(NamedTuple):
 
 
 class _Graph:
-    """The cascade on so many pictures of one kind, captured; its arrays are taken once."""
+    """The cascade on so many pictures of one kind."""
 
     def __init__(
         self,
         cascade: Callable[[Tensor], Found],
-        pointers: Tensor,
+        first: Crossing,
         room: Room,
         uploaded: tuple[int, int] | None,
         pool: object,
         device: torch.device,
     ) -> None:
-        self._room, self._uploaded, self._device = room, uploaded, device
-        self._pointers = pointers.to(device)
-        for _ in range(2):  # libraries and Triton prepare themselves outside the graph
-            cascade(self._pointers)
-        torch.cuda.current_stream(device).synchronize()
-        torch.cuda.empty_cache()  # the graph takes its memory anew
-        self._graph = torch.cuda.CUDAGraph()
-        side = stream("capture", device)
-        side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.graph(
-            self._graph, pool=pool, stream=side, capture_error_mode="thread_local"
-        ):
-            found = cascade(self._pointers)
-            self._found = torch.cat([t.flatten().float() for t in found])
-        self._shapes = [tuple(t.shape) for t in found]
-        self._free: list[Crossing] = []
+        self._room, self._device = room, device
+        self._shapes: list[tuple[int, ...]] = []
+
+        def flat(pointers: Tensor) -> Tensor:
+            found = cascade(pointers)
+            self._shapes = [tuple(t.shape) for t in found]
+            return torch.cat([t.flatten().float() for t in found])
+
+        def new_way(results: int) -> Crossing:
+            return preallocate_tensors(len(first.numbers), results, uploaded, device)
+
+        self._captured = Captured(flat, first, new_way, pool, device)
 
     def run(self, pictures: Sequence[Picture]) -> Running:
-        way = self._free.pop() if self._free else self._new_way()
-        _fill(way, pictures, self._device)
-        self._pointers.copy_(way.pointers, non_blocking=True)
-        self._graph.replay()
-        way.results.copy_(self._found, non_blocking=True)
-        way.done.record()
-        return Running(self._room, lambda: self._arrived(way))
+        answer = self._captured.run(lambda way: _fill(way, pictures, self._device))
+        return Running(self._room, lambda: self._parts(answer()))
 
-    def _new_way(self) -> Crossing:
-        size, results = len(self._pointers), len(self._found)
-        return preallocate_tensors(size, results, self._uploaded, self._device)
-
-    def _arrived(self, way: Crossing) -> Arrays:
-        way.done.synchronize()
-        numbers = way.results.numpy().copy()
-        self._free.append(way)
+    def _parts(self, numbers: NDArray[np.float32]) -> Arrays:
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
         parts = np.split(numbers, ends[:-1])
         return tuple(p.reshape(shape) for p, shape in zip(parts, self._shapes, strict=True))
@@ -221,11 +205,11 @@ def _fill(way: Crossing, pictures: Sequence[Picture], device: torch.device) -> N
         torch.cuda.current_stream(device).wait_event(way.arrived)
         addresses = [there.data_ptr() for there in way.there[sent]]
     # A graph always reads as many pictures as it was made for: the last one fills it up.
-    addresses += addresses[-1:] * (len(way.pointers) - len(addresses))
-    way.pointers.numpy()[:] = addresses
+    addresses += addresses[-1:] * (len(way.numbers) - len(addresses))
+    way.numbers.numpy()[:] = addresses
 
 
-def _on_card(pictures: Sequence[Picture]) -> bool:
+def is_on_card(pictures: Sequence[Picture]) -> bool:
     return hasattr(pictures[0], "nv12")
 
 

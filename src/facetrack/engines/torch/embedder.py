@@ -40,7 +40,7 @@ class Embedder:
         pixels = torch.from_numpy(chips)
         size = next((n for n in self._graphs if n >= len(chips)), None)
         if size is None:
-            found = self._run(pixels.to(self._device))
+            found = self.network(pixels.to(self._device))
         else:
             graph, entrance, exit_ = self._graphs[size]
             entrance[: len(chips)].copy_(pixels)
@@ -48,7 +48,8 @@ class Embedder:
             found = exit_[: len(chips)]
         return np.asarray(found.cpu().numpy(), np.float32)
 
-    def _run(self, pixels: Tensor) -> Tensor:
+    def network(self, pixels: Tensor) -> Tensor:
+        """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` on the device, in the current stream."""
         x = ((pixels.permute(0, 3, 1, 2).float() - MEAN) * SCALE).to(self._dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         return inception_resnet_v1(self._layers, x)
@@ -59,9 +60,9 @@ class Embedder:
         pixels = torch.zeros((n, 160, 160, 3), dtype=torch.uint8, device=self._device)
         with torch.cuda.stream(self._stream):
             for _ in range(2):  # cuDNN chooses its kernels outside the graph
-                self._run(pixels)
+                self.network(pixels)
         torch.cuda.synchronize(self._device)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            found = self._run(pixels)
+            found = self.network(pixels)
         return graph, pixels, found

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from facetrack.detection.boxes import Indices
 from facetrack.detection.mtcnn import EXACT
-from facetrack.engines.torch.batches import Arrays, CardBatches, HostBatches, Running
+from facetrack.engines.torch.ahead import Ahead
+from facetrack.engines.torch.batches import (
+    Arrays,
+    CardBatches,
+    HostBatches,
+    Running,
+    is_on_card,
+)
 from facetrack.engines.torch.embedder import Embedder
 from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
 from facetrack.engines.torch.pixels import Pixels
@@ -47,6 +54,7 @@ class TorchEngine:
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
         self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
         self.smallest_batch = SMALLEST_ON_CARD if cuda else SMALLEST
+        self.begun_at_once = 2 if cuda else 1
         self._mtcnn = shared(
             ("torch detector", self._device, detection),
             lambda: TorchMtcnn(self._device, dtype, detection, EXACT),
@@ -59,6 +67,12 @@ class TorchEngine:
             ("torch", self._device, identity.recognizer, identity.weights),
             lambda: Embedder(recognizer_tensors(identity), self._device, dtype),
         )
+        self._ahead: Ahead | None = None
+        if cuda:
+            self._ahead = shared(
+                ("ahead", self._device, identity.recognizer, identity.weights),
+                lambda: Ahead(self._embedder.network, self._device),
+            )
         self.batch_sizes: list[int] = []
         """Of every batch so far, in order."""
 
@@ -94,10 +108,17 @@ class TorchEngine:
             self._start_some(waiting, running)
             wanted = arrays[-1].tolist()
             if batch.room.with_room_for(wanted) == batch.room:
-                yield from _faces(arrays, len(part))
+                yield from self._recognised(part, list(_faces(arrays, len(part))))
             else:  # done again with more room, so nothing is lost
                 self._batches.room = self._batches.room.with_room_for(wanted)
                 yield from self.detect(part)
+
+    def _recognised(self, part: Part, faces: list[Faces]) -> list[Faces]:
+        """With embeddings, where the pictures are on the card anyway."""
+        if self._ahead is None or not is_on_card(part):
+            return faces
+        found: list[Faces] = self._ahead.start(part, faces)()
+        return found
 
     def _start_some(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> None:
         """Where memory runs out a batch is halved, and so are all that come later."""

@@ -24,6 +24,8 @@ class Layers:
             if tensor.ndim == 4:
                 tensor = tensor.contiguous(memory_format=torch.channels_last)
             self._arrays[name] = tensor
+        self._fuses = device.type == "cuda" and dtype == torch.float16
+        """Whether cuDNN adds, and cuts below zero, in the kernel of the convolution."""
 
     def __getitem__(self, name: str) -> Tensor:
         return self._arrays[name]
@@ -34,7 +36,25 @@ class Layers:
     def conv_relu(
         self, x: Tensor, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)
     ) -> Tensor:
-        return F.relu_(self.conv(x, f"{name}.conv", stride, pad))
+        if not self._fuses:
+            return F.relu_(self.conv(x, f"{name}.conv", stride, pad))
+        weight, bias = self[f"{name}.conv.weight"], self[f"{name}.conv.bias"]
+        return torch.cudnn_convolution_relu(x, weight, bias, (stride, stride), pad, (1, 1), 1)
+
+    def conv_onto(self, x: Tensor, base: Tensor, name: str, scale: float) -> Tensor:
+        """``relu(base + scale * conv(x))``; the convolution is of single pixels."""
+        if not self._fuses:
+            return F.relu_(torch.add(base, self.conv(x, name), alpha=scale))
+        weight, bias = self._scaled(f"{name}.weight", scale), self._scaled(f"{name}.bias", scale)
+        return torch.cudnn_convolution_add_relu(
+            x, weight, base, 1.0, bias, (1, 1), (0, 0), (1, 1), 1
+        )
+
+    def _scaled(self, name: str, scale: float) -> Tensor:
+        key = f"{name} x {scale}"
+        if key not in self._arrays:
+            self._arrays[key] = self[name] * scale
+        return self._arrays[key]
 
     def prelu(self, x: Tensor, name: str) -> Tensor:
         return F.prelu(x, self[f"{name}.weight"].reshape(-1))
@@ -134,8 +154,10 @@ def _block(
 def _residual(
     net: Layers, x: Tensor, branches: list[Tensor], name: str, scale: float, relu: bool
 ) -> Tensor:
-    y = torch.add(x, net.conv(torch.cat(branches, 1), f"{name}.conv2d"), alpha=scale)
-    return F.relu_(y) if relu else y
+    y = torch.cat(branches, 1)
+    if relu:
+        return net.conv_onto(y, x, f"{name}.conv2d", scale)
+    return torch.add(x, net.conv(y, f"{name}.conv2d"), alpha=scale)
 
 
 def _mixed_6a(net: Layers, x: Tensor) -> Tensor:

@@ -1,0 +1,119 @@
+"""Embeddings of all faces of a batch that is on a card, before anybody asks for one.
+
+The tracker's questions come one by one, and each answer decides the next question: a card that is
+asked so waits most of the time. It embeds every face of a batch in less time than it detects them.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facetrack.engines.torch.captured import Answer, Captured
+from facetrack.media.card_streams import stream
+from facetrack.pipeline.memory import Crossing, preallocate_tensors
+from facetrack.recognition.chips import SHARP, face_corners
+from facetrack.types import Faces, Recognised
+
+if TYPE_CHECKING:
+    from facetrack.media.card_picture import CardPicture
+
+SIZES = (32, 64, 96, 128, 192, 256)
+"""Faces together for which there is a graph, once it is needed; the next larger one is taken."""
+PLACE = 7
+"""Numbers that say where a face is: see ``card_chips.Place``."""
+
+
+class Ahead:
+    """Makes crops, their sharpness and embeddings on a stream of its own; from any thread."""
+
+    def __init__(self, network: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """``network``: ``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
+        self._network, self._device = network, device
+        self._stream = stream("ahead", device, priority=-1)
+        self._graphs: dict[tuple[int, tuple[int, bool]], Captured] = {}
+        self._pool: object = None
+        self._lock = threading.Lock()
+
+    @torch.inference_mode()
+    def start(
+        self, pictures: "Sequence[CardPicture]", faces: Sequence[Faces]
+    ) -> Callable[[], list[Faces]]:
+        """Begins the work; what is returned waits for it and gives the faces with it."""
+        places = _places(pictures, faces)
+        colour = pictures[0].colour
+        with self._lock, torch.cuda.stream(self._stream):
+            answers = [
+                self._part(places[i : i + SIZES[-1]], colour)
+                for i in range(0, len(places), SIZES[-1])
+            ]
+        return lambda: _joined(faces, answers)
+
+    def _part(self, places: NDArray[np.int64], colour: tuple[int, bool]) -> tuple[int, Answer]:
+        size = next(n for n in SIZES if n >= len(places))
+
+        def fill(way: Crossing) -> None:
+            table = way.numbers.numpy().reshape(size, PLACE)
+            table[: len(places)] = places
+            table[len(places) :] = places[-1]  # a graph always makes as many
+
+        if (size, colour) not in self._graphs:
+            self._graphs[size, colour] = self._captured(size, colour, fill)
+        return len(places), self._graphs[size, colour].run(fill)
+
+    def _captured(
+        self, size: int, colour: tuple[int, bool], fill: Callable[[Crossing], None]
+    ) -> Captured:
+        from facetrack.media.card_chips import chips_at
+        from facetrack.media.card_picture import colour_arguments
+
+        def new_way(results: int) -> Crossing:
+            return preallocate_tensors(size * PLACE, results, None, self._device)
+
+        def look(numbers: Tensor) -> Tensor:
+            chips = chips_at(numbers.view(size, PLACE), matrix)
+            return torch.cat([self._network(chips), sharpness(chips)[:, None]], 1)
+
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        matrix = torch.tensor(colour_arguments(*colour), device=self._device)
+        first = new_way(0)
+        fill(first)
+        return Captured(look, first, new_way, self._pool, self._device)
+
+
+def sharpness(chips: Tensor) -> Tensor:
+    """``(n,)`` as ``recognition.chips.sharpness``, of ``(n, 160, 160, 3)`` uint8."""
+    grey = chips.float().sum(3) / 3
+    laplacian = (
+        grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
+        - 4 * grey[:, 1:-1, 1:-1]
+    )  # fmt: skip
+    return (laplacian.flatten(1).var(1, correction=0) / SHARP).clamp(max=1.0)
+
+
+def _places(pictures: "Sequence[CardPicture]", faces: Sequence[Faces]) -> NDArray[np.int64]:
+    """``(n, 7)`` int64 of all faces, picture by picture."""
+    counts = [len(f) for f in faces]
+    height, width = pictures[0].shape
+    places = np.empty((sum(counts), PLACE), np.int64)
+    places[:, 0] = np.repeat([p.nv12.data_ptr() for p in pictures], counts)
+    places[:, 1:3] = width, height
+    places[:, 3:] = face_corners(np.concatenate([f.boxes for f in faces]), height, width)
+    return places
+
+
+def _joined(faces: Sequence[Faces], answers: Sequence[tuple[int, Answer]]) -> list[Faces]:
+    if not answers:
+        return list(faces)
+    numbers = np.concatenate([answer()[:n] for n, answer in answers])
+    embeddings, sharp = np.ascontiguousarray(numbers[:, :-1]), numbers[:, -1]
+    ends = np.cumsum([0, *(len(f) for f in faces)]).tolist()
+    return [
+        f.with_recognised(Recognised(embeddings[a:b], sharp[a:b]))
+        for f, a, b in zip(faces, ends, ends[1:], strict=False)
+    ]
