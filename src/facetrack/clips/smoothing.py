@@ -43,8 +43,7 @@ def smoothed(
     sigma = sigma_s / (grid_s[1] - grid_s[0])
     speed = np.interp(grid_s, times_s, speed)
     slow = no_faster(grid_s, np.interp(grid_s, times_s, string), speed)
-    rounded = gaussian_filter1d(slow, sigma, mode="nearest", truncate=REACH)
-    return np.asarray(np.interp(times_s, grid_s, rounded))
+    return np.asarray(np.interp(times_s, grid_s, _rounded(slow, sigma)))
 
 
 def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
@@ -106,7 +105,15 @@ def no_faster(times_s: Float64, values: Float64, speed: Float64) -> Float64:
     """The nearest line (by its largest error) that nowhere changes faster than ``speed``."""
     mean_speed = (speed[1:] + speed[:-1]) / 2
     way = np.concatenate([[0.0], np.cumsum(mean_speed * np.diff(times_s))])
-    return (_slow_above(values, way) - _slow_above(-values, way)) / 2
+    return np.asarray((_slow_above(values, way) - _slow_above(-values, way)) / 2)
+
+
+def _rounded(values: Float64, sigma: float) -> Float64:
+    """Past its ends the line is taken to go on as it went (a point reflection): so a pan does not
+    slow down there, and still no value leaves the range of the line's."""
+    reach = int(np.ceil(REACH * sigma))
+    padded = np.pad(values, reach, mode="reflect", reflect_type="odd")
+    return np.asarray(gaussian_filter1d(padded, sigma, truncate=REACH)[reach : reach + len(values)])
 
 
 def _slow_above(values: Float64, way: Float64) -> Float64:
@@ -134,4 +141,4 @@ def bridged(times_s: Float64, at_s: Float64, values: Float64) -> Float64:
     knots_s = np.concatenate([at_s, leave_s])
     order = np.argsort(knots_s, kind="stable")
     levels = np.concatenate([values, values[:-1]])
-    return np.interp(times_s, knots_s[order], levels[order])
+    return np.asarray(np.interp(times_s, knots_s[order], levels[order]))
