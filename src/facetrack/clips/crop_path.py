@@ -82,10 +82,13 @@ def inside_picture(crops: Float64, picture: tuple[int, int]) -> Float64:
     return np.concatenate([np.clip(crops[:, :2], sizes / 2, limits - sizes / 2), sizes], axis=1)
 
 
-def _shot(
+def wanted_path(
     times_s: Float64, at_s: Float64, wanted: Float64, picture: tuple[int, int], framing: Framing
 ) -> Float64:
-    """Crops of one shot; ``wanted`` is ``(k, 3)``, seen at ``at_s``."""
+    """``(n, 3)`` centre x and y that each frame of a shot wants, and the crop's height (calm).
+
+    ``wanted`` is ``(k, 3)``, the ``anchors`` of the faces seen at ``at_s``.
+    """
     usual = float(np.median(wanted[:, 2]))
     off = [outliers(at_s, column, OUTLIER * usual) for column in wanted.T]
     kept = ~np.logical_or.reduce(off)
@@ -95,11 +98,17 @@ def _shot(
         face, height = _steady_size(times_s, face), _steady_size(times_s, height)
     else:
         face[:], height[:] = np.median(face), np.median(height)
-    y = eyes + centre_below_eyes(height, face)
+    return np.stack([x, eyes + centre_below_eyes(height, face), height], axis=1)
+
+
+def _shot(
+    times_s: Float64, at_s: Float64, wanted: Float64, picture: tuple[int, int], framing: Framing
+) -> Float64:
+    x, y, height = wanted_path(times_s, at_s, wanted, picture, framing).T
+    aspect = float(framing.aspect)
     # Whatever the Gaussian takes the mean of has to fit at both ends of its reach: so its result
     # lies inside the picture and below the speed, though the size changes.
     reach = _frames(times_s, REACH * SIGMA_S)
-    aspect = float(framing.aspect)
     widest = maximum_filter1d(height, reach, mode="nearest")
     shorter = minimum_filter1d(height, reach, mode="nearest") * min(1.0, aspect)
     centres = []

@@ -15,7 +15,7 @@ from facetrack.errors import UsageError
 
 Float64 = NDArray[np.float64]
 
-ZOOMS = {"face": (1.6, 1.2), "head": (2.2, 1.6), "bust": (3.6, 2.4)}
+ZOOMS = {"face": (1.6, 1.35), "head": (2.2, 1.75), "bust": (3.6, 2.4)}
 """Least height and width of the crop in face heights: the face with its hair; head and neck with
 air above; down to the chest. A narrow crop is taller than this, to be as wide."""
 EYE_LINE = ((1.6, 0.42), (2.2, 0.40), (3.6, 0.33))
@@ -53,8 +53,10 @@ class Framing:
 def anchors(boxes: Float64, landmarks: Float64) -> Float64:
     """What a crop is hung on: ``(k, 3)`` the face's middle x, the eyes' y, and the face's height.
 
-    Height and middle are those of the box: they were found steadier than any distance between
-    landmarks, which a talking mouth and a turning head change.
+    The middle is half the box's and half the landmarks': with the landmarks alone, the back of a
+    turned head is cut off; with the box alone, a turned face has no room to look into. The height
+    is the box's: it was found steadier than any distance between landmarks, which a talking mouth
+    and a turning head change.
 
     Args:
         boxes: ``(k, 4)`` x1 y1 x2 y2 in pixels.
@@ -64,8 +66,10 @@ def anchors(boxes: Float64, landmarks: Float64) -> Float64:
     height = bottom - top
     eyes_x, eyes_y = landmarks[:, :2].mean(axis=1).T
     believed = (eyes_x > left) & (eyes_x < right) & (eyes_y > top) & (eyes_y < bottom)
+    middle = (left + right) / 2
+    middle = np.where(believed, (middle + landmarks[:, :, 0].mean(axis=1)) / 2, middle)
     eyes = np.where(believed, eyes_y, top + EYES_IN_BOX * height)
-    return np.stack([(left + right) / 2, eyes, height], axis=1)
+    return np.stack([middle, eyes, height], axis=1)
 
 
 def centre_below_eyes(crop_height: Float64, face: Float64) -> Float64:

@@ -87,7 +87,7 @@ def panels_of(
     picture = (analysis.info.width, analysis.info.height)
     panels = []
     for place, candidates in zip(places(len(shown), size), shown, strict=True):
-        faces = _Faces.of(analysis, candidates, distinct)
+        faces = faces_of(analysis, candidates, distinct)
         people = _chosen(faces, candidates, len(distinct), starts)
         mine = faces.person == people[faces.at]
         crops = crop_path(
@@ -104,7 +104,7 @@ def panels_of(
 
 
 @dataclass(frozen=True)
-class _Faces:
+class SeenFaces:
     """Of some people in some frames: one a person and frame."""
 
     at: NDArray[np.intp]
@@ -115,42 +115,42 @@ class _Faces:
     landmarks: Float64
     """``(k, 5, 2)``."""
 
-    @classmethod
-    def of(cls, analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32]) -> "_Faces":
-        """At least one: where none of them is in any of the frames, the nearest in time."""
-        all_frames = analysis.faces["frame"].to_numpy()  # ascending
-        first, end = np.searchsorted(all_frames, [frames[0], frames[-1] + 1])
-        table = analysis.faces.slice(first, end - first)
-        rows = np.flatnonzero(
-            np.isin(table["person"].to_numpy(), people) & np.isin(table["frame"].to_numpy(), frames)
-        )
+
+def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32]) -> SeenFaces:
+    """At least one: where none of them is in any of the frames, the nearest in time."""
+    all_frames = analysis.faces["frame"].to_numpy()  # ascending
+    first, end = np.searchsorted(all_frames, [frames[0], frames[-1] + 1])
+    table = analysis.faces.slice(first, end - first)
+    rows = np.flatnonzero(
+        np.isin(table["person"].to_numpy(), people) & np.isin(table["frame"].to_numpy(), frames)
+    )
+    if not len(rows):
+        table = analysis.faces
+        rows = np.flatnonzero(np.isin(table["person"].to_numpy(), people))
         if not len(rows):
-            table = analysis.faces
-            rows = np.flatnonzero(np.isin(table["person"].to_numpy(), people))
-            if not len(rows):
-                raise InputError(f"person {people[0]} has no face in the analysis; choose another")
-            away = np.maximum(frames[0] - all_frames[rows], all_frames[rows] - frames[-1])
-            rows = rows[[np.argmin(away)]]
-        frame, person = table["frame"].to_numpy()[rows], table["person"].to_numpy()[rows]
-        # Someone seen twice in a frame (a mirror) is followed where they are seen for longer.
-        _, track, length = np.unique(
-            table["track"].to_numpy()[rows], return_inverse=True, return_counts=True
-        )
-        order = np.lexsort([-length[track], person, frame])
-        _, once = np.unique(np.stack([frame, person])[:, order], axis=1, return_index=True)
-        rows, frame = rows[order[once]], frame[order[once]]
-        table = table.take(rows)
-        points = table["landmarks"].combine_chunks().flatten().to_numpy()
-        return cls(
-            np.clip(np.searchsorted(frames, frame), 0, len(frames) - 1),
-            table["person"].to_numpy(),
-            np.stack([table[c].to_numpy() for c in CORNERS], axis=1).astype(np.float64),
-            points.reshape(-1, 5, 2).astype(np.float64),
-        )
+            raise InputError(f"person {people[0]} has no face in the analysis; choose another")
+        away = np.maximum(frames[0] - all_frames[rows], all_frames[rows] - frames[-1])
+        rows = rows[[np.argmin(away)]]
+    frame, person = table["frame"].to_numpy()[rows], table["person"].to_numpy()[rows]
+    # Someone seen twice in a frame (a mirror) is followed where they are seen for longer.
+    _, track, length = np.unique(
+        table["track"].to_numpy()[rows], return_inverse=True, return_counts=True
+    )
+    order = np.lexsort([-length[track], person, frame])
+    _, once = np.unique(np.stack([frame, person])[:, order], axis=1, return_index=True)
+    rows, frame = rows[order[once]], frame[order[once]]
+    table = table.take(rows)
+    points = table["landmarks"].combine_chunks().flatten().to_numpy()
+    return SeenFaces(
+        np.clip(np.searchsorted(frames, frame), 0, len(frames) - 1),
+        table["person"].to_numpy(),
+        np.stack([table[c].to_numpy() for c in CORNERS], axis=1).astype(np.float64),
+        points.reshape(-1, 5, 2).astype(np.float64),
+    )
 
 
 def _chosen(
-    faces: _Faces, people: Sequence[int], frames: int, starts: Sequence[int]
+    faces: SeenFaces, people: Sequence[int], frames: int, starts: Sequence[int]
 ) -> NDArray[np.int32]:
     """``(frames,)`` whom a panel shows: another one only where a shot starts.
 
