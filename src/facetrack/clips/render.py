@@ -21,9 +21,9 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
-from facetrack.clips.crop_path import crop_path
 from facetrack.clips.reframe import reframed
 from facetrack.clips.segments import Segment, segments_of
+from facetrack.clips.square_path import crop_path
 from facetrack.clips.target import choose
 from facetrack.errors import ClipError, InputError
 from facetrack.media.decode import EPSILON_S
