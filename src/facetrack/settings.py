@@ -205,6 +205,8 @@ class ClipSettings:
         for name in ("jobs", "wav_rate"):
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, "1 or more")
+        alone = self.mode in ("single", "each") and not self.condense
+        require(alone or not self.data_set, "mode", self.mode, "each, not condensed, in a data set")
         for name in ("frontality", "sharpness"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
 

@@ -98,7 +98,8 @@ class VideoSource:
                 return
             self._decoded += 1
             self._span_end_s = time_s + self._frame_duration_s(picture)
-            yield Frame(index, time_s, self._upright(picture))
+            self.rotation = picture.rotation % 360
+            yield Frame(index, time_s, upright(picture))
         self._check_whole(last_s)
 
     def queue_bytes(self, asked: int) -> int:
@@ -160,13 +161,6 @@ class VideoSource:
             return float(picture.duration * self._time_base)
         return float(1 / self.fps)
 
-    def _upright(self, picture: VideoFrame) -> Picture:
-        self.rotation = picture.rotation % 360
-        if picture.format.name in PLANAR and not self.rotation:
-            return YuvPicture(picture)
-        image = picture.to_ndarray(format="rgb24")
-        return RgbPicture(np.ascontiguousarray(np.rot90(image, self.rotation // 90)))
-
     def _header_duration_s(self) -> float | None:
         if self._stream.duration:
             return float(self._stream.duration * self._time_base)
@@ -181,6 +175,14 @@ class VideoSource:
         have = self._span_end_s if self._decoded else max(0.0, last_s)
         if expected is not None and have < expected - MISSING_TAIL_S:
             self.warnings.append(f"cut off: {have:.2f} s of {expected:.2f} s could be read")
+
+
+def upright(picture: VideoFrame) -> Picture:
+    """The picture as it is to be seen."""
+    if picture.format.name in PLANAR and not picture.rotation % 360:
+        return YuvPicture(picture)
+    image = picture.to_ndarray(format="rgb24")
+    return RgbPicture(np.ascontiguousarray(np.rot90(image, picture.rotation % 360 // 90)))
 
 
 def _open(path: Path) -> "av.container.InputContainer":
