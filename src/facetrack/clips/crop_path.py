@@ -23,7 +23,7 @@ TOLERANCE = 0.05
 MAX_SPEED = 4.5
 """Shorter sides of the crop in a second. Someone who walks past the camera was measured at 4.3 in
 a close-up; a slower picture would lose them."""
-SIGMA_S = 0.35
+SIGMA_S = 0.3
 MAX_ACCELERATION = 0.8 * MAX_SPEED / SIGMA_S
 """Shorter sides in a second, a second."""
 SIZE_TOLERANCE = 0.06
