@@ -259,6 +259,12 @@ def test_a_variable_frame_rate():
         assert np.abs(path[:, 0] - x).max() < 0.2 * 2.2 * 150
 
 
+def test_frames_at_one_time():
+    times_s = np.repeat(np.arange(30), 2) / FPS
+    path = path_of(np.linspace(300, 1500, 60), 500, 150, times_s=times_s)
+    assert_inside(path, PICTURE, 1)
+
+
 def test_the_taut_string_moves_as_little_as_can_be():
     """The least sum of steps is known from a linear programme."""
     for seed in range(20):
