@@ -161,6 +161,13 @@ def test_someone_in_a_mirror_is_followed_where_they_are_longer():
     np.testing.assert_allclose(panel.crops[:, 0], 300)
 
 
+def test_a_clip_of_one_frame():
+    analysis = analysis_of([(1, 1, 50, 51, 300, 100)])
+    (panel,) = panels("single", [1], analysis, [50], [(50, 51)])
+    assert panel.crops.shape == (1, 4)
+    assert panel.crops[0, 0] == pytest.approx(300)
+
+
 def test_an_analysis_that_starts_later():
     analysis = analysis_of([(1, 1, 50, 150, 300, 100)], first_frame=50, shots=[50, 100])
     (panel,) = panels("single", [1], analysis, np.arange(60, 140), [(60, 140)])
