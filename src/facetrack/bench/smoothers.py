@@ -67,9 +67,9 @@ SMOOTHERS: dict[str, Smoother] = {
     "median, Gaussian 0.5 s": median_and_gaussian(0.5),
     "Savitzky-Golay 1 s": savitzky_golay(1.0),
     "Savitzky-Golay 2 s": savitzky_golay(2.0),
-    "taut string 3 %, 0.35 s": taut_string(0.03, 0.35),
-    "taut string 7 %, 0.35 s": taut_string(0.07, 0.35),
-    f"taut string {TOLERANCE:.0%}, {SIGMA_S} s (ours)": taut_string(TOLERANCE, SIGMA_S),
+    "taut string 3 %, 0.3 s": taut_string(0.03, 0.3),
+    "taut string 7 %, 0.3 s": taut_string(0.07, 0.3),
+    f"taut string {TOLERANCE * 100:.0f} %, {SIGMA_S} s (ours)": taut_string(TOLERANCE, SIGMA_S),
 }
 
 

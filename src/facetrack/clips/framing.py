@@ -18,9 +18,9 @@ Float64 = NDArray[np.float64]
 ZOOMS = {"face": (1.6, 1.35), "head": (2.2, 1.75), "bust": (3.6, 2.4)}
 """Least height and width of the crop in face heights: the face with its hair; head and neck with
 air above; down to the chest. A narrow crop is taller than this, to be as wide."""
-EYE_LINE = ((1.6, 0.42), (2.2, 0.40), (3.6, 0.33))
+EYE_LINE = ((0.5, 0.27), (1.0, 0.385), (1.6, 0.42), (2.2, 0.40), (3.6, 0.33))
 """Share of the crop's height above the eyes, by its height in face heights: the wider the view, the
-nearer to the upper third."""
+nearer to the upper third; where not even the face fits, its middle is in the middle."""
 EYES_IN_BOX = 0.385
 """Share of a face's box above the eyes (median of the measured clips), for a face without
 landmarks that can be believed."""

@@ -19,7 +19,9 @@ OUTLIER_WINDOW_S = 0.6
 OUTLIER_SPREADS = 5.0
 """Median absolute deviations (as standard deviations) from which a value is an outlier."""
 GAP_S = 1.0
-"""How long before the end of a gap the line leaves the last value seen before it."""
+"""How long the line takes from one end of a long gap to the other."""
+EARLY_S = 0.5
+"""How long before the end of a long gap it is there, so that who comes back is awaited."""
 REACH = 4
 """Standard deviations after which the Gaussian ends."""
 
@@ -42,8 +44,9 @@ def smoothed(
     grid_s = np.linspace(times_s[0], times_s[-1], len(times_s))
     sigma = sigma_s / (grid_s[1] - grid_s[0])
     speed = np.interp(grid_s, times_s, speed)
-    slow = no_faster(grid_s, np.interp(grid_s, times_s, string), speed)
-    return np.asarray(np.interp(times_s, grid_s, _rounded(slow, sigma)))
+    # Counted from the first value, so that what stands still does so to the last bit.
+    slow = no_faster(grid_s, np.interp(grid_s, times_s, string - string[0]), speed)
+    return np.asarray(string[0] + np.interp(times_s, grid_s, _rounded(slow, sigma)))
 
 
 def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
@@ -136,9 +139,12 @@ def outliers(times_s: Float64, values: Float64, floor: float) -> NDArray[np.bool
 
 
 def bridged(times_s: Float64, at_s: Float64, values: Float64) -> Float64:
-    """Values for all times: a gap keeps its last value, and goes to the next in ``GAP_S``."""
-    leave_s = np.maximum(at_s[:-1], at_s[1:] - GAP_S)
-    knots_s = np.concatenate([at_s, leave_s])
-    order = np.argsort(knots_s, kind="stable")
-    levels = np.concatenate([values, values[:-1]])
+    """Values for all times: straight over a short gap; over a longer one the last value is kept,
+    then the line goes to the next in ``GAP_S`` and waits for it ``EARLY_S`` before the gap ends.
+    """
+    long = np.flatnonzero(np.diff(at_s) > GAP_S + EARLY_S)
+    arrive_s = at_s[long + 1] - EARLY_S
+    knots_s = np.concatenate([at_s, arrive_s - GAP_S, arrive_s])
+    levels = np.concatenate([values, values[long], values[long + 1]])
+    order = np.argsort(knots_s)
     return np.asarray(np.interp(times_s, knots_s[order], levels[order]))
