@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from facetrack.analysis import Analysis, Interval, Person, Shot
-from facetrack.clips.crop_path import crop_path
 from facetrack.clips.render import render_clips
 from facetrack.clips.segments import segments_of
+from facetrack.clips.square_path import crop_path
 from facetrack.errors import InputError
 from facetrack.media.picture import Frame, RgbPicture
 from facetrack.media.sound import read_sound

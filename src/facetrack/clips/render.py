@@ -6,19 +6,22 @@ A clip that fails does not stop the others; what failed is said in its result.
 import os
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import av.error
 
 from facetrack.clips.clip import Clip, Segment
+from facetrack.clips.crops import listed_clips
 from facetrack.clips.grouping import grouped
 from facetrack.clips.pool import written
 from facetrack.clips.task import ClipJob, Outcome, Overlay, Task
 from facetrack.errors import InputError
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.streams import open_media, picture_stream
+
+CROPS_FILE = "crops.parquet"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ def render_clips(
 ) -> list[ClipResult]:
     """Writes the clips into ``out``, in ``jobs`` processes; results are in the order of the clips.
 
+    Clips of the run before, as ``out/crops.parquet`` lists them, are removed first: the folder
+    shows one run.
+
     Args:
         jobs: None: one a core.
         overlay: to write whole source frames, drawn upon, instead of what the panels show.
@@ -55,6 +61,7 @@ def render_clips(
     """
     pixels = _pixels(source)
     encoder = choose_encoder(encoding)
+    _remove_earlier(out)
     if not clips:
         return []
     processes = jobs or _cores()
@@ -86,6 +93,15 @@ def _pixels(source: Path) -> int:
     except av.error.FFmpegError as error:
         raise InputError(f"{source}: cannot be read any more ({error.strerror})") from error
     raise InputError(f"{source}: no video in it any more")
+
+
+def _remove_earlier(out: Path) -> None:
+    for name in listed_clips(out / CROPS_FILE):
+        for old in (out / name, (out / name).with_suffix(".wav")):
+            if old.is_file():
+                old.unlink()
+        with suppress(OSError):  # other things are in it
+            (out / name).parent.rmdir()
 
 
 def _job(number: int, clip: Clip, out: Path, run: str, wav_rate: int | None) -> ClipJob:
