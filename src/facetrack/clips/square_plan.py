@@ -10,8 +10,8 @@ import numpy as np
 from facetrack.analysis import Analysis
 from facetrack.clips.clip import Clip, Panel, Span
 from facetrack.clips.clip import Segment as ClipSegment
-from facetrack.clips.square_path import crop_path
 from facetrack.clips.segments import Segment, segments_of
+from facetrack.clips.square_path import crop_path
 from facetrack.clips.target import choose
 from facetrack.settings import ClipSettings
 
