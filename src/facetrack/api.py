@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
 from facetrack.clips.render import ClipResult, render_clips
+from facetrack.clips.square_plan import plan_clips
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
+from facetrack.media.codecs import Encoding
 from facetrack.media.opening import open_source
 from facetrack.metrics import Sample, in_short
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
@@ -135,7 +137,12 @@ def render(
     Raises:
         TargetError: when the target names nobody of this video.
     """
-    return render_clips(analysis, Path(out), settings or ClipSettings(), on_clip)
+    settings = settings or ClipSettings()
+    clips = plan_clips(analysis, settings)
+    encoding = Encoding(effort=settings.preset)
+    return render_clips(
+        analysis.info.path, clips, Path(out), encoding, settings.jobs, on_clip=on_clip
+    )
 
 
 def _one_at_a_time(embed: Embed) -> Embed:

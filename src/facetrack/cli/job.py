@@ -14,8 +14,9 @@ from rich.table import Table
 from facetrack import api
 from facetrack.analysis import METRICS_FILE, Analysis
 from facetrack.cli.progress import ProgressView
-from facetrack.clips.render import ClipResult, clip_name, plan_clips
-from facetrack.clips.segments import Segment
+from facetrack.clips.clip import Clip
+from facetrack.clips.render import ClipResult
+from facetrack.clips.square_plan import plan_clips
 from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.metrics import as_line
@@ -117,10 +118,10 @@ def _clips(
     return made
 
 
-def _say_plan(folder: Path, planned: Sequence[Segment]) -> None:
-    for segment in planned:
-        path = folder / clip_name(segment)
-        print(f"would write {path}  {segment.start_s:.3f} - {segment.end_s:.3f} s")
+def _say_plan(folder: Path, planned: Sequence[Clip]) -> None:
+    for clip in planned:
+        first, last = clip.segment.spans[0], clip.segment.spans[-1]
+        print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
 
 
 def _folders(videos: Sequence[Path], out: Path) -> list[Path]:

@@ -1,48 +1,147 @@
-"""Cuts a crop of fractional pixels out of a planar YUV picture, without a detour over RGB."""
+"""Scales a crop of fractional pixels into a place of another picture, plane by plane.
+
+Bicubic, and wide enough where the crop is made smaller: as libswscale does it, but from any place
+between the pixels, so that a slowly moving crop glides. Each axis is a product with a matrix that
+is zero but for a band; the band is multiplied in blocks, which is what BLAS is fast at.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
-from facetrack.media.picture import PLANAR, Plane, planes
+from facetrack.media.upright import PLANAR, Plane, Upright, planes
 
-MARGIN = 8
-"""Pixels around the crop that the resampling filter may reach for."""
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+SHARPNESS = -0.6
+"""Of the cubic, as libswscale has it."""
+SUPPORT = 2
+"""Reach of the cubic in samples."""
+BLOCK = 16
+"""Samples made at once: fewer and BLAS has little to do, more and most of the band is zero."""
+PHASES = 32
+"""Places between two pixels at which a crop may begin: finer is not seen, and each is kept."""
+KEPT = 256
+"""Bands kept: some tens of KiB each."""
 
 
-def reframed(picture: VideoFrame, crop: NDArray[np.float64], size: int) -> tuple[Plane, ...]:
-    """Y ``(size, size)``, U and V ``(size/2, size/2)`` of the crop x1 y1 x2 y2 (upright pixels)."""
-    luma, blue, red = _upright_planes(picture)
-    x1, y1, x2, y2 = crop
-    # Chroma samples sit on the left luma sample of their pair (MPEG-2 siting, H.264's default):
-    # a quarter sample right of the middle, at the output's scale too.
-    shift = 0.25 * (1 - (x2 - x1) / size)
-    half = (x1 / 2 + shift, y1 / 2, x2 / 2 + shift, y2 / 2)
-    return (
-        _resized(luma, (x1, y1, x2, y2), size),
-        _resized(blue, half, size // 2),
-        _resized(red, half, size // 2),
+class Band(NamedTuple):
+    """Weights that make the samples of one axis, a block of ``BLOCK`` at a time."""
+
+    first: tuple[int, ...]
+    """``(blocks,)`` source sample that each block's weights begin at."""
+    weights: Float32
+    """``(blocks, BLOCK, reach)``."""
+
+    @property
+    def reach(self) -> int:
+        return int(self.weights.shape[2])
+
+
+def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int, ...]) -> None:
+    """Shows the crop in a part of ``target``.
+
+    Args:
+        crop: centre x, centre y, width and height in pixels of the upright source.
+        target: in one of the ``PLANAR`` formats.
+        place: x, y, width and height in pixels of the target; even.
+    """
+    across, down, bits = PLANAR[target.format.name]
+    middle_x, middle_y, wide, high = crop
+    x, y, width, height = place
+    left, top = middle_x - wide / 2, middle_y - high / 2
+    gain = (2**bits - 1) / (2**source.bits - 1) if bits != source.bits else 1.0
+    for number, plane in enumerate(planes(target)):
+        s_across, s_down = (source.across, source.down) if number else (1, 1)
+        t_across, t_down = (across, down) if number else (1, 1)
+        # Chroma samples sit on the left luma sample of their pair (MPEG-2 siting, the default of
+        # H.264): half a luma sample left of the middle, in the source and in the target.
+        step = wide / width
+        sited = ((s_across - 1) - (t_across - 1) * step) / 2
+        part = plane[y // t_down : (y + height) // t_down, x // t_across : (x + width) // t_across]
+        _resample(
+            source.planes[number],
+            _band((left + sited) / s_across, wide / s_across, part.shape[1],
+                  source.planes[number].shape[1]),
+            _band(top / s_down, high / s_down, part.shape[0], source.planes[number].shape[0]),
+            gain,
+            part,
+            2**bits - 1,
+        )  # fmt: skip
+
+
+def _resample(
+    plane: Plane, across: Band, down: Band, gain: float, out: Plane, brightest: int
+) -> None:
+    top, left = min(down.first), min(across.first)
+    bottom, right = max(down.first) + down.reach, max(across.first) + across.reach
+    part = plane[top:bottom, left:right].astype(np.float32)
+    if gain != 1:
+        part *= np.float32(gain)
+    part += np.float32(0.5)  # the weights' sum is 1: rounds what is cut off below
+    height, width = out.shape
+    columns = np.empty((height, part.shape[1]), np.float32)
+    for block, first in enumerate(down.first):
+        rows = columns[block * BLOCK : (block + 1) * BLOCK]
+        seen = part[first - top : first - top + down.reach]
+        np.matmul(down.weights[block, : len(rows)], seen, out=rows)
+    result = np.empty((height, width), np.float32)
+    for block, first in enumerate(across.first):
+        strip = result[:, block * BLOCK : (block + 1) * BLOCK]
+        seen = columns[:, first - left : first - left + across.reach]
+        np.matmul(seen, across.weights[block, : strip.shape[1]].T, out=strip)
+    np.clip(result, 0, brightest, out=result)
+    np.copyto(out, result, casting="unsafe")
+
+
+def _band(start: float, length: float, samples: int, available: int) -> Band:
+    """Weights for ``samples`` evenly over ``[start, start + length)`` of ``available`` samples."""
+    start = round(start * PHASES) / PHASES
+    whole = int(start // 1)
+    reach = int(SUPPORT * max(length / samples, 1.0)) + 2
+    if whole > reach and whole + length + reach + BLOCK < available:
+        band = _inner_band(start - whole, length, samples)
+        return Band(tuple(first + whole for first in band.first), band.weights)
+    return _made(start, length, samples, 0, available)
+
+
+@lru_cache(KEPT)
+def _inner_band(start: float, length: float, samples: int) -> Band:
+    """Far from the edges: the same at every whole pixel."""
+    far = 1 << 20
+    return _made(start, length, samples, -far, far)
+
+
+def _made(start: float, length: float, samples: int, lowest: int, end: int) -> Band:
+    """Source samples outside ``[lowest, end)`` have no weight."""
+    blocks = -(-samples // BLOCK)
+    scale = length / samples
+    wide = max(scale, 1.0)
+    middle = start + (np.arange(blocks * BLOCK) + 0.5) * scale - 0.5
+    middle = np.clip(middle, lowest, end - 1)
+    at = np.ceil(middle - SUPPORT * wide).astype(np.intp)[:, None] + np.arange(
+        int(np.ceil(2 * SUPPORT * wide)) + 1
     )
+    weights = _cubic((at - middle[:, None]) / wide)
+    weights[(at < lowest) | (at >= end)] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    first = np.maximum(at[::BLOCK, 0], lowest)
+    reach = min(int((at[BLOCK - 1 :: BLOCK, -1] - first).max()) + 1, end - lowest)
+    first = np.minimum(first, end - reach)
+    column = at - np.repeat(first, BLOCK)[:, None]
+    row = np.broadcast_to(np.arange(blocks * BLOCK)[:, None], at.shape)
+    banded = np.zeros((blocks * BLOCK, reach), np.float32)
+    used = weights != 0
+    banded[row[used], column[used]] = weights[used]
+    return Band(tuple(first.tolist()), banded.reshape(blocks, BLOCK, reach))
 
 
-def _upright_planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
-    turns = (picture.rotation % 360) // 90
-    if picture.format.name not in PLANAR:
-        picture = picture.reformat(format="yuv420p")
-    luma, blue, red = (np.rot90(plane, turns) for plane in planes(picture))
-    return luma, blue, red
-
-
-def _resized(plane: Plane, box: tuple[float, ...], size: int) -> Plane:
-    height, width = plane.shape
-    x1, y1, x2, y2 = box
-    x1, x2 = max(0.0, min(x1, width - 1.0)), min(x2, float(width))
-    y1, y2 = max(0.0, min(y1, height - 1.0)), min(y2, float(height))
-    reach = MARGIN + int((x2 - x1) / size) * 4
-    left, top = max(0, int(x1) - reach), max(0, int(y1) - reach)
-    part = np.ascontiguousarray(plane[top : int(y2) + reach + 1, left : int(x2) + reach + 1])
-    resized = Pillow.fromarray(part).resize(
-        (size, size), Pillow.Resampling.BICUBIC, box=(x1 - left, y1 - top, x2 - left, y2 - top)
-    )
-    return np.asarray(resized)
+def _cubic(x: Float64) -> Float64:
+    a, x = SHARPNESS, np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x - 4
+    return np.where(x < 1, near, np.where(x < SUPPORT, a * far, 0.0))

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from facetrack.errors import InputError
 from facetrack.media.picture import PLANAR, Frame, Picture, RgbPicture, YuvPicture
+from facetrack.media.streams import open_media, picture_stream
 from facetrack.types import VideoInfo
 
 PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
@@ -42,12 +43,11 @@ class VideoSource:
         self._decoded = 0
         self._span_end_s = 0.0
         self._container = _open(path)
-        streams = self._container.streams.video
-        real = [s for s in streams if "attached_pic" not in str(s.disposition).lower()]
-        if not real:
+        stream = picture_stream(self._container)
+        if stream is None:
             self.close()
             raise InputError(f"{path}: no video in it, only sound or data; give a video file")
-        self._stream: VideoStream = real[0]
+        self._stream: VideoStream = stream
         self._stream.thread_type = "AUTO"
         self._time_base = self._stream.time_base or Fraction(1, 1000)
         self._origin = self._stream.start_time or 0
@@ -193,7 +193,7 @@ def _open(path: Path) -> "av.container.InputContainer":
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: not a video that can be read ({reason})") from error

@@ -1,0 +1,34 @@
+"""Opens media files and says which of their streams are the picture and the sound.
+
+The same choice everywhere: frames are counted and timed by the stream that is shown later.
+"""
+
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+
+def open_media(path: Path) -> InputContainer:
+    return av.open(str(path), metadata_errors="replace")
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The first video stream that is not cover art."""
+    return next(
+        (s for s in container.streams.video if "attached_pic" not in str(s.disposition).lower()),
+        None,
+    )
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """Of several the one that players take: marked as default, not for the impaired, the best."""
+    best = container.streams.best("audio")
+    return best if isinstance(best, AudioStream) else None
+
+
+def begin_s(stream: VideoStream) -> float:
+    """When the picture begins on the container's clock; all times count from there."""
+    return float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
