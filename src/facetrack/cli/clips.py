@@ -82,5 +82,3 @@ def _options() -> list[inspect.Parameter]:
 def _alone(hint: Any) -> Any:
     """The type of a setting that may be unset."""
     return next((t for t in getattr(hint, "__args__", ()) if t is not type(None)), hint)
-
-

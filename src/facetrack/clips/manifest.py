@@ -5,7 +5,7 @@ clip, with the crop in pixels of the source, and box and landmarks in pixels of 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +20,7 @@ from facetrack.analysis import Analysis
 from facetrack.clips.clip import Clip
 from facetrack.clips.dataset import Take
 from facetrack.clips.layout import CORNERS
+from facetrack.clips.plan import Plan
 from facetrack.clips.segments import LeftOut
 from facetrack.settings import ClipSettings
 from facetrack.whole_file import whole_file
@@ -47,22 +48,22 @@ COLUMNS = pa.schema(
 def write_manifest(
     out: Path,
     analysis: Analysis,
-    clips: Sequence[Clip],
-    takes: Sequence[Take],
-    left_out: Sequence[LeftOut],
+    plan: Plan,
+    written: Collection[Path],
     settings: ClipSettings,
 ) -> None:
-    """``clips`` are those that were written, ``takes`` theirs."""
-    names = {p.id: p.name for p in analysis.people}
-    lines = [
-        _line(clip, take, names, analysis, settings)
-        for clip, take in zip(clips, takes, strict=True)
+    """``written``: paths of the plan's clips that are there."""
+    made = [
+        (clip, take)
+        for clip, take in zip(plan.clips, plan.takes, strict=True)
+        if clip.path in written
     ]
-    tables = [_pictures(clip, take, analysis) for clip, take in zip(clips, takes, strict=True)]
+    lines = [_line(clip, take, plan.names, analysis, settings) for clip, take in made]
+    tables = [_pictures(clip, take, analysis) for clip, take in made]
     (out / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
     with whole_file(out / PICTURES) as path:
         pq.write_table(pa.concat_tables([COLUMNS.empty_table(), *tables]), path)
-    _write_lines(out / LEFT_OUT, (_left_out(one) for one in left_out))
+    _write_lines(out / LEFT_OUT, (_left_out(one) for one in plan.left_out))
     _write_lines(out / MANIFEST, lines)
 
 

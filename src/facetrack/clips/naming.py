@@ -39,7 +39,7 @@ def clip_paths(
     """
     several = mode not in ("single", "each")
     template = template or (SEVERAL if several else ONE_PERSON)
-    parts = _parsed(template.removesuffix(suffix))
+    parts = parsed(template.removesuffix(suffix))
     paths: list[Path] = []
     taken: set[str] = set()
     for segment in segments:
@@ -68,8 +68,12 @@ class _Each:
         return "+".join(format(value, spec) for value in self.values)
 
 
-def _parsed(template: str) -> list[tuple[str, str | None, str]]:
-    """Texts, the fields after them, and these fields' formats."""
+def parsed(template: str) -> list[tuple[str, str | None, str]]:
+    """Texts, the fields after them, and these fields' formats.
+
+    Raises:
+        UsageError: for a template that makes no sense.
+    """
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:

@@ -3,7 +3,6 @@
 The photo goes through what the video's frames went through: the same detector, crop and network.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +25,22 @@ the picture, as in the pictures of ``people/``."""
 
 
 class Enroller:
-    """Keeps the face of each photo; opens an engine only when the first photo is looked at."""
+    """Keeps the face of each photo; without an engine, opens one for the first photo."""
 
-    def __init__(self, opened: Callable[[Analysis], Engine] | None = None) -> None:
-        """``opened`` gives an engine that is open already; without it one is opened."""
-        self._opened = opened or _engine_like
-        self._engine: Engine | None = None
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine
         self._faces: dict[Path, Float32] = {}
+
+    def enrol(self, photo: Path, engine: Engine, min_score: float) -> Float32:
+        """``(512,)`` of length one: the only face in the photo.
+
+        Raises:
+            UsageError: when the file is no picture.
+            TargetError: when it shows no face, or several.
+        """
+        if photo not in self._faces:
+            self._faces[photo] = face_of(photo, engine, min_score)
+        return self._faces[photo]
 
     def find(self, photo: Path, analysis: Analysis) -> int:
         """The person of the video who is in the photo.
@@ -41,11 +49,9 @@ class Enroller:
             UsageError: when the file is no picture.
             TargetError: when it shows no face or several, or nobody in the video is like it.
         """
-        if photo not in self._faces:
-            self._engine = self._engine or self._opened(analysis)
-            min_score = analysis.settings["tracking"]["min_score"]
-            self._faces[photo] = face_of(photo, self._engine, min_score)
-        alike = similarities(self._faces[photo], analysis)
+        self._engine = self._engine or _engine_like(analysis)
+        face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
+        alike = similarities(face, analysis)
         threshold = analysis.settings["identity"]["threshold"]
         best = max(alike, key=lambda person: alike[person], default=None)
         if best is None:
@@ -59,12 +65,7 @@ class Enroller:
 
 
 def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
-    """``(512,)`` of length one: the only face in the photo.
-
-    Raises:
-        UsageError: when the file is no picture.
-        TargetError: when it shows no face, or several.
-    """
+    """See ``Enroller.enrol``."""
     try:
         with Pillow.open(photo) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
@@ -80,7 +81,7 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
             )
         if len(faces) == 1:
             chip = face_chip(face_cut(picture, faces.boxes[0]))
-            return engine.embed(chip[None])[0]
+            return np.asarray(engine.embed(chip[None])[0])
     raise TargetError(f"target {photo} shows no face; give one that shows it from the front")
 
 

@@ -4,7 +4,7 @@ The one place that knows the order: people, times on screen, speech, padding, se
 crops. Writes nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from facetrack.clips.clip import Clip, Segment
 from facetrack.clips.dataset import Take, takes_of
 from facetrack.clips.framing import Framing
 from facetrack.clips.layout import panels_of, picture_size
-from facetrack.clips.naming import clip_paths
+from facetrack.clips.naming import clip_paths, parsed
 from facetrack.clips.photo import Enroller
 from facetrack.clips.segments import (
     Clock,
@@ -30,11 +30,9 @@ from facetrack.clips.segments import (
 )
 from facetrack.clips.speech import speech_in
 from facetrack.clips.target import choose, targets_of
+from facetrack.media.codecs import Encoding, choose_encoder, suffix_of
 from facetrack.media.decode import EPSILON_S
 from facetrack.settings import ClipSettings
-
-SUFFIXES = {"prores": ".mov"}
-"""Of a codec that mp4 does not carry."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,25 @@ class Plan:
 
     clips: list[Clip]
     left_out: list[LeftOut]
-    takes: list[Take]
+    takes: list[Take] = field(default_factory=list)
     """Of a data set: what each clip, in order, was chosen for."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Of all people, as the targets call them."""
+
+
+def check_settings(settings: ClipSettings) -> list[Path]:
+    """What can be known to be wrong before there is an analysis; gives the photos to enrol.
+
+    Raises:
+        UsageError: for targets, a template or a codec that are not to be had.
+    """
+    choose_encoder(encoding_of(settings))
+    parsed(settings.name or "")
+    return [t.meant for t in targets_of(settings) if isinstance(t.meant, Path)]
+
+
+def encoding_of(settings: ClipSettings) -> Encoding:
+    return Encoding(settings.codec, settings.quality, settings.effort, settings.wav_rate)
 
 
 def plan_clips(
@@ -81,13 +96,13 @@ def plan_clips(
             made, refused = segments_of(group, stretches, clock, settings)
             segments += made
         left_out += refused
-    suffix = SUFFIXES.get(settings.codec, ".mp4")
+    suffix = suffix_of(settings.codec)
     paths = clip_paths(segments, settings.name, settings.mode, analysis.info.path, names, suffix)
     clips = [
         _clip(path, segment, analysis, clock, settings)
         for path, segment in zip(paths, segments, strict=True)
     ]
-    return Plan(clips, left_out, takes)
+    return Plan(clips, left_out, takes, names)
 
 
 def _stretches(

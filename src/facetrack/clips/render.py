@@ -5,15 +5,16 @@ A clip that fails does not stop the others; what failed is said in its result.
 
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av.error
 
 from facetrack.clips.clip import Clip, Segment
-from facetrack.clips.crops import listed_clips
+from facetrack.clips.crops import listed_clips, write_crops
 from facetrack.clips.grouping import grouped
 from facetrack.clips.pool import written
 from facetrack.clips.task import ClipJob, Outcome, Overlay, Task
@@ -44,16 +45,18 @@ def render_clips(
     jobs: int | None = None,
     overlay: Overlay | None = None,
     on_clip: Callable[[ClipResult], None] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> list[ClipResult]:
     """Writes the clips into ``out``, in ``jobs`` processes; results are in the order of the clips.
 
     Clips of the run before, as ``out/crops.parquet`` lists them, are removed first: the folder
-    shows one run.
+    shows one run. Then the file lists those that are to come.
 
     Args:
         jobs: None: one a core.
         overlay: to write whole source frames, drawn upon, instead of what the panels show.
         on_clip: called after each clip, in the caller's thread.
+        about: settings to be kept in ``crops.parquet``.
 
     Raises:
         InputError: when the source is no longer where it was.
@@ -62,6 +65,8 @@ def render_clips(
     pixels = _pixels(source)
     encoder = choose_encoder(encoding)
     _remove_earlier(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_crops(out / CROPS_FILE, clips, dict(about or {}))
     if not clips:
         return []
     processes = jobs or _cores()
