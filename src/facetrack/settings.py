@@ -182,7 +182,7 @@ class ClipSettings:
     frontality: float = setting(
         0.4, "data_set: how far the face must look at the camera, 0 (profile) to 1."
     )
-    sharpness: float = setting(0.3, "data_set: how sharp the face must be, 0 to 1.")
+    sharpness: float = setting(0.2, "data_set: how sharp the face must be, 0 to 1.")
 
     def __post_init__(self) -> None:
         for name, values in (

@@ -72,7 +72,7 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
     except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise UsageError(f"target {photo} is no picture that can be read ({error})") from error
     for border in (0, round(BORDER * max(image.size))):
-        picture = RgbPicture(np.asarray(ImageOps.expand(image, border, fill=(127, 127, 127))))
+        picture = RgbPicture(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
         (faces,) = engine.detect([picture])
         faces = faces.pick(np.flatnonzero(faces.scores >= min_score))
         if len(faces) > 1:
@@ -80,8 +80,8 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
                 f"target {photo} shows {len(faces)} faces; give a photo of one person alone"
             )
         if len(faces) == 1:
-            chip = face_chip(face_cut(picture, faces.boxes[0]))
-            return np.asarray(engine.embed(chip[None])[0])
+            chips = np.stack([face_chip(face_cut(picture, faces.boxes[0]))])
+            return np.asarray(engine.embed(chips)[0])
     raise TargetError(f"target {photo} shows no face; give one that shows it from the front")
 
 
