@@ -23,6 +23,8 @@ BLIND_LEAP_S = 12.0
 """Where the file has no list of its key frames; rarely are they further apart."""
 STEP_BACK_S = 1.0
 """How much earlier a second try begins where a seek came out too late; doubled each time."""
+BEFORE_ALL_S = 10.0
+"""Earlier than a file's first frame is by its own clock."""
 
 
 class FrameReader:
@@ -71,8 +73,7 @@ class FrameReader:
         while True:
             start = first - round(back_s / self._tick_s)
             if not self._timeless:
-                at = self._origin + max(0, start)
-                self._container.seek(at, stream=self._stream, backward=True)
+                self._seek(start)
             pictures = self._decoded(needed)
             opening = next(pictures, None)
             if (opening is not None and opening[0] <= first) or start <= 0 or self._timeless:
@@ -81,6 +82,18 @@ class FrameReader:
         if opening is not None:
             yield opening
             yield from pictures
+
+    def _seek(self, start: Tick) -> None:
+        """To the key frame before, or to the first one."""
+        # A transport stream finds its first key frame from well before it only; some others
+        # refuse to look there.
+        before_all = self._origin - round(BEFORE_ALL_S / self._tick_s)
+        for at in (self._origin + start,) if start > 0 else (before_all, self._origin):
+            try:
+                self._container.seek(at, stream=self._stream, backward=True)
+                return
+            except av.error.FFmpegError:
+                continue
 
     def _decoded(self, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
         """What comes from here on; damage costs its own frames and no others."""

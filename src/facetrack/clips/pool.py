@@ -133,7 +133,7 @@ class _Worker:
     def __init__(self) -> None:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         here = str(Path(facetrack.__file__).parents[1])
-        path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join([here, *filter(None, sys.path)])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "facetrack.clips.worker"],
             stdin=subprocess.PIPE,

@@ -121,7 +121,7 @@ def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Enc
         options = {"crf": 10 + 0.4 * poor, "preset": encoding.effort}
     elif name == "libx265":
         quiet_alone = "log-level=error:pools=none:frame-threads=1"
-        options = {"crf": 12 + 0.4 * poor, "preset": encoding.effort, "x265-params": quiet_alone}
+        options = {"crf": 11 + 0.4 * poor, "preset": encoding.effort, "x265-params": quiet_alone}
     elif name == "libsvtav1":
         options = {"crf": round(18 + 0.45 * poor), "preset": 12 - rank, "svtav1-params": "lp=1"}
     elif name == "prores_ks":

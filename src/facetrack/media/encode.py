@@ -12,6 +12,7 @@ import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.codec.context import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -102,6 +103,7 @@ class ClipWriter:
         self._video.time_base = TIME_BASE
         context = self._video.codec_context
         context.time_base = TIME_BASE
+        context.flags |= Flags.frame_duration  # or the last picture lasts as long as the average
         context.thread_count = 1  # clips are encoded side by side, a process a core
         context.color_range = FULL_RANGE if look.full_range else 1
         context.colorspace = look.matrix

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 
@@ -18,8 +19,7 @@ def open_media(path: Path) -> InputContainer:
 def picture_stream(container: InputContainer) -> VideoStream | None:
     """The first video stream that is not cover art."""
     return next(
-        (s for s in container.streams.video if "attached_pic" not in str(s.disposition).lower()),
-        None,
+        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
     )
 
 
