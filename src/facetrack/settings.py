@@ -243,13 +243,18 @@ class Settings:
         """JSON-ready: table -> field -> value."""
         return {
             stage.name: {
-                f.name: str(v)
-                if isinstance(v := getattr(getattr(self, stage.name), f.name), Path)
-                else v
+                f.name: _plain(getattr(getattr(self, stage.name), f.name))
                 for f in fields(getattr(self, stage.name))
             }
             for stage in fields(self)
         }
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def require(ok: bool, name: str, value: object, wanted: str) -> None:
