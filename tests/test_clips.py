@@ -9,10 +9,11 @@ import pytest
 
 from clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
 from facetrack.clips.crops import write_crops
+from facetrack.clips.reframe import reframe
 from facetrack.clips.render import CROPS_FILE, render_clips
 from facetrack.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, why_not
-from facetrack.media.upright import planes
+from facetrack.media.upright import Upright, planes
 from media import make_video
 
 FRAMES, RATE = 75, 48000
@@ -410,3 +411,16 @@ def test_clips_of_the_run_before_go_and_nothing_else(tmp_path):
 def test_a_source_that_is_gone_is_said(tmp_path):
     with pytest.raises(InputError, match="gone"):
         render_clips(tmp_path / "none.mp4", [clip_of(TIMES, (0, 30))], tmp_path, PLAIN)
+
+
+def test_a_crop_far_larger_than_its_place_near_the_edge():
+    """The last block of samples reaches past the crop: it must not reach past the picture."""
+    luma = np.tile((np.arange(640) // 4).astype(np.uint8), (360, 1))
+    picture = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
+    source = Upright.of(picture.reformat(format="yuv420p"), 1)
+    for right in range(560, 641, 5):
+        target = av.VideoFrame(64, 64, "yuv420p")
+        reframe(source, np.array([right - 160, 180.0, 320.0, 360.0]), target, (0, 0, 58, 64))
+        shown = target.to_ndarray(format="gray")[:, :58].astype(float)
+        step = (shown[:, -2] - shown[:, 1]) / 55
+        assert np.abs(np.diff(shown[:, 1:-1], axis=1) - step[:, None]).max() < 3

@@ -102,8 +102,10 @@ def _band(start: float, length: float, samples: int, available: int) -> Band:
     """Weights for ``samples`` evenly over ``[start, start + length)`` of ``available`` samples."""
     start = round(start * PHASES) / PHASES
     whole = int(start // 1)
-    reach = int(SUPPORT * max(length / samples, 1.0)) + 2
-    if whole > reach and whole + length + reach + BLOCK < available:
+    scale = max(length / samples, 1.0)
+    reach = int(SUPPORT * scale) + 2
+    # The last block may be made of more source samples than the crop has.
+    if whole > reach and whole + length + BLOCK * scale + reach < available:
         band = _inner_band(start - whole, length, samples)
         return Band(tuple(first + whole for first in band.first), band.weights)
     return _made(start, length, samples, 0, available)
