@@ -36,10 +36,7 @@ class Band(NamedTuple):
     """``(blocks,)`` source sample that each block's weights begin at."""
     weights: Float32
     """``(blocks, BLOCK, reach)``."""
-
-    @property
-    def reach(self) -> int:
-        return int(self.weights.shape[2])
+    reach: int
 
 
 def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int, ...]) -> None:
@@ -77,25 +74,38 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
 def _resample(
     plane: Plane, across: Band, down: Band, gain: float, out: Plane, brightest: int
 ) -> None:
-    top, left = min(down.first), min(across.first)
-    bottom, right = max(down.first) + down.reach, max(across.first) + across.reach
+    top, left = down.first[0], across.first[0]
+    bottom, right = down.first[-1] + down.reach, across.first[-1] + across.reach
     part = plane[top:bottom, left:right].astype(np.float32)
     if gain != 1:
         part *= np.float32(gain)
     part += np.float32(0.5)  # the weights' sum is 1: rounds what is cut off below
     height, width = out.shape
-    columns = np.empty((height, part.shape[1]), np.float32)
-    for block, first in enumerate(down.first):
-        rows = columns[block * BLOCK : (block + 1) * BLOCK]
-        seen = part[first - top : first - top + down.reach]
-        np.matmul(down.weights[block, : len(rows)], seen, out=rows)
-    result = np.empty((height, width), np.float32)
-    for block, first in enumerate(across.first):
-        strip = result[:, block * BLOCK : (block + 1) * BLOCK]
-        seen = columns[:, first - left : first - left + across.reach]
-        np.matmul(seen, across.weights[block, : strip.shape[1]].T, out=strip)
+    if height > part.shape[0]:  # first the axis that leaves less for the other
+        result = _made_high(_made_wide(part, across, width), down, height)
+    else:
+        result = _made_wide(_made_high(part, down, height), across, width)
     np.clip(result, 0, brightest, out=result)
     np.copyto(out, result, casting="unsafe")
+
+
+def _made_high(part: Float32, band: Band, height: int) -> Float32:
+    made = np.empty((height, part.shape[1]), np.float32)
+    for block, first in enumerate(band.first):
+        rows = made[block * BLOCK : (block + 1) * BLOCK]
+        begin = first - band.first[0]
+        np.matmul(band.weights[block, : len(rows)], part[begin : begin + band.reach], out=rows)
+    return made
+
+
+def _made_wide(part: Float32, band: Band, width: int) -> Float32:
+    made = np.empty((part.shape[0], width), np.float32)
+    for block, first in enumerate(band.first):
+        columns = made[:, block * BLOCK : (block + 1) * BLOCK]
+        begin = first - band.first[0]
+        weights = band.weights[block, : columns.shape[1]].T
+        np.matmul(part[:, begin : begin + band.reach], weights, out=columns)
+    return made
 
 
 def _band(start: float, length: float, samples: int, available: int) -> Band:
@@ -107,7 +117,7 @@ def _band(start: float, length: float, samples: int, available: int) -> Band:
     # The last block may be made of more source samples than the crop has.
     if whole > reach and whole + length + BLOCK * scale + reach < available:
         band = _inner_band(start - whole, length, samples)
-        return Band(tuple(first + whole for first in band.first), band.weights)
+        return band._replace(first=tuple(first + whole for first in band.first))
     return _made(start, length, samples, 0, available)
 
 
@@ -139,7 +149,7 @@ def _made(start: float, length: float, samples: int, lowest: int, end: int) -> B
     banded = np.zeros((blocks * BLOCK, reach), np.float32)
     used = weights != 0
     banded[row[used], column[used]] = weights[used]
-    return Band(tuple(first.tolist()), banded.reshape(blocks, BLOCK, reach))
+    return Band(tuple(first.tolist()), banded.reshape(blocks, BLOCK, reach), reach)
 
 
 def _cubic(x: Float64) -> Float64:

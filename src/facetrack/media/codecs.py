@@ -27,6 +27,7 @@ CANDIDATES = {
     "prores": ("prores_ks",),
 }
 """Best first."""
+CARD = "_nvenc"
 
 PROBE_SIZE, PROBE_PICTURES = 256, 4
 
@@ -43,6 +44,8 @@ class Encoding:
     """x264's name of a preset: slower makes smaller files of the same quality."""
     wav_rate: int | None = None
     """Samples a second of a mono WAV beside the clip; None: no WAV."""
+    card: bool = True
+    """Whether a graphics card may encode, where it can."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,10 @@ def choose_encoder(encoding: Encoding) -> Encoder:
     Raises:
         UsageError: when this libav has no encoder for the codec.
     """
-    names = [name for name in CANDIDATES[encoding.codec] if why_not(name) is None]
+    candidates = [n for n in CANDIDATES[encoding.codec] if encoding.card or not n.endswith(CARD)]
+    names = [name for name in candidates if why_not(name) is None]
     if not names:
-        reasons = "; ".join(f"{n}: {why_not(n)}" for n in CANDIDATES[encoding.codec])
+        reasons = "; ".join(f"{name}: {why_not(name)}" for name in candidates)
         raise UsageError(f"codec {encoding.codec} cannot be encoded here ({reasons})")
     chosen = None
     for name in reversed(names):
