@@ -68,7 +68,7 @@ class ClipInWork:
             self._writer.write_picture(self._picture(source, look), start, end - start)
             self._shown += 1
             self._missing += not found
-            self._write_sound(self._writer, end * TIME_BASE)
+            self._write_sound(self._writer, end)
 
     def finish(self) -> Outcome:
         """Closes the file and gives it its name."""
@@ -130,11 +130,12 @@ class ClipInWork:
             reframe(source, panel.crops[self._shown], picture, panel.place)
         return picture
 
-    def _write_sound(self, writer: ClipWriter, until_s: Fraction | None) -> None:
-        """About as much as the pictures so far last, so that the file plays while it loads."""
+    def _write_sound(self, writer: ClipWriter, until: int | None) -> None:
+        """About as much as the pictures last until then, so that the file plays while it loads."""
         if self._sound_format is None:
             return
-        while until_s is None or writer.samples < until_s * self._sound_format[0]:
+        rate = self._sound_format[0]
+        while until is None or writer.samples * TIME_BASE.denominator < until * rate:
             part = next(self._sound, None)
             if part is None:
                 return

@@ -5,6 +5,7 @@ between the pixels, so that a slowly moving crop glides. Each axis is a product 
 is zero but for a band; the band is multiplied in blocks, which is what BLAS is fast at.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,8 +22,11 @@ SHARPNESS = -0.6
 """Of the cubic, as libswscale has it."""
 SUPPORT = 2
 """Reach of the cubic in samples."""
-BLOCK = 16
-"""Samples made at once: fewer and BLAS has little to do, more and most of the band is zero."""
+BLOCKS = (32, 16)
+"""Samples made at once where the crop is made larger, and where it is not: with fewer BLAS has
+little to do, with more most of the band is zero."""
+LARGER = 0.7
+"""Source samples for one made, below which a crop is made larger."""
 PHASES = 32
 """Places between two pixels at which a crop may begin: finer is not seen, and each is kept."""
 KEPT = 256
@@ -30,13 +34,19 @@ KEPT = 256
 
 
 class Band(NamedTuple):
-    """Weights that make the samples of one axis, a block of ``BLOCK`` at a time."""
+    """Weights that make the samples of one axis, a block at a time."""
 
     first: tuple[int, ...]
     """``(blocks,)`` source sample that each block's weights begin at."""
     weights: Float32
-    """``(blocks, BLOCK, reach)``."""
+    """``(blocks, block, reach)``."""
+    block: int
     reach: int
+
+    @property
+    def extent(self) -> slice:
+        """Source samples that it needs."""
+        return slice(self.first[0], self.first[-1] + self.reach)
 
 
 def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int, ...]) -> None:
@@ -51,60 +61,74 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
     middle_x, middle_y, wide, high = crop
     x, y, width, height = place
     left, top = middle_x - wide / 2, middle_y - high / 2
-    gain = (2**bits - 1) / (2**source.bits - 1) if bits != source.bits else 1.0
-    for number, plane in enumerate(planes(target)):
-        s_across, s_down = (source.across, source.down) if number else (1, 1)
-        t_across, t_down = (across, down) if number else (1, 1)
-        # Chroma samples sit on the left luma sample of their pair (MPEG-2 siting, the default of
-        # H.264): half a luma sample left of the middle, in the source and in the target.
-        step = wide / width
-        sited = ((s_across - 1) - (t_across - 1) * step) / 2
-        part = plane[y // t_down : (y + height) // t_down, x // t_across : (x + width) // t_across]
-        _resample(
-            source.planes[number],
-            _band((left + sited) / s_across, wide / s_across, part.shape[1],
-                  source.planes[number].shape[1]),
-            _band(top / s_down, high / s_down, part.shape[0], source.planes[number].shape[0]),
-            gain,
-            part,
-            2**bits - 1,
-        )  # fmt: skip
+    brightest = 2**bits - 1
+    gain = brightest / (2**source.bits - 1)
+    luma, *chroma = planes(target)
+    _resample(
+        source.planes[:1],
+        _band(left, wide, width, source.size[0]),
+        _band(top, high, height, source.size[1]),
+        gain,
+        [luma[y : y + height, x : x + width]],
+        brightest,
+    )
+    # Chroma samples sit on the left luma sample of their pair (MPEG-2 siting, the default of
+    # H.264): half a luma sample left of the middle, in the source and in the target.
+    sited = ((source.across - 1) - (across - 1) * wide / width) / 2
+    rows, columns = source.planes[1].shape
+    _resample(
+        source.planes[1:],
+        _band((left + sited) / source.across, wide / source.across, width // across, columns),
+        _band(top / source.down, high / source.down, height // down, rows),
+        gain,
+        [
+            plane[y // down : (y + height) // down, x // across : (x + width) // across]
+            for plane in chroma
+        ],
+        brightest,
+    )
 
 
 def _resample(
-    plane: Plane, across: Band, down: Band, gain: float, out: Plane, brightest: int
+    sources: Sequence[Plane],
+    across: Band,
+    down: Band,
+    gain: float,
+    targets: Sequence[Plane],
+    brightest: int,
 ) -> None:
-    top, left = down.first[0], across.first[0]
-    bottom, right = down.first[-1] + down.reach, across.first[-1] + across.reach
-    part = plane[top:bottom, left:right].astype(np.float32)
+    """Planes of one size at once: most of the time goes into calls."""
+    part = np.stack([plane[down.extent, across.extent] for plane in sources], dtype=np.float32)
     if gain != 1:
         part *= np.float32(gain)
     part += np.float32(0.5)  # the weights' sum is 1: rounds what is cut off below
-    height, width = out.shape
-    if height > part.shape[0]:  # first the axis that leaves less for the other
-        result = _made_high(_made_wide(part, across, width), down, height)
+    height, width = targets[0].shape
+    if height > part.shape[1]:  # first the axis that leaves less for the other
+        made = _made_high(_made_wide(part, across, width), down, height)
     else:
-        result = _made_wide(_made_high(part, down, height), across, width)
-    np.clip(result, 0, brightest, out=result)
-    np.copyto(out, result, casting="unsafe")
+        made = _made_wide(_made_high(part, down, height), across, width)
+    np.clip(made, 0, brightest, out=made)
+    for target, plane in zip(targets, made, strict=True):
+        np.copyto(target, plane, casting="unsafe")
 
 
 def _made_high(part: Float32, band: Band, height: int) -> Float32:
-    made = np.empty((height, part.shape[1]), np.float32)
+    made = np.empty((len(part), height, part.shape[2]), np.float32)
     for block, first in enumerate(band.first):
-        rows = made[block * BLOCK : (block + 1) * BLOCK]
+        rows = made[:, block * band.block : (block + 1) * band.block]
         begin = first - band.first[0]
-        np.matmul(band.weights[block, : len(rows)], part[begin : begin + band.reach], out=rows)
+        weights = band.weights[block, : rows.shape[1]]
+        np.matmul(weights, part[:, begin : begin + band.reach], out=rows)
     return made
 
 
 def _made_wide(part: Float32, band: Band, width: int) -> Float32:
-    made = np.empty((part.shape[0], width), np.float32)
+    made = np.empty((*part.shape[:2], width), np.float32)
     for block, first in enumerate(band.first):
-        columns = made[:, block * BLOCK : (block + 1) * BLOCK]
+        columns = made[:, :, block * band.block : (block + 1) * band.block]
         begin = first - band.first[0]
-        weights = band.weights[block, : columns.shape[1]].T
-        np.matmul(part[:, begin : begin + band.reach], weights, out=columns)
+        weights = band.weights[block, : columns.shape[2]].T
+        np.matmul(part[:, :, begin : begin + band.reach], weights, out=columns)
     return made
 
 
@@ -112,10 +136,9 @@ def _band(start: float, length: float, samples: int, available: int) -> Band:
     """Weights for ``samples`` evenly over ``[start, start + length)`` of ``available`` samples."""
     start = round(start * PHASES) / PHASES
     whole = int(start // 1)
-    scale = max(length / samples, 1.0)
-    reach = int(SUPPORT * scale) + 2
     # The last block may be made of more source samples than the crop has.
-    if whole > reach and whole + length + BLOCK * scale + reach < available:
+    margin = int((SUPPORT + max(BLOCKS)) * max(length / samples, 1.0)) + 2
+    if whole > margin and whole + length + margin < available:
         band = _inner_band(start - whole, length, samples)
         return band._replace(first=tuple(first + whole for first in band.first))
     return _made(start, length, samples, 0, available)
@@ -130,10 +153,11 @@ def _inner_band(start: float, length: float, samples: int) -> Band:
 
 def _made(start: float, length: float, samples: int, lowest: int, end: int) -> Band:
     """Source samples outside ``[lowest, end)`` have no weight."""
-    blocks = -(-samples // BLOCK)
     scale = length / samples
+    block = BLOCKS[0] if scale < LARGER else BLOCKS[1]
+    blocks = -(-samples // block)
     wide = max(scale, 1.0)
-    middle = start + (np.arange(blocks * BLOCK) + 0.5) * scale - 0.5
+    middle = start + (np.arange(blocks * block) + 0.5) * scale - 0.5
     middle = np.clip(middle, lowest, end - 1)
     at = np.ceil(middle - SUPPORT * wide).astype(np.intp)[:, None] + np.arange(
         int(np.ceil(2 * SUPPORT * wide)) + 1
@@ -141,15 +165,15 @@ def _made(start: float, length: float, samples: int, lowest: int, end: int) -> B
     weights = _cubic((at - middle[:, None]) / wide)
     weights[(at < lowest) | (at >= end)] = 0
     weights /= weights.sum(axis=1, keepdims=True)
-    first = np.maximum(at[::BLOCK, 0], lowest)
-    reach = min(int((at[BLOCK - 1 :: BLOCK, -1] - first).max()) + 1, end - lowest)
+    first = np.maximum(at[::block, 0], lowest)
+    reach = min(int((at[block - 1 :: block, -1] - first).max()) + 1, end - lowest)
     first = np.minimum(first, end - reach)
-    column = at - np.repeat(first, BLOCK)[:, None]
-    row = np.broadcast_to(np.arange(blocks * BLOCK)[:, None], at.shape)
-    banded = np.zeros((blocks * BLOCK, reach), np.float32)
+    column = at - np.repeat(first, block)[:, None]
+    row = np.broadcast_to(np.arange(blocks * block)[:, None], at.shape)
+    banded = np.zeros((blocks * block, reach), np.float32)
     used = weights != 0
     banded[row[used], column[used]] = weights[used]
-    return Band(tuple(first.tolist()), banded.reshape(blocks, BLOCK, reach), reach)
+    return Band(tuple(first.tolist()), banded.reshape(blocks, block, reach), block, reach)
 
 
 def _cubic(x: Float64) -> Float64:

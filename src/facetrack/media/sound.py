@@ -24,6 +24,8 @@ Samples = NDArray[np.float32]
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 PREROLL_S = 0.5
 """Read before the span: the first packets after a seek may decode to nothing."""
+PART_S = 0.25
+"""Of sound that is handed on at once."""
 JUMP_S = 0.01
 """Further than this from where the samples before it ended, a frame is put where its time says.
 Nearer it is rounding: Matroska's times are whole milliseconds."""
@@ -54,7 +56,7 @@ def read_sound(path: Path, start_s: float, end_s: float, sound: tuple[int, str])
 def sound_of(
     path: Path, spans: Sequence[tuple[float, int]], sound: tuple[int, str]
 ) -> Iterator[Samples]:
-    """The sound of each span, one after the other, in pieces of a second at most.
+    """The sound of each span, one after the other, in pieces.
 
     Args:
         spans: where each begins, in seconds from the start of the video stream, and how many
@@ -68,7 +70,7 @@ def sound_of(
             parts: Iterator[tuple[int, Samples]] = iter(())
             if stream is not None:
                 parts = _from(container, stream, zero_s + start_s, sound)
-            yield from _exactly(count, parts, sound)
+            yield from _exactly(count, _together(parts, sound[0]), sound)
 
 
 def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
@@ -103,6 +105,22 @@ def _exactly(
         if done == count:
             return
     yield from _silence(count - done, sound)
+
+
+def _together(parts: Iterator[tuple[int, Samples]], rate: int) -> Iterator[tuple[int, Samples]]:
+    """The same in larger parts: what is done with each takes its time."""
+    waiting: list[Samples] = []
+    at = end = 0
+    for place, part in parts:
+        if waiting and (place != end or end - at > PART_S * rate):
+            yield at, np.concatenate(waiting, axis=1)
+            waiting = []
+        if not waiting:
+            at = place
+        waiting.append(part)
+        end = place + part.shape[1]
+    if waiting:
+        yield at, np.concatenate(waiting, axis=1)
 
 
 def _silence(count: int, sound: tuple[int, str]) -> Iterator[Samples]:
