@@ -50,13 +50,13 @@ def render_clips(
     """Writes the clips into ``out``, in ``jobs`` processes; results are in the order of the clips.
 
     Clips of the run before, as ``out/crops.parquet`` lists them, are removed first: the folder
-    shows one run. Then the file lists those that are to come.
+    shows one run. Where ``about`` is given, the file then lists those that are to come.
 
     Args:
         jobs: None: one a core.
         overlay: to write whole source frames, drawn upon, instead of what the panels show.
         on_clip: called after each clip, in the caller's thread.
-        about: settings to be kept in ``crops.parquet``.
+        about: settings, to be kept in the list.
 
     Raises:
         InputError: when the source is no longer where it was.
@@ -66,7 +66,8 @@ def render_clips(
     encoder = choose_encoder(encoding)
     _remove_earlier(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_crops(out / CROPS_FILE, clips, dict(about or {}))
+    if about is not None:
+        write_crops(out / CROPS_FILE, clips, dict(about))
     if not clips:
         return []
     processes = jobs or _cores()
