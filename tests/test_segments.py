@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+import facetrack
 from facetrack.analysis import Interval, Person, Shot
 from facetrack.clips.clip import Segment, Span
 from facetrack.clips.naming import clip_paths
@@ -22,6 +23,7 @@ from facetrack.clips.speech import RATE, WINDOW, spoken
 from facetrack.errors import UsageError
 from facetrack.models.weights import cache_folder
 from facetrack.settings import ClipSettings
+from media import make_video
 from test_targets import analysis_of
 
 
@@ -132,6 +134,24 @@ def test_pictures_of_a_constant_rate():
     np.testing.assert_array_equal(frames, 10 + np.floor(np.arange(25) * 30 / 25 + 1e-6))
     frames, edges_s = pictures_of(segment, clock, Fraction(60))
     np.testing.assert_array_equal(frames, np.repeat(np.arange(10, 40), 2))
+
+
+def test_ten_seconds_are_so_many_frames_and_samples(tmp_path):
+    """To the frame and the sample, of a span that begins between key frames."""
+    make_video(tmp_path / "film.mp4", frames=600, beeps=True)
+    given = film([(1, 13, 563)], frames=600)
+    given = replace(given, info=replace(given.info, path=tmp_path / "film.mp4", has_audio=True))
+    made = facetrack.render(given, tmp_path, ClipSettings(size=64))
+    assert [(c.error, c.frames, c.samples) for c in made] == [
+        (None, 250, 480000), (None, 250, 480000), (None, 50, 96000),
+    ]  # fmt: skip
+    wanted = ClipSettings(size=64, fps="30000/1001", condense=True, codec="prores", wav_rate=8000)
+    (made,) = facetrack.render(given, tmp_path, wanted)
+    assert (made.error, made.frames) == (None, round(22 * 30000 / 1001))
+    assert made.path == tmp_path / "clips" / "person_01" / "person_01_0001.mov"
+    with wave.open(str(made.path.with_suffix(".wav"))) as sound:
+        assert sound.getnframes() == round(made.frames * 1001 / 30000 * 8000)
+    assert list(tmp_path.rglob("*_0001.mp4")) == []
 
 
 def test_times_of_a_variable_rate_are_kept():
