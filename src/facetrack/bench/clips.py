@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,8 +28,8 @@ from facetrack.media.encode import SOUND_BITS
 
 SIZE = 512
 CLIP_S = 10.0
-FILM_S = 60.0
-"""A shorter video is looped to about so much, without encoding it again."""
+CLIPS = 8
+"""As many for each of two processes. A video too short for them is looped, not encoded again."""
 CROP = 0.55
 """Of the picture's shorter side."""
 CRF = 20
@@ -145,8 +146,10 @@ def _row(processes: int, frames: int, runs: dict[str, list[tuple[float, float]]]
 def _work_of(video: Path, folder: Path) -> _Work:
     film = folder / f"film{video.suffix}"
     with VideoSource(video) as source:
-        duration_s = len(times_s := [f.time_s for f in source.frames()]) / float(source.fps)
-    again = max(0, round(FILM_S / duration_s) - 1) if times_s else 0
+        frames = sum(1 for _ in source.frames())
+        source.require_frames()
+        duration_s = frames / float(source.fps)
+    again = int(CLIPS * CLIP_S / duration_s)
     _ffmpeg("-stream_loop", str(again), "-i", str(video), "-c", "copy", str(film))
     with VideoSource(film) as source:
         times = np.array([frame.time_s for frame in source.frames()])
@@ -155,12 +158,10 @@ def _work_of(video: Path, folder: Path) -> _Work:
     shorter = min(info.width, info.height)
     side = round(CROP * shorter) & ~1
     left, top = (info.width - side) // 2 & ~1, (info.height - side) // 2 & ~1
-    starts = np.searchsorted(times, np.arange(0, info.duration_s - CLIP_S / 2, CLIP_S))
-    ends = np.append(starts[1:], len(times))
+    cuts = np.searchsorted(times, np.arange(CLIPS + 1) * CLIP_S).tolist()
     crop = (left + side / 2, top + side / 2, side, side)
     clips = [
-        _clip(number, int(a), int(b), edges, crop)
-        for number, (a, b) in enumerate(zip(starts, ends, strict=True), start=1)
+        _clip(number, a, b, edges, crop) for number, (a, b) in enumerate(pairwise(cuts), start=1)
     ]
     return _Work(film, clips, (left, top, side), folder)
 

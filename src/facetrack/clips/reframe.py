@@ -98,7 +98,12 @@ def _resample(
     brightest: int,
 ) -> None:
     """Planes of one size at once: most of the time goes into calls."""
-    part = np.stack([plane[down.extent, across.extent] for plane in sources], dtype=np.float32)
+    rows, columns = down.extent, across.extent
+    part = np.empty(
+        (len(sources), rows.stop - rows.start, columns.stop - columns.start), np.float32
+    )
+    for plane, source in zip(part, sources, strict=True):
+        plane[:] = source[rows, columns]
     if gain != 1:
         part *= np.float32(gain)
     part += np.float32(0.5)  # the weights' sum is 1: rounds what is cut off below

@@ -44,8 +44,9 @@ def _written(task: Task, container: InputContainer, stream: VideoStream) -> Iter
         ClipInWork(task, job, reader.ticks(job.clip.source_s), sound, metadata) for job in task.jobs
     ]
     wanted = np.unique(np.concatenate([clip.ticks for clip in in_work]))
+    look: Look | None = None
     for tick, picture, found in reader.frames(wanted):
-        look = Look.of(picture, stream.sample_aspect_ratio)
+        look = look or Look.of(picture, stream.sample_aspect_ratio)
         upright = Upright.of(picture, look.matrix)
         for clip in [clip for clip in in_work if clip.shows(tick)]:
             try:

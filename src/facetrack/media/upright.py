@@ -58,7 +58,9 @@ class Upright:
         across, down, bits = PLANAR[picture.format.name]
         if turns % 2:
             across, down = down, across
-        y, u, v = (np.rot90(plane, turns) for plane in planes(picture))
+        y, u, v = planes(picture)
+        if turns:
+            y, u, v = np.rot90(y, turns), np.rot90(u, turns), np.rot90(v, turns)
         return cls((y, u, v), across, down, bits, picture)
 
     def rgb(self) -> Image:
