@@ -159,3 +159,8 @@ def test_speech_only_of_a_silent_video(tmp_path, folder):
     edit_timeline(folder, change)
     message = one_line(rendered(folder, "--speech-only"))
     assert "no clip is left; left out: 2 no speech (the video has no sound)" in message
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1", "prores"])
+def test_encoders_say_nothing_of_their_own(folder, codec):
+    assert rendered(folder, "--target", "2", "--codec", codec, "--effort", "ultrafast") == ""

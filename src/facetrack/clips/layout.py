@@ -17,13 +17,13 @@ from facetrack.clips.clip import Panel, Segment
 from facetrack.clips.crop_path import crop_path
 from facetrack.clips.framing import Framing
 from facetrack.errors import InputError, UsageError
+from facetrack.settings import MODES
 
 Float64 = NDArray[np.float64]
 Place = tuple[int, int, int, int]
 """x, y, width and height in pixels of the clip; all even."""
 
 CORNERS = ("x1", "y1", "x2", "y2")
-MODES = ("single", "each", "split", "grid", "follow")
 MOST_PANELS = {"split": 2, "grid": 4}
 ROWS: dict[int, list[tuple[int, ...]]] = {
     1: [(1,)],

@@ -3,6 +3,7 @@
 None is believed to work because it is there: a card's encoder is tried on a few pictures first.
 """
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -14,11 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from facetrack.errors import UsageError
-
-PRESETS = (
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
-)  # fmt: skip
-"""x264's names for how much work is put in."""
+from facetrack.settings import EFFORTS
 
 CANDIDATES = {
     "h264": ("h264_nvenc", "libx264"),
@@ -73,6 +70,7 @@ def choose_encoder(encoding: Encoding) -> Encoder:
     Raises:
         UsageError: when this libav has no encoder for the codec.
     """
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: it writes to standard error itself
     candidates = [n for n in CANDIDATES[encoding.codec] if encoding.card or not n.endswith(CARD)]
     names = [name for name in candidates if why_not(name) is None]
     if not names:
@@ -117,7 +115,7 @@ def encoder_states() -> dict[str, str]:
 
 
 def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Encoder:
-    rank = PRESETS.index(encoding.effort)
+    rank = EFFORTS.index(encoding.effort)
     poor = 100 - encoding.quality
     pix_fmt, tag, sound = "yuv420p", None, "aac"
     options: dict[str, object]
@@ -134,7 +132,7 @@ def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Enc
         pix_fmt, sound = "yuv422p10le", "pcm_s16le"
     else:
         options = {"rc": "vbr", "cq": round(14 + 0.4 * poor), "b": 0}
-        options["preset"] = f"p{1 + rank * 6 // (len(PRESETS) - 1)}"
+        options["preset"] = f"p{1 + rank * 6 // (len(EFFORTS) - 1)}"
     if encoding.codec == "hevc":
         tag = "hvc1"
     values = tuple((key, str(value)) for key, value in options.items())
