@@ -97,6 +97,9 @@ def test_edited_crops_are_rendered(folder):
     message = rendered(folder, "--crops", folder / "faces.parquet", code=3)
     assert "is no crop file" in one_line(message)
     assert len(clips(folder)) == 1  # what was there stays when nothing can be made
+    rendered(folder, "--crops", folder / "crops.parquet", "--codec", "prores")
+    assert clips(folder) == {}
+    assert frames(folder / "clips" / "person_01" / "person_01_0001.mov") == 125
 
 
 def picture(path):

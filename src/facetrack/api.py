@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from facetrack.clips.render import ClipResult, render_clips
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
 from facetrack.errors import UsageError
+from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
 from facetrack.metrics import Sample, in_short
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
@@ -139,7 +141,8 @@ def plan(
     """The clips that ``render`` would write, and what is left out.
 
     Args:
-        crops: an edited ``crops.parquet``; its clips and no others, whatever the settings' targets.
+        crops: an edited ``crops.parquet``: its clips, pictures and sizes, whatever the settings
+            say of these.
         enroller: knows the faces of photos that are targets.
 
     Raises:
@@ -152,7 +155,9 @@ def plan(
         return plan_clips(analysis, settings, enroller)
     if settings.data_set:
         raise UsageError("crops that were edited are no data set's; render them without the preset")
-    return Plan(read_crops(Path(crops), (analysis.info.width, analysis.info.height)), [])
+    clips = read_crops(Path(crops), (analysis.info.width, analysis.info.height))
+    suffix = suffix_of(settings.codec)
+    return Plan([replace(clip, path=clip.path.with_suffix(suffix)) for clip in clips], [])
 
 
 def render(
