@@ -167,3 +167,16 @@ def test_speech_only_of_a_silent_video(tmp_path, folder):
 @pytest.mark.parametrize("codec", ["hevc", "av1", "prores"])
 def test_encoders_say_nothing_of_their_own(folder, codec):
     assert rendered(folder, "--target", "2", "--codec", codec, "--effort", "ultrafast") == ""
+
+
+def test_a_video_that_is_gone_is_said_and_its_clips_stay(folder):
+    rendered(folder, "--target", "2")
+    before = clips(folder)
+    edit_timeline(folder, lambda t: t["source"].update(path=str(folder / "gone.mp4")))
+    for flags in ([], ["--speech-only"], ["--preset", "talking-head"]):
+        message = one_line(rendered(folder, *flags, code=3))
+        assert "gone.mp4: the video is gone; put it back" in message
+    (folder / "gone.mp4").write_text("something else")
+    for flags in ([], ["--speech-only"], ["--preset", "talking-head"]):
+        assert "cannot be read any more" in one_line(rendered(folder, *flags, code=3))
+    assert clips(folder) == before

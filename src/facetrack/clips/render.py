@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av.error
-
 from facetrack.clips.clip import Clip, Segment
 from facetrack.clips.crops import listed_clips, write_crops
 from facetrack.clips.grouping import grouped
 from facetrack.clips.pool import written
 from facetrack.clips.task import ClipJob, Outcome, Overlay, Task
-from facetrack.errors import InputError
 from facetrack.media.codecs import Encoding, choose_encoder
-from facetrack.media.streams import open_media, picture_stream
+from facetrack.media.streams import open_again, picture_stream
 
 CROPS_FILE = "crops.parquet"
 
@@ -89,16 +86,10 @@ def render_clips(
 
 def _pixels(source: Path) -> int:
     """Of the source's picture; sees to it that the source is there."""
-    if not source.is_file():
-        raise InputError(f"{source}: the video is gone; put it back to make clips of it")
-    try:
-        with open_media(source) as container:
-            stream = picture_stream(container)
-            if stream is not None:
-                return stream.width * stream.height
-    except av.error.FFmpegError as error:
-        raise InputError(f"{source}: cannot be read any more ({error.strerror})") from error
-    raise InputError(f"{source}: no video in it any more")
+    with open_again(source) as container:
+        stream = picture_stream(container)
+        assert stream is not None
+        return stream.width * stream.height
 
 
 def _remove_earlier(out: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facetrack.clips.frames import FrameReader
 from facetrack.errors import InputError
 from facetrack.media.decode import upright
-from facetrack.media.streams import open_media, picture_stream
+from facetrack.media.streams import open_again, picture_stream
 from facetrack.recognition.chips import face_chip, face_cut, sharpness
 
 LOOKS = 7
@@ -25,10 +25,10 @@ def measured_sharpness(
         boxes: ``(n, 4)`` the face in each.
 
     Raises:
-        InputError: when none of the frames can be read again.
+        InputError: when the video is gone, or none of the frames can be read again.
     """
     looks = np.unique(np.linspace(0, len(boxes) - 1, LOOKS).round().astype(int))
-    with open_media(video) as container:
+    with open_again(video) as container:
         stream = picture_stream(container)
         assert stream is not None
         reader = FrameReader(container, stream)

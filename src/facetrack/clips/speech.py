@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facetrack.errors import UsageError
 from facetrack.media.sound import read_sound
+from facetrack.media.streams import open_again
 
 RATE = 16000
 WINDOW = 512
@@ -34,7 +35,9 @@ def speech_in(video: Path, start_s: float, end_s: float) -> list[Seconds]:
 
     Raises:
         UsageError: when the network's package is not installed.
+        InputError: when the video is gone.
     """
+    open_again(video).close()
     chances = np.fromiter(_chances(video, start_s, end_s), np.float64)
     found = spoken(chances)
     return [(max(start_s, start_s + a), min(end_s, start_s + b)) for a, b in found]

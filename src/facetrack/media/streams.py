@@ -6,14 +6,36 @@ The same choice everywhere: frames are counted and timed by the stream that is s
 from pathlib import Path
 
 import av
+import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from facetrack.errors import InputError
+
 
 def open_media(path: Path) -> InputContainer:
     return av.open(str(path), metadata_errors="replace")
+
+
+def open_again(path: Path) -> InputContainer:
+    """Opens a video that was there when it was analysed.
+
+    Raises:
+        InputError: when it is not there any more, or is another.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: the video is gone; put it back to make clips of it")
+    try:
+        container = open_media(path)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot be read any more ({reason})") from error
+    if picture_stream(container) is None:
+        container.close()
+        raise InputError(f"{path}: no video in it any more")
+    return container
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
