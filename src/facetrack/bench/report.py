@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,33 @@ def show(report: dict[str, Any], out: Path) -> None:
         if growth_disturbed(report["growth"]):
             console.print(WARNING, style="bold")
     console.print(f"bench.json and bench.png in {out}", highlight=False)
+
+
+def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
+    console = Console()
+    for video in measured:
+        table = Table(
+            title=f"{Path(video['video']).name}: {video['clips']} clips, {video['frames']} frames, "
+            f"{video['crop']} to {video['size']} px, {video['likeness_db']:.1f} dB alike"
+        )
+        columns = ("processes", "facetrack", "cores", "ffmpeg", "cores", "of ffmpeg's")
+        for column in columns:
+            table.add_column(column, justify="right")
+        for row in video["rows"]:
+            ours, theirs = row["facetrack"], row["ffmpeg"]
+            table.add_row(
+                str(row["processes"]),
+                f"{ours['frames_per_second']:.1f} frames/s",
+                f"{ours['cores']:.2f}",
+                f"{theirs['frames_per_second']:.1f} frames/s",
+                f"{theirs['cores']:.2f}",
+                f"{100 * row['ratio']:.0f} %",
+            )
+        console.print(table)
+        console.print(f"two processes: {video['speed_up']:.2f} times as fast as one")
+        if disturbed(video["others_cores"]):
+            console.print(WARNING, style="bold")
+    console.print(f"bench.json in {out}", highlight=False)
 
 
 def title(video: dict[str, Any]) -> str:

@@ -161,12 +161,18 @@ def bench(
     device: Annotated[
         str, typer.Option(help="cpu, cuda or torch-cpu; growth is measured on the cpu alone.")
     ] = "cpu",
+    render: Annotated[
+        bool,
+        typer.Option(
+            "--render", help="Measure the writing of clips alone, beside the ffmpeg program."
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
     """Measure speed, memory and growth on this machine, beside the plain facenet-pytorch loop."""
-    from facetrack.bench.job import run_bench
+    from facetrack.bench.job import run_bench, run_render_bench
 
     if not videos:
         from facetrack.demo import make_sample, sample_media
@@ -176,6 +182,8 @@ def bench(
         out.mkdir(parents=True, exist_ok=True)
         videos = [make_sample(media, out / "sample.mp4")]
     DetectionSettings(device=device)  # says so when there is no such device
+    if render:
+        return run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet)
     return run_bench(
         videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
     )
