@@ -79,20 +79,27 @@ def plan_clips(
     names = {p.id: p.name for p in analysis.people} | {c.person: c.name for c in chosen}
     people = tuple(c.person for c in chosen)
     clock = Clock(np.append(analysis.frame_times, analysis.info.duration_s), analysis.first_frame)
+    cuts = _cuts(analysis, settings)
     alone = settings.mode in ("single", "each")
-    groups = [(person,) for person in people] if alone or settings.data_set else [people]
+    groups = [(person,) for person in people] if alone else [people]
+    voices = _voices(people, analysis, clock, settings) if settings.speech_only else None
     segments: list[Segment] = []
     left_out: list[LeftOut] = []
     takes: list[Take] = []
     for group in filter(None, groups):
-        stretches, silent = _stretches(group, analysis, clock, settings)
-        left_out += silent
+        stretches = _together(group, cuts, analysis, 1 if settings.data_set else settings.max_gap)
+        if voices is not None:
+            spoken = within(stretches, voices)
+            silent = without(stretches, spoken)
+            detail = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
+            left_out += [LeftOut(group, clock.span(*s), "no speech", detail) for s in silent]
+            stretches = spoken
         if settings.data_set:
             found, refused = takes_of(group[0], stretches, analysis, clock, settings)
             takes += found
             segments += [take.segment for take in found]
         else:
-            stretches = padded(stretches, _cuts(analysis, settings), clock, settings.pad_s)
+            stretches = padded(stretches, cuts, clock, settings.pad_s)
             made, refused = segments_of(group, stretches, clock, settings)
             segments += made
         left_out += refused
@@ -105,27 +112,25 @@ def plan_clips(
     return Plan(clips, left_out, takes, names)
 
 
-def _stretches(
-    people: tuple[int, ...], analysis: Analysis, clock: Clock, settings: ClipSettings
-) -> tuple[list[Stretch], list[LeftOut]]:
-    """When somebody of them is on screen (and speaks); and when it is silent."""
+def _together(
+    people: tuple[int, ...], cuts: list[int], analysis: Analysis, max_gap: int
+) -> list[Stretch]:
+    """When one of them, at least, is on screen."""
     intervals = [(i.start_frame, i.end_frame) for i in analysis.intervals if i.person in people]
-    gap = 1 if settings.data_set else settings.max_gap
-    stretches = on_screen(intervals, _cuts(analysis, settings), gap)
-    if not settings.speech_only:
-        return stretches, []
-    voices: list[Stretch] = []
-    if analysis.info.has_audio:
-        for a, b in stretches:
-            heard = speech_in(analysis.info.path, clock.at(a), clock.at(b))
-            voices += [(clock.near(start_s), clock.near(end_s)) for start_s, end_s in heard]
-    spoken = within(stretches, voices)
-    detail = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
-    silent = [
-        LeftOut(people, clock.span(*piece), "no speech", detail)
-        for piece in without(stretches, spoken)
-    ]
-    return spoken, silent
+    return on_screen(intervals, cuts, max_gap)
+
+
+def _voices(
+    people: tuple[int, ...], analysis: Analysis, clock: Clock, settings: ClipSettings
+) -> list[Stretch]:
+    """When somebody speaks while one of them is on screen; listened to once, whoever it is."""
+    if not analysis.info.has_audio:
+        return []
+    found: list[Stretch] = []
+    for a, b in _together(people, [], analysis, settings.max_gap):
+        heard = speech_in(analysis.info.path, clock.at(a), clock.at(b))
+        found += [(clock.near(start_s), clock.near(end_s)) for start_s, end_s in heard]
+    return found
 
 
 def _cuts(analysis: Analysis, settings: ClipSettings) -> list[int]:

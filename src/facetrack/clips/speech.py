@@ -24,6 +24,8 @@ PAUSE_S = 0.5
 """A shorter pause is a part of speech: a breath, a comma."""
 SHORTEST_S = 0.25
 """Shorter than this is a noise, not a word."""
+LEAD_S = 1.0
+"""Heard before: in its first windows the network is unsure of everything."""
 MARGIN_S = 0.15
 """Before and after: the first and last sounds of a word are soft."""
 
@@ -38,9 +40,10 @@ def speech_in(video: Path, start_s: float, end_s: float) -> list[Seconds]:
         InputError: when the video is gone.
     """
     open_again(video).close()
-    chances = np.fromiter(_chances(video, start_s, end_s), np.float64)
-    found = spoken(chances)
-    return [(max(start_s, start_s + a), min(end_s, start_s + b)) for a, b in found]
+    begin_s = max(0.0, start_s - LEAD_S)
+    chances = np.fromiter(_chances(video, begin_s, end_s), np.float64)
+    found = [(max(start_s, begin_s + a), min(end_s, begin_s + b)) for a, b in spoken(chances)]
+    return [(a, b) for a, b in found if a < b]
 
 
 def spoken(chances: NDArray[np.float64]) -> list[Seconds]:
