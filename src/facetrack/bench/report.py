@@ -29,6 +29,11 @@ STAGES = {
     "chips": "cutting face chips",
     "embedder": "embedding",
 }
+WRITERS = {
+    "facetrack": "facetrack",
+    "ffmpeg": "ffmpeg",
+    "ffmpeg_bound": "ffmpeg, a core a process",
+}
 GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
 
 
@@ -86,19 +91,20 @@ def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
             title=f"{Path(video['video']).name}: {video['clips']} clips, {video['frames']} frames, "
             f"{video['crop']} to {video['size']} px, {video['likeness_db']:.1f} dB alike"
         )
-        columns = ("processes", "facetrack", "cores", "ffmpeg", "cores", "of ffmpeg's")
-        for column in columns:
+        for column in ("processes", "program", "frames/s", "cores used", "facetrack of it"):
             table.add_column(column, justify="right")
         for row in video["rows"]:
-            ours, theirs = row["facetrack"], row["ffmpeg"]
-            table.add_row(
-                str(row["processes"]),
-                f"{ours['frames_per_second']:.1f} frames/s",
-                f"{ours['cores']:.2f}",
-                f"{theirs['frames_per_second']:.1f} frames/s",
-                f"{theirs['cores']:.2f}",
-                f"{100 * row['ratio']:.0f} %",
-            )
+            for name, label in WRITERS.items():
+                if name in row:
+                    found = row[name]
+                    table.add_row(
+                        str(row["processes"]),
+                        label,
+                        f"{found['frames_per_second']:.1f}",
+                        f"{found['cores']:.2f}",
+                        f"{100 * found['ratio']:.0f} %" if "ratio" in found else "",
+                    )
+            table.add_section()
         console.print(table)
         console.print(f"two processes: {video['speed_up']:.2f} times as fast as one")
         if disturbed(video["others_cores"]):

@@ -125,7 +125,9 @@ def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Enc
         quiet_alone = "log-level=error:pools=none:frame-threads=1"
         options = {"crf": 11 + 0.4 * poor, "preset": encoding.effort, "x265-params": quiet_alone}
     elif name == "libsvtav1":
-        options = {"crf": round(18 + 0.45 * poor), "preset": 12 - rank, "svtav1-params": "lp=1"}
+        # Presets from 10 on are not meant to be looked at, as the encoder itself says.
+        crf = min(63, round(11 + 0.7 * poor))
+        options = {"crf": crf, "preset": 9 - rank, "svtav1-params": "lp=1"}
     elif name == "prores_ks":
         profile = ("proxy", "lt", "standard", "hq")[min(3, encoding.quality // 25)]
         options = {"profile": profile, "vendor": "apl0"}
