@@ -32,7 +32,7 @@ STAGES = {
 WRITERS = {
     "facetrack": "facetrack",
     "ffmpeg": "ffmpeg",
-    "ffmpeg_bound": "ffmpeg, a core a process",
+    "ffmpeg_bound": "ffmpeg, core each",
 }
 GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
 
