@@ -5,6 +5,7 @@ import resource
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from fractions import Fraction
 
 import av
@@ -221,7 +222,12 @@ def test_a_full_disk(tmp_path, little_room, kib):
 
 
 def workers():
-    return [p for p in psutil.Process().children() if "facetrack.clips.worker" in p.cmdline()]
+    found = []
+    for process in psutil.Process().children():
+        with suppress(psutil.Error):  # it has just ended
+            if "facetrack.clips.worker" in process.cmdline():
+                found.append(process)
+    return found
 
 
 class Killer(threading.Thread):
