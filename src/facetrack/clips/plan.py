@@ -83,25 +83,25 @@ def plan_clips(
     alone = settings.mode in ("single", "each")
     groups = [(person,) for person in people] if alone else [people]
     voices = _voices(people, analysis, clock, settings) if settings.speech_only else None
+    why_silent = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
     segments: list[Segment] = []
     left_out: list[LeftOut] = []
     takes: list[Take] = []
     for group in filter(None, groups):
         stretches = _together(group, cuts, analysis, 1 if settings.data_set else settings.max_gap)
-        if voices is not None:
-            spoken = within(stretches, voices)
-            silent = without(stretches, spoken)
-            detail = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
-            left_out += [LeftOut(group, clock.span(*s), "no speech", detail) for s in silent]
-            stretches = spoken
+        shown = stretches if voices is None else within(stretches, voices)
         if settings.data_set:
-            found, refused = takes_of(group[0], stretches, analysis, clock, settings)
+            found, refused = takes_of(group[0], shown, analysis, clock, settings)
             takes += found
             segments += [take.segment for take in found]
         else:
-            stretches = padded(stretches, cuts, clock, settings.pad_s)
-            made, refused = segments_of(group, stretches, clock, settings)
+            shown = padded(shown, cuts, clock, settings.pad_s)
+            made, refused = segments_of(group, shown, clock, settings)
             segments += made
+        left_out += [
+            LeftOut(group, clock.span(*silent), "no speech", why_silent)
+            for silent in without(stretches, shown)
+        ]
         left_out += refused
     suffix = suffix_of(settings.codec)
     paths = clip_paths(segments, settings.name, settings.mode, analysis.info.path, names, suffix)
