@@ -71,6 +71,26 @@ def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
         assert picture.format == "PNG"
 
 
+def test_rendering_beside_ffmpeg(clip, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    done = bench("--render", clip, "-o", tmp_path, "--repeat", 1)
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert set(report) == {
+        "schema", "date", "command", "repeat", "machine", "versions", "render",
+    }  # fmt: skip
+    (measured,) = report["render"]
+    assert (measured["clips"], measured["size"]) == (8, 512)
+    assert measured["frames"] >= 8 * 10 * 25
+    assert measured["likeness_db"] > 33
+    assert [row["processes"] for row in measured["rows"]] == [1, 2]
+    for row in measured["rows"]:
+        assert row["facetrack"]["frames_per_second"] > 0
+        assert row["ffmpeg"]["ratio"] > 0
+    assert "ffmpeg" in done.stdout
+
+
 def test_the_torch_engine_is_measured_like_the_other(clip, tmp_path):
     done = bench(clip, "-o", tmp_path, "--device", "torch-cpu", "--repeat", 1)
     assert done.returncode == 0, done.stderr

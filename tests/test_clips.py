@@ -1,182 +1,426 @@
-"""Clips of a film whose every frame and sample is known: what is in them, when, and where."""
+"""Clips of films whose every frame and sample is known: what is in them, when, and where."""
 
+from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from facetrack.analysis import Analysis, Interval, Person, Shot
-from facetrack.clips.crop_path import crop_path
-from facetrack.clips.render import render_clips
-from facetrack.clips.segments import segments_of
-from facetrack.errors import InputError
-from facetrack.media.picture import Frame, RgbPicture
-from facetrack.media.sound import read_sound
-from facetrack.pipeline.id_timeline_generator import face_table
-from facetrack.settings import ClipSettings
-from facetrack.tracking.rows import rows_of
-from facetrack.tracking.tracks import Track
-from facetrack.types import Faces, VideoInfo
+from clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
+from facetrack.clips.crops import write_crops
+from facetrack.clips.reframe import reframe
+from facetrack.clips.render import CROPS_FILE, render_clips
+from facetrack.errors import InputError, UsageError
+from facetrack.media.codecs import Encoding, why_not
+from facetrack.media.upright import Upright, planes
 from media import make_video
 
 FRAMES, RATE = 75, 48000
+TIMES = np.arange(FRAMES) / 25
+PLAIN = Encoding()
 
 
-def analysis_of(video: Path, spans, times_s=None, size=(96, 64)):
-    """One person whose face stands still in the middle of the picture."""
-    times = np.arange(FRAMES) / 25 if times_s is None else np.asarray(times_s)
-    edges = [*times, times[-1] + 0.04]
-    middle = np.array([size[0] / 2 - 8, size[1] / 2 - 10, size[0] / 2 + 8, size[1] / 2 + 10])
-    middle = middle.astype(np.float32)
-    one, points = np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)
-    face = Faces.of_one_source(middle[None], one, points, middle[None], "detected")
-    picture = RgbPicture(np.zeros((size[1], size[0], 3), np.uint8))
-    tracks = []
-    for number, (a, b) in enumerate(spans, start=1):
-        tracks.append(Track(number, 1))
-        for i in range(a, b):
-            tracks[-1].add(rows_of(Frame(i, times[i], picture), face)[0])
-    return Analysis(
-        info=VideoInfo(video, *size, 0, len(times), Fraction(25), edges[-1], True, "h264"),
-        people=[Person(1, "Person 1", 1, 1.0, 0.0, 1.0, None)],
-        tracks=[],
-        intervals=[Interval(1, a, b, edges[a], edges[b]) for a, b in spans],
-        shots=[Shot(0, len(times))],
-        dropped=[],
-        faces=face_table(tracks, {t.id: 1 for t in tracks}),
-        frame_times=times,
-        first_frame=0,
-        embeddings={},
-    )
+def grey_of(frame):
+    """What ``make_video`` paints."""
+    return (frame * 7) % 200 + 20
+
+
+def rendered(film, clips, out, encoding=PLAIN, **options):
+    results = render_clips(film, clips, out, encoding, **options)
+    assert [r.error for r in results] == [None] * len(clips)
+    assert not left_behind(out)
+    return results
+
+
+def luma(grey):
+    """Of a grey of RGB, as video has it."""
+    return 16 + grey * 219 / 255
+
+
+def onsets(path, level=0.3):
+    """Seconds at which loud sound begins after silence."""
+    samples, rate = sound(path)
+    loud = np.flatnonzero(np.abs(samples[0]) > level)
+    begins = loud[np.insert(np.diff(loud) > rate // 10, 0, True)]
+    return begins / rate
+
+
+def flashes(path):
+    return [t for t, grey in zip(times(path)[0], greys(path), strict=True) if grey > 150]
 
 
 def test_a_flash_and_its_beep_stay_together(tmp_path):
     """Sound and picture of a clip from the middle of the film are in sync within 20 ms."""
     make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
-    analysis = analysis_of(tmp_path / "film.mp4", [(4, 60)])
-    (clip,) = render_clips(analysis, tmp_path, ClipSettings(size=64, zoom=3))
-    assert clip.error is None
-    with av.open(str(clip.path)) as container:
-        bright = [(f.time, f.to_ndarray(format="gray").mean()) for f in container.decode(video=0)]
-    assert len(bright) == 56
-    flash_s = max(bright, key=lambda seen: seen[1])[0]
-    with av.open(str(clip.path)) as container:
-        parts = [(f.time, f.to_ndarray()[0]) for f in container.decode(audio=0)]
-    start_s = parts[0][0]
-    loud = np.flatnonzero(np.abs(np.concatenate([p for _, p in parts])) > 0.3)
-    beep_s = start_s + loud[0] / RATE
-    assert flash_s == pytest.approx(0.24, abs=1e-3)
-    assert beep_s == pytest.approx(flash_s, abs=0.02)
+    (clip,) = rendered(tmp_path / "film.mp4", [clip_of(TIMES, (4, 60))], tmp_path)
+    assert (clip.frames, clip.samples) == (56, 56 * RATE // 25)
+    assert flashes(clip.path)[0] == pytest.approx(0.24, abs=1e-3)
+    assert onsets(clip.path)[0] == pytest.approx(0.24, abs=0.02)
 
 
-def test_sound_of_a_span_is_cut_to_the_sample(tmp_path):
-    make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
-    sound = read_sound(tmp_path / "film.mp4", 0.3, 1.7, (RATE, "mono"))
-    assert sound.shape == (1, round(1.4 * RATE))
-    loud = np.flatnonzero(np.abs(sound[0]) > 0.3)
-    assert loud[0] / RATE == pytest.approx(0.1, abs=0.003)
-    beyond = read_sound(tmp_path / "film.mp4", 2.5, 4.5, (RATE, "stereo"))
-    assert beyond.shape == (2, 2 * RATE)
-    assert np.abs(beyond[:, -RATE:]).max() == 0
+def test_ten_seconds_are_250_frames_and_480000_samples(tmp_path):
+    make_video(tmp_path / "film.mp4", frames=300, beeps=True)
+    clip = clip_of(np.arange(300) / 25, (17, 267))
+    (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path)
+    assert (made.frames, made.samples) == (250, 480_000)
+    assert len(greys(made.path)) == 250
+    assert times(made.path)[1] == pytest.approx(10.0, abs=1e-6)
+    assert ends(made.path) == pytest.approx([10.0, 10.0], abs=1e-4)
+    # What a decoder gives is whole AAC frames: less than one more than there is.
+    assert 480_000 <= sound(made.path)[0].shape[1] < 480_000 + 1024
+
+
+def test_a_segment_begins_where_it_should_between_key_frames(tmp_path):
+    make_video(tmp_path / "film.mp4", frames=FRAMES, options={"g": "50", "bf": "3"})
+    for first in (1, 13, 49, 51):
+        clip = clip_of(TIMES, (first, first + 9), name=f"{first}.mp4")
+        (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path)
+        expected = [grey_of(i) for i in range(first, first + 9)]
+        np.testing.assert_allclose(greys(made.path), expected, atol=4)
 
 
 def test_variable_frame_rate_stays_as_it_was(tmp_path):
     pts = [round(i * 40 + 15 * np.sin(i)) for i in range(FRAMES)]
-    make_video(tmp_path / "vfr.mkv", frames=FRAMES, pts=pts)
-    analysis = analysis_of(tmp_path / "vfr.mkv", [(10, 50)], np.array(pts) / 1000)
-    (clip,) = render_clips(analysis, tmp_path, ClipSettings(size=64))
-    assert clip.error is None
-    with av.open(str(clip.path)) as container:
-        times = [f.time for f in container.decode(video=0)]
-    np.testing.assert_allclose(times, (np.array(pts[10:50]) - pts[10]) / 1000, atol=2e-3)
+    make_video(tmp_path / "vfr.mkv", frames=FRAMES, pts=pts, beeps=True)
+    clip = clip_of(np.array(pts) / 1000, (7, 50))
+    (made,) = rendered(tmp_path / "vfr.mkv", [clip], tmp_path)
+    begins, _ = times(made.path)
+    np.testing.assert_allclose(begins, (np.array(pts[7:50]) - pts[7]) / 1000, atol=2e-5)
+    assert ends(made.path) == pytest.approx([(pts[50] - pts[7]) / 1000] * 2, abs=1e-4)
+    assert onsets(made.path)[0] == pytest.approx(flashes(made.path)[0], abs=0.02)
 
 
-def test_no_sound_and_odd_sizes(tmp_path):
-    make_video(tmp_path / "odd.mkv", frames=FRAMES, size=(97, 53), pix_fmt="yuv444p")
-    analysis = analysis_of(tmp_path / "odd.mkv", [(0, 30)], size=(97, 53))
-    (clip,) = render_clips(analysis, tmp_path, ClipSettings(size=64))
-    assert clip.error is None
-    with av.open(str(clip.path)) as container:
-        assert not container.streams.audio
-        assert sum(1 for _ in container.decode(video=0)) == 30
+def test_a_condensed_clip_keeps_sound_and_picture_together_to_the_end(tmp_path):
+    """Spans far apart, one after the other; the last begins where a beep does."""
+    film = tmp_path / "film.mp4"
+    beep_film(film, seconds=30, every_s=5)
+    frame_s = np.arange(750) / 25
+    clip = clip_of(frame_s, (100, 137), (240, 260), (251 + 249, 251 + 249 + 33), (740, 750))
+    (made,) = rendered(film, [clip], tmp_path)
+    assert made.frames == 37 + 20 + 33 + 10
+    assert made.samples == round(made.frames * RATE / 25)
+    lit, heard = flashes(made.path), onsets(made.path)
+    assert lit == pytest.approx([1.0, (37 + 10) / 25, (37 + 20) / 25], abs=1e-3)
+    assert heard == pytest.approx(lit, abs=0.02)
+    assert ends(made.path) == pytest.approx([4.0, 4.0], abs=1e-4)
 
 
-def test_a_clip_that_fails_is_said_and_leaves_nothing(tmp_path):
-    make_video(tmp_path / "film.mp4", frames=FRAMES)
-    analysis = analysis_of(tmp_path / "film.mp4", [(0, 30), (32, 74)])
-    (tmp_path / "clips" / "person_01" / "person_01_0001.mp4").mkdir(parents=True)
-    first, second = render_clips(analysis, tmp_path, ClipSettings(size=64, max_gap=1))
-    assert first.error is not None
-    assert second.error is None
-    assert [p for p in tmp_path.rglob("*") if "partial" in p.name] == []
+def beep_film(path, seconds, every_s):
+    """A white frame and a beep of its length every few seconds; key frames ten seconds apart."""
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("libx264", rate=25, options={"bf": "3"})
+        video.width, video.height = 96, 64
+        audio = film.add_stream("aac", rate=RATE, layout="mono")
+        for i in range(seconds * 25):
+            grey = 255 if i and i % (every_s * 25) == 0 else 40
+            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), grey, np.uint8))
+            picture.pts, picture.time_base = i, Fraction(1, 25)
+            film.mux(video.encode(picture))
+            samples = np.zeros((1, RATE // 25), np.float32)
+            if grey == 255:
+                samples[0] = 0.8 * np.sin(np.arange(RATE // 25) * 2 * np.pi * 1000 / RATE)
+            chunk = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            chunk.sample_rate, chunk.pts = RATE, i * RATE // 25
+            film.mux(audio.encode(chunk))
+        film.mux(video.encode(None))
+        film.mux(audio.encode(None))
+
+
+def test_a_clip_with_a_frame_rate_of_its_own(tmp_path):
+    """Frames shown twice, frames left out; the sound is as long as the pictures."""
+    make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
+    clip = clip_of(TIMES, (0, 50))
+    shown = np.repeat(np.arange(0, 50, 2), 3).astype(np.int32)
+    clip = replace(
+        clip, frames=shown, source_s=TIMES[shown], edges_s=np.arange(76) * 2 / 75,
+        panels=(panel_of(75, (48, 32, 40, 40), (0, 0, 64, 64)),),
+    )  # fmt: skip
+    (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path)
+    assert (made.frames, made.samples) == (75, 2 * RATE)
+    assert times(made.path)[1] == pytest.approx(2.0, abs=1e-5)
+
+
+def test_panels_lie_in_their_places_and_the_rest_is_black(tmp_path):
+    film = tmp_path / "film.mkv"
+    with av.open(str(film), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        image = np.full((64, 96, 3), 60, np.uint8)
+        image[:, 48:] = 200
+        for i in range(5):
+            picture = av.VideoFrame.from_ndarray(image).reformat(format="yuv420p")
+            picture.pts, picture.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    clip = replace(
+        clip_of(np.arange(5) / 25, (0, 5), size=(128, 64)),
+        panels=(
+            panel_of(5, (70, 30, 20, 20), (0, 0, 64, 64)),
+            panel_of(5, (20, 30, 20, 20), (64, 0, 32, 64)),
+        ),
+    )
+    (made,) = rendered(film, [clip], tmp_path)
+    with av.open(str(made.path)) as container:
+        grey = next(container.decode(video=0)).to_ndarray(format="yuv420p")[:64]
+    assert (grey.shape[1], made.frames) == (128, 5)
+    for left, right, expected in ((4, 60, luma(200)), (68, 92, luma(60)), (100, 124, 16)):
+        assert grey[4:60, left:right].mean() == pytest.approx(expected, abs=2)
+
+
+def test_the_picture_is_not_the_cover(tmp_path):
+    """A file whose first video stream is a cover has its frames from the second."""
+    plain, film = tmp_path / "plain.mp4", tmp_path / "film.mp4"
+    make_video(plain, frames=30)
+    with av.open(str(plain)) as source, av.open(str(film), "w") as out:
+        video = out.add_stream_from_template(source.streams.video[0])
+        cover = out.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = 0x0400
+        picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 255, np.uint8))
+        picture = picture.reformat(format="yuvj420p")
+        picture.pts, picture.time_base = 0, Fraction(1, 25)
+        for packet in cover.encode(picture) + cover.encode(None):
+            out.mux(packet)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                out.mux(packet)
+    film.write_bytes(with_tags_first(film.read_bytes()))
+    with av.open(str(film)) as container:
+        assert container.streams.video[0].codec_context.name == "mjpeg"
+    (made,) = rendered(film, [clip_of(TIMES[:30], (3, 20))], tmp_path)
+    np.testing.assert_allclose(greys(made.path), [grey_of(i) for i in range(3, 20)], atol=4)
+
+
+def with_tags_first(film):
+    """An mp4 whose tags, and so its cover, lie before its tracks."""
+    top = boxes_in(film)
+    moov = next(box for box in top if box[4:8] == b"moov")
+    inside = boxes_in(moov[8:])
+    inside.sort(key=lambda box: (box[4:8] != b"mvhd", box[4:8] != b"udta"))
+    return b"".join(moov[:8] + b"".join(inside) if box is moov else box for box in top)
+
+
+def boxes_in(data):
+    boxes, at = [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        boxes.append(data[at : at + length])
+        at += length
+    return boxes
+
+
+@pytest.mark.parametrize(
+    ("matrix", "full"), [(1, False), (5, False), (6, True)], ids=["bt709", "bt601", "full range"]
+)
+def test_colours_are_tagged_as_the_source_is(tmp_path, matrix, full):
+    film = tmp_path / "film.mp4"
+    with av.open(str(film), "w") as out:
+        out.metadata["title"], out.metadata["creation_time"] = "Talk", "2020-02-03T04:05:06.000000Z"
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = matrix
+        context.color_range = 2 if full else 1
+        for i in range(10):
+            picture = av.VideoFrame(96, 64, "yuv420p")
+            for plane, value in zip(picture.planes, (120, 90, 160), strict=True):
+                plane.update(bytes([value]) * plane.buffer_size)
+            picture.pts, picture.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    (made,) = rendered(film, [clip_of(np.arange(10) / 25, (0, 10))], tmp_path)
+    with av.open(str(made.path)) as container:
+        picture = next(container.decode(video=0))
+        assert container.metadata["title"] == "Talk"
+        assert container.metadata["creation_time"] == "2020-02-03T04:05:06.000000Z"
+    assert picture.color_range == (2 if full else 1)
+    assert picture.colorspace == picture.color_primaries == picture.color_trc == matrix
+    means = [plane.mean() for plane in planes(picture)]
+    assert means == pytest.approx([120, 90, 160], abs=1.5)
+
+
+@pytest.mark.parametrize(("width", "matrix"), [(640, 5), (1280, 1)])
+def test_a_source_that_does_not_say_its_matrix_is_shown_as_players_show_it(tmp_path, width, matrix):
+    make_video(tmp_path / "film.mp4", frames=3, size=(width, 360))
+    clip = clip_of(np.arange(3) / 25, (0, 3), crop=(100, 100, 80, 80))
+    (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path)
+    with av.open(str(made.path)) as container:
+        assert next(container.decode(video=0)).colorspace == matrix
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_source_stands_upright_and_carries_no_turn(tmp_path, degrees):
+    film = tmp_path / "film.mp4"
+    image = np.full((64, 96, 3), 40, np.uint8)
+    image[:16, :16] = 255  # a mark in a corner of the stored picture
+    with av.open(str(film), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(degrees)
+        for i in range(5):
+            picture = av.VideoFrame.from_ndarray(image)
+            picture.pts, picture.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    with av.open(str(film)) as container:
+        turns = next(container.decode(video=0)).rotation % 360 // 90
+    upright = np.rot90(image, turns)
+    height, width = upright.shape[:2]
+    clip = clip_of(
+        np.arange(5) / 25, (0, 5), crop=(width / 2, height / 2, width, height), size=(width, height)
+    )
+    (made,) = rendered(film, [clip], tmp_path)
+    with av.open(str(made.path)) as container:
+        picture = next(container.decode(video=0))
+        assert picture.rotation == 0
+        shown = picture.to_ndarray(format="rgb24")
+    np.testing.assert_allclose(shown, upright, atol=30)
+
+
+def test_a_clip_plays_while_it_loads(tmp_path):
+    make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
+    (made,) = rendered(tmp_path / "film.mp4", [clip_of(TIMES, (0, 50))], tmp_path)
+    boxes = boxes_of(made.path)
+    assert boxes.index("moov") < boxes.index("mdat")
+
+
+def test_clips_that_share_a_decode_are_those_made_apart(tmp_path):
+    make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
+    clips = [
+        clip_of(TIMES, (i * 5, i * 5 + 40), crop=(40 + i, 30, 30, 30), name=f"{i}.mp4")
+        for i in range(5)
+    ]
+    together = rendered(tmp_path / "film.mp4", clips, tmp_path / "together", jobs=1)
+    for result, clip in zip(together, clips, strict=True):
+        (apart,) = rendered(tmp_path / "film.mp4", [clip], tmp_path / "apart", jobs=1)
+        assert apart.path.read_bytes() == result.path.read_bytes()
+
+
+def test_a_wav_beside_the_clip_has_the_same_sound(tmp_path):
+    beep_film(tmp_path / "film.mp4", seconds=12, every_s=5)
+    clip = clip_of(np.arange(300) / 25, (120, 140), (249, 260))
+    (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path, Encoding(wav_rate=16000))
+    samples, rate = sound(made.path.with_suffix(".wav"))
+    assert (rate, samples.shape) == (16000, (1, 31 * 640))
+    assert onsets_of_wav(samples[0], rate) == pytest.approx([5 / 25, 21 / 25], abs=0.005)
+
+
+def onsets_of_wav(samples, rate):
+    loud = np.flatnonzero(np.abs(samples) > 0.3 * 32767)
+    return loud[np.insert(np.diff(loud) > rate // 10, 0, True)] / rate
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "pix_fmt", "tag", "suffix"),
+    [
+        ("hevc", "hevc", "yuv420p", "hvc1", ".mp4"),
+        ("av1", "av1", "yuv420p", "av01", ".mp4"),
+        ("prores", "prores", "yuv422p10le", "apch", ".mov"),
+    ],
+)
+def test_codecs(tmp_path, codec, name, pix_fmt, tag, suffix):
+    make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
+    clip = clip_of(TIMES, (4, 40), size=(128, 96), name=f"clip{suffix}")
+    try:
+        (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path, Encoding(codec=codec))
+    except UsageError as reason:
+        pytest.skip(str(reason))
+    with av.open(str(made.path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.width, context.height) == (128, 96)
+        assert context.codec.canonical_name == name
+        assert (context.pix_fmt, context.codec_tag) == (pix_fmt, tag)
+        assert next(container.decode(video=0)).color_range == 1
+    assert (made.frames, made.samples) == (36, 36 * RATE // 25)
+    assert len(greys(made.path)) == 36
+    assert ends(made.path)[0] == pytest.approx(ends(made.path)[1], abs=0.02)
+    assert flashes(made.path)[0] == pytest.approx(0.24, abs=1e-3)
+    assert onsets(made.path, 0.3 * (32768 if codec == "prores" else 1))[0] == pytest.approx(
+        0.24, abs=0.02
+    )
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_more_quality_is_more_bytes(tmp_path, codec):
+    film = tmp_path / "film.mkv"
+    random = np.random.default_rng(0)
+    with av.open(str(film), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
+        for i in range(10):
+            noise = random.integers(0, 256, (128, 128, 3)).astype(np.uint8)
+            picture = av.VideoFrame.from_ndarray(noise).reformat(format="yuv420p")
+            picture.pts, picture.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    clip = clip_of(np.arange(10) / 25, (0, 10), crop=(64, 64, 100, 100), size=(128, 128))
+    sizes = []
+    for quality in (0, 40, 75, 100):
+        try:
+            encoding = Encoding(codec=codec, quality=quality, effort="ultrafast")
+            (made,) = rendered(film, [clip], tmp_path, encoding)
+        except UsageError as reason:
+            pytest.skip(str(reason))
+        sizes.append(made.path.stat().st_size)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 2 * sizes[0]
+
+
+def test_an_encoder_is_believed_when_it_has_encoded():
+    assert why_not("libx264") is None
+    assert why_not("no such encoder") == "not in this libav"
+
+
+def test_drawn_pictures_of_the_source_instead_of_crops(tmp_path):
+    make_video(tmp_path / "film.mp4", frames=20, size=(97, 65), pix_fmt="yuv444p")
+    clip = clip_of(np.arange(20) / 25, (2, 12))
+    (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path, overlay=Bar())
+    with av.open(str(made.path)) as container:
+        pictures = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    assert len(pictures) == 10
+    for i, picture in enumerate(pictures, start=2):
+        assert picture.shape == (64, 96, 3)
+        assert picture[:40].mean() == pytest.approx(grey_of(i), abs=4)
+        assert picture[56:64].mean() == pytest.approx(255, abs=4)
+
+
+class Bar:
+    """Draws a white bar at the foot."""
+
+    def drawn(self, picture, frame, shown):
+        (person, crop), drawn = shown[0], picture.copy()
+        assert (person, *crop) == (1, 48, 32, 40, 40)
+        assert abs(picture[:40].mean() - grey_of(frame)) < 4
+        drawn[52:] = 255
+        return drawn
+
+
+def test_clips_of_the_run_before_go_and_nothing_else(tmp_path):
+    make_video(tmp_path / "film.mp4", frames=30)
+    old = [clip_of(TIMES[:30], (0, 9), name=f"clips/a/a_{i}.mp4") for i in (1, 2)]
+    rendered(tmp_path / "film.mp4", old, tmp_path, Encoding())
+    write_crops(tmp_path / CROPS_FILE, old, {})
+    mine = tmp_path / "clips" / "a" / "a_3.mp4"
+    mine.write_text("a person's own")
+    rendered(tmp_path / "film.mp4", old[:1], tmp_path)
+    assert sorted(p.name for p in mine.parent.iterdir()) == ["a_1.mp4", "a_3.mp4"]
 
 
 def test_a_source_that_is_gone_is_said(tmp_path):
     with pytest.raises(InputError, match="gone"):
-        render_clips(analysis_of(tmp_path / "none.mp4", [(0, 30)]), tmp_path, ClipSettings())
+        render_clips(tmp_path / "none.mp4", [clip_of(TIMES, (0, 30))], tmp_path, PLAIN)
 
 
-def spans(intervals, **settings):
-    edges = np.arange(2001) / 25
-    given = [Interval(1, a, b, edges[a], edges[b]) for a, b in intervals]
-    return [
-        (s.start_frame, s.end_frame)
-        for s in segments_of(1, given, edges, 0, ClipSettings(**settings))
-    ]
-
-
-def test_segments():
-    assert spans([(0, 250)]) == [(0, 250)]
-    assert spans([(0, 600)]) == [(0, 250), (250, 500), (500, 600)]
-    assert spans([(0, 260)]) == [(0, 250)]  # the rest is shorter than a second
-    assert spans([(0, 275)]) == [(0, 250), (250, 275)]
-    assert spans([(0, 50), (79, 120)]) == [(0, 120)]  # a gap of 29
-    assert spans([(0, 50), (80, 120)]) == [(0, 50), (80, 120)]  # a gap of 30 is cut out
-    assert spans([(0, 10)]) == []
-
-
-def path_of(boxes, picture=(640, 360), shots=(), known=None):
-    times = np.arange(len(boxes) if known is None else known[-1] + 1) / 25
-    known = np.arange(len(boxes)) if known is None else known
-    return crop_path(times, known, np.array(boxes, float), shots, picture, 2.0)
-
-
-def test_the_path_stays_inside_and_square():
-    boxes = [(x - 40, 10, x + 40, 110) for x in np.linspace(0, 640, 100)]
-    path = path_of(boxes)
-    assert (path[:, :2] >= -1e-9).all()
-    assert (path[:, 2] <= 640 + 1e-9).all()
-    assert (path[:, 3] <= 360 + 1e-9).all()
-    np.testing.assert_allclose(path[:, 2] - path[:, 0], path[:, 3] - path[:, 1])
-
-
-def test_a_face_larger_than_the_picture_still_fits():
-    path = path_of([(0, -100, 640, 460)] * 10)
-    np.testing.assert_allclose(path[:, 3] - path[:, 1], 360)
-
-
-def test_jitter_goes_and_motion_stays_in_time():
-    random = np.random.default_rng(0)
-    x = 320 + 120 * np.sin(np.arange(100) / 20)
-    noisy = x + random.normal(0, 3, 100)
-    path = path_of([(v - 30, 140, v + 30, 220) for v in noisy])
-    centre = (path[:, 0] + path[:, 2]) / 2
-    assert np.abs(np.diff(centre, 2)).std() < 0.1 * np.abs(np.diff(noisy, 2)).std()
-    lags = [np.abs(centre[10 + k : 90 + k] - x[10:90]).mean() for k in (-3, 0, 3)]
-    assert lags[1] < min(lags[0], lags[2])
-
-
-def test_an_outlier_does_not_move_the_picture():
-    boxes = [(290, 140, 350, 220)] * 40
-    boxes[20] = (500, 140, 560, 220)
-    path = path_of(boxes)
-    assert np.ptp(path[:, 0]) < 0.5
-
-
-def test_the_path_jumps_at_a_cut():
-    path = path_of([(100, 140, 160, 220)] * 20 + [(400, 140, 460, 220)] * 20, shots=[20])
-    step = np.diff((path[:, 0] + path[:, 2]) / 2)
-    assert step[19] == pytest.approx(300, abs=0.01)
-    assert np.abs(np.delete(step, 19)).max() < 0.01
+def test_a_crop_far_larger_than_its_place_near_the_edge():
+    """The last block of samples reaches past the crop: it must not reach past the picture."""
+    luma = np.tile((np.arange(640) // 4).astype(np.uint8), (360, 1))
+    picture = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
+    source = Upright.of(picture.reformat(format="yuv420p"), 1)
+    for right in range(560, 641, 5):
+        target = av.VideoFrame(64, 64, "yuv420p")
+        reframe(source, np.array([right - 160, 180.0, 320.0, 360.0]), target, (0, 0, 58, 64))
+        shown = target.to_ndarray(format="gray")[:, :58].astype(float)
+        step = (shown[:, -2] - shown[:, 1]) / 55
+        assert np.abs(np.diff(shown[:, 1:-1], axis=1) - step[:, None]).max() < 3

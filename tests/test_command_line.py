@@ -133,11 +133,17 @@ def test_no_face_is_done_with_a_warning(tmp_path):
 
 
 def test_wrong_settings_end_with_2(tmp_path):
-    for flags in (["--size", "3"], ["--target", "nobody"], ["--recognizer", "vggface2"]):
-        make_video(tmp_path / "grey.mp4")
+    make_video(tmp_path / "grey.mp4")
+    for flags in (
+        ["--size", "3"], ["--recognizer", "vggface2"], ["--mode", "duet"], ["--aspect", "wide"],
+        ["--zoom", "all"], ["--preset", "none"], ["--fps", "0"], ["--quality", "101"],
+        ["--name", "{sauce}"], ["--target", "ada.jpg"], ["--people", "people.toml"],
+        ["--preset", "talking-head", "--mode", "split"],
+    ):  # fmt: skip
         done = facetrack("run", tmp_path / "grey.mp4", "-o", tmp_path / "out", "-q", *flags)
         assert done.returncode == 2, flags
-        assert flags[0].strip("-") in done.stderr or "weights" in done.stderr
+        assert flags[-2].strip("-") in done.stderr or "weights" in done.stderr
+        assert not (tmp_path / "out").exists()  # said before anything is done
 
 
 def test_unknown_target_ends_with_4(pyfeat_data, tmp_path):

@@ -68,18 +68,19 @@ def test_the_folder_follows_the_contract(sample):
 def test_clips_show_the_person_centred_with_their_sound(sample):
     folder, analysis = sample
     made = facetrack.render(
-        analysis, folder, ClipSettings(target="1", segment_length_s=3, size=256)
+        analysis, folder, ClipSettings(target=("1",), segment_length_s=3, size=256)
     )
     assert [c.error for c in made] == [None] * len(made)
-    lengths = [round(c.segment.end_s - c.segment.start_s, 2) for c in made]
+    lengths = [round(c.segment.spans[0].end_s - c.segment.spans[0].start_s, 2) for c in made]
     assert lengths == pytest.approx([3.0, 2.0, 3.0, 1.0], abs=0.05)
     for clip in made:
         with av.open(str(clip.path)) as container:
             pictures = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-        assert len(pictures) == clip.frames == clip.segment.end_frame - clip.segment.start_frame
+        (span,) = clip.segment.spans
+        assert len(pictures) == clip.frames == span.end_frame - span.start_frame
         with av.open(str(clip.path)) as container:
             sound = sum(f.samples for f in container.decode(audio=0))
-            seconds = clip.segment.end_s - clip.segment.start_s
+            seconds = span.end_s - span.start_s
             assert sound / 48000 == pytest.approx(seconds, abs=0.045)  # whole AAC frames
     folder_files = sorted(p.name for p in (folder / "clips").rglob("*") if p.is_file())
     assert folder_files == [f"person_01_{i:04}.mp4" for i in range(1, 5)]
@@ -87,7 +88,7 @@ def test_clips_show_the_person_centred_with_their_sound(sample):
 
 def test_a_face_stands_in_the_middle_of_its_clip(sample):
     folder, analysis = sample
-    made = facetrack.render(analysis, folder, ClipSettings(target="2", size=256))
+    made = facetrack.render(analysis, folder, ClipSettings(target=("2",), size=256))
     found = facetrack.analyze(made[0].path)
     assert len(found.people) == 1
     x = (found.faces["x1"].to_numpy() + found.faces["x2"].to_numpy()) / 2
@@ -104,7 +105,7 @@ def test_three_people_joined_with_hard_cuts(shared_media, tmp_path):
     assert len(analysis.people) == 3
     spans = sorted((i.start_frame, i.end_frame) for i in analysis.intervals)
     close(spans, list(itertools.pairwise(starts)))
-    made = facetrack.render(analysis, tmp_path / "out", ClipSettings(target="all"))
+    made = facetrack.render(analysis, tmp_path / "out", ClipSettings(target=("all",)))
     assert len(made) == 3
     for clip in made:
         again = facetrack.analyze(clip.path)

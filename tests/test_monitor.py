@@ -144,7 +144,6 @@ def test_stages_and_their_shares(watched):
         assert 0 <= facts["share"] <= 1, stage
     for stage in ("open", "decode", "shots", "detect", "track", "embed"):
         assert stages[stage]["seconds"] > 0, stage
-    assert stages["embed"]["seconds"] <= stages["track"]["seconds"]
     alone = ("open", "wait_for_frames", "shots", "detect", "wait_for_tracker", "people")
     assert sum(stages[s]["share"] for s in alone) <= 1.001  # all in the caller's thread
 

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facetrack.analysis import Analysis
-    from facetrack.api import analyze, render
+    from facetrack.api import analyze, plan, render
     from facetrack.errors import FacetrackError
-    from facetrack.settings import Settings
+    from facetrack.settings import ClipSettings, Settings
 
-__all__ = ["Analysis", "FacetrackError", "Settings", "analyze", "render"]
+__all__ = ["Analysis", "ClipSettings", "FacetrackError", "Settings", "analyze", "plan", "render"]
 
 _HOMES = {
     "Analysis": "facetrack.analysis",
+    "ClipSettings": "facetrack.settings",
     "FacetrackError": "facetrack.errors",
     "Settings": "facetrack.settings",
     "analyze": "facetrack.api",
+    "plan": "facetrack.api",
     "render": "facetrack.api",
 }
 

@@ -7,6 +7,7 @@ last, so a folder that has one is whole.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -182,7 +183,9 @@ class Analysis:
 
     @classmethod
     def load(cls, folder: Path) -> "Analysis":
-        """Reads a folder that ``save`` wrote.
+        """Reads a folder that ``save`` wrote, with what people changed in ``timeline.json``.
+
+        Names, intervals and whose a track is may be changed; of an interval the frames count.
 
         Raises:
             InputError: when the folder holds no whole analysis of this schema.
@@ -196,6 +199,8 @@ class Analysis:
                 embeddings = {int(track): stored[track] for track in stored.files}
             source = data["source"]
             people = [Person(**p) for p in data["people"]]
+            tracks = [TrackSummary(**t) for t in data["tracks"]]
+            whole = source["first_frame"], source["first_frame"] + frames.num_rows
             return cls(
                 info=VideoInfo(
                     path=Path(source["path"]),
@@ -209,11 +214,11 @@ class Analysis:
                     video_codec=source["video_codec"],
                 ),
                 people=people,
-                tracks=[TrackSummary(**t) for t in data["tracks"]],
-                intervals=[Interval(**i) for i in data["intervals"]],
+                tracks=tracks,
+                intervals=[_checked(i, people, whole) for i in data["intervals"]],
                 shots=[Shot(**s) for s in data["shots"]],
                 dropped=[Dropped(**d) for d in data["dropped"]],
-                faces=pq.read_table(folder / "faces.parquet"),
+                faces=_of_people(pq.read_table(folder / "faces.parquet"), tracks),
                 frame_times=frames["time_s"].to_numpy(),
                 first_frame=source["first_frame"],
                 embeddings=embeddings,
@@ -226,7 +231,7 @@ class Analysis:
                 settings=data["settings"],
                 performance=data["performance"],
             )
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
             raise InputError(
                 f"{folder} holds no readable analysis ({error}); make one with: facetrack analyze"
             ) from error
@@ -234,3 +239,26 @@ class Analysis:
 
 def thumbnail_name(person: int) -> str:
     return f"person_{person:02}.jpg"
+
+
+def _checked(given: dict[str, Any], people: Sequence[Person], frames: tuple[int, int]) -> Interval:
+    interval = Interval(**given)
+    if interval.person not in {p.id for p in people}:
+        raise ValueError(f"an interval is of person {interval.person}, who is not among the people")
+    if not frames[0] <= interval.start_frame < interval.end_frame <= frames[1]:
+        raise ValueError(
+            f"person {interval.person} has an interval of frames {interval.start_frame} to "
+            f"{interval.end_frame}; the video's are {frames[0]} to {frames[1]}"
+        )
+    return interval
+
+
+def _of_people(faces: pa.Table, tracks: Sequence[TrackSummary]) -> pa.Table:
+    """The faces, each of the person of its track."""
+    person_of = np.zeros(max((t.id for t in tracks), default=0) + 1, np.int32)
+    for track in tracks:
+        person_of[track.id] = track.person
+    person = pa.array(person_of[faces["track"].to_numpy()], pa.int32())
+    return faces.set_column(
+        faces.column_names.index("person"), FACE_COLUMNS.field("person"), person
+    )

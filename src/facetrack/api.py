@@ -3,15 +3,23 @@
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
+from facetrack.clips.crops import read_crops
+from facetrack.clips.manifest import remove_manifest, write_manifest
+from facetrack.clips.overlay import Overlay
+from facetrack.clips.photo import Enroller
+from facetrack.clips.plan import Plan, encoding_of, plan_clips
 from facetrack.clips.render import ClipResult, render_clips
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
+from facetrack.errors import UsageError
+from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
 from facetrack.metrics import Sample, in_short
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
@@ -123,19 +131,70 @@ def analyze(
     )
 
 
+def plan(
+    analysis: Analysis,
+    settings: ClipSettings | None = None,
+    *,
+    crops: str | os.PathLike[str] | None = None,
+    enroller: Enroller | None = None,
+) -> Plan:
+    """The clips that ``render`` would write, and what is left out.
+
+    Args:
+        crops: an edited ``crops.parquet``: its clips, pictures and sizes, whatever the settings
+            say of these.
+        enroller: knows the faces of photos that are targets.
+
+    Raises:
+        TargetError: when a target is nobody of this video.
+        UsageError: when settings do not go together.
+        InputError: when the crops' file cannot be read.
+    """
+    settings = settings or ClipSettings()
+    if crops is None:
+        return plan_clips(analysis, settings, enroller)
+    if settings.data_set:
+        raise UsageError("crops that were edited are no data set's; render them without the preset")
+    clips = read_crops(Path(crops), (analysis.info.width, analysis.info.height))
+    suffix = suffix_of(settings.codec)
+    return Plan([replace(clip, path=clip.path.with_suffix(suffix)) for clip in clips], [])
+
+
 def render(
     analysis: Analysis,
     out: str | os.PathLike[str],
     settings: ClipSettings | None = None,
     *,
+    plan: Plan | None = None,
     on_clip: Callable[[ClipResult], None] | None = None,
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
+    Args:
+        plan: what to write; what ``settings`` ask for when left out.
+
     Raises:
-        TargetError: when the target names nobody of this video.
+        TargetError: when a target is nobody of this video.
+        UsageError: when settings do not go together.
+        InputError: when the video is no longer where it was.
     """
-    return render_clips(analysis, Path(out), settings or ClipSettings(), on_clip)
+    out, settings = Path(out), settings or ClipSettings()
+    plan = plan or plan_clips(analysis, settings)
+    made = render_clips(
+        analysis.info.path,
+        plan.clips,
+        out,
+        encoding_of(settings),
+        settings.jobs,
+        Overlay.of(analysis) if settings.debug_overlay else None,
+        on_clip,
+        Settings(clips=settings).as_dict()["clips"],
+    )
+    remove_manifest(out)
+    if settings.data_set:
+        written = {clip.path.relative_to(out) for clip in made if not clip.error}
+        write_manifest(out, analysis, plan, written, settings)
+    return made
 
 
 def _one_at_a_time(embed: Embed) -> Embed:

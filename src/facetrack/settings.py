@@ -4,12 +4,30 @@ The first paragraph of a field's ``help`` is what ``facetrack config`` prints.
 """
 
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from facetrack.errors import UsageError
 
 DEVICES = ("cpu", "cuda", "torch-cpu")
+MODES = ("single", "each", "split", "grid", "follow")
+ZOOMS = ("face", "head", "bust")
+CODECS = ("h264", "hevc", "av1", "prores")
+EFFORTS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
+)  # fmt: skip
+PRESETS: dict[str, dict[str, Any]] = {
+    "talking-head": {
+        "target": ("all",),
+        "min_length_s": 2.0,
+        "fps": "25",
+        "quality": 85,
+        "data_set": True,
+        "wav_rate": 16000,
+    },
+}
+"""Values of ``ClipSettings`` that belong together."""
 
 
 def setting(default: Any, help: str) -> Any:
@@ -114,32 +132,101 @@ class IdentitySettings:
 
 @dataclass(frozen=True)
 class ClipSettings:
-    target: str = setting(
-        "most-frequent", "Whom to show: most-frequent, first, largest, all, or a person's number."
+    preset: str | None = setting(
+        None, "Set of other values to begin with: talking-head. What is set beside it wins."
     )
-    size: int = setting(512, "Width and height of a clip in pixels; even, 64 or more.")
+    target: tuple[str, ...] = setting(
+        ("most-frequent",),
+        "Whom to show: most-frequent, first, largest, all, numbers, names, or photos' paths.",
+    )
+    people: Path | None = setting(  # noqa: RUF009 - a Path's default is None, nothing is shared
+        None, "TOML file of names: Ada = 2 (a number), or Ada = 'ada.jpg' (a photo beside it)."
+    )
+    mode: str = setting(
+        "each",
+        "single: one person; each: every one in clips of their own; split: two in one picture; "
+        "grid: up to four; follow: whoever is on screen.",
+    )
+    aspect: str = setting("1:1", "Width to height of a clip, as 9:16.")
+    size: int = setting(512, "Shorter side of a clip in pixels; even, 64 or more.")
+    zoom: str = setting("head", "How close: face, head or bust.")
+    adaptive: bool = setting(False, "Zoom with the face; false: one size a shot.")
     segment_length_s: float = setting(10.0, "Seconds after which a span is cut into another clip.")
-    min_length_s: float = setting(1.0, "Shortest clip in seconds; a shorter rest is dropped.")
+    min_length_s: float = setting(1.0, "Shortest span in seconds; a shorter one is left out.")
     max_gap: int = setting(30, "Frames without the target from which a span is cut.")
-    zoom: float = setting(2.0, "Side of the crop in face heights.")
-    crf: int = setting(20, "x264 quality: 0 best to 51 worst.")
-    preset: str = setting("veryfast", "x264 preset: ultrafast to veryslow.")
+    pad_s: float = setting(0.0, "Seconds shown before and after the target is on screen.")
+    condense: bool = setting(False, "One clip a target of all its spans, one after the other.")
+    speech_only: bool = setting(False, "Only where somebody speaks.")
+    cut_at_shots: bool = setting(False, "No clip goes on over a cut of the film.")
+    name: str | None = setting(
+        None,
+        "Clip's file below clips/, without suffix; fields: source, person, name, index, start, "
+        "end, mode. Unset: person_{person:02}/person_{person:02}_{index:04}, with several people "
+        "in a picture {mode}/{mode}_{index:04}.",
+    )
+    codec: str = setting("h264", "h264, hevc, av1 or prores.")
+    quality: int = setting(75, "0 to 100, higher is better and larger.")
+    effort: str = setting("veryfast", "Time the encoder takes to make it small, by x264's names.")
+    fps: str | None = setting(None, "Constant frame rate, as 25 or 30000/1001; unset: the film's.")
+    debug_overlay: bool = setting(
+        False, "The whole picture with boxes, landmarks, ids and the crop drawn into it."
+    )
     jobs: int | None = setting(None, "Clips encoded side by side; unset: one a core.")
+    data_set: bool = setting(
+        False,
+        "Clips to train with: of one track and one shot, nobody else's face in them, those that "
+        "the settings below ask for, with a manifest.",
+    )
+    wav_rate: int | None = setting(None, "A mono WAV beside each clip, in samples a second.")
+    face_px: int = setting(96, "data_set: height in pixels that the face must have.")
+    frontality: float = setting(
+        0.4, "data_set: how far the face must look at the camera, 0 (profile) to 1."
+    )
+    sharpness: float = setting(0.2, "data_set: how sharp the face must be, 0 to 1.")
 
     def __post_init__(self) -> None:
-        require(
-            self.size >= 64 and self.size % 2 == 0,
-            "size",
-            self.size,
-            "an even number of pixels, 64 or more",
-        )
-        require(self.size <= 4096, "size", self.size, "4096 or less")
+        for name, values in (
+            ("preset", (*PRESETS, None)), ("mode", MODES), ("zoom", ZOOMS), ("codec", CODECS),
+            ("effort", EFFORTS),
+        ):  # fmt: skip
+            wanted = ", ".join(v for v in values if v)
+            require(getattr(self, name) in values, name, getattr(self, name), wanted)
+        require(bool(self.target), "target", self.target, "somebody")
+        require(self.ratio is not None, "aspect", self.aspect, "width:height, from 1:4 to 4:1")
+        even = self.size % 2 == 0
+        require(64 <= self.size <= 4096 and even, "size", self.size, "even, from 64 to 4096")
         require(self.segment_length_s > 0, "segment_length_s", self.segment_length_s, "more than 0")
-        require(self.min_length_s >= 0, "min_length_s", self.min_length_s, "0 or more")
+        for name in ("min_length_s", "pad_s"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         require(self.max_gap >= 1, "max_gap", self.max_gap, "1 or more")
-        require(self.zoom >= 1, "zoom", self.zoom, "1 or more")
-        require(0 <= self.crf <= 51, "crf", self.crf, "0 to 51")
-        require(self.jobs is None or self.jobs >= 1, "jobs", self.jobs, "1 or more")
+        require(0 <= self.quality <= 100, "quality", self.quality, "from 0 to 100")
+        rate = self.fps is None or self.frame_rate is not None
+        require(rate, "fps", self.fps, "frames a second from 1 to 240, as 25 or 30000/1001")
+        for name in ("jobs", "wav_rate"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, name, value, "1 or more")
+        alone = self.mode in ("single", "each") and not self.condense
+        require(alone or not self.data_set, "mode", self.mode, "each, not condensed, in a data set")
+        for name in ("frontality", "sharpness"):
+            require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
+
+    @property
+    def ratio(self) -> Fraction | None:
+        """``aspect`` as width / height; None where it says none."""
+        parts = self.aspect.split(":")
+        if len(parts) != 2 or not all(p.isdecimal() and int(p) for p in parts):
+            return None
+        ratio = Fraction(int(parts[0]), int(parts[1]))
+        return ratio if Fraction(1, 4) <= ratio <= 4 else None
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """``fps`` as a fraction; None where the film's own is wanted."""
+        try:
+            rate = Fraction(self.fps or "")
+        except (ValueError, ZeroDivisionError):
+            return None
+        return rate if 1 <= rate <= 240 else None
 
 
 @dataclass(frozen=True)
@@ -156,13 +243,18 @@ class Settings:
         """JSON-ready: table -> field -> value."""
         return {
             stage.name: {
-                f.name: str(v)
-                if isinstance(v := getattr(getattr(self, stage.name), f.name), Path)
-                else v
+                f.name: _plain(getattr(getattr(self, stage.name), f.name))
                 for f in fields(getattr(self, stage.name))
             }
             for stage in fields(self)
         }
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def require(ok: bool, name: str, value: object, wanted: str) -> None:

@@ -60,7 +60,7 @@ def letterboxed(image: Image) -> Image:
 
 def most_seen_face(analysis: Analysis, folder: Path, most: int) -> list[Image]:
     """Square pictures around the person seen most, ``TILE`` wide, from one unbroken clip."""
-    settings = ClipSettings(target="most-frequent", size=TILE, min_length_s=0.01, jobs=1)
+    settings = ClipSettings(size=TILE, min_length_s=0.01, jobs=1)
     clips = [clip for clip in render(analysis, folder, settings) if not clip.error]
     longest = max(clips, key=lambda clip: clip.frames)
     return list(first_frames(longest.path, most))

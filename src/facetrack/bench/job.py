@@ -13,10 +13,11 @@ from rich.console import Console
 from facetrack.bench import reference
 from facetrack.bench.analysis_runs import few_frames_run, summary, warm_shares
 from facetrack.bench.chart import draw_chart
+from facetrack.bench.clips import rendering
 from facetrack.bench.disturbance import disturbed
 from facetrack.bench.growth import growth
 from facetrack.bench.process import in_own_process
-from facetrack.bench.report import machine, show, versions
+from facetrack.bench.report import machine, show, show_rendering, versions
 from facetrack.errors import FacetrackError
 from facetrack.media.decode import VideoSource
 from facetrack.whole_file import whole_file
@@ -43,18 +44,11 @@ def run_bench(
         InputError: when a video cannot be read; before anything is measured.
         FacetrackError: when runs on the same input gave different results.
     """
-    for video in videos:
-        with VideoSource(video):
-            pass
+    _require_readable(videos)
     out.mkdir(parents=True, exist_ok=True)
     with _saying(quiet) as say:
         report: dict[str, Any] = {
-            "schema": SCHEMA,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": ["facetrack", *sys.argv[1:]],
-            "repeat": repeat,
-            "machine": machine(device),
-            "versions": versions(),
+            **_head(repeat, device),
             "videos": [_measured(video, device, repeat, say) for video in videos],
             "growth": growth(videos[0], say) if growing and device == "cpu" else None,
         }
@@ -63,14 +57,59 @@ def run_bench(
             in_own_process("overlap", videos[0], picture=str(out / "overlap.png"))
     with whole_file(out / "bench.png") as path:
         draw_chart(report).save(path, format="PNG")
-    with whole_file(out / "bench.json") as path:
-        path.write_text(jsonlib.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    _write(report, out)
     if json:
         for measured in report["videos"]:
             print(jsonlib.dumps(measured), flush=True)
     elif not quiet:
         show(report, out)
     return 0
+
+
+def run_render_bench(
+    videos: Sequence[Path], out: Path, *, repeat: int, json: bool, quiet: bool
+) -> int:
+    """Writes ``bench.json`` into ``out`` with the writing of clips alone, beside ffmpeg; returns
+    the exit code.
+
+    Raises:
+        InputError: when a video cannot be read.
+        UsageError: when ffmpeg is not installed.
+        FacetrackError: when ffmpeg's clips show something else.
+    """
+    _require_readable(videos)
+    out.mkdir(parents=True, exist_ok=True)
+    with _saying(quiet) as say:
+        report = {**_head(repeat, "cpu"), "render": [rendering(v, repeat, say) for v in videos]}
+    _write(report, out)
+    if json:
+        for measured in report["render"]:
+            print(jsonlib.dumps(measured), flush=True)
+    elif not quiet:
+        show_rendering(report["render"], out)
+    return 0
+
+
+def _require_readable(videos: Sequence[Path]) -> None:
+    for video in videos:
+        with VideoSource(video):
+            pass
+
+
+def _head(repeat: int, device: str) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["facetrack", *sys.argv[1:]],
+        "repeat": repeat,
+        "machine": machine(device),
+        "versions": versions(),
+    }
+
+
+def _write(report: dict[str, Any], out: Path) -> None:
+    with whole_file(out / "bench.json") as path:
+        path.write_text(jsonlib.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 def _measured(video: Path, device: str, repeat: int, say: Say) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ STAGES = {
     "tracker": "tracking",
     "chips": "cutting face chips",
     "embedder": "embedding",
+}
+WRITERS = {
+    "facetrack": "facetrack",
+    "ffmpeg": "ffmpeg",
+    "ffmpeg_bound": "ffmpeg, core each",
 }
 GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
 
@@ -76,6 +82,34 @@ def show(report: dict[str, Any], out: Path) -> None:
         if growth_disturbed(report["growth"]):
             console.print(WARNING, style="bold")
     console.print(f"bench.json and bench.png in {out}", highlight=False)
+
+
+def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
+    console = Console()
+    for video in measured:
+        table = Table(
+            title=f"{Path(video['video']).name}: {video['clips']} clips, {video['frames']} frames, "
+            f"{video['crop']} to {video['size']} px, {video['likeness_db']:.1f} dB alike"
+        )
+        for column in ("processes", "program", "frames/s", "cores used", "facetrack of it"):
+            table.add_column(column, justify="right")
+        for row in video["rows"]:
+            for name, label in WRITERS.items():
+                if name in row:
+                    found = row[name]
+                    table.add_row(
+                        str(row["processes"]),
+                        label,
+                        f"{found['frames_per_second']:.1f}",
+                        f"{found['cores']:.2f}",
+                        f"{100 * found['ratio']:.0f} %" if "ratio" in found else "",
+                    )
+            table.add_section()
+        console.print(table)
+        console.print(f"two processes: {video['speed_up']:.2f} times as fast as one")
+        if disturbed(video["others_cores"]):
+            console.print(WARNING, style="bold")
+    console.print(f"bench.json in {out}", highlight=False)
 
 
 def title(video: dict[str, Any]) -> str:

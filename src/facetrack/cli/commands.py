@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
 from facetrack.settings import DetectionSettings, Settings
 
@@ -30,13 +31,9 @@ MinFace = Annotated[int | None, typer.Option(help="Smallest face to look for, pi
 Recognizer = Annotated[str | None, typer.Option(help="casia (comes along) or vggface2.")]
 Weights = Annotated[Path | None, typer.Option(help="Weight file for vggface2.")]
 Threshold = Annotated[float | None, typer.Option(help="Similarity that makes one person, -1 to 1.")]
-Target = Annotated[
-    str | None, typer.Option(help="most-frequent, first, largest, all, or a person's number.")
+Crops = Annotated[
+    Path | None, typer.Option(help="Edited crops.parquet: these clips and no others.")
 ]
-Size = Annotated[int | None, typer.Option(help="Side of a clip in pixels.")]
-SegmentLength = Annotated[float | None, typer.Option(help="Longest clip in seconds.")]
-MaxGap = Annotated[int | None, typer.Option(help="Frames without the target that cut a span.")]
-Jobs = Annotated[int | None, typer.Option(help="Clips encoded side by side.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be made; write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line a video on standard output.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no table.")]
@@ -44,6 +41,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when some
 
 
 @app.command()
+@with_clip_options
 def run(
     videos: Videos,
     out: Out = Path("out"),
@@ -56,15 +54,12 @@ def run(
     recognizer: Recognizer = None,
     weights: Weights = None,
     threshold: Threshold = None,
-    target: Target = None,
-    size: Size = None,
-    segment_length: SegmentLength = None,
-    max_gap: MaxGap = None,
-    jobs: Jobs = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    *,
+    clips: dict[str, object],
 ) -> int:
     """Analyse videos and make clips of the people you choose."""
     from facetrack.cli.job import run_videos
@@ -75,7 +70,7 @@ def run(
             **_analysis_flags(
                 start, duration, device, dense, min_face, recognizer, weights, threshold
             ),
-            "clips": _clip_flags(target, size, segment_length, max_gap, jobs),
+            "clips": clips,
         },
     )
     return run_videos(videos, out, settings, clips=True, dry_run=dry_run, json=json, quiet=quiet)
@@ -110,28 +105,25 @@ def analyze(
 
 
 @app.command()
+@with_clip_options
 def render(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
     ],
+    crops: Crops = None,
     config: Config = None,
-    target: Target = None,
-    size: Size = None,
-    segment_length: SegmentLength = None,
-    max_gap: MaxGap = None,
-    jobs: Jobs = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    *,
+    clips: dict[str, object],
 ) -> int:
     """Make clips from analyses, without detecting again."""
     from facetrack.cli.job import render_folders
 
-    settings = load_settings(
-        config, {"clips": _clip_flags(target, size, segment_length, max_gap, jobs)}
-    )
-    return render_folders(folders, settings, dry_run=dry_run, json=json, quiet=quiet)
+    settings = load_settings(config, {"clips": clips})
+    return render_folders(folders, settings, crops, dry_run=dry_run, json=json, quiet=quiet)
 
 
 @app.command()
@@ -149,7 +141,7 @@ def demo(
     media = sample_media(cache_folder())
     out.mkdir(parents=True, exist_ok=True)
     sample = make_sample(media, out / "sample.mp4")
-    settings = load_settings(None, {"clips": {"target": "all", "segment_length_s": 10.0}})
+    settings = load_settings(None, {"clips": {"target": ["all"], "segment_length_s": 10.0}})
     return run_videos([sample], out, settings, clips=True, dry_run=False, json=json, quiet=quiet)
 
 
@@ -169,12 +161,18 @@ def bench(
     device: Annotated[
         str, typer.Option(help="cpu, cuda or torch-cpu; growth is measured on the cpu alone.")
     ] = "cpu",
+    render: Annotated[
+        bool,
+        typer.Option(
+            "--render", help="Measure the writing of clips alone, beside the ffmpeg program."
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
     """Measure speed, memory and growth on this machine, beside the plain facenet-pytorch loop."""
-    from facetrack.bench.job import run_bench
+    from facetrack.bench.job import run_bench, run_render_bench
 
     if not videos:
         from facetrack.demo import make_sample, sample_media
@@ -184,6 +182,8 @@ def bench(
         out.mkdir(parents=True, exist_ok=True)
         videos = [make_sample(media, out / "sample.mp4")]
     DetectionSettings(device=device)  # says so when there is no such device
+    if render:
+        return run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet)
     return run_bench(
         videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
     )
@@ -225,20 +225,4 @@ def _analysis_flags(
         "decode": {"start_s": start, "duration_s": duration},
         "detection": {"device": device, "dense": dense, "min_face": min_face},
         "identity": {"recognizer": recognizer, "weights": weights, "threshold": threshold},
-    }
-
-
-def _clip_flags(
-    target: str | None,
-    size: int | None,
-    segment_length: float | None,
-    max_gap: int | None,
-    jobs: int | None,
-) -> dict[str, object]:
-    return {
-        "target": target,
-        "size": size,
-        "segment_length_s": segment_length,
-        "max_gap": max_gap,
-        "jobs": jobs,
     }

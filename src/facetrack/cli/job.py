@@ -14,8 +14,10 @@ from rich.table import Table
 from facetrack import api
 from facetrack.analysis import METRICS_FILE, Analysis
 from facetrack.cli.progress import ProgressView
-from facetrack.clips.render import ClipResult, clip_name, plan_clips
-from facetrack.clips.segments import Segment
+from facetrack.clips.photo import Enroller
+from facetrack.clips.plan import Plan, check_settings
+from facetrack.clips.render import ClipResult
+from facetrack.clips.segments import LeftOut
 from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.metrics import as_line
@@ -38,9 +40,13 @@ def run_videos(
     Returns the exit code: the first failure's, in the order of the videos.
     """
     folders = _folders(videos, out)
+    photos = check_settings(settings.clips) if clips else []
+    engine = open_engine(settings.detection, settings.identity)
+    enroller = Enroller(engine)
+    for photo in photos:  # what is wrong with one is said before hours of analysis
+        enroller.enrol(photo, engine, settings.tracking.min_score)
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.detection, settings.identity)
     code = 0
     for video, folder in zip(videos, folders, strict=True):
         try:
@@ -57,8 +63,11 @@ def run_videos(
                     _warn(f"{video}: {warning}")
                 if not dry_run:
                     analysis.save(folder)
-                made = _clips(analysis, folder, settings.clips, dry_run, view) if clips else []
-            _show(analysis, folder, made, dry_run=dry_run, json=json, quiet=quiet)
+                plan, made = Plan([], []), []
+                if clips:
+                    plan = api.plan(analysis, settings.clips, enroller=enroller)
+                    made = _clips(analysis, folder, settings.clips, plan, dry_run, view)
+            _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
             code = code or _code_of(analysis, made)
         except FacetrackError as error:
             _warn(str(error))
@@ -67,16 +76,26 @@ def run_videos(
 
 
 def render_folders(
-    folders: Sequence[Path], settings: Settings, *, dry_run: bool, json: bool, quiet: bool
+    folders: Sequence[Path],
+    settings: Settings,
+    crops: Path | None,
+    *,
+    dry_run: bool,
+    json: bool,
+    quiet: bool,
 ) -> int:
     """Makes clips from finished analyses; returns the exit code."""
+    if crops is not None and len(folders) != 1:
+        raise UsageError(f"--crops {crops} is of one folder; give that one alone")
+    check_settings(settings.clips)
     code = 0
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
             with ProgressView(folder.name, quiet) as view:
-                made = _clips(analysis, folder, settings.clips, dry_run, view)
-            _show(analysis, folder, made, dry_run=dry_run, json=json, quiet=quiet)
+                plan = api.plan(analysis, settings.clips, crops=crops)
+                made = _clips(analysis, folder, settings.clips, plan, dry_run, view)
+            _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
             code = code or _code_of(replace(analysis, damaged=False), made)
         except FacetrackError as error:
             _warn(str(error))
@@ -103,24 +122,44 @@ def live_metrics(folder: Path) -> Iterator[api.OnSample]:
 
 
 def _clips(
-    analysis: Analysis, folder: Path, settings: ClipSettings, dry_run: bool, view: ProgressView
+    analysis: Analysis,
+    folder: Path,
+    settings: ClipSettings,
+    plan: Plan,
+    dry_run: bool,
+    view: ProgressView,
 ) -> list[ClipResult]:
-    planned = plan_clips(analysis, settings)
+    if plan.left_out and not plan.clips:
+        _warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.left_out)}")
     if dry_run:
-        _say_plan(folder, planned)
+        _say_plan(folder, plan)
         return []
-    view.start_clips(len(planned))
-    made = api.render(analysis, folder, settings, on_clip=lambda _: view.clip_done())
+    view.start_clips(len(plan.clips))
+    made = api.render(analysis, folder, settings, plan=plan, on_clip=lambda _: view.clip_done())
     for clip in made:
         if clip.error:
             _warn(f"{clip.path}: {clip.error}")
     return made
 
 
-def _say_plan(folder: Path, planned: Sequence[Segment]) -> None:
-    for segment in planned:
-        path = folder / clip_name(segment)
-        print(f"would write {path}  {segment.start_s:.3f} - {segment.end_s:.3f} s")
+def _say_plan(folder: Path, plan: Plan) -> None:
+    for clip in plan.clips:
+        first, last = clip.segment.spans[0], clip.segment.spans[-1]
+        print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
+    for one in plan.left_out:
+        who = ", ".join(str(person) for person in one.people)
+        print(
+            f"would leave out person {who}  {one.span.start_s:.3f} - {one.span.end_s:.3f} s: "
+            f"{one.reason} ({one.detail})"
+        )
+
+
+def _in_short(left_out: Sequence[LeftOut]) -> str:
+    """How many stretches for which reason, and an example of the commonest."""
+    counts = Counter(one.reason for one in left_out).most_common()
+    example = next(one.detail for one in left_out if one.reason == counts[0][0])
+    reasons = ", ".join(f"{n} {reason}" for reason, n in counts)
+    return f"left out: {reasons} ({example})"
 
 
 def _folders(videos: Sequence[Path], out: Path) -> list[Path]:
@@ -141,6 +180,7 @@ def _code_of(analysis: Analysis, made: Sequence[ClipResult]) -> int:
 def _show(
     analysis: Analysis,
     folder: Path,
+    plan: Plan,
     made: Sequence[ClipResult],
     *,
     dry_run: bool,
@@ -155,16 +195,17 @@ def _show(
             "frames": analysis.info.frame_count,
             "people": len(analysis.people),
             "clips": len(written),
+            "left_out": len(plan.left_out),
             "dropped": len(analysis.dropped),
             "warnings": analysis.warnings,
             **analysis.performance,
         }
         print(jsonlib.dumps(line), flush=True)
     elif not quiet:
-        _table(analysis, folder, len(written), dry_run)
+        _table(analysis, folder, plan, len(written), dry_run)
 
 
-def _table(analysis: Analysis, folder: Path, clips: int, dry_run: bool) -> None:
+def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bool) -> None:
     speed = analysis.performance.get("frames_per_second")
     table = Table(
         title=f"{analysis.info.path.name}: {analysis.info.frame_count} frames, "
@@ -180,6 +221,8 @@ def _table(analysis: Analysis, folder: Path, clips: int, dry_run: bool) -> None:
     console = Console()
     console.print(table)
     if not dry_run:
+        if plan.left_out:
+            console.print(_in_short(plan.left_out), highlight=False)
         console.print(f"{clips} clips, timeline and faces in {folder}", highlight=False)
 
 

@@ -1,48 +1,188 @@
-"""Cuts a crop of fractional pixels out of a planar YUV picture, without a detour over RGB."""
+"""Scales a crop of fractional pixels into a place of another picture, plane by plane.
+
+Bicubic, and wide enough where the crop is made smaller: as libswscale does it, but from any place
+between the pixels, so that a slowly moving crop glides. Each axis is a product with a matrix that
+is zero but for a band; the band is multiplied in blocks, which is what BLAS is fast at.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
-from facetrack.media.picture import PLANAR, Plane, planes
+from facetrack.media.upright import PLANAR, Plane, Upright, planes
 
-MARGIN = 8
-"""Pixels around the crop that the resampling filter may reach for."""
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+SHARPNESS = -0.6
+"""Of the cubic, as libswscale has it."""
+SUPPORT = 2
+"""Reach of the cubic in samples."""
+BLOCKS = (32, 16)
+"""Samples made at once where the crop is made larger, and where it is not: with fewer BLAS has
+little to do, with more most of the band is zero."""
+LARGER = 0.7
+"""Source samples for one made, below which a crop is made larger."""
+PHASES = 32
+"""Places between two pixels at which a crop may begin: finer is not seen, and each is kept."""
+KEPT = 256
+"""Bands kept: some tens of KiB each."""
 
 
-def reframed(picture: VideoFrame, crop: NDArray[np.float64], size: int) -> tuple[Plane, ...]:
-    """Y ``(size, size)``, U and V ``(size/2, size/2)`` of the crop x1 y1 x2 y2 (upright pixels)."""
-    luma, blue, red = _upright_planes(picture)
-    x1, y1, x2, y2 = crop
-    # Chroma samples sit on the left luma sample of their pair (MPEG-2 siting, H.264's default):
-    # a quarter sample right of the middle, at the output's scale too.
-    shift = 0.25 * (1 - (x2 - x1) / size)
-    half = (x1 / 2 + shift, y1 / 2, x2 / 2 + shift, y2 / 2)
-    return (
-        _resized(luma, (x1, y1, x2, y2), size),
-        _resized(blue, half, size // 2),
-        _resized(red, half, size // 2),
+class Band(NamedTuple):
+    """Weights that make the samples of one axis, a block at a time."""
+
+    first: tuple[int, ...]
+    """``(blocks,)`` source sample that each block's weights begin at."""
+    weights: Float32
+    """``(blocks, block, reach)``."""
+    block: int
+    reach: int
+
+    @property
+    def extent(self) -> slice:
+        """Source samples that it needs."""
+        return slice(self.first[0], self.first[-1] + self.reach)
+
+
+def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int, ...]) -> None:
+    """Shows the crop in a part of ``target``.
+
+    Args:
+        crop: centre x, centre y, width and height in pixels of the upright source.
+        target: in one of the ``PLANAR`` formats.
+        place: x, y, width and height in pixels of the target; even.
+    """
+    across, down, bits = PLANAR[target.format.name]
+    middle_x, middle_y, wide, high = crop
+    x, y, width, height = place
+    left, top = middle_x - wide / 2, middle_y - high / 2
+    brightest = 2**bits - 1
+    gain = brightest / (2**source.bits - 1)
+    luma, *chroma = planes(target)
+    _resample(
+        source.planes[:1],
+        _band(left, wide, width, source.size[0]),
+        _band(top, high, height, source.size[1]),
+        gain,
+        [luma[y : y + height, x : x + width]],
+        brightest,
+    )
+    # Chroma samples sit on the left luma sample of their pair (MPEG-2 siting, the default of
+    # H.264): half a luma sample left of the middle, in the source and in the target.
+    sited = ((source.across - 1) - (across - 1) * wide / width) / 2
+    rows, columns = source.planes[1].shape
+    _resample(
+        source.planes[1:],
+        _band((left + sited) / source.across, wide / source.across, width // across, columns),
+        _band(top / source.down, high / source.down, height // down, rows),
+        gain,
+        [
+            plane[y // down : (y + height) // down, x // across : (x + width) // across]
+            for plane in chroma
+        ],
+        brightest,
     )
 
 
-def _upright_planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
-    turns = (picture.rotation % 360) // 90
-    if picture.format.name not in PLANAR:
-        picture = picture.reformat(format="yuv420p")
-    luma, blue, red = (np.rot90(plane, turns) for plane in planes(picture))
-    return luma, blue, red
-
-
-def _resized(plane: Plane, box: tuple[float, ...], size: int) -> Plane:
-    height, width = plane.shape
-    x1, y1, x2, y2 = box
-    x1, x2 = max(0.0, min(x1, width - 1.0)), min(x2, float(width))
-    y1, y2 = max(0.0, min(y1, height - 1.0)), min(y2, float(height))
-    reach = MARGIN + int((x2 - x1) / size) * 4
-    left, top = max(0, int(x1) - reach), max(0, int(y1) - reach)
-    part = np.ascontiguousarray(plane[top : int(y2) + reach + 1, left : int(x2) + reach + 1])
-    resized = Pillow.fromarray(part).resize(
-        (size, size), Pillow.Resampling.BICUBIC, box=(x1 - left, y1 - top, x2 - left, y2 - top)
+def _resample(
+    sources: Sequence[Plane],
+    across: Band,
+    down: Band,
+    gain: float,
+    targets: Sequence[Plane],
+    brightest: int,
+) -> None:
+    """Planes of one size at once: most of the time goes into calls."""
+    rows, columns = down.extent, across.extent
+    part = np.empty(
+        (len(sources), rows.stop - rows.start, columns.stop - columns.start), np.float32
     )
-    return np.asarray(resized)
+    for plane, source in zip(part, sources, strict=True):
+        plane[:] = source[rows, columns]
+    if gain != 1:
+        part *= np.float32(gain)
+    part += np.float32(0.5)  # the weights' sum is 1: rounds what is cut off below
+    height, width = targets[0].shape
+    if height > part.shape[1]:  # first the axis that leaves less for the other
+        made = _made_high(_made_wide(part, across, width), down, height)
+    else:
+        made = _made_wide(_made_high(part, down, height), across, width)
+    np.clip(made, 0, brightest, out=made)
+    for target, plane in zip(targets, made, strict=True):
+        np.copyto(target, plane, casting="unsafe")
+
+
+def _made_high(part: Float32, band: Band, height: int) -> Float32:
+    made = np.empty((len(part), height, part.shape[2]), np.float32)
+    for block, first in enumerate(band.first):
+        rows = made[:, block * band.block : (block + 1) * band.block]
+        begin = first - band.first[0]
+        weights = band.weights[block, : rows.shape[1]]
+        np.matmul(weights, part[:, begin : begin + band.reach], out=rows)
+    return made
+
+
+def _made_wide(part: Float32, band: Band, width: int) -> Float32:
+    made = np.empty((*part.shape[:2], width), np.float32)
+    for block, first in enumerate(band.first):
+        columns = made[:, :, block * band.block : (block + 1) * band.block]
+        begin = first - band.first[0]
+        weights = band.weights[block, : columns.shape[2]].T
+        np.matmul(part[:, :, begin : begin + band.reach], weights, out=columns)
+    return made
+
+
+def _band(start: float, length: float, samples: int, available: int) -> Band:
+    """Weights for ``samples`` evenly over ``[start, start + length)`` of ``available`` samples."""
+    start = round(start * PHASES) / PHASES
+    whole = int(start // 1)
+    # The last block may be made of more source samples than the crop has.
+    margin = int((SUPPORT + max(BLOCKS)) * max(length / samples, 1.0)) + 2
+    if whole > margin and whole + length + margin < available:
+        band = _inner_band(start - whole, length, samples)
+        return band._replace(first=tuple(first + whole for first in band.first))
+    return _made(start, length, samples, 0, available)
+
+
+@lru_cache(KEPT)
+def _inner_band(start: float, length: float, samples: int) -> Band:
+    """Far from the edges: the same at every whole pixel."""
+    far = 1 << 20
+    return _made(start, length, samples, -far, far)
+
+
+def _made(start: float, length: float, samples: int, lowest: int, end: int) -> Band:
+    """Source samples outside ``[lowest, end)`` have no weight."""
+    scale = length / samples
+    block = BLOCKS[0] if scale < LARGER else BLOCKS[1]
+    blocks = -(-samples // block)
+    wide = max(scale, 1.0)
+    middle = start + (np.arange(blocks * block) + 0.5) * scale - 0.5
+    middle = np.clip(middle, lowest, end - 1)
+    at = np.ceil(middle - SUPPORT * wide).astype(np.intp)[:, None] + np.arange(
+        int(np.ceil(2 * SUPPORT * wide)) + 1
+    )
+    weights = _cubic((at - middle[:, None]) / wide)
+    weights[(at < lowest) | (at >= end)] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    first = np.maximum(at[::block, 0], lowest)
+    reach = min(int((at[block - 1 :: block, -1] - first).max()) + 1, end - lowest)
+    first = np.minimum(first, end - reach)
+    column = at - np.repeat(first, block)[:, None]
+    row = np.broadcast_to(np.arange(blocks * block)[:, None], at.shape)
+    banded = np.zeros((blocks * block, reach), np.float32)
+    used = weights != 0
+    banded[row[used], column[used]] = weights[used]
+    return Band(tuple(first.tolist()), banded.reshape(blocks, block, reach), block, reach)
+
+
+def _cubic(x: Float64) -> Float64:
+    a, x = SHARPNESS, np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x - 4
+    return np.where(x < 1, near, np.where(x < SUPPORT, a * far, 0.0))

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from facetrack.errors import InputError
 from facetrack.media.picture import PLANAR, Frame, Picture, RgbPicture, YuvPicture
+from facetrack.media.streams import open_media, picture_stream
 from facetrack.types import VideoInfo
 
 PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
@@ -42,12 +43,11 @@ class VideoSource:
         self._decoded = 0
         self._span_end_s = 0.0
         self._container = _open(path)
-        streams = self._container.streams.video
-        real = [s for s in streams if "attached_pic" not in str(s.disposition).lower()]
-        if not real:
+        stream = picture_stream(self._container)
+        if stream is None:
             self.close()
             raise InputError(f"{path}: no video in it, only sound or data; give a video file")
-        self._stream: VideoStream = real[0]
+        self._stream: VideoStream = stream
         self._stream.thread_type = "AUTO"
         self._time_base = self._stream.time_base or Fraction(1, 1000)
         self._origin = self._stream.start_time or 0
@@ -98,7 +98,8 @@ class VideoSource:
                 return
             self._decoded += 1
             self._span_end_s = time_s + self._frame_duration_s(picture)
-            yield Frame(index, time_s, self._upright(picture))
+            self.rotation = picture.rotation % 360
+            yield Frame(index, time_s, upright(picture))
         self._check_whole(last_s)
 
     def queue_bytes(self, asked: int) -> int:
@@ -160,13 +161,6 @@ class VideoSource:
             return float(picture.duration * self._time_base)
         return float(1 / self.fps)
 
-    def _upright(self, picture: VideoFrame) -> Picture:
-        self.rotation = picture.rotation % 360
-        if picture.format.name in PLANAR and not self.rotation:
-            return YuvPicture(picture)
-        image = picture.to_ndarray(format="rgb24")
-        return RgbPicture(np.ascontiguousarray(np.rot90(image, self.rotation // 90)))
-
     def _header_duration_s(self) -> float | None:
         if self._stream.duration:
             return float(self._stream.duration * self._time_base)
@@ -183,6 +177,14 @@ class VideoSource:
             self.warnings.append(f"cut off: {have:.2f} s of {expected:.2f} s could be read")
 
 
+def upright(picture: VideoFrame) -> Picture:
+    """The picture as it is to be seen."""
+    if picture.format.name in PLANAR and not picture.rotation % 360:
+        return YuvPicture(picture)
+    image = picture.to_ndarray(format="rgb24")
+    return RgbPicture(np.ascontiguousarray(np.rot90(image, picture.rotation % 360 // 90)))
+
+
 def _open(path: Path) -> "av.container.InputContainer":
     if not path.exists():
         raise InputError(f"{path}: no such file")
@@ -191,7 +193,7 @@ def _open(path: Path) -> "av.container.InputContainer":
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: not a video that can be read ({reason})") from error

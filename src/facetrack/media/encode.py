@@ -1,62 +1,131 @@
-"""Writes a clip: H.264 pictures and AAC sound in mp4, under its name only when whole."""
+"""Writes pictures and sound to an mp4 or mov file that can be played while it loads."""
 
-import os
-import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import av
+import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.codec.context import Flags
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
+from av.video.stream import VideoStream
 
-from facetrack.settings import ClipSettings
+from facetrack.media.codecs import Encoder
+from facetrack.media.sound import Samples, int16
+from facetrack.types import Image
 
-Plane = NDArray[np.uint8]
+TIME_BASE = Fraction(1, 120_000)
+"""Of the pictures: 23.976, 25, 29.97, 50 and 59.94 frames/s and milliseconds are whole in it."""
+
+SOUND_BITS = 96_000
+"""A second and channel."""
+
+FULL_RANGE = 2
+UNKNOWN = 2
+RGB = 0
+BT709, BT601_625 = 1, 5
+"""Matrices, as in H.273."""
+HD_WIDTH, HD_HEIGHT = 1280, 576
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a player has to know of a picture to show it rightly; numbers as in H.273."""
+
+    full_range: bool
+    matrix: int
+    primaries: int
+    transfer: int
+    pixel_aspect: Fraction | None
+    """Width by height of a pixel, upright; None: square."""
+
+    @classmethod
+    def of(cls, picture: VideoFrame, pixel_aspect: Fraction | None) -> "Look":
+        """Where the picture does not say its matrix, what players take for its size: a clip of
+        another size would be shown in other colours."""
+        matrix = int(picture.colorspace)
+        if picture.format.is_rgb or matrix in (UNKNOWN, RGB):
+            large = picture.width >= HD_WIDTH or picture.height > HD_HEIGHT
+            matrix = BT709 if large else BT601_625
+        if pixel_aspect and picture.rotation % 180:
+            pixel_aspect = 1 / pixel_aspect
+        full = picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
+        return cls(
+            full and not picture.format.is_rgb,
+            matrix,
+            int(picture.color_primaries),
+            int(picture.color_trc),
+            None if pixel_aspect in (None, 0, 1) else pixel_aspect,
+        )
+
+    def picture_of(self, image: Image, pix_fmt: str) -> VideoFrame:
+        """An RGB image in this look."""
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        return picture.reformat(
+            format=pix_fmt,
+            dst_colorspace=self.matrix,
+            dst_color_range="JPEG" if self.full_range else "MPEG",
+        )
 
 
 class ClipWriter:
-    """A context manager; leaving it without an error finishes the file and gives it its name.
+    """A context manager; leaving it without an error finishes the file.
 
-    Times are presentation times in units of ``time_base`` from the clip's start, so a variable
-    frame rate stays as it was.
+    Raises:
+        FFmpegError: from any call, when the encoder or the disk fails.
     """
 
     def __init__(
         self,
         path: Path,
-        settings: ClipSettings,
-        time_base: Fraction,
+        encoder: Encoder,
+        size: tuple[int, int],
         fps: Fraction,
-        like: VideoFrame,
+        look: Look,
         sound: tuple[int, str] | None,
+        metadata: Mapping[str, str],
     ) -> None:
-        """``like`` gives the colour tags; ``sound`` is sample rate and layout, None: silent."""
-        self._path = path
-        self._temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial.mp4")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(self._temporary), "w", options={"movflags": "+faststart"})
-        self._video = self._container.add_stream("libx264", rate=fps)
-        self._video.width = self._video.height = settings.size
-        self._video.pix_fmt = "yuv420p"
-        self._video.options = {"crf": str(settings.crf), "preset": settings.preset}
-        self._video.time_base = time_base
+        """``sound`` is sample rate and layout, None: silent."""
+        self._container = av.open(str(path), "w", options={"movflags": "+faststart"})
+        self._container.metadata.update(metadata)
+        video = self._container.add_stream(encoder.name, rate=fps)
+        assert isinstance(video, VideoStream)
+        self._video = video
+        self._video.width, self._video.height = size
+        self._video.pix_fmt = encoder.pix_fmt
+        self._video.options = dict(encoder.options)
+        self._video.time_base = TIME_BASE
         context = self._video.codec_context
-        context.time_base = time_base
-        # One thread each: clips are encoded side by side, a process a core.
-        context.thread_count = 1
-        context.color_range = like.color_range
-        context.colorspace = like.colorspace
-        context.color_primaries = like.color_primaries
-        context.color_trc = like.color_trc
-        self._time_base = time_base
-        self._audio = None
+        context.time_base = TIME_BASE
+        context.flags |= Flags.frame_duration  # or the last picture lasts as long as the average
+        context.thread_count = 1  # clips are encoded side by side, a process a core
+        context.color_range = FULL_RANGE if look.full_range else 1
+        context.colorspace = look.matrix
+        context.color_primaries = look.primaries
+        context.color_trc = look.transfer
+        if look.pixel_aspect is not None:
+            context.sample_aspect_ratio = look.pixel_aspect
+        if encoder.tag is not None:
+            context.codec_tag = encoder.tag
+        self._audio: AudioStream | None = None
         if sound is not None:
             rate, layout = sound
-            self._audio = self._container.add_stream("aac", rate=rate, layout=layout)
-        self._samples = 0
+            audio = self._container.add_stream(encoder.sound, rate=rate, layout=layout)
+            assert isinstance(audio, AudioStream)
+            audio.bit_rate = SOUND_BITS * audio.layout.nb_channels
+            self._audio = audio
+        self.samples = 0
+        try:
+            context.open()
+        except BaseException:
+            self._container.close()
+            raise
 
     def __enter__(self) -> "ClipWriter":
         return self
@@ -67,39 +136,34 @@ class ClipWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            with suppress(av.error.FFmpegError):  # what went wrong first is what is said
+                self._container.close()
+            return
         try:
-            if error is None:
-                self._container.mux(self._video.encode(None))
-                if self._audio is not None:
-                    self._container.mux(self._audio.encode(None))
-                self._container.close()
-                os.replace(self._temporary, self._path)
-            else:
-                self._container.close()
+            self._container.mux(self._video.encode(None))
+            if self._audio is not None:
+                self._container.mux(self._audio.encode(None))
         finally:
-            self._temporary.unlink(missing_ok=True)
+            self._container.close()
 
-    def write_picture(self, planes: tuple[Plane, Plane, Plane], pts: int, duration: int) -> None:
-        """One picture: Y ``(size, size)``, U and V ``(size/2, size/2)``, uint8."""
-        picture = VideoFrame.from_ndarray(
-            np.concatenate([plane.reshape(-1) for plane in planes]).reshape(
-                planes[0].shape[0] * 3 // 2, planes[0].shape[1]
-            ),
-            format="yuv420p",
-        )
+    def write_picture(self, picture: VideoFrame, pts: int, duration: int) -> None:
+        """A picture in the encoder's pixel format and the clip's size; times in ``TIME_BASE``."""
         picture.pts = pts
-        picture.time_base = self._time_base
+        picture.time_base = TIME_BASE
         picture.duration = duration
         self._container.mux(self._video.encode(picture))
 
-    def write_sound(self, samples: NDArray[np.float32]) -> None:
-        """``(channels, n)`` float32 planar, following what came before."""
+    def write_sound(self, samples: Samples) -> None:
+        """Follows what came before."""
         assert self._audio is not None
-        frame = AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples), format="fltp", layout=self._audio.layout.name
-        )
-        frame.sample_rate = self._audio.rate
-        frame.pts = self._samples
-        frame.time_base = Fraction(1, self._audio.rate)
-        self._samples += samples.shape[1]
+        rate, layout = self._audio.rate, self._audio.layout.name
+        if self._audio.codec_context.name == "aac":
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), "fltp", layout)
+        else:
+            frame = AudioFrame.from_ndarray(int16(samples), "s16", layout)
+        frame.sample_rate = rate
+        frame.pts = self.samples
+        frame.time_base = Fraction(1, rate)
+        self.samples += samples.shape[1]
         self._container.mux(self._audio.encode(frame))

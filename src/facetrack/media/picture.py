@@ -123,7 +123,7 @@ class RgbPicture:
 
     def scaled(self, height: int, width: int) -> Image:
         whole = Pillow.fromarray(self._image)
-        return np.asarray(whole.resize((width, height), Pillow.Resampling.BOX))
+        return np.array(whole.resize((width, height), Pillow.Resampling.BOX))
 
     def coarse(self) -> Float32:
         rows, columns = coarse_grid(*self.shape)

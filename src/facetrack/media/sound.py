@@ -1,71 +1,187 @@
-"""Reads exactly the samples of a span of a video's sound."""
+"""Reads exactly the samples of spans of a video's sound, piece by piece.
 
+Samples follow each other as they were recorded; the times in the file only say where they begin,
+and are believed again where they leave a gap. Where there is no sound there is silence.
+"""
+
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 from numpy.typing import NDArray
+
+from facetrack.media.streams import begin_s, open_media, picture_stream, sound_stream
+
+Samples = NDArray[np.float32]
+"""``(channels, n)``, 1 is full scale."""
 
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 PREROLL_S = 0.5
 """Read before the span: the first packets after a seek may decode to nothing."""
+PART_S = 0.25
+"""Of sound that is handed on at once."""
+JUMP_S = 0.01
+"""Further than this from where the samples before it ended, a frame is put where its time says.
+Nearer it is rounding: Matroska's times are whole milliseconds."""
 
 
 def sound_format(path: Path) -> tuple[int, str] | None:
     """Sample rate and layout (mono or stereo) that the clip's sound will have; None: no sound."""
-    with av.open(str(path), metadata_errors="replace") as container:
-        if not container.streams.audio:
+    with open_media(path) as container:
+        stream = sound_stream(container)
+        if stream is None:
             return None
-        context = container.streams.audio[0].codec_context
+        context = stream.codec_context
         rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
         return rate, "mono" if context.channels == 1 else "stereo"
 
 
-def read_sound(
-    path: Path, start_s: float, end_s: float, sound: tuple[int, str]
-) -> NDArray[np.float32]:
-    """``(channels, round((end_s - start_s) * rate))`` float32; silence where there is none.
+def read_sound(path: Path, start_s: float, end_s: float, sound: tuple[int, str]) -> Samples:
+    """``round((end_s - start_s) * rate)`` samples from ``start_s`` on.
 
     Times count from the start of the video stream, as those of the pictures do.
     """
     rate, layout = sound
-    channels = 1 if layout == "mono" else 2
-    samples = np.zeros((channels, round((end_s - start_s) * rate)), np.float32)
-    with av.open(str(path), metadata_errors="replace") as container:
-        stream = container.streams.audio[0]
-        video = container.streams.video[0]
-        zero_s = float((video.start_time or 0) * (video.time_base or Fraction(0)))
-        time_base = stream.time_base or Fraction(1, rate)
-        resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-        first_pts = int((start_s + zero_s - PREROLL_S) / time_base)
-        container.seek(first_pts, stream=stream, backward=True)
-        try:
-            for frame in container.decode(stream):
-                if frame.pts is None:
-                    continue
-                time_s = float(frame.pts * time_base) - zero_s
-                if time_s >= end_s:
-                    break
-                frame.pts = None  # resampled frame by frame; the place is kept by time_s
-                for part in resampler.resample(frame):
-                    _place(samples, _float32(part), round((time_s - start_s) * rate))
-                    time_s += part.samples / rate
-        except av.error.FFmpegError:
-            pass  # damaged sound: silence from there on, the pictures stay
-    return samples
+    empty = np.empty((_channels(layout), 0), np.float32)
+    parts = sound_of(path, [(start_s, round((end_s - start_s) * rate))], sound)
+    return np.concatenate([empty, *parts], axis=1)
 
 
-def _float32(frame: AudioFrame) -> NDArray[np.float32]:
-    """``(channels, n)`` of a planar float frame."""
-    return np.asarray(frame.to_ndarray(), np.float32)
+def sound_of(
+    path: Path, spans: Sequence[tuple[float, int]], sound: tuple[int, str]
+) -> Iterator[Samples]:
+    """The sound of each span, one after the other, in pieces.
+
+    Args:
+        spans: where each begins, in seconds from the start of the video stream, and how many
+            samples of it are wanted: exactly so many come.
+        sound: sample rate and layout.
+    """
+    with open_media(path) as container:
+        stream, picture = sound_stream(container), picture_stream(container)
+        zero_s = 0.0 if picture is None else begin_s(picture)
+        for start_s, count in spans:
+            parts: Iterator[tuple[int, Samples]] = iter(())
+            if stream is not None:
+                parts = _from(container, stream, zero_s + start_s, sound)
+            yield from _exactly(count, _together(parts, sound[0]), sound)
 
 
-def _place(samples: NDArray[np.float32], part: NDArray[np.float32], at: int) -> None:
-    """Copies what of ``part`` falls inside, ``at`` samples from the start."""
-    first, end = max(0, -at), min(part.shape[1], samples.shape[1] - at)
-    if end > first:
-        samples[:, at + first : at + end] = part[:, first:end]
+def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
+    """Samples of each of several spans that are ``whole_s`` together.
+
+    Differences of rounded sums, so that many spans do not drift from their pictures.
+    """
+    ends = np.rint(np.cumsum(seconds) * rate).astype(np.int64)
+    ends = np.minimum(ends, round(whole_s * rate))
+    ends[-1] = round(whole_s * rate)
+    return [int(n) for n in np.diff(ends, prepend=0)]
+
+
+def int16(samples: Samples) -> NDArray[np.int16]:
+    """``(1, n * channels)`` as WAV and PCM tracks hold them: a sample of each channel in turn."""
+    whole = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    return np.ascontiguousarray(whole.T).reshape(1, -1)
+
+
+def _exactly(
+    count: int, parts: Iterator[tuple[int, Samples]], sound: tuple[int, str]
+) -> Iterator[Samples]:
+    """``count`` samples of parts that know their places; what none covers is silent."""
+    done = 0
+    for at, part in parts:
+        yield from _silence(min(at, count) - done, sound)
+        done = max(done, min(at, count))
+        piece = part[:, max(0, done - at) : max(0, count - at)]
+        if piece.shape[1]:
+            yield piece
+            done += piece.shape[1]
+        if done == count:
+            return
+    yield from _silence(count - done, sound)
+
+
+def _together(parts: Iterator[tuple[int, Samples]], rate: int) -> Iterator[tuple[int, Samples]]:
+    """The same in larger parts: what is done with each takes its time."""
+    waiting: list[Samples] = []
+    at = end = 0
+    for place, part in parts:
+        if waiting and (place != end or end - at > PART_S * rate):
+            yield at, np.concatenate(waiting, axis=1)
+            waiting = []
+        if not waiting:
+            at = place
+        waiting.append(part)
+        end = place + part.shape[1]
+    if waiting:
+        yield at, np.concatenate(waiting, axis=1)
+
+
+def _silence(count: int, sound: tuple[int, str]) -> Iterator[Samples]:
+    rate, layout = sound
+    for start in range(0, count, rate):
+        yield np.zeros((_channels(layout), min(rate, count - start)), np.float32)
+
+
+def _from(
+    container: InputContainer, stream: AudioStream, start_s: float, sound: tuple[int, str]
+) -> Iterator[tuple[int, Samples]]:
+    """Resampled parts of the sound, each with its place in samples from ``start_s``.
+
+    Each unbroken run goes through a resampler of its own, to its last sample.
+    """
+    rate, layout = sound
+    kind, until_s, at = None, 0.0, 0
+    resampler = None
+    for time_s, frame in _frames(container, stream, start_s):
+        is_now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is None or is_now != kind or abs(time_s - until_s) > JUMP_S:
+            if resampler is not None:
+                yield from _placed(at, resampler.resample(None))
+            resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
+            kind, until_s, at = is_now, time_s, round((time_s - start_s) * rate)
+        until_s += frame.samples / frame.sample_rate
+        frame.pts = None  # the place is kept here, rounded once a run
+        for place, part in _placed(at, resampler.resample(frame)):
+            yield place, part
+            at = place + part.shape[1]
+    if resampler is not None:
+        yield from _placed(at, resampler.resample(None))
+
+
+def _placed(at: int, frames: Sequence[AudioFrame | None]) -> Iterator[tuple[int, Samples]]:
+    for frame in frames:
+        if frame is not None:  # a resampler with nothing to do has nothing left at the end
+            part = np.asarray(frame.to_ndarray(), np.float32)
+            yield at, part
+            at += part.shape[1]
+
+
+def _frames(
+    container: InputContainer, stream: AudioStream, start_s: float
+) -> Iterator[tuple[float, AudioFrame]]:
+    """Decoded frames and their times, from a little before ``start_s``; what is damaged is left
+    out."""
+    time_base = stream.time_base or Fraction(1, stream.codec_context.sample_rate)
+    try:
+        container.seek(int((start_s - PREROLL_S) / time_base), stream=stream, backward=True)
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in frames:
+                if frame.pts is not None:
+                    yield float(frame.pts * time_base), frame
+    except av.error.FFmpegError:
+        return  # damaged from here on, or a file that cannot be sought in
+
+
+def _channels(layout: str) -> int:
+    return 1 if layout == "mono" else 2

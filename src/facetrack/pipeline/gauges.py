@@ -76,7 +76,7 @@ class Stages:
     detect: StageClock = field(default_factory=StageClock)
     wait_for_tracker: StageClock = field(default_factory=StageClock)
     track: StageClock = field(default_factory=StageClock)
-    """In the tracking thread, ``embed`` included."""
+    """In the tracking thread, ``embed`` of tracks in work included."""
     embed: StageClock = field(default_factory=StageClock)
     people: StageClock = field(default_factory=StageClock)
     """Tracks to people, after the last frame; in the caller's thread."""

@@ -1,0 +1,214 @@
+"""Rendering against the ``ffmpeg`` program: the same spans, crop, scale and x264 settings.
+
+Both write the same clips with as many processes side by side, in turn, in one run, and it is
+looked at whether they show the same. The program comes with the package ``imageio-ffmpeg``.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import av
+import numpy as np
+
+from facetrack.bench.disturbance import Watch
+from facetrack.clips.clip import Clip, Panel, Segment, Span
+from facetrack.clips.render import render_clips
+from facetrack.errors import FacetrackError, UsageError
+from facetrack.media.codecs import Encoding
+from facetrack.media.decode import VideoSource
+from facetrack.media.encode import SOUND_BITS
+
+SIZE = 512
+CLIP_S = 10.0
+CLIPS = 8
+"""As many for each of two processes. A video too short for them is looped, not encoded again."""
+CROP = 0.55
+"""Of the picture's shorter side."""
+CRF = 20
+ENCODING = Encoding(card=False)
+"""Quality 75 is x264's crf 20."""
+PROCESSES = (1, 2)
+SAME_DB = 33.0
+"""Peak signal to noise ratio from which two clips show the same picture: both are encoded, and
+their scalers round differently."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Clips of a film that both are to write."""
+
+    film: Path
+    clips: list[Clip]
+    crop: tuple[int, int, int]
+    """Left, top and side in pixels."""
+    folder: Path
+
+    def ours(self, processes: int) -> None:
+        results = render_clips(self.film, self.clips, self.folder / "ours", ENCODING, processes)
+        errors = [result.error for result in results if result.error]
+        if errors:
+            raise FacetrackError(f"{self.film.name}: {errors[0]}")
+
+    def theirs(self, processes: int) -> None:
+        (self.folder / "theirs").mkdir(exist_ok=True)
+        with ThreadPoolExecutor(processes) as pool:
+            list(pool.map(self._by_ffmpeg, self.clips))
+
+    def theirs_bound(self, processes: int) -> None:
+        """On as many cores as processes: ffmpeg decodes beside the encoder, on another core."""
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, sorted(cores)[:processes])
+        try:
+            self.theirs(processes)
+        finally:
+            os.sched_setaffinity(0, cores)
+
+    def likeness_db(self) -> float:
+        """Of the first clip as either wrote it; both must have the same number of frames."""
+        ours, theirs = (
+            _lumas(self.folder / who / self.clips[0].path) for who in ("ours", "theirs")
+        )
+        if len(ours) != len(theirs):
+            raise FacetrackError(f"{len(ours)} frames, but ffmpeg has {len(theirs)}")
+        error = np.square(np.array(ours, np.float32) - np.array(theirs, np.float32)).mean()
+        return float(10 * np.log10(255**2 / error))
+
+    def _by_ffmpeg(self, clip: Clip) -> None:
+        (span,), (left, top, side) = clip.segment.spans, self.crop
+        channels = 2
+        _ffmpeg(
+            "-ss", f"{span.start_s:.6f}", "-t", f"{span.end_s - span.start_s:.6f}",
+            "-threads", "1", "-i", str(self.film), "-filter_threads", "1",
+            "-vf", f"crop={side}:{side}:{left}:{top},scale={SIZE}:{SIZE}:flags=bicubic",
+            "-c:v", "libx264", "-crf", str(CRF), "-preset", ENCODING.effort, "-threads", "1",
+            "-c:a", "aac", "-b:a", str(SOUND_BITS * channels), "-movflags", "+faststart",
+            str(self.folder / "theirs" / clip.path),
+        )  # fmt: skip
+
+
+def rendering(video: Path, repeat: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Frames a second of both, with one process and with two; best of ``repeat`` runs.
+
+    Raises:
+        UsageError: when ffmpeg is not installed.
+        FacetrackError: when the two do not show the same.
+    """
+    with TemporaryDirectory(prefix="facetrack-bench-") as scratch:
+        say(f"{video.name}: a film to cut clips from")
+        work = _work_of(video, Path(scratch))
+        frames = sum(len(clip.frames) for clip in work.clips)
+        watch = Watch()
+        rows = []
+        for processes in PROCESSES:
+            contenders = {"facetrack": work.ours, "ffmpeg": work.theirs}
+            if hasattr(os, "sched_setaffinity"):
+                contenders["ffmpeg_bound"] = work.theirs_bound
+            runs: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+            for i in range(repeat):
+                for name, run in contenders.items():
+                    say(f"{video.name}: {name}, processes: {processes}, run {i + 1}")
+                    runs[name].append(_timed(run, processes))
+            rows.append(_row(processes, frames, runs))
+        others_cores = watch.others_cores()
+        likeness_db = work.likeness_db()
+    if likeness_db < SAME_DB:
+        raise FacetrackError(f"{video}: clips differ from ffmpeg's by {likeness_db:.1f} dB")
+    one, two = (row["facetrack"]["frames_per_second"] for row in rows)
+    return {
+        "video": str(video),
+        "clips": len(work.clips),
+        "frames": frames,
+        "crop": work.crop[2],
+        "size": SIZE,
+        "likeness_db": round(likeness_db, 2),
+        "rows": rows,
+        "speed_up": round(two / one, 3),
+        "others_cores": others_cores,
+    }
+
+
+def _timed(run: Callable[[int], None], processes: int) -> tuple[float, float]:
+    """Seconds it took, and seconds of all cores."""
+    began, cpu_began = time.perf_counter(), sum(os.times()[:4])
+    run(processes)
+    return time.perf_counter() - began, sum(os.times()[:4]) - cpu_began
+
+
+def _row(processes: int, frames: int, runs: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"processes": processes}
+    for name, timings in runs.items():
+        seconds, cpu_seconds = min(timings)
+        row[name] = {
+            "seconds": [round(s, 3) for s, _ in timings],
+            "frames_per_second": round(frames / seconds, 2),
+            "cores": round(cpu_seconds / seconds, 2),
+        }
+    ours = row["facetrack"]["frames_per_second"]
+    for name in runs.keys() - {"facetrack"}:
+        row[name]["ratio"] = round(ours / row[name]["frames_per_second"], 3)
+    return row
+
+
+def _work_of(video: Path, folder: Path) -> _Work:
+    film = folder / f"film{video.suffix}"
+    with VideoSource(video) as source:
+        frames = sum(1 for _ in source.frames())
+        source.require_frames()
+        duration_s = frames / float(source.fps)
+    again = int(CLIPS * CLIP_S / duration_s)
+    _ffmpeg("-stream_loop", str(again), "-i", str(video), "-c", "copy", str(film))
+    with VideoSource(film) as source:
+        times = np.array([frame.time_s for frame in source.frames()])
+        info = source.info()
+    edges = np.append(times, info.duration_s)
+    shorter = min(info.width, info.height)
+    side = round(CROP * shorter) & ~1
+    left, top = (info.width - side) // 2 & ~1, (info.height - side) // 2 & ~1
+    cuts = np.searchsorted(times, np.arange(CLIPS + 1) * CLIP_S).tolist()
+    crop = (left + side / 2, top + side / 2, side, side)
+    clips = [
+        _clip(number, a, b, edges, crop) for number, (a, b) in enumerate(pairwise(cuts), start=1)
+    ]
+    return _Work(film, clips, (left, top, side), folder)
+
+
+def _clip(
+    number: int, start: int, end: int, edges: np.ndarray[Any, Any], crop: Sequence[float]
+) -> Clip:
+    frames = np.arange(start, end, dtype=np.int32)
+    return Clip(
+        Path(f"{number:04}.mp4"),
+        Segment((1,), number, (Span(start, end, float(edges[start]), float(edges[end])),)),
+        (SIZE, SIZE),
+        frames,
+        edges[start:end],
+        edges[start : end + 1] - edges[start],
+        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), np.tile(crop, (len(frames), 1))),),
+    )
+
+
+def _lumas(path: Path) -> list[np.ndarray[Any, Any]]:
+    with av.open(str(path)) as container:
+        return [f.to_ndarray(format="gray") for f in container.decode(video=0)]
+
+
+def _ffmpeg(*arguments: str) -> None:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise UsageError(
+            "rendering is compared with ffmpeg; install it: pip install imageio-ffmpeg"
+        ) from error
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise FacetrackError(f"ffmpeg failed: {reason}")

@@ -1,0 +1,84 @@
+"""The options of ``run`` and ``render`` that say what clips are made: one a setting of clips.
+
+What an option means stands once, in ``ClipSettings``; here is only how it is called.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from facetrack.settings import ClipSettings
+
+FLAGS = {
+    "preset": "--preset",
+    "target": "--target",
+    "people": "--people",
+    "mode": "--mode",
+    "aspect": "--aspect",
+    "size": "--size",
+    "zoom": "--zoom",
+    "adaptive": "--adaptive/--constant",
+    "segment_length_s": "--segment-length",
+    "min_length_s": "--min-length",
+    "max_gap": "--max-gap",
+    "pad_s": "--pad",
+    "condense": "--condense/--no-condense",
+    "speech_only": "--speech-only/--all-sound",
+    "cut_at_shots": "--cut-at-shots/--over-shots",
+    "name": "--name",
+    "codec": "--codec",
+    "quality": "--quality",
+    "effort": "--effort",
+    "fps": "--fps",
+    "debug_overlay": "--debug-overlay/--no-overlay",
+    "jobs": "--jobs",
+}
+"""The other settings of clips are set in the TOML file: they belong to a data set."""
+TYPES = {"target": list[str]}
+"""Of options that may be given several times."""
+
+Command = Callable[..., int]
+
+
+def with_clip_options(command: Command) -> Command:
+    """The command with an option for each of ``FLAGS``; those given arrive as ``clips``."""
+
+    @wraps(command)
+    def with_options(**given: Any) -> int:
+        clips = {name: given.pop(name) for name in FLAGS}
+        return command(clips={n: v for n, v in clips.items() if v not in (None, [])}, **given)
+
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "clips"]
+    options = _options()
+    # Before the switches that end every command's list.
+    at = next(i for i, p in enumerate(own) if p.name == "dry_run")
+    parameters = [*own[:at], *options, *own[at:]]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_options
+
+
+def _options() -> list[inspect.Parameter]:
+    hints = get_type_hints(ClipSettings)
+    meanings = {f.name: f.metadata["help"] for f in fields(ClipSettings)}
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=Annotated[
+                TYPES.get(name, _alone(hints[name])) | None,
+                typer.Option(flag, help=meanings[name], show_default=False),
+            ],
+        )
+        for name, flag in FLAGS.items()
+    ]
+
+
+def _alone(hint: Any) -> Any:
+    """The type of a setting that may be unset."""
+    return next((t for t in getattr(hint, "__args__", ()) if t is not type(None)), hint)

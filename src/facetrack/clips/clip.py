@@ -1,0 +1,64 @@
+"""What a clip shows, picture by picture: made by the plan, carried out by the writer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames ``[start_frame, end_frame)`` of the source, and their presentation times."""
+
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one clip is about."""
+
+    people: tuple[int, ...]
+    """In the order of their panels."""
+    index: int
+    """From 1, in the order of time, among the segments of these people."""
+    spans: tuple[Span, ...]
+    """In order, without overlap; the clip shows them one after the other."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of the clip's picture, and what of the source it shows."""
+
+    place: tuple[int, int, int, int]
+    """x, y, width and height in pixels of the clip; all even."""
+    people: NDArray[np.int32]
+    """``(m,)`` whom it shows, for each picture of the clip."""
+    crops: Float64
+    """``(m, 4)`` centre x, centre y, width and height in pixels of the upright source."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One file: ``m`` pictures, each showing a frame of the source.
+
+    A frame may be shown twice, or not at all, where the clip has a frame rate of its own.
+    """
+
+    path: Path
+    """Relative to the output folder."""
+    segment: Segment
+    size: tuple[int, int]
+    """Width and height in pixels; even."""
+    frames: NDArray[np.int32]
+    """``(m,)`` frames of the source, in order."""
+    source_s: Float64
+    """``(m,)`` their presentation times."""
+    edges_s: Float64
+    """``(m + 1,)`` times at which the clip's pictures begin, from 0, and the end of the last."""
+    panels: tuple[Panel, ...]

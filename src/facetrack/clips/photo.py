@@ -1,0 +1,110 @@
+"""Finds the person of a photo in a video, by the face.
+
+The photo goes through what the video's frames went through: the same detector, crop and network.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from facetrack.analysis import Analysis
+from facetrack.engines.base import Engine
+from facetrack.engines.opening import open_engine
+from facetrack.errors import TargetError, UsageError
+from facetrack.media.picture import RgbPicture
+from facetrack.recognition.chips import face_chip, face_cut
+from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.types import Float32
+
+BORDER = 0.5
+"""Of a photo's sides, put around one that shows no face: the detector overlooks a face that fills
+the picture, as in the pictures of ``people/``."""
+
+
+class Enroller:
+    """Keeps the face of each photo; without an engine, opens one for the first photo."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine
+        self._faces: dict[Path, Float32] = {}
+
+    def enrol(self, photo: Path, engine: Engine, min_score: float) -> Float32:
+        """``(512,)`` of length one: the only face in the photo.
+
+        Raises:
+            UsageError: when the file is no picture.
+            TargetError: when it shows no face, or several.
+        """
+        if photo not in self._faces:
+            self._faces[photo] = face_of(photo, engine, min_score)
+        return self._faces[photo]
+
+    def find(self, photo: Path, analysis: Analysis) -> int:
+        """The person of the video who is in the photo.
+
+        Raises:
+            UsageError: when the file is no picture.
+            TargetError: when it shows no face or several, or nobody in the video is like it.
+        """
+        self._engine = self._engine or _engine_like(analysis)
+        face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
+        alike = similarities(face, analysis)
+        threshold = analysis.settings["identity"]["threshold"]
+        best = max(alike, key=lambda person: alike[person], default=None)
+        if best is None:
+            raise TargetError(f"target {photo} is not in this video; there is nobody")
+        if alike[best] < threshold:
+            raise TargetError(
+                f"target {photo} is not in this video; the most alike is person {best} with "
+                f"{alike[best]:.2f}, and {threshold:.2f} is needed"
+            )
+        return best
+
+
+def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
+    """See ``Enroller.enrol``."""
+    try:
+        with Pillow.open(photo) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        raise UsageError(f"target {photo} is no picture that can be read ({error})") from error
+    for border in (0, round(BORDER * max(image.size))):
+        picture = RgbPicture(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
+        (faces,) = engine.detect([picture])
+        faces = faces.pick(np.flatnonzero(faces.scores >= min_score))
+        if len(faces) > 1:
+            raise TargetError(
+                f"target {photo} shows {len(faces)} faces; give a photo of one person alone"
+            )
+        if len(faces) == 1:
+            chips = np.stack([face_chip(face_cut(picture, faces.boxes[0]))])
+            return np.asarray(engine.embed(chips)[0])
+    raise TargetError(f"target {photo} shows no face; give one that shows it from the front")
+
+
+def similarities(face: Float32, analysis: Analysis) -> dict[int, float]:
+    """Each person's mean cosine over their tracks, as tracks were joined into people."""
+    tracks: dict[int, list[float]] = {}
+    for track in analysis.tracks:
+        if track.person and track.id in analysis.embeddings:
+            cosine = float(analysis.embeddings[track.id] @ face)
+            tracks.setdefault(track.person, []).append(cosine)
+    return {person: float(np.mean(cosines)) for person, cosines in tracks.items()}
+
+
+def _engine_like(analysis: Analysis) -> Engine:
+    """The engine that made the analysis, or the CPU's where that is not there.
+
+    Their embeddings of one face are alike to a cosine of 0.99.
+    """
+    detection = DetectionSettings(**analysis.settings["detection"])
+    stored = analysis.settings["identity"]
+    weights = Path(stored["weights"]) if stored["weights"] else None
+    identity = IdentitySettings(**{**stored, "weights": weights})
+    try:
+        return open_engine(detection, identity)
+    except UsageError:
+        return open_engine(replace(detection, device="cpu"), identity)

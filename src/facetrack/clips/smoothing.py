@@ -1,0 +1,150 @@
+"""Makes a calm line of a noisy one, without lag: the whole of it is known beforehand.
+
+Three steps, each symmetric in time. A taut string through a tube around the values stands still
+while they stay within the tube, and else goes straight. Where it is too fast, the middle between
+the nearest slower lines above and below takes its place: of all lines that slow the one with the
+least largest error. A Gaussian rounds the corners; it cannot make a line faster, and a line of
+speed v that a Gaussian of standard deviation s has passed over accelerates by 0.8 v/s at most.
+So speed and acceleration are bounded by construction.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
+
+Float64 = NDArray[np.float64]
+
+OUTLIER_WINDOW_S = 0.6
+"""A value is compared with the median over this long; what lasts half of it is a motion."""
+OUTLIER_SPREADS = 5.0
+"""Median absolute deviations (as standard deviations) from which a value is an outlier."""
+GAP_S = 1.0
+"""How long the line takes from one end of a long gap to the other."""
+EARLY_S = 0.5
+"""How long before the end of a long gap it is there, so that who comes back is awaited."""
+REACH = 4
+"""Standard deviations after which the Gaussian ends."""
+
+
+def smoothed(
+    times_s: Float64, values: Float64, tolerance: Float64, speed: Float64, sigma_s: float
+) -> Float64:
+    """A line ``(n,)`` near ``values``.
+
+    Args:
+        times_s: ``(n,)`` increasing.
+        values: ``(n,)`` without gaps; outliers taken out.
+        tolerance: ``(n,)`` half of the tube's width.
+        speed: ``(n,)`` bound of the change in a second.
+        sigma_s: standard deviation of the Gaussian in seconds.
+    """
+    if len(values) == 1:
+        return values
+    string = taut_string(times_s, values - tolerance, values + tolerance)
+    grid_s = np.linspace(times_s[0], times_s[-1], len(times_s))
+    sigma = sigma_s / (grid_s[1] - grid_s[0])
+    speed = np.interp(grid_s, times_s, speed)
+    # Counted from the first value, so that what stands still does so to the last bit.
+    slow = no_faster(grid_s, np.interp(grid_s, times_s, string - string[0]), speed)
+    return np.asarray(string[0] + np.interp(times_s, grid_s, _rounded(slow, sigma)))
+
+
+def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
+    """The shortest line between ``low`` and ``high``, its ends free."""
+    floor, ceiling = np.maximum.accumulate(low), np.minimum.accumulate(high)
+    if floor[-1] <= ceiling[-1]:  # it need not move at all
+        level = np.clip(np.median((low + high) / 2), floor[-1], ceiling[-1])
+        return np.full(len(low), level)
+    at, value = _first_touch(low, high)
+    back, last_value = _first_touch(low[::-1], high[::-1])
+    last = len(low) - 1 - back
+    low, high = low.copy(), high.copy()
+    low[last] = high[last] = last_value
+    bends, levels = [0, at], [value, value]
+    while at < last:
+        at, value = _next_bend(times_s, low, high, at, value, last)
+        bends.append(at)
+        levels.append(value)
+    return np.interp(times_s, times_s[[*bends, -1]], [*levels, last_value])
+
+
+def _first_touch(low: Float64, high: Float64) -> tuple[int, float]:
+    """Where a line that begins level must leave its level, and that level."""
+    floor, ceiling = np.maximum.accumulate(low), np.minimum.accumulate(high)
+    blocked = int(np.argmax(floor > ceiling))
+    if low[blocked] > ceiling[blocked - 1]:  # it must rise: as late as the ceiling allows
+        at = int(np.argmin(high[:blocked]))
+        return at, float(high[at])
+    at = int(np.argmax(low[:blocked]))
+    return at, float(low[at])
+
+
+def _next_bend(
+    times_s: Float64, low: Float64, high: Float64, at: int, value: float, last: int
+) -> tuple[int, float]:
+    """Where the string from ``(at, value)`` next touches the tube; ``last`` when it need not."""
+    ahead = 64
+    while True:
+        end = min(at + ahead, last) + 1
+        since_s = times_s[at + 1 : end] - times_s[at]
+        rising = (low[at + 1 : end] - value) / since_s
+        falling = (high[at + 1 : end] - value) / since_s
+        steepest, flattest = np.maximum.accumulate(rising), np.minimum.accumulate(falling)
+        blocked = np.flatnonzero(steepest > flattest)
+        if len(blocked):
+            break
+        if end == last + 1:
+            return last, float(low[last])
+        ahead *= 2
+    stop = int(blocked[0])
+    if rising[stop] > flattest[stop - 1]:
+        bend = at + 1 + int(np.argmin(falling[:stop]))
+        return bend, float(high[bend])
+    bend = at + 1 + int(np.argmax(rising[:stop]))
+    return bend, float(low[bend])
+
+
+def no_faster(times_s: Float64, values: Float64, speed: Float64) -> Float64:
+    """The nearest line (by its largest error) that nowhere changes faster than ``speed``."""
+    mean_speed = (speed[1:] + speed[:-1]) / 2
+    way = np.concatenate([[0.0], np.cumsum(mean_speed * np.diff(times_s))])
+    return np.asarray((_slow_above(values, way) - _slow_above(-values, way)) / 2)
+
+
+def _rounded(values: Float64, sigma: float) -> Float64:
+    """Past its ends the line is taken to go on as it went (a point reflection): so a pan does not
+    slow down there, and still no value leaves the range of the line's."""
+    reach = int(np.ceil(REACH * sigma))
+    padded = np.pad(values, reach, mode="reflect", reflect_type="odd")
+    return np.asarray(gaussian_filter1d(padded, sigma, truncate=REACH)[reach : reach + len(values)])
+
+
+def _slow_above(values: Float64, way: Float64) -> Float64:
+    """The lowest line above ``values`` whose change is within that of ``way``."""
+    falling = np.maximum.accumulate(values + way) - way
+    rising = np.maximum.accumulate((values - way)[::-1])[::-1] + way
+    return np.asarray(np.maximum(falling, rising))
+
+
+def outliers(times_s: Float64, values: Float64, floor: float) -> NDArray[np.bool_]:
+    """Which values lie far off the median of their neighbours; within ``floor`` none does."""
+    if len(values) < 3:
+        return np.zeros(len(values), bool)
+    step_s = float(np.median(np.diff(times_s)))
+    half = max(1, min(round(OUTLIER_WINDOW_S / 2 / step_s), (len(values) - 1) // 2))
+    # A point reflection at the ends goes on as the line went.
+    padded = np.pad(values, half, mode="reflect", reflect_type="odd")
+    off = np.abs(values - median_filter(padded, size=2 * half + 1)[half:-half])
+    return np.asarray(off > max(floor, OUTLIER_SPREADS * 1.4826 * float(np.median(off))))
+
+
+def bridged(times_s: Float64, at_s: Float64, values: Float64) -> Float64:
+    """Values for all times: straight over a short gap; over a longer one the last value is kept,
+    then the line goes to the next in ``GAP_S`` and waits for it ``EARLY_S`` before the gap ends.
+    """
+    long = np.flatnonzero(np.diff(at_s) > GAP_S + EARLY_S)
+    arrive_s = at_s[long + 1] - EARLY_S
+    knots_s = np.concatenate([at_s, arrive_s - GAP_S, arrive_s])
+    levels = np.concatenate([values, values[long], values[long + 1]])
+    order = np.argsort(knots_s)
+    return np.asarray(np.interp(times_s, knots_s[order], levels[order]))
