@@ -98,8 +98,7 @@ class VideoSource:
                 return
             self._decoded += 1
             self._span_end_s = time_s + self._frame_duration_s(picture)
-            self.rotation = picture.rotation % 360
-            yield Frame(index, time_s, upright(picture))
+            yield Frame(index, time_s, self._upright(picture))
         self._check_whole(last_s)
 
     def queue_bytes(self, asked: int) -> int:
@@ -160,6 +159,10 @@ class VideoSource:
         if picture.duration:
             return float(picture.duration * self._time_base)
         return float(1 / self.fps)
+
+    def _upright(self, picture: VideoFrame) -> Picture:
+        self.rotation = picture.rotation % 360
+        return upright(picture)
 
     def _header_duration_s(self) -> float | None:
         if self._stream.duration:
