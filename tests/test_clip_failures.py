@@ -5,7 +5,7 @@ import resource
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 
 import av
@@ -158,29 +158,27 @@ def test_a_clip_whose_name_is_taken_by_a_folder(tmp_path):
     assert not left_behind(tmp_path)
 
 
-@pytest.fixture(params=["disk", "limit"])
-def little_room(request, tmp_path):
-    """Gives a folder that holds so many bytes, or one in which no file may be larger."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    mounted = False
-
-    def make(size):
-        nonlocal mounted
-        if request.param == "limit":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
-            return folder
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("no file system can be mounted here")
-        mounted = True
-        return folder
-
-    yield make
-    resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    if mounted:
+@contextmanager
+def small_disk(folder, size):
+    """The folder holds so many bytes."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield
+    finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def small_files(folder, size):
+    """No file may be larger; what pytest writes to neither, so it is left before a test ends."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
 
 def noise_film(path):
@@ -198,6 +196,7 @@ def noise_film(path):
 
 
 @pytest.mark.parametrize("kib", [0, 4, 36, 64, 120, 196])
+@pytest.mark.parametrize("little_room", [small_disk, small_files])
 def test_a_full_disk(tmp_path, little_room, kib):
     """Clips that find no room are said in one line; none is there in part, and small ones are."""
     noise_film(tmp_path / "film.mkv")
@@ -206,19 +205,21 @@ def test_a_full_disk(tmp_path, little_room, kib):
         clip_of(frame_s, (0, n), crop=(64, 64, 120, 120), size=(128, 128), name=f"{n}.mp4")
         for n in (1, 3, 5, 8, 12, 20)
     ]
-    folder = little_room(max(1, kib) * 1024)
-    results = render_clips(tmp_path / "film.mkv", clips, folder, PLAIN, jobs=1)
-    failed = [r for r in results if r.error]
-    assert failed
-    for result in failed:
-        assert "No space left on device" in result.error or "File too large" in result.error
-        assert "\n" not in result.error
-        assert not result.path.exists()
-    for result in results:
-        if not result.error:
-            assert boxes_of(result.path)
-            assert len(greys(result.path)) == result.frames
-    assert not left_behind(folder)
+    folder = tmp_path / "small"
+    folder.mkdir()
+    with little_room(folder, max(1, kib) * 1024):
+        results = render_clips(tmp_path / "film.mkv", clips, folder, PLAIN, jobs=1)
+        failed = [r for r in results if r.error]
+        assert failed
+        for result in failed:
+            assert "No space left on device" in result.error or "File too large" in result.error
+            assert "\n" not in result.error
+            assert not result.path.exists()
+        for result in results:
+            if not result.error:
+                assert boxes_of(result.path)
+                assert len(greys(result.path)) == result.frames
+        assert not left_behind(folder)
 
 
 def workers():
