@@ -42,6 +42,19 @@ FACE_COLUMNS = pa.schema(
     ]
 )
 """One row a face and frame; boxes and landmarks in pixels of the upright picture."""
+CORNERS = ("x1", "y1", "x2", "y2")
+"""The columns of a face's box."""
+
+
+def boxes_of(faces: pa.Table) -> Float32:
+    """``(n, 4)`` x1 y1 x2 y2 of rows of ``FACE_COLUMNS``."""
+    return np.stack([faces[corner].to_numpy() for corner in CORNERS], axis=1)
+
+
+def landmarks_of(faces: pa.Table) -> Float32:
+    """``(n, 5, 2)`` x y of rows of ``FACE_COLUMNS``."""
+    points: Float32 = faces["landmarks"].combine_chunks().flatten().to_numpy()
+    return points.reshape(-1, 5, 2)
 
 
 @dataclass(frozen=True)

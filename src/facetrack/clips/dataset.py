@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from facetrack.analysis import Analysis
+from facetrack.analysis import Analysis, boxes_of, landmarks_of
 from facetrack.clips.clip import Segment
 from facetrack.clips.framing import Framing
-from facetrack.clips.layout import CORNERS, panels_of, picture_size
+from facetrack.clips.layout import panels_of, picture_size
 from facetrack.clips.segments import Clock, LeftOut, Stretch, runs_of, segments_of, within
 from facetrack.clips.sharpness import measured_sharpness
 from facetrack.recognition.chips import frontality
@@ -155,9 +155,8 @@ def _contiguous(analysis: Analysis, track: int) -> Iterator[_Rows]:
     if not len(faces):
         return
     frames = faces["frame"].to_numpy()
-    boxes = np.stack([faces[c].to_numpy() for c in CORNERS], axis=1).astype(np.float64)
-    points = faces["landmarks"].combine_chunks().flatten().to_numpy().reshape(-1, 5, 2)
-    facing, scores = frontality(points), faces["score"].to_numpy().astype(np.float64)
+    boxes = boxes_of(faces).astype(np.float64)
+    facing, scores = frontality(landmarks_of(faces)), faces["score"].to_numpy().astype(np.float64)
     breaks = [0, *(np.flatnonzero(np.diff(frames) != 1) + 1).tolist(), len(frames)]
     for a, b in pairwise(breaks):
         yield _Rows(int(frames[a]), boxes[a:b], facing[a:b], scores[a:b])
@@ -170,8 +169,7 @@ def _other_faces(
     faces = analysis.faces
     frames = faces["frame"].to_numpy()
     beside = (frames >= stretch[0]) & (frames < stretch[1]) & (faces["track"].to_numpy() != track)
-    boxes = np.stack([faces[c].to_numpy()[beside] for c in CORNERS], axis=1)
-    return frames[beside], boxes.astype(np.float64)
+    return frames[beside], boxes_of(faces)[beside].astype(np.float64)
 
 
 def _in_crop(

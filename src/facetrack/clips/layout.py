@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.analysis import Analysis
+from facetrack.analysis import Analysis, boxes_of, landmarks_of
 from facetrack.clips.clip import Panel, Segment
 from facetrack.clips.crop_path import crop_path
 from facetrack.clips.framing import Framing
@@ -23,7 +23,6 @@ Float64 = NDArray[np.float64]
 Place = tuple[int, int, int, int]
 """x, y, width and height in pixels of the clip; all even."""
 
-CORNERS = ("x1", "y1", "x2", "y2")
 MOST_PANELS = {"split": 2, "grid": 4}
 ROWS: dict[int, list[tuple[int, ...]]] = {
     1: [(1,)],
@@ -140,12 +139,11 @@ def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32
     _, once = np.unique(np.stack([frame, person])[:, order], axis=1, return_index=True)
     rows, frame = rows[order[once]], frame[order[once]]
     table = table.take(rows)
-    points = table["landmarks"].combine_chunks().flatten().to_numpy()
     return SeenFaces(
         np.clip(np.searchsorted(frames, frame), 0, len(frames) - 1),
         table["person"].to_numpy(),
-        np.stack([table[c].to_numpy() for c in CORNERS], axis=1).astype(np.float64),
-        points.reshape(-1, 5, 2).astype(np.float64),
+        boxes_of(table).astype(np.float64),
+        landmarks_of(table).astype(np.float64),
     )
 
 

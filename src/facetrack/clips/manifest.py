@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from facetrack.analysis import Analysis
+from facetrack.analysis import CORNERS, Analysis, boxes_of, landmarks_of
 from facetrack.clips.clip import Clip
 from facetrack.clips.dataset import Take
-from facetrack.clips.layout import CORNERS
 from facetrack.clips.plan import Plan
 from facetrack.clips.segments import LeftOut
 from facetrack.settings import ClipSettings
@@ -116,10 +115,9 @@ def _pictures(clip: Clip, take: Take, analysis: Analysis) -> pa.Table:
     (panel,) = clip.panels
     mine = analysis.faces.filter(analysis.faces["track"].to_numpy() == take.track)
     rows = mine.take(np.searchsorted(mine["frame"].to_numpy(), clip.frames))
-    boxes = np.stack([rows[c].to_numpy() for c in CORNERS], axis=1).astype(np.float64)
-    points = rows["landmarks"].combine_chunks().flatten().to_numpy().astype(np.float64)
     n = len(clip.frames)
-    on_clip = _to_clip(np.concatenate([boxes, points.reshape(n, 10)], axis=1), clip)
+    places = np.concatenate([boxes_of(rows), landmarks_of(rows).reshape(n, 10)], axis=1)
+    on_clip = _to_clip(places.astype(np.float64), clip)
     landmarks = pa.array(on_clip[:, 4:].reshape(-1).astype(np.float32))
     columns = [
         pa.array([clip.path.as_posix()] * n),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from facetrack.analysis import Analysis
+from facetrack.analysis import Analysis, boxes_of, landmarks_of
 from facetrack.types import Float32, Image
 
 Float64 = NDArray[np.float64]
@@ -46,13 +46,12 @@ class Overlay:
         all_frames = analysis.faces["frame"].to_numpy()  # ascending
         first, end = np.searchsorted(all_frames, [first_frame, end_frame])
         faces = analysis.faces.slice(first, end - first)
-        points = faces["landmarks"].combine_chunks().flatten().to_numpy()
         return cls(
             faces["frame"].to_numpy(),
             faces["person"].to_numpy(),
             faces["track"].to_numpy(),
-            np.stack([faces[c].to_numpy() for c in ("x1", "y1", "x2", "y2")], axis=1),
-            points.reshape(-1, 5, 2),
+            boxes_of(faces),
+            landmarks_of(faces),
             {p.id: p.name for p in analysis.people},
         )
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from facetrack.analysis import Analysis, Person
+from facetrack.clips.layout import MOST_PANELS
 from facetrack.clips.photo import Enroller
 from facetrack.errors import TargetError, UsageError
 from facetrack.settings import ClipSettings
 
 WORDS = ("most-frequent", "first", "largest", "all")
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-AT_MOST = {"single": 1, "split": 2, "grid": 4}
+AT_MOST = {"single": 1, **MOST_PANELS}
 """People that a clip of a mode shows; the others show as many as are chosen."""
 
 
