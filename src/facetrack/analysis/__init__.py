@@ -1,0 +1,22 @@
+"""The result of an analysis: its parts, its tables, and the folder it lives in."""
+
+from facetrack.analysis.faces import CORNERS, FACE_COLUMNS, boxes_of, landmarks_of
+from facetrack.analysis.folder import METRICS_FILE, SCHEMA, thumbnail_name
+from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.analysis.result import Analysis
+
+__all__ = [
+    "CORNERS",
+    "FACE_COLUMNS",
+    "METRICS_FILE",
+    "SCHEMA",
+    "Analysis",
+    "Dropped",
+    "Interval",
+    "Person",
+    "Shot",
+    "TrackSummary",
+    "boxes_of",
+    "landmarks_of",
+    "thumbnail_name",
+]

@@ -1,0 +1,58 @@
+"""What an analysis is made of: people, tracks, intervals, shots, and tracks that were dropped."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Person:
+    id: int
+    """From 1, by screen time, most first."""
+    name: str
+    frames: int
+    seconds: float
+    first_s: float
+    last_s: float
+    thumbnail: str | None
+    """Path of a picture, relative to the folder."""
+
+
+@dataclass(frozen=True)
+class TrackSummary:
+    id: int
+    person: int
+    """0: nobody known."""
+    first_frame: int
+    last_frame: int
+    """Inclusive."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A stretch of frames in which a person is on screen without a break."""
+
+    person: int
+    start_frame: int
+    end_frame: int
+    """Exclusive."""
+    start_s: float
+    end_s: float
+    """Presentation time of the frame after the last one, or the end of the video."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    start_frame: int
+    end_frame: int
+    """Exclusive."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A track that became nobody, and why."""
+
+    track: int
+    reason: str
+    """``too short``, ``too small`` or ``unsure``."""
+    detail: str
+    first_frame: int
+    last_frame: int
