@@ -12,11 +12,11 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from facetrack.clips.frames import Tick
 from facetrack.clips.reframe import reframe
 from facetrack.clips.task import ClipJob, Outcome, Task
 from facetrack.errors import ClipError
 from facetrack.media.encode import TIME_BASE, ClipWriter, Look
+from facetrack.media.frames import Tick
 from facetrack.media.sound import Samples, int16, sample_counts, sound_of
 from facetrack.media.upright import Upright, blank
 

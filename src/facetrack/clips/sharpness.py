@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.clips.frames import FrameReader
 from facetrack.errors import InputError
 from facetrack.media.decode import upright
+from facetrack.media.frames import FrameReader
 from facetrack.media.streams import open_again, picture_stream
 from facetrack.recognition.chips import face_chip, face_cut, sharpness
 

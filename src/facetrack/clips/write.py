@@ -10,9 +10,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from facetrack.clips.clip_in_work import FAILURES, ClipInWork, said
-from facetrack.clips.frames import FrameReader
 from facetrack.clips.task import Outcome, Task
 from facetrack.media.encode import Look
+from facetrack.media.frames import FrameReader
 from facetrack.media.sound import sound_format
 from facetrack.media.streams import open_media, picture_stream
 from facetrack.media.upright import Upright
