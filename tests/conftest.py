@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from facetrack.demo import sample_media
+import facetrack
+from facetrack.demo import make_sample, sample_media
 from facetrack.models.weights import cache_folder
 
 
@@ -20,3 +21,13 @@ def shared_media() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared development clips are not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_analysis(pyfeat_data, tmp_path_factory) -> facetrack.Analysis:
+    """The demo's film, analysed once: a woman, a man, a photo of five, nobody, him, her.
+
+    Who changes a folder saves it to one of their own.
+    """
+    film = make_sample(pyfeat_data, tmp_path_factory.mktemp("demo") / "sample.mp4")
+    return facetrack.analyze(film)

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image, ImageFilter
 
 import facetrack
-from facetrack.demo import make_sample
 from facetrack.settings import PRESETS, ClipSettings
 
 
@@ -20,13 +19,12 @@ def talking_head(**changed):
 
 
 @pytest.fixture(scope="module")
-def sample(pyfeat_data, tmp_path_factory):
-    """The demo's film: a woman, a man, a photo of five, nobody, him, her; and its data set."""
+def sample(demo_analysis, tmp_path_factory):
+    """The demo's data set."""
     folder = tmp_path_factory.mktemp("sample")
-    analysis = facetrack.analyze(make_sample(pyfeat_data, folder / "sample.mp4"))
-    made = facetrack.render(analysis, folder / "out", talking_head())
+    made = facetrack.render(demo_analysis, folder, talking_head())
     assert [clip.error for clip in made] == [None] * len(made)
-    return folder / "out", analysis
+    return folder, demo_analysis
 
 
 def lines(path):

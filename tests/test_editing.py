@@ -9,24 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 import facetrack
-from facetrack.demo import make_sample
 from media import make_video
 from test_command_line import facetrack as command
 from test_command_line import one_line
 
 
-@pytest.fixture(scope="module")
-def analysed(pyfeat_data, tmp_path_factory):
-    """The demo's film: a woman, a man, a photo of five, nobody, him, her."""
-    folder = tmp_path_factory.mktemp("sample")
-    facetrack.analyze(make_sample(pyfeat_data, folder / "sample.mp4")).save(folder / "sample")
-    return folder / "sample"
-
-
 @pytest.fixture
-def folder(analysed, tmp_path):
+def folder(demo_analysis, tmp_path):
     """A copy of its own, to be edited."""
-    facetrack.Analysis.load(analysed).save(tmp_path / "sample")
+    demo_analysis.save(tmp_path / "sample")
     return tmp_path / "sample"
 
 

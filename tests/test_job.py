@@ -10,18 +10,15 @@ import pytest
 
 import facetrack
 from facetrack.analysis import Analysis
-from facetrack.demo import make_sample
 from facetrack.settings import ClipSettings
 from media import join_with_hard_cuts
 
 
 @pytest.fixture(scope="module")
-def sample(pyfeat_data, tmp_path_factory):
-    """The demo's film, analysed once: a woman, a man, a photo of five, nobody, him, her."""
+def sample(demo_analysis, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
-    analysis = facetrack.analyze(make_sample(pyfeat_data, folder / "sample.mp4"))
-    analysis.save(folder / "out")
-    return folder / "out", analysis
+    demo_analysis.save(folder)
+    return folder, demo_analysis
 
 
 def test_the_samples_people_and_their_times(sample):
