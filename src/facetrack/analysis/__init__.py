@@ -1,9 +1,11 @@
 """The result of an analysis: its parts, its tables, and the folder it lives in."""
 
+from facetrack.analysis.crops import FaceCrop, FaceCrops
 from facetrack.analysis.faces import CORNERS, FACE_COLUMNS, boxes_of, landmarks_of
 from facetrack.analysis.folder import METRICS_FILE, SCHEMA, thumbnail_name
 from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
 from facetrack.analysis.result import Analysis
+from facetrack.analysis.tracks import TrackFaces
 
 __all__ = [
     "CORNERS",
@@ -12,9 +14,12 @@ __all__ = [
     "SCHEMA",
     "Analysis",
     "Dropped",
+    "FaceCrop",
+    "FaceCrops",
     "Interval",
     "Person",
     "Shot",
+    "TrackFaces",
     "TrackSummary",
     "boxes_of",
     "landmarks_of",

@@ -7,10 +7,12 @@ last, so a folder that has one is whole.
 """
 
 import json
+import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +20,10 @@ import pyarrow.parquet as pq
 
 from facetrack.analysis.faces import FACE_COLUMNS
 from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.analysis.tables import frame_table
 from facetrack.errors import InputError
 from facetrack.metrics import as_lines, from_lines
-from facetrack.types import VideoInfo
+from facetrack.types import Float32, VideoInfo
 from facetrack.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -29,9 +32,18 @@ if TYPE_CHECKING:
 SCHEMA = "facetrack/timeline/1"
 METRICS_FILE = "metrics.jsonl"
 
+Part = TypeVar("Part")
+Value = TypeVar("Value")
+
+UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, zipfile.BadZipFile,
+    pa.ArrowException,
+)  # fmt: skip
+"""What a folder that was damaged or edited may raise."""
+
 
 def write_folder(analysis: "Analysis", folder: Path) -> None:
-    """Writes the folder's files; raises ``OSError`` when it cannot."""
+    """See ``Analysis.save``."""
     (folder / "people").mkdir(parents=True, exist_ok=True)
     for old in (folder / "people").glob("person_*.jpg"):
         old.unlink()
@@ -40,80 +52,114 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
             path.write_bytes(jpeg)
     with whole_file(folder / "faces.parquet") as path:
         pq.write_table(analysis.faces, path)
-    n = len(analysis.frame_times)
-    frames = pa.table(
-        {
-            "frame": pa.array(range(analysis.first_frame, analysis.first_frame + n), pa.int32()),
-            "time_s": pa.array(analysis.frame_times, pa.float64()),
-        }
-    )
     with whole_file(folder / "frames.parquet") as path:
-        pq.write_table(frames, path)
+        pq.write_table(frame_table(analysis.first_frame, analysis.frame_times), path)
     with whole_file(folder / "embeddings.npz") as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **{str(t): e for t, e in analysis.embeddings.items()})
     with whole_file(folder / METRICS_FILE) as path:
-        path.write_text(as_lines(analysis.metrics))
+        path.write_text(as_lines(analysis.metrics), "utf-8")
+    timeline = json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False) + "\n"
     with whole_file(folder / "timeline.json") as path:
-        path.write_text(json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        # A file's name need not be UTF-8: what is not becomes an escape that JSON reads back.
+        path.write_text(timeline, "utf-8", errors="backslashreplace")
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
-    """The fields of the ``Analysis`` that ``write_folder`` wrote.
+    """The fields of the ``Analysis``; see ``Analysis.load``.
 
     Raises:
         InputError: when the folder holds no whole analysis of this schema.
     """
     try:
-        data = json.loads((folder / "timeline.json").read_text())
+        data = _of_type(json.loads((folder / "timeline.json").read_text("utf-8")), dict, "it")
         if data.get("schema") != SCHEMA:
             raise InputError(f"{folder}/timeline.json is {data.get('schema')!r}, not {SCHEMA}")
-        frames = pq.read_table(folder / "frames.parquet")
-        with np.load(folder / "embeddings.npz") as stored:
-            embeddings = {int(track): stored[track] for track in stored.files}
-        source = data["source"]
-        people = [Person(**p) for p in data["people"]]
-        tracks = [TrackSummary(**t) for t in data["tracks"]]
-        whole = source["first_frame"], source["first_frame"] + frames.num_rows
-        return dict(
-            info=VideoInfo(
-                path=Path(source["path"]),
-                width=source["width"],
-                height=source["height"],
-                rotation=source["rotation"],
-                frame_count=source["frame_count"],
-                fps=Fraction(source["fps"]),
-                duration_s=source["duration_s"],
-                has_audio=source["has_audio"],
-                video_codec=source["video_codec"],
-            ),
-            people=people,
-            tracks=tracks,
-            intervals=[_checked(i, people, whole) for i in data["intervals"]],
-            shots=[Shot(**s) for s in data["shots"]],
-            dropped=[Dropped(**d) for d in data["dropped"]],
-            faces=_of_people(pq.read_table(folder / "faces.parquet"), tracks),
-            frame_times=frames["time_s"].to_numpy(),
-            first_frame=source["first_frame"],
-            embeddings=embeddings,
-            thumbnails={p.id: (folder / p.thumbnail).read_bytes() for p in people if p.thumbnail},
-            warnings=data["warnings"],
-            damaged=source["damaged"],
-            metrics=from_lines((folder / METRICS_FILE).read_text()),
-            settings=data["settings"],
-            performance=data["performance"],
-        )
-    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+        return _fields(folder, data)
+    except UNREADABLE as error:
         raise InputError(
             f"{folder} holds no readable analysis ({error}); make one with: facetrack analyze"
         ) from error
 
 
 def thumbnail_name(person: int) -> str:
+    """Of the picture in ``people/``, by the person's number."""
     return f"person_{person:02}.jpg"
 
 
-def _checked(given: dict[str, Any], people: Sequence[Person], frames: tuple[int, int]) -> Interval:
-    interval = Interval(**given)
+def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
+    people = _parts(Person, data, "people")
+    tracks = _parts(TrackSummary, data, "tracks")
+    source = dict(data["source"])
+    first_frame = _of_type(source.pop("first_frame"), int, "source: first_frame")
+    times_s = pq.read_table(folder / "frames.parquet")["time_s"].to_numpy()
+    frames = first_frame, first_frame + len(times_s)
+    return {
+        "info": _info(source),
+        "people": people,
+        "tracks": [_checked_track(t, people) for t in tracks],
+        "intervals": [_checked(i, people, frames) for i in _parts(Interval, data, "intervals")],
+        "shots": _parts(Shot, data, "shots"),
+        "dropped": _parts(Dropped, data, "dropped"),
+        "faces": _faces(pq.read_table(folder / "faces.parquet"), tracks, frames),
+        "frame_times": times_s,
+        "first_frame": first_frame,
+        "embeddings": _embeddings(folder / "embeddings.npz"),
+        "thumbnails": {p.id: (folder / p.thumbnail).read_bytes() for p in people if p.thumbnail},
+        "warnings": _of_type(data["warnings"], list, "warnings"),
+        "damaged": _of_type(data["source"]["damaged"], bool, "source: damaged"),
+        "metrics": from_lines((folder / METRICS_FILE).read_text("utf-8")),
+        "settings": _of_type(data["settings"], dict, "settings"),
+        "performance": _of_type(data["performance"], dict, "performance"),
+    }
+
+
+def _of_type(value: Any, kind: type[Value], what: str) -> Value:
+    if not isinstance(value, kind):
+        raise ValueError(f"{what} is {value!r}, no {kind.__name__}")
+    return value
+
+
+def _parts(kind: type[Part], data: dict[str, Any], name: str) -> list[Part]:
+    parts = [_part(kind, given, f"{name}[{i}]") for i, given in enumerate(data[name])]
+    ids = [part.id for part in parts if isinstance(part, Person | TrackSummary)]
+    twice = sorted({i for i in ids if ids.count(i) > 1})
+    if twice:
+        raise ValueError(f"{name}: there are two of number {twice[0]}")
+    return parts
+
+
+def _part(kind: type[Part], given: dict[str, Any], where: str) -> Part:
+    """A dataclass with the fields that it has, each of its type."""
+    for name, wanted in get_type_hints(kind).items():
+        kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+        kinds = tuple(get_origin(k) or k for k in kinds)
+        number = float in kinds and isinstance(given.get(name), int)
+        if name in given and not number and not isinstance(given[name], kinds):
+            raise ValueError(f"{where}: {name} is {given[name]!r}")
+    try:
+        return kind(**given)
+    except TypeError as error:  # of a field that is missing or unknown
+        raise ValueError(f"{where}: {str(error).partition('() ')[2]}") from error
+
+
+def _info(source: dict[str, Any]) -> VideoInfo:
+    return _part(
+        VideoInfo,
+        {k: v for k, v in source.items() if k != "damaged"}
+        | {"path": Path(source["path"]), "fps": Fraction(source["fps"])},
+        "source",
+    )
+
+
+def _checked_track(track: TrackSummary, people: Sequence[Person]) -> TrackSummary:
+    if track.person and track.person not in {p.id for p in people}:
+        raise ValueError(
+            f"track {track.id} is of person {track.person}, who is not among the people"
+        )
+    return track
+
+
+def _checked(interval: Interval, people: Sequence[Person], frames: tuple[int, int]) -> Interval:
     if interval.person not in {p.id for p in people}:
         raise ValueError(f"an interval is of person {interval.person}, who is not among the people")
     if not frames[0] <= interval.start_frame < interval.end_frame <= frames[1]:
@@ -124,12 +170,33 @@ def _checked(given: dict[str, Any], people: Sequence[Person], frames: tuple[int,
     return interval
 
 
-def _of_people(faces: pa.Table, tracks: Sequence[TrackSummary]) -> pa.Table:
-    """The faces, each of the person of its track."""
-    person_of = np.zeros(max((t.id for t in tracks), default=0) + 1, np.int32)
-    for track in tracks:
-        person_of[track.id] = track.person
-    person = pa.array(person_of[faces["track"].to_numpy()], pa.int32())
-    return faces.set_column(
-        faces.column_names.index("person"), FACE_COLUMNS.field("person"), person
+def _faces(stored: pa.Table, tracks: Sequence[TrackSummary], frames: tuple[int, int]) -> pa.Table:
+    """The faces in their order, each of the person of its track."""
+    faces = stored.select(FACE_COLUMNS.names).cast(FACE_COLUMNS)
+    at, of_track = faces["frame"].to_numpy(), faces["track"].to_numpy()
+    unknown = np.setdiff1d(of_track, [t.id for t in tracks])
+    if len(unknown):
+        raise ValueError(f"a face is of track {unknown[0]}, which is not among the tracks")
+    if len(at) and not frames[0] <= at.min() <= at.max() < frames[1]:
+        raise ValueError(
+            f"faces are in frames {at.min()} to {at.max()}; the video's are {frames[0]} to "
+            f"{frames[1]}"
+        )
+    ids, persons = np.array([(t.id, t.person) for t in tracks], np.int32).reshape(-1, 2).T
+    order = np.argsort(ids)
+    person = persons[order[np.searchsorted(ids, of_track, sorter=order)]]
+    faces = faces.set_column(
+        faces.column_names.index("person"), FACE_COLUMNS.field("person"), pa.array(person)
     )
+    if (np.diff(at) < 0).any():
+        faces = faces.sort_by([("frame", "ascending"), ("track", "ascending")])
+    return faces
+
+
+def _embeddings(path: Path) -> dict[int, Float32]:
+    with np.load(path, allow_pickle=False) as stored:
+        embeddings = {int(track): stored[track] for track in stored.files}
+    for track, vector in embeddings.items():
+        if vector.ndim != 1 or vector.dtype != np.float32:
+            raise ValueError(f"embedding of track {track} is {vector.dtype} {vector.shape}")
+    return embeddings

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facetrack.analysis import Analysis, Person
+from facetrack.analysis.who import find_person, in_short
 from facetrack.clips.layout import MOST_PANELS
 from facetrack.clips.photo import Enroller
 from facetrack.errors import TargetError, UsageError
@@ -103,7 +104,7 @@ def choose(
     if mode == "split" and len(called) < 2:
         raise TargetError(
             f"{analysis.info.path.name}: mode split shows two people, the target gives "
-            f"{len(called)}; there {_there(analysis.people)}"
+            f"{len(called)}; there {in_short(analysis.people)}"
         )
     return [Chosen(person, name) for person, name in called.items()]
 
@@ -150,32 +151,14 @@ def _people_file(path: Path) -> dict[str, Target]:
 
 
 def _person(target: Target, analysis: Analysis, enroller: Enroller) -> Person:
-    by_id = {p.id: p for p in analysis.people}
     if isinstance(target.meant, Path):
-        return by_id[enroller.find(target.meant, analysis)]
-    if isinstance(target.meant, int):
-        wanted = [p for p in analysis.people if p.id == target.meant]
-    else:
-        called = target.meant.casefold()
-        wanted = [p for p in analysis.people if p.name.casefold() == called]
-    if len(wanted) == 1:
-        return wanted[0]
-    who = "is not in this video" if not wanted else f"is the name of {len(wanted)} people"
-    raise TargetError(
-        f"target {target.text} {who}; there {_there(analysis.people)}"
-        + ("" if isinstance(target.meant, int) else f"; words are {', '.join(WORDS)}")
-    )
-
-
-def _there(people: Sequence[Person]) -> str:
-    """The people of a video, for a message."""
-    if not people:
-        return "is nobody"
-    shown = ", ".join(
-        str(p.id) if p.name == f"Person {p.id}" else f"{p.id} ({p.name})" for p in people[:12]
-    )
-    more = f" and {len(people) - 12} more" if len(people) > 12 else ""
-    return f"{'is' if len(people) == 1 else 'are'} {shown}{more}"
+        return find_person(analysis.people, enroller.find(target.meant, analysis))
+    try:
+        return find_person(analysis.people, target.meant, f"target {target.text}")
+    except TargetError as error:
+        if isinstance(target.meant, int):
+            raise
+        raise TargetError(f"{error}; words are {', '.join(WORDS)}") from error
 
 
 def _room(mode: str, taken: int, people: int) -> int:
