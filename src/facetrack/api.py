@@ -45,6 +45,9 @@ def analyze(
 ) -> Analysis:
     """Finds every face, follows it, and says who is on screen when.
 
+    Faces by MTCNN (Zhang et al., SPL 2016), embeddings by InceptionResnetV1 as FaceNet (Schroff et
+    al., CVPR 2015) trains it, both with the weights of facenet-pytorch; see ``THIRD_PARTY.md``.
+
     Args:
         video: path of a video file.
         settings: all stages' settings; the defaults when left out.
@@ -53,9 +56,14 @@ def analyze(
             thread of its own; ``Analysis.metrics`` keeps them.
         engine: to share one engine's compiled networks between videos.
 
+    Returns:
+        Frames counted from 0 in presentation order, times in seconds from the start of the video
+        stream, boxes in pixels of the upright picture.
+
     Raises:
         InputError: when nothing of the video can be read. What can be read of a damaged one is
             analysed; ``Analysis.damaged`` and ``Analysis.warnings`` say so.
+        UsageError: when the device or its library is not there.
         WeightsError: when a network's weights are missing or damaged.
     """
     settings = settings or Settings()
@@ -141,6 +149,8 @@ def plan(
     """The clips that ``render`` would write, and what is left out.
 
     Args:
+        analysis: of the video.
+        settings: whom, when and how; the defaults when left out.
         crops: an edited ``crops.parquet``: its clips, pictures and sizes, whatever the settings
             say of these.
         enroller: knows the faces of photos that are targets.
@@ -170,8 +180,17 @@ def render(
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
+    Clips of the run before, as ``out/crops.parquet`` lists them, go first.
+
     Args:
+        analysis: of the video, which must still lie where it was.
+        out: folder, made where it is missing.
+        settings: whom, when and how; the defaults when left out.
         plan: what to write; what ``settings`` ask for when left out.
+        on_clip: called after each clip, in the caller's thread.
+
+    Returns:
+        One result a clip, in the order of the plan; of one that failed with its error.
 
     Raises:
         TargetError: when a target is nobody of this video.

@@ -18,20 +18,30 @@ class FacetrackError(Exception):
 
 
 class UsageError(FacetrackError):
+    """A setting or an argument makes no sense, or what it needs is not installed."""
+
     exit_code = 2
 
 
 class WeightsError(FacetrackError):
+    """A weight file is missing, damaged or of another kind."""
+
     exit_code = 2
 
 
 class InputError(FacetrackError):
+    """A video or an analysis' folder cannot be read."""
+
     exit_code = 3
 
 
 class TargetError(FacetrackError):
+    """Nobody in the video answers to the target."""
+
     exit_code = 4
 
 
 class ClipError(FacetrackError):
+    """A clip could not be written."""
+
     exit_code = 5

@@ -41,6 +41,7 @@ PERCENTILES = {"p5": 5, "p50": 50, "p95": 95}
 
 
 def as_row(sample: Sample) -> Row:
+    """A sample's values in the order of ``COLUMNS``; None for what is not known."""
     return tuple(sample.get(name) for name in COLUMNS.names)
 
 
@@ -52,15 +53,21 @@ def as_table(rows: Iterable[Row]) -> pa.Table:
 
 
 def as_lines(table: pa.Table) -> str:
+    """The table as JSON lines."""
     return "".join(map(as_line, table.to_pylist()))
 
 
 def as_line(sample: Mapping[str, float | None]) -> str:
+    """One sample as a line of JSON, without what is not known."""
     return json.dumps({n: value for n, value in sample.items() if value is not None}) + "\n"
 
 
 def from_lines(text: str) -> pa.Table:
-    """What ``as_lines`` wrote; raises ``ValueError`` for anything else."""
+    """What ``as_lines`` wrote, as a table.
+
+    Raises:
+        ValueError: for anything else.
+    """
     return as_table([as_row(dict(json.loads(line))) for line in text.splitlines()])
 
 

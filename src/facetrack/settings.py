@@ -37,6 +37,8 @@ def setting(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class DecodeSettings:
+    """What of the video is read, and how much of it may wait decoded."""
+
     start_s: float = setting(0.0, "Seconds of the source to skip.")
     duration_s: float | None = setting(None, "Seconds to read from there; unset: to the end.")
     queue_frames: int = setting(512, "Decoded frames that may wait for inference.")
@@ -56,6 +58,8 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class DetectionSettings:
+    """Where and how faces are looked for: MTCNN's thresholds and its pyramid."""
+
     device: str = setting(
         "cpu", "Where the networks run: cpu (OpenVINO), cuda, or torch-cpu (slow, to compare)."
     )
@@ -96,6 +100,8 @@ class DetectionSettings:
 
 @dataclass(frozen=True)
 class TrackingSettings:
+    """When two faces are one track, and which tracks are good enough to be somebody."""
+
     max_gap: int = setting(12, "Frames without a detection that a track may bridge.")
     min_iou: float = setting(0.3, "Overlap from which a detection may continue a track.")
     min_frames: int = setting(8, "Detected frames that a track needs to be kept.")
@@ -105,6 +111,8 @@ class TrackingSettings:
 
 @dataclass(frozen=True)
 class IdentitySettings:
+    """When two tracks are one person."""
+
     recognizer: str = setting("casia", "Embedding network: casia (comes along) or vggface2.")
     weights: Path | None = setting(  # noqa: RUF009 - a Path's default is None, nothing is shared
         None, "Weight file for vggface2 (.pt or .safetensors)."
@@ -132,6 +140,8 @@ class IdentitySettings:
 
 @dataclass(frozen=True)
 class ClipSettings:
+    """Whom clips show, when, and how they are framed and written."""
+
     preset: str | None = setting(
         None, "Set of other values to begin with: talking-head. What is set beside it wins."
     )
@@ -258,5 +268,10 @@ def _plain(value: Any) -> Any:
 
 
 def require(ok: bool, name: str, value: object, wanted: str) -> None:
+    """Sees to it that a value makes sense.
+
+    Raises:
+        UsageError: when not ``ok``, with the name, the value, and what is wanted.
+    """
     if not ok:
         raise UsageError(f"{name} is {value!r}; it must be {wanted}")

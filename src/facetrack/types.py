@@ -26,6 +26,7 @@ class Recognised:
     """``(n,)`` 0 to 1, as ``recognition.chips.sharpness``."""
 
     def pick(self, which: NDArray[np.intp]) -> "Recognised":
+        """The rows at these positions, in their order."""
         return Recognised(self.embeddings[which], self.sharpness[which])
 
 
@@ -51,10 +52,12 @@ class Faces:
     def of_one_source(
         cls, boxes: Float32, scores: Float32, landmarks: Float32, anchors: Float32, source: str
     ) -> "Faces":
+        """Faces that all came by in one way."""
         return cls(boxes, scores, landmarks, anchors, np.full(len(boxes), source, SOURCE))
 
     @classmethod
     def none(cls) -> "Faces":
+        """A picture without a face."""
         return cls(
             np.empty((0, 4), np.float32),
             np.empty(0, np.float32),
@@ -73,6 +76,7 @@ class Faces:
         return len(self.boxes)
 
     def with_recognised(self, recognised: Recognised) -> "Faces":
+        """The same faces, and what is known of them."""
         return replace(self, recognised=recognised)
 
     def pick(self, which: NDArray[np.intp]) -> "Faces":

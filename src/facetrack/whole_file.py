@@ -9,7 +9,11 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(final: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``final``; it takes the name only when the body succeeds."""
+    """Gives a temporary path beside ``final``; it takes the name only when the body succeeds.
+
+    Raises:
+        OSError: when it cannot take it.
+    """
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield temporary

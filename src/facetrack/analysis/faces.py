@@ -26,11 +26,20 @@ CORNERS = ("x1", "y1", "x2", "y2")
 
 
 def boxes_of(faces: pa.Table) -> Float32:
-    """``(n, 4)`` x1 y1 x2 y2 of rows of ``FACE_COLUMNS``."""
+    """The boxes of rows of ``FACE_COLUMNS``.
+
+    Returns:
+        ``(n, 4)`` float32 x1 y1 x2 y2 in pixels of the upright picture; may reach past its edges.
+    """
     return np.stack([faces[corner].to_numpy() for corner in CORNERS], axis=1)
 
 
 def landmarks_of(faces: pa.Table) -> Float32:
-    """``(n, 5, 2)`` x y of rows of ``FACE_COLUMNS``."""
+    """The landmarks of rows of ``FACE_COLUMNS``.
+
+    Returns:
+        ``(n, 5, 2)`` float32 x y in pixels of the upright picture: left eye, right eye, nose, left
+        and right mouth corner (image sides).
+    """
     points: Float32 = faces["landmarks"].combine_chunks().flatten().to_numpy()
     return points.reshape(-1, 5, 2)

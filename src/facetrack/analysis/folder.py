@@ -43,7 +43,11 @@ UNREADABLE = (
 
 
 def write_folder(analysis: "Analysis", folder: Path) -> None:
-    """See ``Analysis.save``."""
+    """See ``Analysis.save``.
+
+    Raises:
+        OSError: when a file cannot be written.
+    """
     (folder / "people").mkdir(parents=True, exist_ok=True)
     for old in (folder / "people").glob("person_*.jpg"):
         old.unlink()

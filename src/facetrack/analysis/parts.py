@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Person:
+    """Somebody of a video: a group of tracks that one person left."""
+
     id: int
     """From 1, by screen time, most first."""
     name: str
@@ -18,6 +20,8 @@ class Person:
 
 @dataclass(frozen=True)
 class TrackSummary:
+    """One face followed from frame to frame, and whose it is."""
+
     id: int
     person: int
     """0: nobody known."""
@@ -41,6 +45,8 @@ class Interval:
 
 @dataclass(frozen=True)
 class Shot:
+    """Frames from one cut of the film to the next."""
+
     start_frame: int
     end_frame: int
     """Exclusive."""

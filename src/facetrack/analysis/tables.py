@@ -25,7 +25,11 @@ tables join. All else is text."""
 
 
 def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
-    """See ``Analysis.table``."""
+    """See ``Analysis.table``.
+
+    Raises:
+        UsageError: when there is no such table.
+    """
     match name:
         case "people":
             return _parts(analysis.people, Person)

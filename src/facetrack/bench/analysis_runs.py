@@ -134,6 +134,11 @@ def summary(video: Path, runs: Sequence[dict[str, Any]], few: dict[str, Any]) ->
 
 
 def require_same(video: Path, runs: Sequence[dict[str, Any]]) -> None:
+    """Of runs on one input everything must be the same, bit by bit.
+
+    Raises:
+        FacetrackError: when it is not.
+    """
     digests = {d for run in runs for d in run["digests"]}
     if len(digests) > 1:
         short = ", ".join(sorted(d[:12] for d in digests))

@@ -20,6 +20,8 @@ PER_FRAME = ("decode", "shots", "pnet", "cascade", "temporal", "tracker")
 
 
 class Bar(NamedTuple):
+    """One bar of the chart; a ``value`` of None is not drawn, its note is."""
+
     label: str
     value: float | None
     colour: str

@@ -29,6 +29,7 @@ class Watch:
 
 
 def disturbed(*others_cores: float | None) -> bool:
+    """Whether others took so many cores in one of the runs that its figures mean little."""
     return any(cores is not None and cores > DISTURBED for cores in others_cores)
 
 

@@ -37,6 +37,7 @@ def write_film(
 
 
 def first_frames(video: Path, most: int) -> Iterator[Image]:
+    """The first ``most`` frames as ``(height, width, 3)`` uint8 RGB, one at a time."""
     with VideoSource(video) as source:
         for frame in islice(source.frames(), most):
             yield frame.picture.rgb()

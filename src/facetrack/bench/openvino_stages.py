@@ -39,6 +39,8 @@ class Recorded:
 def networks_alone(
     settings: Settings, keys: Sequence[Picture], repeat: int
 ) -> dict[str, dict[str, Any]]:
+    """Each network by itself, given what the cascade gives it on these key frames; best of
+    ``repeat``."""
     networks = _QuickMtcnn(quick_precision())
     recorded = Recorded(networks)
     cascade = Cascade(recorded, settings.detection, QUICK)

@@ -35,6 +35,8 @@ COLOURS = {
 
 
 class Work(NamedTuple):
+    """A piece of work on the card, from and to in milliseconds of the trace."""
+
     lane: str
     start_ms: float
     end_ms: float

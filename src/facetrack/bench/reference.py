@@ -27,6 +27,7 @@ STRETCHES, STRETCHES_OF_LARGE = 8, 2
 
 
 def installed() -> bool:
+    """Whether facenet-pytorch and torch are there to be compared with."""
     return find_spec("facenet_pytorch") is not None and find_spec("torch") is not None
 
 

@@ -38,6 +38,7 @@ GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in th
 
 
 def machine(device: str) -> dict[str, Any]:
+    """Of this machine what the figures depend on."""
     return {
         "cpu": _cpu_name(),
         "card": _card_name() if device == "cuda" else None,
@@ -72,6 +73,7 @@ WARNING = "other programs were at work: these figures and ratios are not to be r
 
 
 def show(report: dict[str, Any], out: Path) -> None:
+    """Prints the tables, and where ``out`` has the rest."""
     console = Console()
     for video in report["videos"]:
         console.print(_of_video(video))
@@ -85,6 +87,7 @@ def show(report: dict[str, Any], out: Path) -> None:
 
 
 def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
+    """Prints the writing of clips beside ffmpeg's, and where ``out`` has the rest."""
     console = Console()
     for video in measured:
         table = Table(
@@ -113,6 +116,7 @@ def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
 
 
 def title(video: dict[str, Any]) -> str:
+    """Of a video's table and of its block in the chart."""
     found = video["analysis"]
     return (
         f"{Path(video['video']).name}: {video['frames']} frames, "
@@ -121,6 +125,7 @@ def title(video: dict[str, Any]) -> str:
 
 
 def growth_disturbed(growth: dict[str, Any]) -> bool:
+    """Whether one of the measurements of growth was disturbed."""
     return disturbed(*(r["others_cores"] for kind in GROWTHS for r in growth[kind] or []))
 
 

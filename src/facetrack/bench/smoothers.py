@@ -37,6 +37,9 @@ STILL = 0.0002
 
 
 def taut_string(tolerance: float, sigma_s: float) -> Smoother:
+    """What clips are made with; ``tolerance`` as a share of the crop's side, ``sigma_s`` in
+    seconds."""
+
     def smooth(times_s: Float64, values: Float64, side: float) -> Float64:
         sides = np.full(len(values), side)
         return smoothed(times_s, values, tolerance * sides, MAX_SPEED * sides, sigma_s)
@@ -45,6 +48,8 @@ def taut_string(tolerance: float, sigma_s: float) -> Smoother:
 
 
 def median_and_gaussian(sigma_s: float) -> Smoother:
+    """A median over seven frames, then a Gaussian of ``sigma_s`` seconds."""
+
     def smooth(times_s: Float64, values: Float64, side: float) -> Float64:
         steady = median_filter(values, size=7, mode="nearest")
         sigma = sigma_s / float(np.median(np.diff(times_s)))
@@ -54,6 +59,8 @@ def median_and_gaussian(sigma_s: float) -> Smoother:
 
 
 def savitzky_golay(window_s: float) -> Smoother:
+    """A parabola through each stretch of ``window_s`` seconds (Savitzky and Golay, 1964)."""
+
     def smooth(times_s: Float64, values: Float64, side: float) -> Float64:
         half = round(window_s / 2 / float(np.median(np.diff(times_s))))
         return np.asarray(savgol_filter(values, min(2 * half, len(values) - 2) // 2 * 2 + 1, 2))
@@ -116,6 +123,7 @@ def _paths(analysis: Analysis, zoom: str) -> Iterator[tuple[Float64, Float64, fl
 
 
 def main(folders: list[str]) -> None:
+    """Prints the smoothers' figures on the paths of these analyses' people."""
     results = {
         zoom: {Path(f).name: compare(Analysis.load(Path(f)), zoom) for f in folders}
         for zoom in ZOOMS

@@ -6,6 +6,7 @@ from typing import Any
 
 
 def rate(unit: str, count: int, seconds: float) -> dict[str, Any]:
+    """How much was done in how many seconds, as ``bench.json`` has it."""
     return {
         "unit": unit,
         "count": count,
@@ -21,6 +22,7 @@ def best_of(repeat: int, work: Callable[[], object]) -> float:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

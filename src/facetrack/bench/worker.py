@@ -14,6 +14,7 @@ from facetrack.errors import FacetrackError
 
 
 def main() -> None:
+    """Does the job of the first argument; prints its answer, or its error, as one JSON line."""
     job = json.loads(sys.argv[1])
     try:
         answer = _measured(job["what"], Path(job["video"]), job["started"], job["options"])

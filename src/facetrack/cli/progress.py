@@ -43,6 +43,7 @@ class ProgressView:
         self._bar.stop()
 
     def analysed(self, now: Analysed) -> None:
+        """Shows how far the analysis is."""
         elapsed = self._bar.tasks[self._task].elapsed or 1e-9
         self._bar.update(
             self._task,
@@ -53,8 +54,10 @@ class ProgressView:
         )
 
     def start_clips(self, count: int) -> None:
+        """From now on clips are counted."""
         self._bar.remove_task(self._task)
         self._task = self._bar.add_task(f"clips of {self._name}", total=max(count, 1), facts="")
 
     def clip_done(self) -> None:
+        """One more."""
         self._bar.advance(self._task)

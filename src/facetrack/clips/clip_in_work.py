@@ -50,6 +50,7 @@ class ClipInWork:
 
     @property
     def complete(self) -> bool:
+        """Whether all its frames were shown."""
         return self._shown == len(self.ticks)
 
     def shows(self, tick: Tick) -> bool:

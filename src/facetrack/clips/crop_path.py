@@ -77,7 +77,12 @@ def crop_path(
 
 
 def inside_picture(crops: Float64, picture: tuple[int, int]) -> Float64:
-    """The crops, shrunk where they are larger than the picture, then shifted into it."""
+    """The crops, shrunk where they are larger than the picture, then shifted into it.
+
+    Args:
+        crops: ``(n, 4)`` centre x, centre y, width and height in pixels.
+        picture: width and height in pixels.
+    """
     limits = np.array(picture, float)
     shrink = np.minimum(1.0, (limits / crops[:, 2:]).min(axis=1, keepdims=True))
     sizes = crops[:, 2:] * shrink

@@ -65,7 +65,12 @@ class Enroller:
 
 
 def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
-    """See ``Enroller.enrol``."""
+    """See ``Enroller.enrol``.
+
+    Raises:
+        UsageError: when the file is no picture.
+        TargetError: when it shows no face, or several.
+    """
     try:
         with Pillow.open(photo) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
@@ -86,7 +91,11 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
 
 
 def similarities(face: Float32, analysis: Analysis) -> dict[int, float]:
-    """Each person's mean cosine over their tracks, as tracks were joined into people."""
+    """Each person's mean cosine over their tracks, -1 to 1, as tracks were joined into people.
+
+    Args:
+        face: ``(512,)`` of length one.
+    """
     tracks: dict[int, list[float]] = {}
     for track in analysis.tracks:
         if track.person and track.id in analysis.embeddings:

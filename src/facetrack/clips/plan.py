@@ -59,6 +59,7 @@ def check_settings(settings: ClipSettings) -> list[Path]:
 
 
 def encoding_of(settings: ClipSettings) -> Encoding:
+    """What of the settings the encoder has to know."""
     return Encoding(settings.codec, settings.quality, settings.effort, settings.wav_rate)
 
 

@@ -44,6 +44,7 @@ class Clock:
 
     @property
     def whole(self) -> Stretch:
+        """All frames: the first, and the one after the last."""
         return self.first_frame, self.first_frame + len(self.edges_s) - 1
 
     def at(self, frame: int) -> float:
@@ -51,6 +52,7 @@ class Clock:
         return float(self.edges_s[frame - self.first_frame])
 
     def span(self, start: int, end: int) -> Span:
+        """Of these frames, with their presentation times in seconds."""
         return Span(start, end, self.at(start), self.at(end))
 
     def near(self, time_s: float) -> int:

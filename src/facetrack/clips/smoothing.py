@@ -50,7 +50,7 @@ def smoothed(
 
 
 def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
-    """The shortest line between ``low`` and ``high``, its ends free."""
+    """The shortest line ``(n,)`` between ``low`` and ``high``, both ``(n,)``, its ends free."""
     floor, ceiling = np.maximum.accumulate(low), np.minimum.accumulate(high)
     if floor[-1] <= ceiling[-1]:  # it need not move at all
         level = np.clip(np.median((low + high) / 2), floor[-1], ceiling[-1])

@@ -41,6 +41,7 @@ class ClipJob:
     partial_wav: Path | None
 
     def remove_partials(self) -> None:
+        """What was begun under other names goes."""
         for left in (self.partial, self.partial_wav):
             if left is not None:
                 left.unlink(missing_ok=True)

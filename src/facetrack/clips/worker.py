@@ -14,6 +14,7 @@ from facetrack.clips.write import write_clips
 
 
 def main() -> None:
+    """Takes tasks until its input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: its parent acts
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # encoders that print would print between the answers

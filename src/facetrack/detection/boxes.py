@@ -17,7 +17,16 @@ NMS_BLOCK = 256
 
 
 def nms(boxes: Float32, scores: Float32, threshold: float) -> Indices:
-    """Non-maximum suppression by IoU; kept positions, best score first."""
+    """Non-maximum suppression by IoU, greedy.
+
+    Args:
+        boxes: ``(n, 4)`` x1 y1 x2 y2.
+        scores: ``(n,)``.
+        threshold: IoU above which the worse of two goes.
+
+    Returns:
+        Kept positions, best score first.
+    """
     return _suppressed(boxes, scores, threshold, inclusive=0.0, over_smaller=False)
 
 
@@ -58,7 +67,7 @@ def _overlap(a: Float32, b: Float32, inclusive: float, over_smaller: bool) -> Fl
 
 
 def squared(boxes: Float32) -> Float32:
-    """Boxes grown to squares of their longer side around the same centre."""
+    """``(n, 4)`` boxes grown to squares of their longer side around the same centre."""
     size = boxes[:, 2:] - boxes[:, :2]
     side = size.max(axis=1, keepdims=True)
     top_left = boxes[:, :2] + size * np.float32(0.5) - side * np.float32(0.5)
@@ -66,7 +75,7 @@ def squared(boxes: Float32) -> Float32:
 
 
 def regressed(boxes: Float32, offsets: Float32, inclusive: float) -> Float32:
-    """Boxes moved by a network's offsets, which are in units of the box's size.
+    """``(n, 4)`` boxes moved by a network's ``(n, 4)`` offsets, in units of the box's size.
 
     ``inclusive`` is added to the size: R- and O-Net count the last pixel (1), P-Net does not (0).
     """

@@ -65,12 +65,15 @@ class Networks(Protocol):
 
 
 class Candidates(NamedTuple):
+    """Windows that may hold a face, ``n`` of all pictures together."""
+
     boxes: Float32
     scores: Float32
     pictures: Indices
     """Which picture of the batch each belongs to."""
 
     def pick(self, which: Indices | NDArray[np.bool_]) -> "Candidates":
+        """The windows at these positions, in their order."""
         return Candidates(self.boxes[which], self.scores[which], self.pictures[which])
 
 
@@ -204,7 +207,13 @@ class Cascade:
 
 
 def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list[float]:
-    """Scales at which the smallest face is 12 pixels, then ever larger faces are."""
+    """Scales at which the smallest face is 12 pixels, then ever larger faces are.
+
+    Args:
+        height: of the picture in pixels.
+        width: likewise.
+        settings: the smallest face, and the ratio of one level to the next.
+    """
     side: float = min(height, width)
     smallest = settings.min_face or max(SMALLEST_FACE, side / SIDES_OF_SMALLEST)
     scale = PNET_CELL / smallest

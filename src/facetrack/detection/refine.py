@@ -26,9 +26,9 @@ STAYS_PUT = 0.4
 class Refines(Protocol):
     """What looking needs of an engine."""
 
-    def refine(
-        self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32
-    ) -> Faces: ...
+    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+        """As ``Engine.refine``."""
+        ...
 
 
 class Sighting(NamedTuple):

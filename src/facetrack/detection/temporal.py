@@ -33,7 +33,9 @@ SHORTEST = 8
 class Detector(Refines, Protocol):
     """What the temporal cascade needs of an engine."""
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]: ...
+    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+        """As ``Engine.detect``."""
+        ...
 
 
 class TemporalCascade:

@@ -79,6 +79,7 @@ def _pnets(tensors: Tensors, image: ov.Node, levels: list[ov.Node]) -> ov.Model:
 
 
 def pnet(layers: _Layers, x: ov.Node) -> list[ov.Node]:
+    """P-Net's layers on ``(n, 3, h, w)``: offsets ``(n, 4, h', w')`` and probabilities."""
     x = layers.prelu(layers.conv(x, "conv1"), "prelu1")
     x = _pool(x, 2, ceil=True)
     x = layers.prelu(layers.conv(x, "conv2"), "prelu2")

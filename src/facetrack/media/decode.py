@@ -64,14 +64,17 @@ class VideoSource:
         self.close()
 
     def close(self) -> None:
+        """Lets the file go."""
         self._container.close()
 
     @property
     def fps(self) -> Fraction:
+        """Average frames a second, as the header says or libav guesses."""
         return self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
 
     @property
     def damaged(self) -> bool:
+        """Whether something of it could not be read so far."""
         return bool(self.warnings)
 
     def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
@@ -106,7 +109,11 @@ class VideoSource:
         return asked
 
     def require_frames(self) -> None:
-        """Raises ``InputError`` when reading gave no frame at all."""
+        """Sees to it that there was something.
+
+        Raises:
+            InputError: when reading gave no frame at all.
+        """
         if self._decoded:
             return
         why = "; ".join(self.warnings) or "no frame in it, or none in the span asked for"
@@ -181,7 +188,8 @@ class VideoSource:
 
 
 def upright(picture: VideoFrame) -> Picture:
-    """The picture as it is to be seen."""
+    """The picture as it is to be seen: turned as its file says, its planes as they are where that
+    goes."""
     if picture.format.name in PLANAR and not picture.rotation % 360:
         return YuvPicture(picture)
     image = picture.to_ndarray(format="rgb24")

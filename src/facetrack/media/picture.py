@@ -54,7 +54,9 @@ class Picture(Protocol):
         ...
 
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """Of its pixels, as they lie in memory."""
+        ...
 
     @property
     def rasters(self) -> Sequence[Raster]:
@@ -221,14 +223,14 @@ class OpenedPicture:
 
 
 def coarse_grid(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns spread evenly over a picture."""
+    """Rows ``(36,)`` and columns ``(64,)`` spread evenly over a picture."""
     rows = (np.arange(COARSE[0]) * 2 + 1) * height // (2 * COARSE[0])
     columns = (np.arange(COARSE[1]) * 2 + 1) * width // (2 * COARSE[1])
     return rows, columns
 
 
 def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
-    """Y, U and V of a planar 4:2:0 frame, views of its memory."""
+    """Y ``(h, w)``, U and V ``(h / 2, w / 2)`` of a planar 4:2:0 frame: views of its memory."""
     y, u, v = (
         np.frombuffer(memoryview(plane), np.uint8)
         .reshape(-1, plane.line_size)[: plane.height, : plane.width]

@@ -16,6 +16,11 @@ from facetrack.errors import InputError
 
 
 def open_media(path: Path) -> InputContainer:
+    """Opens a file; texts in it that are not UTF-8 do no harm.
+
+    Raises:
+        FFmpegError: when libav cannot read it.
+    """
     return av.open(str(path), metadata_errors="replace")
 
 

@@ -109,7 +109,11 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
 
 
 def recognizer_tensors(identity: IdentitySettings) -> Tensors:
-    """The arrays of the InceptionResnetV1 that the settings name."""
+    """The arrays of the InceptionResnetV1 that the settings name.
+
+    Raises:
+        WeightsError: when they are missing or are others than expected.
+    """
     casia = tensors("casia")
     if identity.recognizer == "casia":
         return casia
@@ -118,7 +122,11 @@ def recognizer_tensors(identity: IdentitySettings) -> Tensors:
 
 
 def verified_bytes(file: WeightFile) -> bytes:
-    """The file's content; raises ``WeightsError`` when it is missing or another one."""
+    """The file's content.
+
+    Raises:
+        WeightsError: when it is missing or another one.
+    """
     path = locate(file)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != file.sha256:
@@ -130,7 +138,11 @@ def verified_bytes(file: WeightFile) -> bytes:
 
 
 def locate(file: WeightFile) -> Path:
-    """Where the package put the file; the package itself is not imported."""
+    """Where the package put the file; the package itself is not imported.
+
+    Raises:
+        WeightsError: when the package is not installed.
+    """
     try:
         path = Path(str(distribution(file.package).locate_file(file.file)))
     except PackageNotFoundError as error:

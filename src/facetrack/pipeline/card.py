@@ -45,7 +45,11 @@ class Card:
 
 
 def card_names() -> list[str]:
-    """Of all cards and their driver; raises ``NoNvml``."""
+    """Of all cards, with their driver.
+
+    Raises:
+        NoNvml: when there is nobody to ask.
+    """
     known = nvml()
     handles = map(known.nvmlDeviceGetHandleByIndex, range(known.nvmlDeviceGetCount()))
     driver = known.nvmlSystemGetDriverVersion()
@@ -54,7 +58,11 @@ def card_names() -> list[str]:
 
 @cache
 def nvml() -> Any:
-    """The library, ready for the rest of the process; raises ``NoNvml``."""
+    """The library, ready for the rest of the process.
+
+    Raises:
+        NoNvml: when it or its driver is not there.
+    """
     try:
         import pynvml
     except ImportError as error:

@@ -39,12 +39,18 @@ class FrameDetector(Protocol):
     """Takes every frame in order; gives each back with its faces, in order, some time later."""
 
     @property
-    def key_frames(self) -> int: ...
+    def key_frames(self) -> int:
+        """How many the whole cascade has seen."""
+        ...
 
     @property
-    def looks(self) -> int: ...
+    def looks(self) -> int:
+        """How many squares O-Net has looked at outside of them."""
+        ...
 
-    def push(self, judged: Judged) -> None: ...
+    def push(self, judged: Judged) -> None:
+        """Takes the next frame."""
+        ...
 
     def detect(self, last: bool) -> Iterator[Seen]:
         """Works on what was pushed; all of it when ``last``, else what can be decided."""
@@ -52,6 +58,7 @@ class FrameDetector(Protocol):
 
 
 def frame_detector(engine: Engine, settings: DetectionSettings) -> FrameDetector:
+    """Every frame or key frames, as the settings say."""
     if settings.dense:
         return DenseDetector(engine)
     return KeyFrameDetector(engine, settings)

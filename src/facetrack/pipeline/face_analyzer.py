@@ -62,6 +62,7 @@ class AnalyzedFrames:
     """How often how many frames were taken from the queue together."""
 
     def shots(self) -> list[Shot]:
+        """From cut to cut; together all frames."""
         end = self.first_frame + len(self.times_s)
         edges = [*self.shot_starts, end]
         return [Shot(a, b) for a, b in pairwise(edges)]

@@ -27,6 +27,7 @@ class StageClock:
 
     @property
     def seconds(self) -> float:
+        """So far."""
         over, since = self._state
         return over if since is None else over + time.perf_counter() - since
 
@@ -82,6 +83,7 @@ class Stages:
     """Tracks to people, after the last frame; in the caller's thread."""
 
     def seconds(self) -> dict[str, float]:
+        """Of each stage so far, by its name."""
         return {name: clock.seconds for name, clock in vars(self).items()}
 
 
@@ -104,9 +106,11 @@ class Gauges:
 
     @property
     def seconds(self) -> float:
+        """Since the run began."""
         return time.perf_counter() - self.started
 
     def batch_chosen(self, size: int) -> None:
+        """Notes a batch size, and when, if it is another than before."""
         if size != self.batch_size:
             self.batch_changes.add((round(self.seconds, 4), size))
             self.batch_size = size

@@ -40,6 +40,8 @@ Stretch = tuple[int, int]
 
 @dataclass(frozen=True)
 class Timeline:
+    """Who is on screen when: the part of an ``Analysis`` that comes of the tracks."""
+
     people: list[Person]
     tracks: list[TrackSummary]
     intervals: list[Interval]
@@ -192,7 +194,8 @@ def _mean(chips: list[Chip]) -> Float32:
 
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
-    """None when the track is good enough to be somebody."""
+    """None when the track is good enough to be somebody, as seen in the frames that were looked
+    at."""
     rows = track.rows[track.seen]
     height = float((rows["box"][:, 3] - rows["box"][:, 1]).max())
     score = float(np.median(rows["score"].astype(np.float64)))

@@ -19,6 +19,7 @@ class InTurn:
         self._most = most
 
     def call(self, function: Callable[..., None], *arguments: object) -> None:
+        """Waits for room, then returns; the function is called in its turn."""
         while len(self._waiting) >= self._most or (self._waiting and self._waiting[0].done()):
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(function, *arguments))

@@ -60,6 +60,7 @@ class FrameQueue:
                 self._changed.notify_all()
 
     def finish(self, error: BaseException | None = None) -> None:
+        """The producer has no more; ``error`` is why, if it failed."""
         with self._changed:
             self._finished = True
             self._error = error

@@ -18,6 +18,7 @@ class Thinned(Generic[T]):
         """One at most, which is not among the kept."""
 
     def add(self, item: T) -> None:
+        """One more, the newest."""
         due = self._added % self._step == 0
         self._added += 1
         if not due:

@@ -45,6 +45,7 @@ class Chip:
 
     @cached_property
     def quality(self) -> float:
+        """0 to 1, as ``chips.chip_quality``."""
         if self._sharpness is None:
             self._sharpness = sharpness(self.pixels)
         return chip_quality(self.pose, self._sharpness)

@@ -38,7 +38,7 @@ def face_cut(picture: Picture, box: Float32) -> Cut:
 
 
 def face_chip(cut: Cut) -> NDArray[np.uint8]:
-    """``(160, 160, 3)`` uint8 RGB."""
+    """``(160, 160, 3)`` uint8 RGB, stretched to a square as facenet-pytorch does it."""
     crop = Pillow.fromarray(np.ascontiguousarray(cut.rgb()))
     return np.asarray(crop.resize((CHIP_SIZE, CHIP_SIZE), Pillow.Resampling.BILINEAR))
 
@@ -57,7 +57,13 @@ def frontality(landmarks: Float32) -> Float64:
 
 
 def sharpness(chip: NDArray[np.uint8]) -> float:
-    """0 to 1, from the variance of the Laplacian of the chip's brightness."""
+    """0 to 1, from the variance of the Laplacian of the chip's brightness.
+
+    A measure of focus by Pech-Pacheco et al. (ICPR 2000).
+
+    Args:
+        chip: ``(160, 160, 3)`` uint8 RGB.
+    """
     red, green, blue = (chip[..., i].astype(np.float32) for i in range(3))
     grey = (red + green + blue) / np.float32(3)
     laplacian = (
@@ -74,5 +80,5 @@ def pose_quality(faces: Faces) -> Float64:
 
 
 def chip_quality(pose: float, sharp: float) -> float:
-    """0 to 1; never above ``pose``."""
+    """0 to 1 from ``pose_quality`` and ``sharpness``; never above ``pose``."""
     return pose * (0.5 + 0.5 * sharp)

@@ -67,7 +67,7 @@ def aligned(landmarks: Float32, size: int) -> Placement:
 
 
 def on_square(points: Float32, placement: Placement) -> Float32:
-    """``(n, 2)`` x y of the picture as pixels of the square."""
+    """``(n, 2)`` x y in pixels of the picture, as ``(n, 2)`` in pixels of the square."""
     return np.linalg.solve(placement[:, :2], (points - placement[:, 2]).T).T.astype(np.float32)
 
 

@@ -13,7 +13,10 @@ from facetrack.types import Float32
 def group_tracks(
     embeddings: Float32, together: NDArray[np.bool_], threshold: float
 ) -> list[list[int]]:
-    """Groups of track positions.
+    """Groups of track positions, in none of which two tracks share a frame.
+
+    Joined step by step, the two groups first whose pairs are most alike on average (UPGMA, Sokal
+    and Michener, 1958).
 
     Args:
         embeddings: ``(n, 512)`` float32 of length one.

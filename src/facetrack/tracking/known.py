@@ -16,6 +16,8 @@ LENGTH = 512
 
 
 class KnownTracks:
+    """Tracks that ended, with their embeddings; room doubles when it is used up."""
+
     def __init__(self) -> None:
         self.tracks: list[Track] = []
         self._place: dict[int, int] = {}

@@ -28,6 +28,7 @@ FEW = 16
 
 
 def rows_of(frame: Frame, faces: Faces) -> Rows:
+    """One row a face, none of them bridged."""
     rows = np.empty(len(faces), ROW)
     rows["frame"] = frame.index
     rows["time_s"] = frame.time_s

@@ -24,6 +24,8 @@ STAYS = 0.25
 
 
 class Judgement(NamedTuple):
+    """Whether a frame begins a shot, and how much the picture changed."""
+
     starts_shot: bool
     change: float
     """Mean absolute change (of 255) of the coarse picture from the frame before."""

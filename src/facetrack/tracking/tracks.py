@@ -28,6 +28,7 @@ class Track:
 
     @property
     def rows(self) -> Rows:
+        """``(n,)`` ``ROW``, one a frame from the first to the last."""
         return self._rows.view()
 
     @property
@@ -37,10 +38,12 @@ class Track:
 
     @property
     def first_frame(self) -> int:
+        """Counted from 0 in the source."""
         return int(self.rows["frame"][0])
 
     @property
     def last_frame(self) -> int:
+        """Inclusive."""
         return int(self.rows["frame"][-1])
 
     def add(self, row: np.void) -> None:
@@ -75,8 +78,10 @@ class Track:
 
     @property
     def best_chip(self) -> Chip:
+        """By quality, for which crops must be made."""
         return max(self.chips.values(), key=lambda c: c.quality)
 
     @property
     def best_pose(self) -> Chip:
+        """By what is known without a crop."""
         return max(self.chips.values(), key=lambda c: c.pose)

@@ -210,6 +210,7 @@ def _fill(way: Crossing, pictures: Sequence[Picture], device: torch.device) -> N
 
 
 def is_on_card(pictures: Sequence[Picture]) -> bool:
+    """Whether the pictures lie on the card already; all of a batch do or none."""
     return hasattr(pictures[0], "nv12")
 
 

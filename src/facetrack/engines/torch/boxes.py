@@ -5,6 +5,7 @@ from torch import Tensor
 
 
 def squared(boxes: Tensor) -> Tensor:
+    """``(..., 4)`` as ``detection.boxes.squared``."""
     size = boxes[..., 2:] - boxes[..., :2]
     side = size.amax(-1, keepdim=True)
     top_left = boxes[..., :2] + size * 0.5 - side * 0.5
@@ -12,6 +13,7 @@ def squared(boxes: Tensor) -> Tensor:
 
 
 def regressed(boxes: Tensor, offsets: Tensor, inclusive: float) -> Tensor:
+    """``(..., 4)`` as ``detection.boxes.regressed``."""
     size = boxes[..., 2:] - boxes[..., :2] + inclusive
     return boxes + offsets * torch.cat([size, size], -1)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 def suppressed_on_gpu(
     boxes: Tensor, valid: Tensor, threshold: float, inclusive: float, of_smaller: bool
 ) -> Tensor:
-    """As ``torch_boxes.suppressed``; ``k`` up to a few thousand."""
+    """As ``boxes.suppressed``; ``k`` up to a few thousand."""
     groups, k, _ = boxes.shape
     stays = torch.empty_like(valid)
     count = valid.sum(1, dtype=torch.int32)  # valid ones come first: they are sorted by score

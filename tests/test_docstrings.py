@@ -1,0 +1,123 @@
+"""What the code says of itself: everything public is described, and nothing that is not there."""
+
+import ast
+import builtins
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import facetrack
+from facetrack import errors
+
+SOURCE = Path(facetrack.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
+
+OF_LIBRARIES = {"FFmpegError": "av.error", "OutOfMemoryError": "torch"}
+"""Exceptions of others that may come through, and where they are."""
+
+Node = ast.FunctionDef | ast.ClassDef
+
+
+def public(body):
+    """Functions and classes, not those that others are not to use."""
+    return [n for n in body if isinstance(n, Node) and not n.name.startswith("_")]
+
+
+def exception_names():
+    """All classes of the package that are exceptions, by what they derive from."""
+    bases = {
+        n.name: {ast.unparse(base).split(".")[-1] for base in n.bases}
+        for tree in TREES.values()
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ClassDef)
+    }
+    known = {
+        name
+        for name, value in vars(builtins).items()
+        if isinstance(value, type) and issubclass(value, BaseException)
+    }
+    while more := {name for name, of in bases.items() if of & known} - known:
+        known |= more
+    return known | set(OF_LIBRARIES)
+
+
+def sections(docstring):
+    """Names that the sections ``Args:`` and ``Raises:`` list."""
+    found = {"Args": [], "Raises": []}
+    current = None
+    for line in docstring.splitlines():
+        if line in ("Args:", "Raises:", "Returns:"):
+            current = line[:-1]
+        elif line and not line.startswith(" "):
+            current = None
+        elif current in found and (entry := re.match(r"    (\w+): ", line)):
+            found[current].append(entry[1])
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(SOURCE).as_posix())
+def test_everything_public_is_described(path):
+    tree = TREES[path]
+    if tree.body:
+        assert ast.get_docstring(tree), "the module"
+    silent = [n.name for n in public(tree.body) if not ast.get_docstring(n)]
+    assert silent == []
+
+
+def described():
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, Node) and (docstring := ast.get_docstring(node)):
+                yield f"{path.relative_to(SOURCE)}: {node.name}", node, sections(docstring)
+
+
+def test_raises_names_real_exceptions():
+    known = exception_names()
+    named = [(where, name) for where, _, found in described() for name in found["Raises"]]
+    assert [(where, name) for where, name in named if name not in known] == []
+    assert len(named) > 50
+    for name in errors.__dict__:
+        if name.endswith("Error"):
+            assert any(name == other for _, other in named) or name == "ClipError", name
+
+
+def test_args_names_real_arguments():
+    for where, node, found in described():
+        arguments = set()
+        makers = [node] if isinstance(node, ast.FunctionDef) else node.body
+        for maker in makers:
+            if isinstance(maker, ast.FunctionDef) and maker.name in (node.name, "__init__"):
+                given = maker.args
+                every = given.posonlyargs + given.args + given.kwonlyargs
+                arguments |= {a.arg for a in every}
+        assert set(found["Args"]) <= arguments, where
+
+
+def test_every_part_of_the_result_is_described():
+    """What users hold in their hands: methods too, and fields that do not say it by their name."""
+    for module in ("analysis/result.py", "analysis/crops.py", "analysis/tracks.py", "api.py"):
+        for node in public(TREES[SOURCE / module].body):
+            for method in public(node.body) if isinstance(node, ast.ClassDef) else ():
+                assert ast.get_docstring(method), f"{module}: {node.name}.{method.name}"
+
+
+def test_public_names_are_sorted_and_load_nothing_before_they_are_used():
+    """NumPy and all else that takes time stay out until a name is used."""
+    assert facetrack.__all__ == sorted(facetrack.__all__)
+    for name in facetrack.__all__:
+        assert getattr(facetrack, name).__doc__, name
+    assert dir(facetrack) == facetrack.__all__
+    program = (
+        "import sys, facetrack; before = set(sys.modules)\n"
+        "assert not before & {'numpy', 'av', 'openvino', 'pyarrow', 'PIL', 'torch'}, before\n"
+        "assert {m for m in before if m.startswith('facetrack')} == {'facetrack'}\n"
+        "facetrack.ClipSettings; assert 'openvino' not in sys.modules\n"
+        "facetrack.Analysis; assert 'openvino' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'analyse'"):
+        _ = facetrack.analyse
