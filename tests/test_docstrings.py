@@ -16,7 +16,11 @@ SOURCE = Path(facetrack.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
 
-OF_LIBRARIES = {"FFmpegError": "av.error", "OutOfMemoryError": "torch"}
+OF_LIBRARIES = {
+    "ArrowException": "pyarrow",
+    "FFmpegError": "av.error",
+    "OutOfMemoryError": "torch",
+}
 """Exceptions of others that may come through, and where they are."""
 
 Node = ast.FunctionDef | ast.ClassDef

@@ -20,3 +20,15 @@ def whole_file(final: Path) -> Iterator[Path]:
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(final: Path, text: str) -> None:
+    """Writes JSON, or lines of it, whole and in UTF-8.
+
+    Names of files need not be UTF-8: what is not becomes an escape that JSON reads back.
+
+    Raises:
+        OSError: when it cannot.
+    """
+    with whole_file(final) as path:
+        path.write_text(text, "utf-8", errors="backslashreplace")

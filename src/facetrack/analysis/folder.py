@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_h
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facetrack.analysis.faces import FACE_COLUMNS
 from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
-from facetrack.analysis.tables import frame_table
 from facetrack.errors import InputError
 from facetrack.metrics import as_lines, from_lines
+from facetrack.parquet import read_table, write_table
 from facetrack.types import Float32, VideoInfo
-from facetrack.whole_file import whole_file
+from facetrack.whole_file import whole_file, write_json
 
 if TYPE_CHECKING:
     from facetrack.analysis.result import Analysis
@@ -54,18 +53,13 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
     for person, jpeg in analysis.thumbnails.items():
         with whole_file(folder / "people" / thumbnail_name(person)) as path:
             path.write_bytes(jpeg)
-    with whole_file(folder / "faces.parquet") as path:
-        pq.write_table(analysis.faces, path)
-    with whole_file(folder / "frames.parquet") as path:
-        pq.write_table(frame_table(analysis.first_frame, analysis.frame_times), path)
+    write_table(folder / "faces.parquet", analysis.faces)
+    write_table(folder / "frames.parquet", analysis.table("frames"))
     with whole_file(folder / "embeddings.npz") as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **{str(t): e for t, e in analysis.embeddings.items()})
-    with whole_file(folder / METRICS_FILE) as path:
-        path.write_text(as_lines(analysis.metrics), "utf-8")
-    timeline = json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False) + "\n"
-    with whole_file(folder / "timeline.json") as path:
-        # A file's name need not be UTF-8: what is not becomes an escape that JSON reads back.
-        path.write_text(timeline, "utf-8", errors="backslashreplace")
+    write_json(folder / METRICS_FILE, as_lines(analysis.metrics))
+    timeline = json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False)
+    write_json(folder / "timeline.json", timeline + "\n")
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
@@ -95,7 +89,7 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
     tracks = _parts(TrackSummary, data, "tracks")
     source = dict(data["source"])
     first_frame = _of_type(source.pop("first_frame"), int, "source: first_frame")
-    times_s = pq.read_table(folder / "frames.parquet")["time_s"].to_numpy()
+    times_s = read_table(folder / "frames.parquet")["time_s"].to_numpy()
     frames = first_frame, first_frame + len(times_s)
     return {
         "info": _info(source),
@@ -104,7 +98,7 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "intervals": [_checked(i, people, frames) for i in _parts(Interval, data, "intervals")],
         "shots": _parts(Shot, data, "shots"),
         "dropped": _parts(Dropped, data, "dropped"),
-        "faces": _faces(pq.read_table(folder / "faces.parquet"), tracks, frames),
+        "faces": _faces(read_table(folder / "faces.parquet"), tracks, frames),
         "frame_times": times_s,
         "first_frame": first_frame,
         "embeddings": _embeddings(folder / "embeddings.npz"),

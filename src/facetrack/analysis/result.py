@@ -33,10 +33,15 @@ class Analysis:
 
     info: VideoInfo
     people: list[Person]
+    """By number: most seen first."""
     tracks: list[TrackSummary]
+    """By number: as they began."""
     intervals: list[Interval]
+    """By first frame, then person."""
     shots: list[Shot]
+    """In order; together all frames."""
     dropped: list[Dropped]
+    """By track."""
     faces: pa.Table
     """Columns of ``FACE_COLUMNS``, ordered by frame, then track."""
     frame_times: NDArray[np.float64]
@@ -53,7 +58,9 @@ class Analysis:
     metrics: pa.Table = field(default_factory=lambda: as_table([]))
     """Columns of ``metrics.COLUMNS`` that are known: samples of the run, by time."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """Of the run that made it, as ``Settings.as_dict`` has them."""
     performance: dict[str, Any] = field(default_factory=dict)
+    """Speed, stages and load of that run, as ``timeline.json`` has them."""
 
     def __repr__(self) -> str:
         return (

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facetrack.clips.clip import Clip, Panel, Segment, Span
 from facetrack.clips.crop_path import inside_picture
 from facetrack.errors import InputError
-from facetrack.whole_file import whole_file
+from facetrack.parquet import read_table, write_table
 
 Float64 = NDArray[np.float64]
 
@@ -54,8 +53,7 @@ def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> 
     table = pa.concat_tables(
         [COLUMNS.empty_table(), *(_rows(c, p) for c in clips for p in range(len(c.panels)))]
     )
-    with whole_file(path) as temporary:
-        pq.write_table(table.replace_schema_metadata({"facetrack": about}), temporary)
+    write_table(path, table.replace_schema_metadata({"facetrack": about}))
 
 
 def read_crops(path: Path, picture: tuple[int, int] | None = None) -> list[Clip]:
@@ -72,7 +70,7 @@ def read_crops(path: Path, picture: tuple[int, int] | None = None) -> list[Clip]
         InputError: when the file is not of this kind, or rows of a clip are missing or senseless.
     """
     try:
-        table = pq.read_table(path)
+        table = read_table(path)
         missing = [name for name in COLUMNS.names if name not in table.column_names]
         if missing:
             raise InputError(f"{path} is no crop file: it has no column {', '.join(missing)}")
@@ -88,7 +86,7 @@ def read_crops(path: Path, picture: tuple[int, int] | None = None) -> list[Clip]
 def listed_clips(path: Path) -> list[Path]:
     """Files that the run before made, relative to the output folder; none when it left no list."""
     try:
-        names = pc.unique(pq.read_table(path, columns=["clip"])["clip"]).to_pylist()
+        names = pc.unique(read_table(path, columns=["clip"])["clip"]).to_pylist()
     except (OSError, pa.ArrowException):
         return []
     return [Path(name) for name in names if _is_inside(name)]

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facetrack.analysis import CORNERS, Analysis, boxes_of, landmarks_of
@@ -21,8 +20,9 @@ from facetrack.clips.clip import Clip
 from facetrack.clips.dataset import Take
 from facetrack.clips.plan import Plan
 from facetrack.clips.segments import LeftOut
+from facetrack.parquet import write_table
 from facetrack.settings import ClipSettings
-from facetrack.whole_file import whole_file
+from facetrack.whole_file import write_json
 
 MANIFEST, PICTURES, LEFT_OUT = (
     Path("clips", name) for name in ("manifest.jsonl", "pictures.parquet", "left_out.jsonl")
@@ -60,8 +60,7 @@ def write_manifest(
     lines = [_line(clip, take, plan.names, analysis, settings) for clip, take in made]
     tables = [_pictures(clip, take, analysis) for clip, take in made]
     (out / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out / PICTURES) as path:
-        pq.write_table(pa.concat_tables([COLUMNS.empty_table(), *tables]), path)
+    write_table(out / PICTURES, pa.concat_tables([COLUMNS.empty_table(), *tables]))
     _write_lines(out / LEFT_OUT, (_left_out(one) for one in plan.left_out))
     _write_lines(out / MANIFEST, lines)
 
@@ -139,5 +138,4 @@ def _to_clip(values: NDArray[np.float64], clip: Clip) -> NDArray[np.float64]:
 
 
 def _write_lines(final: Path, lines: Iterable[dict[str, Any]]) -> None:
-    with whole_file(final) as path:
-        path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_json(final, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
