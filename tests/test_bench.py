@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 import facetrack
+from facetrack.bench.analysis_runs import require_same
 from facetrack.bench.films import write_film
-from facetrack.bench.growth import LENGTHS, SIZES
+from facetrack.bench.job import run_bench, run_render_bench
+from facetrack.bench.process import in_own_process
 from facetrack.bench.report import STAGES
 from facetrack.errors import FacetrackError
 from facetrack.media.decode import VideoSource
@@ -71,10 +73,11 @@ def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
         assert picture.format == "PNG"
 
 
-def test_rendering_beside_ffmpeg(clip, tmp_path):
+def test_rendering_beside_ffmpeg(clip, tmp_path, monkeypatch, capsys):
+    """Of clips shorter than the command's."""
     pytest.importorskip("imageio_ffmpeg")
-    done = bench("--render", clip, "-o", tmp_path, "--repeat", 1)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr("facetrack.bench.clips.CLIP_S", 2.0)
+    assert run_render_bench([clip], tmp_path, repeat=1, json=False, quiet=False) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
     report = json.loads((tmp_path / "bench.json").read_text())
     assert set(report) == {
@@ -82,38 +85,41 @@ def test_rendering_beside_ffmpeg(clip, tmp_path):
     }  # fmt: skip
     (measured,) = report["render"]
     assert (measured["clips"], measured["size"]) == (8, 512)
-    assert measured["frames"] >= 8 * 10 * 25
+    assert measured["frames"] >= 8 * 2 * 25
     assert measured["likeness_db"] > 33
     assert [row["processes"] for row in measured["rows"]] == [1, 2]
     for row in measured["rows"]:
         assert row["facetrack"]["frames_per_second"] > 0
         assert row["ffmpeg"]["ratio"] > 0
-    assert "ffmpeg" in done.stdout
+    assert "ffmpeg" in capsys.readouterr().out
 
 
-def test_the_torch_engine_is_measured_like_the_other(clip, tmp_path):
-    done = bench(clip, "-o", tmp_path, "--device", "torch-cpu", "--repeat", 1)
-    assert done.returncode == 0, done.stderr
-    report = json.loads((tmp_path / "bench.json").read_text())
-    assert report["growth"] is None
-    (video,) = report["videos"]
-    assert video["analysis"]["engine"] == "torch cpu f32"
-    assert set(video["stages"]) == set(STAGES)
-    assert all(stage["count"] > 0 for stage in video["stages"].values())
+def test_the_torch_engine_is_measured_like_the_other(clip):
+    measured = in_own_process("stages", clip, repeat=1, device="torch-cpu")
+    assert set(measured["stages"]) == set(STAGES)
+    assert all(stage["count"] > 0 for stage in measured["stages"].values())
+    run = in_own_process("analysis", clip, repeat=1, device="torch-cpu")
+    assert run["engine"] == "torch cpu f32"
+    require_same(clip, [run])
 
 
-def test_growth_on_a_very_short_clip(clip, tmp_path):
-    short = shortened(clip, tmp_path / "short.mp4", 6)
-    done = bench(short, "-o", tmp_path / "out", "--repeat", 1, "--json")
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    report = json.loads((tmp_path / "out" / "bench.json").read_text())
+def test_growth_on_a_very_short_clip(clip, tmp_path, monkeypatch, capsys):
+    """Of fewer lengths and sizes than the command's."""
+    lengths, sizes = (1, 3), ((640, 360), (1280, 720))
+    monkeypatch.setattr("facetrack.bench.growth.LENGTHS", lengths)
+    monkeypatch.setattr("facetrack.bench.growth.SIZES", sizes)
+    short, out = shortened(clip, tmp_path / "short.mp4", 6), tmp_path / "out"
+    code = run_bench([short], out, device="cpu", growing=True, repeat=1, json=True, quiet=False)
+    assert code == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    report = json.loads((out / "bench.json").read_text())
     assert report["videos"] == [json.loads(line)]
     growth = report["growth"]
     once = growth["length"][0]["frames"]
     assert once == 6
-    assert [row["frames"] for row in growth["length"]] == [once * n for n in LENGTHS]
-    assert [row["frames"] for row in growth["resolution"]] == [once] * len(SIZES)
+    assert [row["frames"] for row in growth["length"]] == [once * n for n in lengths]
+    assert [row["frames"] for row in growth["resolution"]] == [once] * len(sizes)
+    assert growth["faces"] is None  # so few frames are nobody's
 
 
 def test_a_video_without_faces_has_stages_with_nothing_to_do(tmp_path):
@@ -126,15 +132,14 @@ def test_a_video_without_faces_has_stages_with_nothing_to_do(tmp_path):
 
 
 def test_a_video_that_cannot_be_read_ends_with_3(tmp_path):
-    done = bench(tmp_path / "missing.mp4", "-o", tmp_path / "out")
-    assert done.returncode == 3
-    assert "missing.mp4: no such file" in done.stderr
-    assert not (tmp_path / "out").exists()
+    for kind in ([], ["--render"], ["--device", "torch-cpu"]):
+        done = bench(tmp_path / "missing.mp4", "-o", tmp_path / "out", *kind)
+        assert done.returncode == 3
+        assert "missing.mp4: no such file" in done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_runs_that_differ_are_an_error(clip):
-    from facetrack.bench.analysis_runs import require_same
-
     require_same(clip, [{"digests": ["a", "a"]}, {"digests": ["a"]}])
     with pytest.raises(FacetrackError, match="different results"):
         require_same(clip, [{"digests": ["a", "a"]}, {"digests": ["b"]}])

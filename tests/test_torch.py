@@ -15,7 +15,7 @@ from facetrack.engines.torch.engine import TorchEngine
 from facetrack.engines.torch.mtcnn import Room
 from facetrack.errors import FacetrackError
 from facetrack.media.picture import RgbPicture
-from facetrack.settings import DetectionSettings, IdentitySettings, Settings
+from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 
 EXACT = {"dense": True, "min_face": 20}
 
@@ -118,11 +118,14 @@ def test_the_same_embeddings_as_openvino(torch_engine, openvino_engine):
 
 
 def test_the_same_timeline_as_openvino(pyfeat_data):
+    """Two seconds, after the first of which the face goes."""
     clip = pyfeat_data / "face_noface.mov"
+    decode = DecodeSettings(start_s=1.4, duration_s=2.0)
     cpu, torch_cpu = (
-        facetrack.analyze(clip, Settings(detection=DetectionSettings(device=d, dense=True)))
+        facetrack.analyze(clip, Settings(decode, DetectionSettings(device=d, dense=True)))
         for d in ("cpu", "torch-cpu")
     )
+    assert [(i.start_s > 1.3, i.end_s) for i in cpu.intervals] == [(True, 2.4)]
     assert torch_cpu.intervals == cpu.intervals
     assert torch_cpu.people == cpu.people
     for column in ("frame", "track", "person", "source"):
