@@ -41,8 +41,8 @@ def compare(clip: Path, engine):
     """IoU of each confident box of either side with its partner; 0 where it has none."""
     reference = GOLDEN[clip.name]
     ours_matched, theirs_matched = [], []
-    for index, image in frames(clip):
-        faces = next(engine.detect([image]))
+    indices, pictures = zip(*frames(clip), strict=True)
+    for index, faces in zip(indices, engine.detect(pictures), strict=True):
         theirs = reference[reference[:, 0] == index]
         iou = iou_matrix(theirs[:, 1:5], faces.boxes)
         rows, columns = linear_sum_assignment(-iou)

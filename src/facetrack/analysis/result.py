@@ -33,7 +33,7 @@ class Analysis:
 
     info: VideoInfo
     people: list[Person]
-    """By number: most seen first."""
+    """By number."""
     tracks: list[TrackSummary]
     """By number: as they began."""
     intervals: list[Interval]
