@@ -13,6 +13,7 @@ from facetrack.recognition.chips import pose_quality
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.known import KnownTracks
+from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import ShotDetector
 from facetrack.tracking.tracker import NEVER, Tracker, cheapest, only_pairs
 from facetrack.types import Faces
@@ -24,10 +25,13 @@ def picture(grey, size=(72, 128)):
 
 def cuts(greys):
     detector = ShotDetector()
-    answers = [detector.push(picture(g)) for g in greys]
-    told = [a for a in answers if a is not None] + detector.flush()
+    told = detector.push([picture(g) for g in greys]) + detector.flush()
     assert len(told) == len(greys)
-    return [i for i, cut in enumerate(told) if cut.starts_shot]
+    found = [i for i, cut in enumerate(told) if cut.starts_shot]
+    one_by_one = ShotDetector()
+    answers = [answer for g in greys for answer in one_by_one.push([picture(g)])]
+    assert answers + one_by_one.flush() == told
+    return found
 
 
 def test_a_hard_cut_is_found_at_its_frame():
@@ -73,9 +77,10 @@ def embed(chips):
 
 def follow(per_frame, shots=(), settings=None):
     tracker = Tracker(settings or TrackingSettings(), 4, embed)
-    ended = []
-    for i, found in enumerate(per_frame):
-        ended += tracker.update(frame(i), found, i in shots)
+    seen = [Seen(frame(i), i in shots, found) for i, found in enumerate(per_frame)]
+    ended = [
+        track for part in (seen[:3], seen[3:]) for over in tracker.update(part) for track in over
+    ]
     return sorted(ended + tracker.finish(), key=lambda t: t.id)
 
 
@@ -163,11 +168,8 @@ def growing(i):
 def test_a_chip_that_gives_way_before_its_frame_is_let_go_is_never_cut():
     tracker = Tracker(TrackingSettings(), 4, embed)
     pictures = [WatchedPicture(40 * i) for i in range(6)]
-    for i, one in enumerate(pictures):
-        tracker.update(Frame(i, i / 25, one), growing(i), i == 0)
-    assert [p.cuts for p in pictures] == [0] * 6
-    tracker.let_frames_go()
-    tracker.let_frames_go()
+    tracker.update([Seen(Frame(i, i / 25, p), i == 0, growing(i)) for i, p in enumerate(pictures)])
+    tracker.update([])
     assert [p.cuts for p in pictures] == [0, 0, 0, 0, 0, 1]
     (track,) = tracker.finish()
     assert (track.best_chip.pixels == 200).all()
@@ -176,11 +178,9 @@ def test_a_chip_that_gives_way_before_its_frame_is_let_go_is_never_cut():
 def test_frames_are_let_go():
     tracker = Tracker(TrackingSettings(), 4, embed)
     pictures = [WatchedPicture(0) for _ in range(3)]
-    for i, one in enumerate(pictures):
-        tracker.update(Frame(i, i / 25, one), growing(i), i == 1)
-    tracker.let_frames_go()
+    tracker.update([Seen(Frame(i, i / 25, p), i == 1, growing(i)) for i, p in enumerate(pictures)])
     alive = [weakref.ref(p) for p in pictures]
-    del pictures, one
+    del pictures
     assert [p() for p in alive] == [None] * 3
 
 
@@ -204,10 +204,9 @@ def test_the_pose_of_each_face_is_judged_for_itself():
     points = found.landmarks.copy()
     points[1, 2] = points[1, 0]  # the nose before an eye
     points[2, 1] = points[2, 0]  # one eye behind the other
-    found = Faces(found.boxes, found.scores, points, found.anchors, found.sources)
     half = 50 / 120
     expected = [half * 0.99, half * 0.25 * 0.99, half * 0.25 * 0.99, 0.99]
-    np.testing.assert_allclose(pose_quality(found), expected, rtol=1e-6)
+    np.testing.assert_allclose(pose_quality(found.boxes, points, found.scores), expected, rtol=1e-6)
 
 
 def test_tracks_are_together_where_both_were_detected():
@@ -248,7 +247,7 @@ def test_faces_are_rows_by_frame_then_track():
     seen = [faces(box(50), box(150)), faces(box(50), box(150)), faces(box(50)), faces(box(250))]
     tracker = Tracker(settings, 4, embed)
     for i, found in enumerate(seen):
-        tracker.update(frame(i), found, False)
+        tracker.update([Seen(frame(i), False, found)])
     generator.add(tracker.finish())
     assert generator.people_so_far == 2
     timeline = generator.finish(0, [i / 25 for i in range(4)], 4 / 25)
@@ -332,6 +331,7 @@ def test_a_face_that_goes_on_is_not_looked_at_for_a_lost_one():
 
     tracker = Tracker(TrackingSettings(), 4, watched)
     for i in range(12):
-        tracker.update(frame(i), faces(box(50), box(65)) if i < 2 else faces(box(50)), False)
+        found = faces(box(50), box(65)) if i < 2 else faces(box(50))
+        tracker.update([Seen(frame(i), False, found)])
     assert looked_at == []
     assert [(t.first_frame, t.last_frame) for t in tracker.finish()] == [(0, 11), (0, 1)]

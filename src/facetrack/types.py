@@ -1,7 +1,9 @@
 """The values that travel through the pipeline: faces, and facts of a video."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ class Recognised:
     sharpness: Float32
     """``(n,)`` 0 to 1, as ``recognition.chips.sharpness``."""
 
-    def pick(self, which: NDArray[np.intp]) -> "Recognised":
+    def pick(self, which: NDArray[np.intp] | slice) -> "Recognised":
         """The rows at these positions, in their order."""
         return Recognised(self.embeddings[which], self.sharpness[which])
 
@@ -79,7 +81,12 @@ class Faces:
         """The same faces, and what is known of them."""
         return replace(self, recognised=recognised)
 
-    def pick(self, which: NDArray[np.intp]) -> "Faces":
+    def split(self, counts: Sequence[int]) -> list["Faces"]:
+        """One after the other, of so many rows each."""
+        ends = list(accumulate(counts, initial=0))
+        return [self.pick(slice(a, b)) for a, b in pairwise(ends)]
+
+    def pick(self, which: NDArray[np.intp] | slice) -> "Faces":
         """The rows at these positions, in their order."""
         return Faces(
             self.boxes[which],

@@ -15,9 +15,10 @@ from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
 from facetrack.media.opening import open_source
 from facetrack.media.picture import Frame, Picture
-from facetrack.pipeline.detectors import Judged, Seen, frame_detector
+from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.recognition.chips import face_chip, face_cut
 from facetrack.settings import DetectionSettings, Settings
+from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
 
@@ -128,8 +129,7 @@ def _drain(video: Path, device: str) -> None:
 
 def _judgements(frames: Sequence[Frame]) -> list[Judgement]:
     shots = ShotDetector()
-    judgements = [shots.push(frame.picture) for frame in frames]
-    return [*(j for j in judgements if j is not None), *shots.flush()]
+    return [*shots.push([frame.picture for frame in frames]), *shots.flush()]
 
 
 def _detected(engine: Engine, settings: Settings, judged: Sequence[Judged]) -> list[Seen]:
@@ -141,6 +141,5 @@ def _detected(engine: Engine, settings: Settings, judged: Sequence[Judged]) -> l
 
 def _tracked(engine: Engine, settings: Settings, seen: Sequence[Seen]) -> None:
     tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embed)
-    for one in seen:
-        tracker.update(one.frame, one.faces, one.starts_shot)
+    tracker.update(seen)
     tracker.finish()

@@ -85,10 +85,13 @@ def regressed(boxes: Float32, offsets: Float32, inclusive: float) -> Float32:
 
 def iou_matrix(a: Float32, b: Float32) -> NDArray[np.float64]:
     """``(n, 4)`` and ``(m, 4)`` boxes to ``(n, m)`` intersection over union, 0 to 1."""
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.clip(bottom_right - top_left, 0, None).prod(axis=2, dtype=np.float64)
-    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1, dtype=np.float64)
-    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1, dtype=np.float64)
-    union = area_a[:, None] + area_b[None, :] - overlap
+    # Products by columns: NumPy's ``prod`` over two costs three times as much.
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    overlap = _areas(np.maximum(sides, 0))
+    union = _areas(a[:, None, 2:] - a[:, None, :2]) + _areas(b[:, 2:] - b[:, :2]) - overlap
     return np.asarray(overlap / np.maximum(union, 1e-9))
+
+
+def _areas(sides: Float32) -> NDArray[np.float64]:
+    """``(..., 2)`` to ``(...)``."""
+    return np.multiply(sides[..., 0], sides[..., 1], dtype=np.float64)

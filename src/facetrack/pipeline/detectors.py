@@ -9,6 +9,7 @@ from facetrack.detection.temporal import TemporalCascade
 from facetrack.engines.base import Engine
 from facetrack.media.picture import Frame
 from facetrack.settings import DetectionSettings
+from facetrack.tracking.seen import Seen
 from facetrack.types import Faces
 
 TOGETHER = 8
@@ -25,14 +26,6 @@ class Judged(NamedTuple):
     starts_shot: bool
     change: float
     """Mean absolute change of the coarse picture from the frame before, of 255."""
-
-
-class Seen(NamedTuple):
-    """A frame, whether it starts a shot, and its faces."""
-
-    frame: Frame
-    starts_shot: bool
-    faces: Faces
 
 
 class FrameDetector(Protocol):

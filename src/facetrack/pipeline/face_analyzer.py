@@ -18,20 +18,20 @@ from facetrack.media.decode import VideoSource
 from facetrack.media.picture import Frame
 from facetrack.pipeline.allocator import map_large_blocks
 from facetrack.pipeline.batching import calculate_optimal_batch_size
-from facetrack.pipeline.detectors import Judged, Seen, frame_detector
+from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.recognition.chip import Embed
 from facetrack.settings import DecodeSettings, Settings
+from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.tracking.tracks import Track
 
-TRACKED_TOGETHER = 16
-"""Frames that the tracker takes at a time."""
 TRACKED_LATER = 4
-"""So many times as many, whose faces are known, may wait for it."""
+"""So many of the smallest batches, whose faces are known, may wait for the tracker, which takes
+one at a time."""
 ENDED_LATER = 4
 """So often may tracks that ended together wait to be looked at."""
 
@@ -101,12 +101,11 @@ class FaceAnalyzer:
         ):
             with produced_frames(source, self._decode, self._gauges) as queue:
                 while batch := self._take(queue):
-                    for frame in batch:
-                        self._unjudged.append(frame)
-                        with self._gauges.stages.shots:
-                            judgement = self._shots.push(frame.picture)
-                        if judgement is not None:
-                            self._push(judgement)
+                    self._unjudged.extend(batch)
+                    with self._gauges.stages.shots:
+                        judgements = self._shots.push([frame.picture for frame in batch])
+                    for judgement in judgements:
+                        self._push(judgement)
                     self._detect(last=False, queued=len(queue))
             for judgement in self._shots.flush():
                 self._push(judgement)
@@ -143,7 +142,7 @@ class FaceAnalyzer:
     def _detect(self, last: bool, queued: int) -> None:
         stages = self._gauges.stages
         found = stages.detect.making(self._detector.detect(last))
-        while together := list(islice(found, TRACKED_TOGETHER)):
+        while together := list(islice(found, self._smallest_batch)):
             for seen in together:
                 self._note(seen)
             with stages.wait_for_tracker:
@@ -162,9 +161,7 @@ class FaceAnalyzer:
 
     def _track(self, together: list[Seen]) -> None:
         with self._gauges.stages.track:
-            ended = [self._tracker.update(s.frame, s.faces, s.starts_shot) for s in together]
-            self._tracker.let_frames_go()
-            for tracks in ended:
+            for tracks in self._tracker.update(together):
                 self._end(tracks)
         self._gauges.frames_done += len(together)
 

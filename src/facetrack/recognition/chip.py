@@ -1,13 +1,13 @@
 """A face that is kept for the recogniser."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Frame, Picture
-from facetrack.recognition.chips import chip_quality, face_chip, face_cut, sharpness
+from facetrack.media.picture import Cut, Frame, Picture
+from facetrack.recognition.chips import chip_quality, face_chip, face_cuts, sharpness
 from facetrack.types import Faces, Float32
 
 Embed = Callable[[NDArray[np.uint8]], Float32]
@@ -29,19 +29,16 @@ class Chip:
         if faces.recognised is not None:
             self.embedding = faces.recognised.embeddings[i]
             self._sharpness = float(faces.recognised.sharpness[i])
-        self._place: tuple[Picture, Float32] | None = (frame.picture, faces.boxes[i])
-
-    def let_picture_go(self) -> None:
-        """What is wanted of it is cut out; nothing is done a second time."""
-        if self._place is not None:
-            self._cut = face_cut(*self._place)
-            self._place = None
+        self.place: tuple[Picture, Float32] | None = (frame.picture, faces.boxes[i])
+        """Until it is cut out."""
+        self.cut: Cut | None = None
 
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
         """``(160, 160, 3)`` uint8 RGB."""
-        self.let_picture_go()
-        return face_chip(self._cut)
+        let_pictures_go([self])
+        assert self.cut is not None
+        return face_chip(self.cut)
 
     @cached_property
     def quality(self) -> float:
@@ -49,6 +46,16 @@ class Chip:
         if self._sharpness is None:
             self._sharpness = sharpness(self.pixels)
         return chip_quality(self.pose, self._sharpness)
+
+
+def let_pictures_go(chips: Iterable[Chip]) -> None:
+    """What is wanted of the pictures is cut out; nothing is done a second time."""
+    placed = [(chip, chip.place) for chip in chips if chip.place is not None]
+    if not placed:
+        return
+    pictures, boxes = zip(*(place for _, place in placed), strict=True)
+    for (chip, _), cut in zip(placed, face_cuts(pictures, np.stack(boxes)), strict=True):
+        chip.cut, chip.place = cut, None
 
 
 def embedded(chips: Sequence[Chip], embed: Embed) -> int:

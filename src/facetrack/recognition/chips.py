@@ -3,12 +3,14 @@
 The crop follows facenet-pytorch's ``extract_face`` with a margin of 14 of 160 pixels.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from facetrack.media.picture import Cut, Picture
-from facetrack.types import Faces, Float32
+from facetrack.types import Float32
 
 Float64 = NDArray[np.float64]
 
@@ -20,21 +22,31 @@ LARGE_PX = 120.0
 """Face height from which more pixels add nothing to the embedding."""
 
 
-def face_corners(boxes: Float32, height: int, width: int) -> NDArray[np.int64]:
+def face_corners(boxes: Float32, size: NDArray[np.int64]) -> NDArray[np.int64]:
     """``(n, 4)`` x1 y1 x2 y2 of the faces with their margin, whole pixels of the picture.
 
-    A box wholly outside the picture still has one pixel to cut.
+    A box wholly outside the picture still has one pixel to cut. ``size``: ``(2,)`` or ``(n, 2)``
+    width and height of the picture of all, or of each.
     """
-    size = np.array([width, height])
     margin = CHIP_MARGIN * (boxes[:, 2:] - boxes[:, :2]) / (CHIP_SIZE - CHIP_MARGIN) / 2
     first = np.clip((boxes[:, :2] - margin).astype(np.int64), 0, size - 1)
     end = np.clip((boxes[:, 2:] + margin).astype(np.int64), first + 1, size)
     return np.concatenate([first, end], axis=1)
 
 
+def face_cuts(pictures: Sequence[Picture], boxes: Float32) -> list[Cut]:
+    """The faces with their margins, as they are in the pictures.
+
+    ``boxes``: ``(n, 4)`` x1 y1 x2 y2 in pixels, one in each picture.
+    """
+    sizes = np.array([picture.shape[::-1] for picture in pictures])
+    corners = face_corners(boxes, sizes).tolist()
+    return [picture.cut(*c) for picture, c in zip(pictures, corners, strict=True)]
+
+
 def face_cut(picture: Picture, box: Float32) -> Cut:
     """The face with its margin, as it is in the picture; ``box``: x1 y1 x2 y2 in pixels."""
-    return picture.cut(*face_corners(box[None], *picture.shape)[0].tolist())
+    return face_cuts([picture], box[None])[0]
 
 
 def face_chip(cut: Cut) -> NDArray[np.uint8]:
@@ -72,11 +84,14 @@ def sharpness(chip: NDArray[np.uint8]) -> float:
     return min(1.0, float(laplacian.var()) / SHARP)
 
 
-def pose_quality(faces: Faces) -> Float64:
-    """``(n,)`` 0 to 1 from size, frontality and score: all that is known before crops are made."""
-    heights = faces.boxes[:, 3] - faces.boxes[:, 1]
+def pose_quality(boxes: Float32, landmarks: Float32, scores: Float32) -> Float64:
+    """``(n,)`` 0 to 1 from size, frontality and score: all that is known before crops are made.
+
+    The arguments are arrays of ``Faces``.
+    """
+    heights = boxes[:, 3] - boxes[:, 1]
     sizes = np.minimum(heights.astype(np.float64) / LARGE_PX, 1.0)
-    return np.asarray(sizes * (0.25 + 0.75 * frontality(faces.landmarks)) * faces.scores)
+    return np.asarray(sizes * (0.25 + 0.75 * frontality(landmarks)) * scores)
 
 
 def chip_quality(pose: float, sharp: float) -> float:

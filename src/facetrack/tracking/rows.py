@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Frame
-from facetrack.types import SOURCE, Faces
+from facetrack.tracking.seen import Seen
+from facetrack.types import SOURCE
 
 ROW = np.dtype(
     [
@@ -27,16 +27,18 @@ FEW = 16
 """Rows for which there is room at first."""
 
 
-def rows_of(frame: Frame, faces: Faces) -> Rows:
-    """One row a face, none of them bridged."""
-    rows = np.empty(len(faces), ROW)
-    rows["frame"] = frame.index
-    rows["time_s"] = frame.time_s
-    rows["box"] = faces.boxes
-    rows["landmarks"] = faces.landmarks
-    rows["score"] = faces.scores
-    rows["source"] = faces.sources
-    rows["bridged"] = False
+def rows_of(seen: Sequence[Seen]) -> Rows:
+    """One row a face, frame by frame, none of them bridged."""
+    counts = [len(one.faces) for one in seen]
+    rows = np.empty(sum(counts), ROW)
+    if len(rows):
+        rows["frame"] = np.repeat([one.frame.index for one in seen], counts)
+        rows["time_s"] = np.repeat([one.frame.time_s for one in seen], counts)
+        rows["box"] = np.concatenate([one.faces.boxes for one in seen])
+        rows["landmarks"] = np.concatenate([one.faces.landmarks for one in seen])
+        rows["score"] = np.concatenate([one.faces.scores for one in seen])
+        rows["source"] = np.concatenate([one.faces.sources for one in seen])
+        rows["bridged"] = False
     return rows
 
 

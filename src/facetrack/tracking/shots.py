@@ -5,7 +5,9 @@ flash is none). The decision on a frame needs the ``LAG`` frames after it.
 """
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,8 @@ STANDS_OUT = 2.0
 """How many times the median change of its neighbours a cut's change is."""
 STAYS = 0.25
 """Share of the change that must remain one frame later; a flash falls back below it."""
+COMPARED = 64
+"""Frames whose changes are found together: few steps of the interpreter, and little memory."""
 
 
 class Judgement(NamedTuple):
@@ -38,24 +42,32 @@ class _Seen:
 
 
 class ShotDetector:
-    """Feed every frame in order; answers for the frame ``LAG`` frames back."""
+    """Feed every frame in order; answers come for the frames up to ``LAG`` back."""
 
     def __init__(self) -> None:
         self._seen: deque[_Seen] = deque(maxlen=2 * LAG + 1)
         self._pushed = 0
 
-    def push(self, picture: Picture) -> Judgement | None:
-        """Of the frame pushed ``LAG`` frames ago; None for the first ones."""
-        coarse = picture.coarse()
-        change = _difference(self._seen[-1].coarse, coarse) if self._seen else 0.0
-        self._seen.append(_Seen(coarse, change))
-        self._pushed += 1
-        return self._judge(len(self._seen) - 1 - LAG) if self._pushed > LAG else None
+    def push(self, pictures: Sequence[Picture]) -> list[Judgement]:
+        """The next frames; answers for those that have ``LAG`` frames after them by now."""
+        answers = []
+        for seen in self._looked_at(pictures):
+            self._seen.append(seen)
+            self._pushed += 1
+            if self._pushed > LAG:
+                answers.append(self._judge(len(self._seen) - 1 - LAG))
+        return answers
 
     def flush(self) -> list[Judgement]:
         """The answers still owed after the last frame."""
         owed = min(LAG, self._pushed)
         return [self._judge(len(self._seen) - back) for back in range(owed, 0, -1)]
+
+    def _looked_at(self, pictures: Sequence[Picture]) -> Iterator[_Seen]:
+        for i in range(0, len(pictures), COMPARED):
+            coarse = [picture.coarse() for picture in pictures[i : i + COMPARED]]
+            before = self._seen[-1].coarse if self._seen else coarse[0]
+            yield from map(_Seen, coarse, _differences([before, *coarse]))
 
     def _judge(self, i: int) -> Judgement:
         return Judgement(self._is_cut(i), self._seen[i].change)
@@ -67,7 +79,7 @@ class ShotDetector:
             return False
         first = max(1, i - LAG)
         around = [seen[j].change for j in range(first, min(len(seen), i + LAG + 1)) if j != i]
-        if around and change < STANDS_OUT * float(np.median(around)):
+        if around and change < STANDS_OUT * median(around):
             return False
         # The first edge of a flash goes back one frame later, its second edge two frames back.
         around_flash = [(i - 1, i + 1), (i - 2, i)]
@@ -79,4 +91,11 @@ class ShotDetector:
 
 
 def _difference(before: Float32, after: Float32) -> float:
-    return float(np.abs(before - after).mean())
+    return _differences([before, after])[0]
+
+
+def _differences(coarse: Sequence[Float32]) -> list[float]:
+    """Mean absolute change from each to the next."""
+    pictures = np.stack(coarse).reshape(len(coarse), -1)
+    changes: list[float] = np.abs(np.diff(pictures, axis=0)).mean(axis=1).tolist()
+    return changes

@@ -4,17 +4,20 @@ Tracks never cross a shot boundary. The assignment is the cheapest one over all 
 Hungarian solver), not the greedy one, so crossing people do not swap.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
 from facetrack.media.picture import Frame
-from facetrack.recognition.chip import Chip, Embed, embedded
+from facetrack.recognition.chip import Chip, Embed, embedded, let_pictures_go
 from facetrack.recognition.chips import pose_quality
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.motion import Motion
-from facetrack.tracking.rows import rows_of
+from facetrack.tracking.rows import Rows, rows_of
+from facetrack.tracking.seen import Seen
 from facetrack.tracking.tracks import Track
 from facetrack.types import Faces
 
@@ -37,8 +40,8 @@ Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 class Tracker:
     """Feed frames in order with ``update``; closed tracks come back as they end.
 
-    Memory: the open tracks' rows and chips, one presentation time for each frame of the longest
-    gap, and the frames since ``let_frames_go`` of which a chip is kept.
+    Memory: the open tracks' rows and chips, and one presentation time for each frame of the
+    longest gap.
     """
 
     def __init__(self, settings: TrackingSettings, max_chips: int, embed: Embed) -> None:
@@ -57,28 +60,34 @@ class Tracker:
         """Tracks begun so far."""
         return self._next_id - 1
 
-    def update(self, frame: Frame, faces: Faces, new_shot: bool) -> list[Track]:
-        """Takes the faces of the next frame; returns the tracks that ended before it."""
-        ended = self.finish() if new_shot else []
-        self._remember_time(frame)
-        if len(faces):
-            self._take(frame, faces)
-        return ended + self._close_lost(frame.index)
+    def update(self, together: Sequence[Seen]) -> list[list[Track]]:
+        """Takes the faces of the next frames; the tracks that ended, by the frame that ended them.
 
-    def let_frames_go(self) -> None:
-        """Cuts out the chips that are still kept: a chip that gave way to a better one meanwhile
-        costs nothing."""
-        for track in self._with_new_chips:
-            for chip in track.chips.values():
-                chip.let_picture_go()
+        What is a matter of each face alone is found for all at once. Chips are cut out at the end:
+        one that gives way to a better one before costs nothing.
+        """
+        rows = rows_of(together)
+        poses = pose_quality(rows["box"], rows["landmarks"], rows["score"]).tolist()
+        ended, at = [], 0
+        for frame, starts_shot, faces in together:
+            of_frame = slice(at, at := at + len(faces))
+            over = self.finish() if starts_shot else []
+            self._remember_time(frame)
+            if len(faces):
+                self._take(frame, faces, rows[of_frame], poses[of_frame])
+            over += self._close_lost(frame.index)
+            if over:
+                ended.append(over)
+        new = [chip for track in self._with_new_chips for chip in track.chips.values()]
         self._with_new_chips.clear()
+        let_pictures_go(new)
+        return ended
 
     def finish(self) -> list[Track]:
         """Ends all tracks: at a cut and at the end of the video."""
         return self._end(np.ones(len(self._open), dtype=bool))
 
-    def _take(self, frame: Frame, faces: Faces) -> None:
-        rows, poses = rows_of(frame, faces), pose_quality(faces).tolist()
+    def _take(self, frame: Frame, faces: Faces, rows: Rows, poses: list[float]) -> None:
         known, theirs = self._associate(frame, faces)
         gaps = (frame.index - 1 - self._motion.frames[known]).tolist()
         for k, i, gap in zip(known.tolist(), theirs.tolist(), gaps, strict=True):

@@ -17,7 +17,7 @@ from facetrack.engines.torch.captured import Answer, Captured
 from facetrack.media.card_streams import stream
 from facetrack.pipeline.memory import Crossing, preallocate_tensors
 from facetrack.recognition.chips import SHARP, face_corners
-from facetrack.types import Faces, Recognised
+from facetrack.types import Float32, Recognised
 
 if TYPE_CHECKING:
     from facetrack.media.card_picture import CardPicture
@@ -26,6 +26,8 @@ SIZES = (32, 64, 96, 128, 192, 256)
 """Faces together for which there is a graph, once it is needed; the next larger one is taken."""
 PLACE = 7
 """Numbers that say where a face is: see ``card_chips.Place``."""
+EMBEDDED = 512
+"""Numbers of an embedding."""
 
 
 class Ahead:
@@ -41,19 +43,22 @@ class Ahead:
 
     @torch.inference_mode()
     def start(
-        self, pictures: "Sequence[CardPicture]", faces: Sequence[Faces]
-    ) -> Callable[[], list[Faces]]:
-        """Begins the work; what is returned waits for it and gives the faces with it."""
-        places = _places(pictures, faces)
+        self, pictures: "Sequence[CardPicture]", counts: Sequence[int], boxes: Float32
+    ) -> Callable[[], Recognised]:
+        """Begins the work; what is returned waits for it.
+
+        ``boxes``: ``(n, 4)``, picture after picture, of which each has so many.
+        """
+        places = _places(pictures, counts, boxes)
         colour = pictures[0].colour
         with self._lock, torch.cuda.stream(self._stream):
             answers = [
-                self._part(places[i : i + SIZES[-1]], colour)
+                self._group(places[i : i + SIZES[-1]], colour)
                 for i in range(0, len(places), SIZES[-1])
             ]
-        return lambda: _joined(faces, answers)
+        return lambda: _joined(answers)
 
-    def _part(self, places: NDArray[np.int64], colour: tuple[int, bool]) -> tuple[int, Answer]:
+    def _group(self, places: NDArray[np.int64], colour: tuple[int, bool]) -> tuple[int, Answer]:
         size = next(n for n in SIZES if n >= len(places))
 
         def fill(way: Crossing) -> None:
@@ -96,24 +101,20 @@ def sharpness(chips: Tensor) -> Tensor:
     return (laplacian.flatten(1).var(1, correction=0) / SHARP).clamp(max=1.0)
 
 
-def _places(pictures: "Sequence[CardPicture]", faces: Sequence[Faces]) -> NDArray[np.int64]:
-    """``(n, 7)`` int64 of all faces, picture by picture."""
-    counts = [len(f) for f in faces]
-    height, width = pictures[0].shape
-    places = np.empty((sum(counts), PLACE), np.int64)
+def _places(
+    pictures: "Sequence[CardPicture]", counts: Sequence[int], boxes: Float32
+) -> NDArray[np.int64]:
+    """``(n, 7)`` int64."""
+    size = np.array(pictures[0].shape[::-1])
+    places = np.empty((len(boxes), PLACE), np.int64)
     places[:, 0] = np.repeat([p.nv12.data_ptr() for p in pictures], counts)
-    places[:, 1:3] = width, height
-    places[:, 3:] = face_corners(np.concatenate([f.boxes for f in faces]), height, width)
+    places[:, 1:3] = size
+    places[:, 3:] = face_corners(boxes, size)
     return places
 
 
-def _joined(faces: Sequence[Faces], answers: Sequence[tuple[int, Answer]]) -> list[Faces]:
-    if not answers:
-        return list(faces)
-    numbers = np.concatenate([answer()[:n] for n, answer in answers])
-    embeddings, sharp = np.ascontiguousarray(numbers[:, :-1]), numbers[:, -1]
-    ends = np.cumsum([0, *(len(f) for f in faces)]).tolist()
-    return [
-        f.with_recognised(Recognised(embeddings[a:b], sharp[a:b]))
-        for f, a, b in zip(faces, ends, ends[1:], strict=False)
-    ]
+def _joined(answers: Sequence[tuple[int, Answer]]) -> Recognised:
+    numbers = np.concatenate(
+        [np.empty((0, EMBEDDED + 1), np.float32), *(answer()[:n] for n, answer in answers)]
+    )
+    return Recognised(numbers[:, :-1], numbers[:, -1])

@@ -60,6 +60,7 @@ class Captured:
 
     def _arrived(self, way: Crossing) -> NDArray[np.float32]:
         way.done.synchronize()
-        found: NDArray[np.float32] = way.results.view_as(self._found).numpy().copy()
+        # A copy by torch, which lets other threads go on meanwhile.
+        found: NDArray[np.float32] = way.results.view_as(self._found).clone().numpy()
         self._free.append(way)
         return found

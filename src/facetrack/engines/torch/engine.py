@@ -2,7 +2,8 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,8 +33,8 @@ from facetrack.types import Faces, Float32
 log = logging.getLogger(__name__)
 
 SMALLEST_ON_CARD = 128
-IN_FLIGHT = 2
-"""Batches of one call at a time: while one runs, the one before is copied back and looked at."""
+IN_FLIGHT = 4
+"""Batches of one call at a time: while one runs, those before are copied back and looked at."""
 
 Part = Sequence[Picture]
 
@@ -102,23 +103,31 @@ class TorchEngine:
         return self._mtcnn, self._batches.pixels(pictures), self._batches.room
 
     def _found(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> Iterator[Faces]:
+        """A batch is given out when the next one has been looked at: its faces are embedded
+        meanwhile."""
+        recognised: deque[Callable[[], Iterable[Faces]]] = deque()
         while running:
             part, batch = running.popleft()
             arrays = batch.wait()
             self._start_some(waiting, running)
             wanted = arrays[-1].tolist()
             if batch.room.with_room_for(wanted) == batch.room:
-                yield from self._recognised(part, list(_faces(arrays, len(part))))
+                recognised.append(self._recognised(part, arrays))
             else:  # done again with more room, so nothing is lost
                 self._batches.room = self._batches.room.with_room_for(wanted)
-                yield from self.detect(part)
+                recognised.append(partial(self.detect, part))
+            if len(recognised) > 1:
+                yield from recognised.popleft()()
+        while recognised:
+            yield from recognised.popleft()()
 
-    def _recognised(self, part: Part, faces: list[Faces]) -> list[Faces]:
+    def _recognised(self, part: Part, arrays: Arrays) -> Callable[[], Iterable[Faces]]:
         """With embeddings, where the pictures are on the card anyway."""
+        counts, together = _together(arrays, len(part))
         if self._ahead is None or not is_on_card(part):
-            return faces
-        found: list[Faces] = self._ahead.start(part, faces)()
-        return found
+            return lambda: together.split(counts)
+        known = self._ahead.start(part, counts, together.boxes)
+        return lambda: together.with_recognised(known()).split(counts)
 
     def _start_some(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> None:
         """Where memory runs out a batch is halved, and so are all that come later."""
@@ -143,12 +152,13 @@ class TorchEngine:
                 self._batches.forget()
 
 
-def _faces(arrays: Arrays, pictures: int) -> Iterator[Faces]:
-    boxes, scores, landmarks, anchors, counts, _ = arrays
-    for i, n in enumerate(counts[:pictures].astype(int).tolist()):
-        yield Faces.of_one_source(
-            boxes[i, :n], scores[i, :n], landmarks[i, :n], anchors[i, :n], "detected"
-        )
+def _together(arrays: Arrays, pictures: int) -> tuple[list[int], Faces]:
+    """How many faces each picture has, and all of them, picture after picture."""
+    *found, counts, _ = (array[:pictures] for array in arrays)
+    filled = np.arange(found[0].shape[1]) < counts[:, None]
+    boxes, scores, landmarks, anchors = (array[filled] for array in found)
+    faces = Faces.of_one_source(boxes, scores, landmarks, anchors, "detected")
+    return counts.astype(int).tolist(), faces
 
 
 def _device(name: str) -> torch.device:
