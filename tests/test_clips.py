@@ -11,6 +11,7 @@ from clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sou
 from facetrack.clips.crops import write_crops
 from facetrack.clips.reframe import reframe
 from facetrack.clips.render import CROPS_FILE, render_clips
+from facetrack.clips.stills import LIGHT
 from facetrack.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, why_not
 from facetrack.media.upright import Upright, planes
@@ -166,6 +167,26 @@ def test_panels_lie_in_their_places_and_the_rest_is_black(tmp_path):
     assert (grey.shape[1], made.frames) == (128, 5)
     for left, right, expected in ((4, 60, luma(200)), (68, 92, luma(60)), (100, 124, 16)):
         assert grey[4:60, left:right].mean() == pytest.approx(expected, abs=2)
+
+
+def test_a_held_panel_shows_another_frame_darkened(tmp_path):
+    """Frame 12 in the place of all others, in the right half."""
+    film = tmp_path / "film.mp4"
+    make_video(film, frames=20)
+    clip = replace(
+        clip_of(np.arange(20) / 25, (0, 5), size=(128, 64)),
+        panels=(
+            panel_of(5, (48, 32, 40, 40), (0, 0, 64, 64)),
+            panel_of(5, (48, 32, 40, 40), (64, 0, 64, 64), still_s=12 / 25),
+        ),
+    )
+    (made,) = rendered(film, [clip], tmp_path)
+    with av.open(str(made.path)) as container:
+        for i, frame in enumerate(container.decode(video=0)):
+            grey = frame.to_ndarray(format="yuv420p")[4:60]
+            assert grey[:, 4:60].mean() == pytest.approx(luma(grey_of(i)), abs=2)
+            dark = 16 + LIGHT * (luma(grey_of(12)) - 16)
+            assert grey[:, 68:124].mean() == pytest.approx(dark, abs=2)
 
 
 def test_the_picture_is_not_the_cover(tmp_path):

@@ -118,6 +118,40 @@ def test_who_is_not_in_the_clip_is_framed_as_last_seen():
         panels("single", [7], analysis)
 
 
+def test_in_a_shot_without_them_their_last_picture_is_held():
+    analysis = analysis_of(
+        [(1, 1, 0, 90, 300, 100), (2, 2, 30, 50, 900, 120), (2, 3, 80, 85, 700, 120)],
+        shots=[0, 30, 60, 75],
+    )
+    here, gone = panels("split", [1, 2], analysis)
+    assert np.isnan(here.still_s).all()
+    # Before the first: their first one. In a shot in which they are seen, the picture goes on.
+    held = np.repeat([30.0, np.nan, 49, np.nan], [30, 30, 15, 25]) / FPS
+    np.testing.assert_allclose(gone.still_s, held)
+    np.testing.assert_allclose(gone.crops[:, 0], np.repeat([900.0, 700], [75, 25]))
+
+
+def test_a_still_may_be_from_elsewhere_in_the_film():
+    analysis = analysis_of([(1, 1, 0, 100, 300, 100), (2, 2, 0, 20, 900, 120)], shots=[0, 50])
+    same, other = (
+        panels("split", [1, 2], analysis, np.arange(a, b), [(a, b)])[1]
+        for a, b in ((30, 50), (60, 80))
+    )
+    assert np.isnan(same.still_s).all()
+    np.testing.assert_allclose(other.still_s, 19 / FPS)
+    for panel in (same, other):
+        np.testing.assert_allclose(panel.crops[:, 0], 900)
+
+
+def test_a_shot_without_anybody_is_shown_as_wide_as_fits():
+    analysis = analysis_of([(1, 1, 0, 40, 300, 100)], shots=[0, 40])
+    for mode in ("single", "follow"):
+        (panel,) = panels(mode, [1], analysis, size=(360, 640))
+        assert np.isnan(panel.still_s).all()
+        np.testing.assert_allclose(panel.crops[:40, 0], 300)
+        np.testing.assert_allclose(panel.crops[40:], [[640, 360, 405, 720]] * 60)
+
+
 def test_follow_cuts_between_people_at_shots_alone():
     analysis = analysis_of(
         [
@@ -185,7 +219,9 @@ def test_too_many_people_are_said(mode):
 def clips_of():
     """Two clips: one of two panels and joined spans, one with a rate of its own."""
     random = np.random.default_rng(0)
-    analysis = analysis_of([(1, 1, 0, 100, 317.3, 101.7), (2, 2, 0, 100, 900.1, 119.3)])
+    analysis = analysis_of(
+        [(1, 1, 0, 100, 317.3, 101.7), (2, 2, 0, 70, 900.1, 119.3)], shots=[0, 70]
+    )
     frames = np.r_[5:45, 60:90]
     split = panels("split", [1, 2], analysis, frames, [(5, 45), (60, 90)])
     edges = np.cumsum(np.r_[0, random.uniform(0.03, 0.05, 70)])
@@ -213,6 +249,7 @@ def assert_same(found, wanted):
         assert a.place == b.place
         assert np.array_equal(a.people, b.people)
         assert np.array_equal(a.crops, b.crops)
+        assert np.array_equal(a.still_s, b.still_s, equal_nan=True)
 
 
 def test_crops_come_back_exactly(tmp_path):

@@ -184,6 +184,7 @@ def _clip(
     number: int, start: int, end: int, edges: np.ndarray[Any, Any], crop: Sequence[float]
 ) -> Clip:
     frames = np.arange(start, end, dtype=np.int32)
+    crops, no_stills = np.tile(crop, (len(frames), 1)), np.full(len(frames), np.nan)
     return Clip(
         Path(f"{number:04}.mp4"),
         Segment((1,), number, (Span(start, end, float(edges[start]), float(edges[end])),)),
@@ -191,7 +192,7 @@ def _clip(
         frames,
         edges[start:end],
         edges[start : end + 1] - edges[start],
-        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), np.tile(crop, (len(frames), 1))),),
+        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), crops, no_stills),),
     )
 
 

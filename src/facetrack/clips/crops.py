@@ -34,6 +34,7 @@ COLUMNS = pa.schema(
         ("y", pa.float64()),
         ("width", pa.float64()),
         ("height", pa.float64()),
+        ("still_s", pa.float64()),
         ("picture", pa.int32()),
         ("panel", pa.int32()),
         ("at_s", pa.float64()),
@@ -41,6 +42,7 @@ COLUMNS = pa.schema(
     ]
 )
 """``frame`` and ``time_s`` of the source; ``clip`` the file's path in the output folder;
+``still_s`` the time of the frame that is held in the place of this one, NaN or null: none;
 ``picture`` and ``panel`` count from 0; ``at_s`` when the picture begins in the clip; ``plan`` the
 rest of the clip as JSON, the same in all its rows."""
 CROP = ("x", "y", "width", "height")
@@ -110,6 +112,7 @@ def _rows(clip: Clip, number: int) -> pa.Table:
         "clip": pa.repeat(clip.path.as_posix(), m),
         "person": panel.people,
         **dict(zip(CROP, panel.crops.T, strict=True)),
+        "still_s": panel.still_s,
         "picture": np.arange(m),
         "panel": np.full(m, number),
         "at_s": clip.edges_s[:-1],
@@ -153,7 +156,8 @@ def _clip(path: Path, rows: pa.Table, picture: tuple[int, int] | None) -> Clip:
         shaped = _shaped(crops[mine], place[2] / place[3])
         if picture is not None:
             shaped = inside_picture(shaped, picture)
-        panels.append(Panel(place, rows["person"].to_numpy()[mine], shaped))
+        people, still_s = (rows[name].to_numpy()[mine] for name in ("person", "still_s"))
+        panels.append(Panel(place, people, shaped, still_s))
     return Clip(
         Path(name),
         segment,

@@ -69,13 +69,15 @@ class Upright:
         return np.ascontiguousarray(np.rot90(image, self._picture.rotation % 360 // 90))
 
 
-def blank(picture: VideoFrame, full_range: bool) -> None:
-    """Makes a frame in one of the ``PLANAR`` formats black."""
-    bits = PLANAR[picture.format.name][2]
+def darken(picture: VideoFrame, full_range: bool, light: float = 0, colour: float = 0) -> None:
+    """Leaves a share of the brightness and colour of a frame in one of the ``PLANAR`` formats."""
+    unit = 1 << (PLANAR[picture.format.name][2] - 8)
     luma, *chroma = planes(picture)
-    luma[:] = 0 if full_range else 16 << (bits - 8)
-    for plane in chroma:
-        plane[:] = 128 << (bits - 8)
+    for plane, share, none in (
+        (luma, light, 0 if full_range else 16 * unit),
+        *((plane, colour, 128 * unit) for plane in chroma),
+    ):
+        np.rint(none + share * (plane - np.float32(none)), out=plane, casting="unsafe")
 
 
 def planes(picture: VideoFrame) -> tuple[Plane, ...]:
