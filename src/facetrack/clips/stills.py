@@ -11,7 +11,7 @@ from facetrack.clips.frames import FrameReader
 from facetrack.clips.reframe import reframe
 from facetrack.media.encode import Look
 from facetrack.media.streams import open_media, picture_stream
-from facetrack.media.upright import Upright, darken, planes
+from facetrack.media.upright import PLANAR, Upright, darken, paste, planes
 
 LIGHT, COLOUR = 0.6, 0.3
 """Share of the brightness and of the colour that is left."""
@@ -41,11 +41,9 @@ class Stills:
             reframe(self._read(time_s, look), crop, still, (0, 0, width, height))
             darken(still, look.full_range, LIGHT, COLOUR)
             self._held[panel] = which, still
-        whole = planes(target)
-        for into, held in zip(whole, planes(self._held[panel][1]), strict=True):
-            down, across = whole[0].shape[0] // into.shape[0], whole[0].shape[1] // into.shape[1]
-            top, left = y // down, x // across
-            into[top : top + held.shape[0], left : left + held.shape[1]] = held
+        across, down, _ = PLANAR[target.format.name]
+        still = self._held[panel][1]
+        paste(planes(still), (0, 0, width, height), planes(target), (x, y), (across, down))
 
     def _read(self, time_s: float, look: Look) -> Upright:
         with open_media(self._source) as container:

@@ -1,5 +1,6 @@
 """The planes of a decoded picture as they stand upright, at the depth they were decoded in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,25 @@ def darken(picture: VideoFrame, full_range: bool, light: float = 0, colour: floa
         *((plane, colour, 128 * unit) for plane in chroma),
     ):
         np.rint(none + share * (plane - np.float32(none)), out=plane, casting="unsafe")
+
+
+def paste(
+    sources: Sequence[Plane],
+    part: tuple[int, ...],
+    targets: Sequence[Plane],
+    at: tuple[int, ...],
+    across_down: tuple[int, int],
+) -> None:
+    """Copies a part of Y, U and V (x, y, width and height) to where others are (x and y).
+
+    All in luma samples, whole ones of chroma; ``across_down`` are those for one of chroma.
+    """
+    for source, target, (across, down) in zip(
+        sources, targets, ((1, 1), across_down, across_down), strict=True
+    ):
+        width, height = part[2] // across, part[3] // down
+        left, top, x, y = part[0] // across, part[1] // down, at[0] // across, at[1] // down
+        target[y : y + height, x : x + width] = source[top : top + height, left : left + width]
 
 
 def planes(picture: VideoFrame) -> tuple[Plane, ...]:
