@@ -46,7 +46,8 @@ COLUMNS = pa.schema(
 ``picture`` and ``panel`` count from 0; ``at_s`` when the picture begins in the clip; ``plan`` the
 rest of the clip as JSON, the same in all its rows."""
 CROP = ("x", "y", "width", "height")
-SAME_ASPECT = 1e-6
+SAME_ASPECT = 2.0
+"""Pixels by which a side may be off; crops on whole pixels are."""
 
 
 def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> None:
@@ -173,7 +174,7 @@ def _shaped(crops: Float64, aspect: float) -> Float64:
     """As they are, or grown to the aspect around the same centre."""
     width, height = crops[:, 2], crops[:, 3]
     shaped = crops.copy()
-    off = np.abs(width / height / aspect - 1) > SAME_ASPECT
+    off = np.abs(width - height * aspect) > SAME_ASPECT * max(1.0, aspect)
     shaped[off, 2] = np.maximum(width, height * aspect)[off]
     shaped[off, 3] = np.maximum(height, width / aspect)[off]
     return shaped
