@@ -14,7 +14,8 @@ from facetrack.clips.render import CROPS_FILE, render_clips
 from facetrack.clips.stills import LIGHT
 from facetrack.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, why_not
-from facetrack.media.upright import Upright, planes
+from facetrack.media.planar import planes
+from facetrack.media.upright import Upright
 from media import make_video
 
 FRAMES, RATE = 75, 48000

@@ -18,8 +18,9 @@ from facetrack.clips.task import ClipJob, Outcome, Task
 from facetrack.errors import ClipError
 from facetrack.media.encode import TIME_BASE, ClipWriter, Look
 from facetrack.media.frames import Tick
+from facetrack.media.planar import darken
 from facetrack.media.sound import Samples, int16, sample_counts, sound_of
-from facetrack.media.upright import Upright, darken
+from facetrack.media.upright import Upright
 
 FAILURES = (av.error.FFmpegError, OSError, EOFError, ValueError, ClipError)
 """What a damaged source, an encoder or a full disk may raise."""

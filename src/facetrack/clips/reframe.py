@@ -15,7 +15,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from facetrack.media.upright import PLANAR, Plane, Upright, paste, planes
+from facetrack.media.planar import PLANAR, Plane, paste, planes
+from facetrack.media.upright import Upright
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from facetrack.clips.frames import FrameReader
 from facetrack.clips.reframe import reframe
 from facetrack.media.encode import Look
+from facetrack.media.planar import PLANAR, darken, paste, planes
 from facetrack.media.streams import open_media, picture_stream
-from facetrack.media.upright import PLANAR, Upright, darken, paste, planes
+from facetrack.media.upright import Upright
 
 LIGHT, COLOUR = 0.6, 0.3
 """Share of the brightness and of the colour that is left."""
