@@ -40,6 +40,9 @@ SAME_DB = 33.0
 """Peak signal to noise ratio from which two clips show the same picture: both are encoded, and
 their scalers round differently."""
 
+LEAST_ERROR = 255**2 / 1e10
+"""100 dB: the same to the last bit has no ratio."""
+
 
 @dataclass(frozen=True)
 class _Work:
@@ -79,7 +82,7 @@ class _Work:
         if len(ours) != len(theirs):
             raise FacetrackError(f"{len(ours)} frames, but ffmpeg has {len(theirs)}")
         error = np.square(np.array(ours, np.float32) - np.array(theirs, np.float32)).mean()
-        return float(10 * np.log10(255**2 / error))
+        return float(10 * np.log10(255**2 / max(error, LEAST_ERROR)))
 
     def _by_ffmpeg(self, clip: Clip) -> None:
         (span,), (left, top, side) = clip.segment.spans, self.crop

@@ -18,7 +18,7 @@ from facetrack.clips.clip import Panel, Segment
 from facetrack.clips.crop_path import crop_path
 from facetrack.clips.framing import Framing
 from facetrack.errors import UsageError
-from facetrack.settings import MODES
+from facetrack.settings import MODES, ClipSettings
 
 Float64 = NDArray[np.float64]
 Place = tuple[int, int, int, int]
@@ -47,6 +47,20 @@ def places(panels: int, size: tuple[int, int]) -> list[Place]:
         (_in_rows(rows, size) for rows in ROWS[panels]),
         key=lambda found: max(abs(np.log(width / height)) for _, _, width, height in found),
     )
+
+
+def picture_of(
+    segment: Segment,
+    frames: NDArray[np.int32],
+    source_s: Float64,
+    analysis: Analysis,
+    settings: ClipSettings,
+) -> tuple[tuple[int, int], tuple[Panel, ...]]:
+    """Size and panels of a clip as the settings ask for them; see ``panels_of``."""
+    assert settings.ratio is not None
+    size = picture_size(settings.ratio, settings.size)
+    framing = Framing(settings.ratio, settings.zoom, settings.adaptive)
+    return size, panels_of(settings.mode, segment, frames, source_s, analysis, framing, size)
 
 
 def panels_of(

@@ -7,9 +7,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from facetrack.clips.frames import FrameReader
 from facetrack.clips.reframe import reframe
 from facetrack.media.encode import Look
+from facetrack.media.frames import FrameReader
 from facetrack.media.planar import PLANAR, darken, paste, planes
 from facetrack.media.streams import open_media, picture_stream
 from facetrack.media.upright import Upright
