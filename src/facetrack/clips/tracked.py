@@ -13,6 +13,8 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TrackedFaces:
+    """All faces of an analysis, to be asked for by track, and for those beside one."""
+
     faces: pa.Table
     """By frame, as the analysis has them."""
     _frame: NDArray[np.int32]

@@ -35,6 +35,7 @@ def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
 
 
 def is_full_range(picture: VideoFrame) -> bool:
+    """Whether its samples go from 0 to the most; else from 16 to 235 (of 8 bits)."""
     return picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
 
 
