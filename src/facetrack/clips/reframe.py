@@ -68,8 +68,9 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
     x, y, width, height = place
     left, top = middle_x - wide / 2, middle_y - high / 2
     whole = not (left % across or wide % across or top % down or high % down)
+    inside = min(left, top, *(source.size - crop[:2] - crop[2:] / 2)) >= 0
     alike = (source.across, source.down, source.bits, 8) == (across, down, bits, bits)
-    if whole and alike and min(wide, high) >= SMALLEST:
+    if whole and inside and alike and min(wide, high) >= SMALLEST:
         _by_libswscale(source, (int(left), int(top), int(wide), int(high)), target, place)
         return
     brightest = 2**bits - 1
