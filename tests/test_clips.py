@@ -446,3 +446,26 @@ def test_a_crop_far_larger_than_its_place_near_the_edge():
         shown = target.to_ndarray(format="gray")[:, :58].astype(float)
         step = (shown[:, -2] - shown[:, 1]) / 55
         assert np.abs(np.diff(shown[:, 1:-1], axis=1) - step[:, None]).max() < 3
+
+
+@pytest.mark.parametrize("place", [(0, 0, 128, 96), (16, 32, 200, 150), (2, 4, 48, 36)])
+def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
+    """libswscale's picture against ours from a hair to the right, larger, as it is, and smaller."""
+    random = np.random.default_rng(2)
+    coarse = random.integers(40, 200, (23, 31, 3)).astype(np.uint8)
+    picture = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")
+    source = Upright.of(picture, 1)
+    shown = []
+    for beside in (0, 1 / 32):
+        target = av.VideoFrame(256, 192, "yuv420p")
+        for plane in planes(target):
+            plane[:] = 128
+        reframe(source, np.array([164 + beside, 118, 128, 96]), target, place)
+        shown.append([plane.astype(float) for plane in planes(target)])
+    for whole, moved in zip(*shown, strict=True):
+        assert np.abs(whole - moved).max() < 8  # ours sites chroma as MPEG-2 does
+        assert np.abs(whole - moved).mean() < 0.7
+    x, y, width, height = place
+    luma = shown[0][0].copy()
+    luma[y : y + height, x : x + width] = 128
+    assert (luma == 128).all()

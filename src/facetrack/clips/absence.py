@@ -57,36 +57,46 @@ def fill_absence(
     """
     first, last = frames[stretch][[0, -1]]
     mine = np.flatnonzero(analysis.faces["person"].to_numpy() == person)
-    known = analysis.faces["frame"].to_numpy()[mine]
     if not len(mine):
         raise InputError(f"person {person} has no face in the analysis; choose another")
+    known = analysis.faces["frame"].to_numpy()[mine]
     cuts = [shot.start_frame for shot in analysis.shots]
-    here = np.searchsorted(cuts, known, "right") == np.searchsorted(cuts, first, "right")
-    picture = (analysis.info.width, analysis.info.height)
-    if not here.any() and not hold:
-        width, height = picture
-        whole = np.array([[width / 2, height / 2, height * float(framing.aspect), height]])
-        crops[stretch] = inside_picture(whole, picture)
-        return np.nan
-    if here.any():
-        away = np.where(here, np.maximum(first - known, known - last), np.iinfo(np.int32).max)
-        row = int(np.argmin(away))
+    here = np.flatnonzero(
+        np.searchsorted(cuts, known, "right") == np.searchsorted(cuts, first, "right")
+    )
+    if len(here):
+        nearest = here[np.argmin(np.maximum(first - known[here], known[here] - last))]
+    elif hold:  # the last before, or else the first
+        nearest = max(int(np.searchsorted(known, first)) - 1, 0)
     else:
-        row = max(int(np.searchsorted(known, first)) - 1, 0)
-    frame = known[row]
-    time_s = float(analysis.frame_times[frame - analysis.first_frame])
-    position = int(np.searchsorted(frames, frame))
-    if position < len(frames) and frames[position] == frame:
+        crops[stretch] = _widest((analysis.info.width, analysis.info.height), framing)
+        return np.nan
+    position = int(np.searchsorted(frames, known[nearest]))
+    if position < len(frames) and frames[position] == known[nearest]:
         crops[stretch] = crops[position]
     else:
-        face = analysis.faces.take([mine[row]])
-        crops[stretch] = crop_path(
-            np.array([time_s]),
-            np.array([0]),
-            boxes_of(face).astype(np.float64),
-            landmarks_of(face).astype(np.float64),
-            (),
-            picture,
-            framing,
-        )
-    return np.nan if here.any() else time_s
+        crops[stretch] = _framed_alone(mine[nearest], analysis, framing)
+    if len(here):
+        return np.nan
+    return float(analysis.frame_times[known[nearest] - analysis.first_frame])
+
+
+def _widest(picture: tuple[int, int], framing: Framing) -> Float64:
+    """``(1, 4)`` the largest crop that fits, in the middle."""
+    width, height = picture
+    whole = np.array([[width / 2, height / 2, height * float(framing.aspect), height]])
+    return inside_picture(whole, picture)
+
+
+def _framed_alone(row: int, analysis: Analysis, framing: Framing) -> Float64:
+    """``(1, 4)`` the crop of one row of the faces' table."""
+    face = analysis.faces.take([row])
+    return crop_path(
+        np.zeros(1),
+        np.zeros(1, np.intp),
+        boxes_of(face).astype(np.float64),
+        landmarks_of(face).astype(np.float64),
+        (),
+        (analysis.info.width, analysis.info.height),
+        framing,
+    )
