@@ -463,7 +463,7 @@ def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
         reframe(source, np.array([164 + beside, 118, 128, 96]), target, place)
         shown.append([plane.astype(float) for plane in planes(target)])
     for whole, moved in zip(*shown, strict=True):
-        assert np.abs(whole - moved).max() < 8  # ours sites chroma as MPEG-2 does
+        assert np.abs(whole - moved).max() < 12  # ours sites chroma as MPEG-2 does
         assert np.abs(whole - moved).mean() < 0.7
     x, y, width, height = place
     luma = shown[0][0].copy()
