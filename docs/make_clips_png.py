@@ -22,6 +22,9 @@ ROWS = {
     "--target 2 --aspect 9:16 --zoom bust": {
         "target": ("2",), "aspect": "9:16", "zoom": "bust",
     },
+    "--target 1,2 --mode split --aspect 16:9": {
+        "target": ("1", "2"), "mode": "split", "aspect": "16:9",
+    },
     "--target 5,6 --mode split --aspect 16:9": {
         "target": ("5", "6"), "mode": "split", "aspect": "16:9",
     },

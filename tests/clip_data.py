@@ -35,9 +35,9 @@ def clip_of(
     )
 
 
-def panel_of(count, crop, place, person=1):
+def panel_of(count, crop, place, person=1, still_s=np.nan):
     crops = np.broadcast_to(np.asarray(crop, float), (count, 4))
-    return Panel(place, np.full(count, person, np.int32), np.array(crops))
+    return Panel(place, np.full(count, person, np.int32), np.array(crops), np.full(count, still_s))
 
 
 def greys(path):

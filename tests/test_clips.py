@@ -11,9 +11,11 @@ from clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sou
 from facetrack.clips.crops import write_crops
 from facetrack.clips.reframe import reframe
 from facetrack.clips.render import CROPS_FILE, render_clips
+from facetrack.clips.stills import LIGHT
 from facetrack.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, why_not
-from facetrack.media.upright import Upright, planes
+from facetrack.media.planar import planes
+from facetrack.media.upright import Upright
 from media import make_video
 
 FRAMES, RATE = 75, 48000
@@ -166,6 +168,26 @@ def test_panels_lie_in_their_places_and_the_rest_is_black(tmp_path):
     assert (grey.shape[1], made.frames) == (128, 5)
     for left, right, expected in ((4, 60, luma(200)), (68, 92, luma(60)), (100, 124, 16)):
         assert grey[4:60, left:right].mean() == pytest.approx(expected, abs=2)
+
+
+def test_a_held_panel_shows_another_frame_darkened(tmp_path):
+    """Frame 12 in the place of all others, in the right half."""
+    film = tmp_path / "film.mp4"
+    make_video(film, frames=20)
+    clip = replace(
+        clip_of(np.arange(20) / 25, (0, 5), size=(128, 64)),
+        panels=(
+            panel_of(5, (48, 32, 40, 40), (0, 0, 64, 64)),
+            panel_of(5, (48, 32, 40, 40), (64, 0, 64, 64), still_s=12 / 25),
+        ),
+    )
+    (made,) = rendered(film, [clip], tmp_path)
+    with av.open(str(made.path)) as container:
+        for i, frame in enumerate(container.decode(video=0)):
+            grey = frame.to_ndarray(format="yuv420p")[4:60]
+            assert grey[:, 4:60].mean() == pytest.approx(luma(grey_of(i)), abs=2)
+            dark = 16 + LIGHT * (luma(grey_of(12)) - 16)
+            assert grey[:, 68:124].mean() == pytest.approx(dark, abs=2)
 
 
 def test_the_picture_is_not_the_cover(tmp_path):
@@ -424,3 +446,26 @@ def test_a_crop_far_larger_than_its_place_near_the_edge():
         shown = target.to_ndarray(format="gray")[:, :58].astype(float)
         step = (shown[:, -2] - shown[:, 1]) / 55
         assert np.abs(np.diff(shown[:, 1:-1], axis=1) - step[:, None]).max() < 3
+
+
+@pytest.mark.parametrize("place", [(0, 0, 128, 96), (16, 32, 200, 150), (2, 4, 48, 36)])
+def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
+    """libswscale's picture against ours from a hair to the right, larger, as it is, and smaller."""
+    random = np.random.default_rng(2)
+    coarse = random.integers(40, 200, (23, 31, 3)).astype(np.uint8)
+    picture = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")
+    source = Upright.of(picture, 1)
+    shown = []
+    for beside in (0, 1 / 32):
+        target = av.VideoFrame(256, 192, "yuv420p")
+        for plane in planes(target):
+            plane[:] = 128
+        reframe(source, np.array([164 + beside, 118, 128, 96]), target, place)
+        shown.append([plane.astype(float) for plane in planes(target)])
+    for whole, moved in zip(*shown, strict=True):
+        assert np.abs(whole - moved).max() < 12  # ours sites chroma as MPEG-2 does
+        assert np.abs(whole - moved).mean() < 0.7
+    x, y, width, height = place
+    luma = shown[0][0].copy()
+    luma[y : y + height, x : x + width] = 128
+    assert (luma == 128).all()

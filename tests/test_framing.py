@@ -14,6 +14,7 @@ from facetrack.clips.crop_path import (
     MAX_GROWTH,
     MAX_GROWTH_ACCELERATION,
     MAX_SPEED,
+    WHOLE_FROM,
     crop_path,
 )
 from facetrack.clips.framing import ZOOMS, Framing
@@ -52,7 +53,11 @@ def assert_inside(path, picture, aspect):
         [path[:, :2] - path[:, 2:] / 2, picture - path[:, :2] - path[:, 2:] / 2]
     )
     assert corners.min() >= -1e-6
-    np.testing.assert_allclose(path[:, 2] / path[:, 3], float(aspect), rtol=1e-9)
+    off = np.abs(path[:, 2] - path[:, 3] * float(aspect)) / max(1, aspect)
+    still = (path == path[0]).all()
+    assert (off <= (2 if still else 1e-6)).all()
+    if still and path[0, 2:].min() >= WHOLE_FROM:  # on pixels of luma and chroma
+        assert not np.any(np.c_[path[:, :2] - path[:, 2:] / 2, path[:, 2:]] % 2)
 
 
 def assert_calm(path, cuts=()):
@@ -78,9 +83,9 @@ def test_the_eyes_lie_where_an_operator_has_them(aspect):
         x, y, width, height = path[0]
         eyes = (500 - (y - height / 2)) / height
         assert eye_lines[0] <= eyes <= eye_lines[1]
-        assert x == pytest.approx(960)
-        assert width >= ZOOMS[zoom][1] * 120 - 1e-6
-        assert height >= ZOOMS[zoom][0] * 120 - 1e-6
+        assert x == pytest.approx(960, abs=1)
+        assert width >= ZOOMS[zoom][1] * 120 - 1
+        assert height >= ZOOMS[zoom][0] * 120 - 1
         hair = (500 - 0.7 * 120 - (y - height / 2)) / height
         assert hair > (-0.03 if zoom == "face" else 0.06)
 
@@ -208,8 +213,8 @@ def test_the_path_starts_anew_at_a_cut():
     height = np.repeat([100, 300, 150], [40, 1, 40])
     for adaptive in (False, True):
         path = path_of(x, 500, height, Framing(Fraction(1), "face", adaptive), shots=[0, 40, 41])
-        np.testing.assert_allclose(path[:, 0], x)
-        np.testing.assert_allclose(path[:, 3], 1.6 * height)
+        np.testing.assert_allclose(path[:, 0], x, atol=1)
+        np.testing.assert_allclose(path[:, 3], 1.6 * height, atol=1)
         assert_calm(path, cuts=[40, 41])
 
 

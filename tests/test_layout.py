@@ -86,11 +86,11 @@ def test_two_people_side_by_side_or_one_above_the_other():
     assert [p.place for p in upright] == [(0, 0, 720, 640), (0, 640, 720, 640)]
     assert [set(p.people) for p in upright] == [{2}, {1}]
     for panel, x in zip(wide, (300, 900), strict=True):
-        np.testing.assert_allclose(panel.crops[:, 0], x, atol=1e-3)
-        np.testing.assert_allclose(panel.crops[:, 2] / panel.crops[:, 3], 640 / 720)
+        np.testing.assert_allclose(panel.crops[:, 0], x, atol=1)
+        np.testing.assert_allclose(panel.crops[:, 2] / panel.crops[:, 3], 640 / 720, rtol=0.01)
     # The same share of the panel: both heads are of one size.
     heads = [h / panel.crops[0, 3] for h, panel in zip((100, 120), wide, strict=True)]
-    assert heads[0] == pytest.approx(heads[1])
+    assert heads[0] == pytest.approx(heads[1], rel=0.01)
 
 
 def test_four_in_a_grid():
@@ -100,7 +100,7 @@ def test_four_in_a_grid():
         (0, 0, 640, 360), (640, 0, 640, 360), (0, 360, 640, 360), (640, 360, 640, 360)
     ]  # fmt: skip
     assert [int(p.people[0]) for p in found] == [3, 1, 4, 2]
-    assert [round(p.crops[0, 0]) for p in found] == [600, 200, 800, 400]
+    assert [round(p.crops[0, 0], -1) for p in found] == [600, 200, 800, 400]
 
 
 def test_who_leaves_in_a_split_is_waited_for():
@@ -113,9 +113,43 @@ def test_who_is_not_in_the_clip_is_framed_as_last_seen():
     analysis = analysis_of([(1, 1, 0, 300, 300, 100), (2, 2, 10, 90, 900, 120)], 300)
     frames = np.arange(100, 300)
     late = panels("split", [1, 2], analysis, frames, [(100, 300)])[1]
-    np.testing.assert_allclose(late.crops[:, 0], 900)
+    np.testing.assert_allclose(late.crops[:, 0], 900, atol=1)
     with pytest.raises(InputError, match="person 7"):
         panels("single", [7], analysis)
+
+
+def test_in_a_shot_without_them_their_last_picture_is_held():
+    analysis = analysis_of(
+        [(1, 1, 0, 90, 300, 100), (2, 2, 30, 50, 900, 120), (2, 3, 80, 85, 700, 120)],
+        shots=[0, 30, 60, 75],
+    )
+    here, gone = panels("split", [1, 2], analysis)
+    assert np.isnan(here.still_s).all()
+    # Before the first: their first one. In a shot in which they are seen, the picture goes on.
+    held = np.repeat([30.0, np.nan, 49, np.nan], [30, 30, 15, 25]) / FPS
+    np.testing.assert_allclose(gone.still_s, held)
+    np.testing.assert_allclose(gone.crops[:, 0], np.repeat([900.0, 700], [75, 25]), atol=1)
+
+
+def test_a_still_may_be_from_elsewhere_in_the_film():
+    analysis = analysis_of([(1, 1, 0, 100, 300, 100), (2, 2, 0, 20, 900, 120)], shots=[0, 50])
+    same, other = (
+        panels("split", [1, 2], analysis, np.arange(a, b), [(a, b)])[1]
+        for a, b in ((30, 50), (60, 80))
+    )
+    assert np.isnan(same.still_s).all()
+    np.testing.assert_allclose(other.still_s, 19 / FPS)
+    for panel in (same, other):
+        np.testing.assert_allclose(panel.crops[:, 0], 900, atol=1)
+
+
+def test_a_shot_without_anybody_is_shown_as_wide_as_fits():
+    analysis = analysis_of([(1, 1, 0, 40, 300, 100)], shots=[0, 40])
+    for mode in ("single", "follow"):
+        (panel,) = panels(mode, [1], analysis, size=(360, 640))
+        assert np.isnan(panel.still_s).all()
+        np.testing.assert_allclose(panel.crops[:40, 0], 300, atol=1)
+        np.testing.assert_allclose(panel.crops[40:], [[640, 360, 405, 720]] * 60, atol=1)
 
 
 def test_follow_cuts_between_people_at_shots_alone():
@@ -130,7 +164,7 @@ def test_follow_cuts_between_people_at_shots_alone():
     )
     (panel,) = panels("follow", [1, 2], analysis)
     assert panel.people.tolist() == [1] * 40 + [2] * 20 + [1] * 40
-    np.testing.assert_allclose(panel.crops[40:60, 0], 950)
+    np.testing.assert_allclose(panel.crops[40:60, 0], 950, atol=1)
 
 
 def test_follow_stays_where_nobody_is():
@@ -152,26 +186,26 @@ def test_joined_spans_are_a_cut():
     analysis = analysis_of([(1, 1, 0, 40, 300, 100), (1, 2, 60, 100, 900, 100)])
     frames = np.r_[0:40, 60:100]
     (panel,) = panels("single", [1], analysis, frames, [(0, 40), (60, 100)])
-    np.testing.assert_allclose(panel.crops[:, 0], np.repeat([300, 900], 40))
+    np.testing.assert_allclose(panel.crops[:, 0], np.repeat([300, 900], 40), atol=1)
 
 
 def test_someone_in_a_mirror_is_followed_where_they_are_longer():
     analysis = analysis_of([(1, 1, 30, 40, 900, 200), (1, 2, 0, 100, 300, 100)])
     (panel,) = panels("single", [1], analysis)
-    np.testing.assert_allclose(panel.crops[:, 0], 300)
+    np.testing.assert_allclose(panel.crops[:, 0], 300, atol=1)
 
 
 def test_a_clip_of_one_frame():
     analysis = analysis_of([(1, 1, 50, 51, 300, 100)])
     (panel,) = panels("single", [1], analysis, [50], [(50, 51)])
     assert panel.crops.shape == (1, 4)
-    assert panel.crops[0, 0] == pytest.approx(300)
+    assert panel.crops[0, 0] == pytest.approx(300, abs=1)
 
 
 def test_an_analysis_that_starts_later():
     analysis = analysis_of([(1, 1, 50, 150, 300, 100)], first_frame=50, shots=[50, 100])
     (panel,) = panels("single", [1], analysis, np.arange(60, 140), [(60, 140)])
-    np.testing.assert_allclose(panel.crops[:, 0], 300)
+    np.testing.assert_allclose(panel.crops[:, 0], 300, atol=1)
 
 
 @pytest.mark.parametrize("mode", ["single", "each", "split", "grid"])
@@ -185,7 +219,9 @@ def test_too_many_people_are_said(mode):
 def clips_of():
     """Two clips: one of two panels and joined spans, one with a rate of its own."""
     random = np.random.default_rng(0)
-    analysis = analysis_of([(1, 1, 0, 100, 317.3, 101.7), (2, 2, 0, 100, 900.1, 119.3)])
+    analysis = analysis_of(
+        [(1, 1, 0, 100, 317.3, 101.7), (2, 2, 0, 70, 900.1, 119.3)], shots=[0, 70]
+    )
     frames = np.r_[5:45, 60:90]
     split = panels("split", [1, 2], analysis, frames, [(5, 45), (60, 90)])
     edges = np.cumsum(np.r_[0, random.uniform(0.03, 0.05, 70)])
@@ -213,6 +249,7 @@ def assert_same(found, wanted):
         assert a.place == b.place
         assert np.array_equal(a.people, b.people)
         assert np.array_equal(a.crops, b.crops)
+        assert np.array_equal(a.still_s, b.still_s, equal_nan=True)
 
 
 def test_crops_come_back_exactly(tmp_path):
@@ -261,7 +298,9 @@ def test_edits_are_respected(tmp_path):
     was, other = clips_of()
     assert first.panels[0].crops[10, 0] == was.panels[0].crops[10, 0] + 12.5
     assert np.array_equal(first.panels[0].crops[11:], was.panels[0].crops[11:])
-    np.testing.assert_allclose(first.panels[0].crops[:5, 2:], 2 * was.panels[0].crops[:5, 2:])
+    np.testing.assert_allclose(
+        first.panels[0].crops[:5, 2:], 2 * was.panels[0].crops[:5, 2:], atol=4
+    )
     np.testing.assert_allclose(second.panels[0].crops[10:, 1], other.panels[0].crops[10:, 3] / 2)
     assert np.array_equal(second.panels[0].crops[:, 2:], other.panels[0].crops[:, 2:])
 

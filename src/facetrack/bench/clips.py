@@ -40,6 +40,9 @@ SAME_DB = 33.0
 """Peak signal to noise ratio from which two clips show the same picture: both are encoded, and
 their scalers round differently."""
 
+LEAST_ERROR = 255**2 / 1e10
+"""100 dB: the same to the last bit has no ratio."""
+
 
 @dataclass(frozen=True)
 class _Work:
@@ -79,7 +82,7 @@ class _Work:
         if len(ours) != len(theirs):
             raise FacetrackError(f"{len(ours)} frames, but ffmpeg has {len(theirs)}")
         error = np.square(np.array(ours, np.float32) - np.array(theirs, np.float32)).mean()
-        return float(10 * np.log10(255**2 / error))
+        return float(10 * np.log10(255**2 / max(error, LEAST_ERROR)))
 
     def _by_ffmpeg(self, clip: Clip) -> None:
         (span,), (left, top, side) = clip.segment.spans, self.crop
@@ -184,6 +187,7 @@ def _clip(
     number: int, start: int, end: int, edges: np.ndarray[Any, Any], crop: Sequence[float]
 ) -> Clip:
     frames = np.arange(start, end, dtype=np.int32)
+    crops, no_stills = np.tile(crop, (len(frames), 1)), np.full(len(frames), np.nan)
     return Clip(
         Path(f"{number:04}.mp4"),
         Segment((1,), number, (Span(start, end, float(edges[start]), float(edges[end])),)),
@@ -191,7 +195,7 @@ def _clip(
         frames,
         edges[start:end],
         edges[start : end + 1] - edges[start],
-        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), np.tile(crop, (len(frames), 1))),),
+        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), crops, no_stills),),
     )
 
 

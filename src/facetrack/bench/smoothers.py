@@ -111,6 +111,8 @@ def _paths(analysis: Analysis, zoom: str) -> Iterator[tuple[Float64, Float64, fl
             frames = np.arange(shot.start_frame, shot.end_frame, dtype=np.int32)
             faces = faces_of(analysis, [person.id], frames)
             times_s = analysis.frame_times[frames - analysis.first_frame]
+            if not len(faces.at):
+                continue
             at = slice(faces.at[0], faces.at[-1] + 1)
             if times_s[at][-1] - times_s[at][0] < LEAST_S:
                 continue

@@ -41,6 +41,9 @@ class Panel:
     """``(m,)`` whom it shows, for each picture of the clip."""
     crops: Float64
     """``(m, 4)`` centre x, centre y, width and height in pixels of the upright source."""
+    still_s: Float64
+    """``(m,)`` the presentation time of the frame of the source that is held, dimmed, where the
+    person is not in the shot; NaN: the clip's own frame is shown."""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from facetrack.clips.reframe import reframe
+from facetrack.clips.stills import Stills
 from facetrack.clips.task import ClipJob, Outcome, Task
 from facetrack.errors import ClipError
 from facetrack.media.encode import TIME_BASE, ClipWriter, Look
 from facetrack.media.frames import Tick
+from facetrack.media.planar import darken
 from facetrack.media.sound import Samples, int16, sample_counts, sound_of
-from facetrack.media.upright import Upright, blank
+from facetrack.media.upright import Upright
 
 FAILURES = (av.error.FFmpegError, OSError, EOFError, ValueError, ClipError)
 """What a damaged source, an encoder or a full disk may raise."""
@@ -45,6 +47,7 @@ class ClipInWork:
         self._sound: Iterator[Samples] = iter(())
         self._pts = np.rint(job.clip.edges_s / float(TIME_BASE)).astype(np.int64)
         self._shown = self._missing = 0
+        self._stills = Stills(task.source)
         self._writer: ClipWriter | None = None
         self._open_files = ExitStack()
 
@@ -121,14 +124,22 @@ class ClipInWork:
             image = self._task.overlay.drawn(
                 source.rgb(),
                 int(self._clip.frames[self._shown]),
-                [(int(p.people[self._shown]), p.crops[self._shown]) for p in panels],
+                [
+                    (int(p.people[self._shown]), p.crops[self._shown])
+                    for p in panels
+                    if np.isnan(p.still_s[self._shown])
+                ],
             )
             return look.picture_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
         picture = VideoFrame(*self._size, self._pix_fmt)
         if sum(w * h for _, _, w, h in (p.place for p in panels)) < self._size[0] * self._size[1]:
-            blank(picture, look.full_range)
-        for panel in panels:
-            reframe(source, panel.crops[self._shown], picture, panel.place)
+            darken(picture, look.full_range)
+        for number, panel in enumerate(panels):
+            crop, still_s = panel.crops[self._shown], panel.still_s[self._shown]
+            if np.isnan(still_s):
+                reframe(source, crop, picture, panel.place)
+            else:
+                self._stills.show(number, still_s, crop, look, picture, panel.place)
         return picture
 
     def _write_sound(self, writer: ClipWriter, until: int | None) -> None:

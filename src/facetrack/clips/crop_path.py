@@ -1,7 +1,8 @@
 """The camera path of a panel: where its crop lies in each frame.
 
 Made with the whole clip in view, each shot apart. Guaranteed: a crop lies inside the picture and
-has the framing's aspect; within a shot its centre and size change no faster than ``MAX_SPEED`` and
+has the framing's aspect (to two pixels, where it stands still through the shot: then it lies on
+whole ones); within a shot its centre and size change no faster than ``MAX_SPEED`` and
 ``MAX_GROWTH`` and accelerate by ``MAX_ACCELERATION`` and ``MAX_GROWTH_ACCELERATION`` at most.
 Knows nothing of people and files. NumPy and SciPy alone.
 """
@@ -32,6 +33,8 @@ MAX_GROWTH = 0.4
 """Natural logarithm of the size in a second."""
 SIZE_SIGMA_S = 0.6
 MAX_GROWTH_ACCELERATION = 0.8 * MAX_GROWTH / SIZE_SIGMA_S
+WHOLE_FROM = 64
+"""Shorter side in pixels from which a crop that stands still is put on whole ones."""
 OUTLIER = 0.25
 """Face heights by which a face must be off its neighbours in time to be an outlier."""
 
@@ -126,8 +129,24 @@ def _shot(
         centres.append(
             smoothed(times_s, fitting, TOLERANCE * shorter, MAX_SPEED * shorter, SIGMA_S)
         )
-    crops = np.stack([*centres, height * aspect, height], axis=1)
-    return inside_picture(crops, picture)
+    crops = inside_picture(np.stack([*centres, height * aspect, height], axis=1), picture)
+    if (crops == crops[0]).all() and crops[0, 2:].min() >= WHOLE_FROM:
+        crops[:] = _whole(crops[0], aspect, picture)
+    return crops
+
+
+def _whole(crop: Float64, aspect: float, picture: tuple[int, int]) -> Float64:
+    """The crop on even pixels: scaled in a third of the time, and of the decoder's own chroma.
+
+    Its longer side is off the aspect by two pixels at most.
+    """
+    even = 2 * (np.array(picture) // 2)
+    shorter = 2 * np.rint(crop[2:].min() / 2)
+    longer = 2 * np.rint(shorter * max(aspect, 1 / aspect) / 2)
+    size = np.minimum([longer, shorter] if aspect > 1 else [shorter, longer], even)
+    corner = 2 * np.rint((crop[:2] - size / 2) / 2)
+    corner = np.clip(corner, 0, even - size)
+    return np.concatenate([corner + size / 2, size])
 
 
 def _steady_size(times_s: Float64, size: Float64) -> Float64:

@@ -34,6 +34,7 @@ COLUMNS = pa.schema(
         ("y", pa.float64()),
         ("width", pa.float64()),
         ("height", pa.float64()),
+        ("still_s", pa.float64()),
         ("picture", pa.int32()),
         ("panel", pa.int32()),
         ("at_s", pa.float64()),
@@ -41,10 +42,12 @@ COLUMNS = pa.schema(
     ]
 )
 """``frame`` and ``time_s`` of the source; ``clip`` the file's path in the output folder;
+``still_s`` the time of the frame that is held in the place of this one, NaN or null: none;
 ``picture`` and ``panel`` count from 0; ``at_s`` when the picture begins in the clip; ``plan`` the
 rest of the clip as JSON, the same in all its rows."""
 CROP = ("x", "y", "width", "height")
-SAME_ASPECT = 1e-6
+SAME_ASPECT = 2.0
+"""Pixels by which a side may be off; crops on whole pixels are."""
 
 
 def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> None:
@@ -110,6 +113,7 @@ def _rows(clip: Clip, number: int) -> pa.Table:
         "clip": pa.repeat(clip.path.as_posix(), m),
         "person": panel.people,
         **dict(zip(CROP, panel.crops.T, strict=True)),
+        "still_s": panel.still_s,
         "picture": np.arange(m),
         "panel": np.full(m, number),
         "at_s": clip.edges_s[:-1],
@@ -153,7 +157,8 @@ def _clip(path: Path, rows: pa.Table, picture: tuple[int, int] | None) -> Clip:
         shaped = _shaped(crops[mine], place[2] / place[3])
         if picture is not None:
             shaped = inside_picture(shaped, picture)
-        panels.append(Panel(place, rows["person"].to_numpy()[mine], shaped))
+        people, still_s = (rows[name].to_numpy()[mine] for name in ("person", "still_s"))
+        panels.append(Panel(place, people, shaped, still_s))
     return Clip(
         Path(name),
         segment,
@@ -169,7 +174,7 @@ def _shaped(crops: Float64, aspect: float) -> Float64:
     """As they are, or grown to the aspect around the same centre."""
     width, height = crops[:, 2], crops[:, 3]
     shaped = crops.copy()
-    off = np.abs(width / height / aspect - 1) > SAME_ASPECT
+    off = np.abs(width - height * aspect) > SAME_ASPECT * max(1.0, aspect)
     shaped[off, 2] = np.maximum(width, height * aspect)[off]
     shaped[off, 3] = np.maximum(height, width / aspect)[off]
     return shaped

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from facetrack.analysis import Analysis, boxes_of, landmarks_of
 from facetrack.clips.clip import Segment
-from facetrack.clips.framing import Framing
-from facetrack.clips.layout import panels_of, picture_size
+from facetrack.clips.layout import picture_of
 from facetrack.clips.segments import Clock, LeftOut, Stretch, runs_of, segments_of, within
 from facetrack.clips.sharpness import measured_sharpness
+from facetrack.clips.tracked import TrackedFaces
 from facetrack.recognition.chips import frontality
 from facetrack.settings import ClipSettings
 
@@ -73,6 +74,7 @@ def takes_of(
     person: int,
     stretches: list[Stretch],
     analysis: Analysis,
+    tracked: TrackedFaces,
     clock: Clock,
     settings: ClipSettings,
 ) -> tuple[list[Take], list[LeftOut]]:
@@ -83,10 +85,10 @@ def takes_of(
         (t for t in analysis.tracks if t.person == person), key=lambda t: (t.first_frame, t.id)
     )
     for track in tracks:
-        for rows in _contiguous(analysis, track.id):
+        for rows in _contiguous(tracked.of_track(track.id)):
             for stretch in within(stretches, [rows.stretch]):
                 found, refused = _of_stretch(
-                    person, track.id, rows.part(stretch), analysis, clock, settings
+                    person, track.id, rows.part(stretch), analysis, tracked, clock, settings
                 )
                 left_out += refused
                 takes += found
@@ -101,12 +103,13 @@ def _of_stretch(
     track: int,
     rows: _Rows,
     analysis: Analysis,
+    tracked: TrackedFaces,
     clock: Clock,
     settings: ClipSettings,
 ) -> tuple[list[Take], list[LeftOut]]:
     """Takes of one track in one shot."""
     left_out: list[LeftOut] = []
-    others = _other_faces(track, rows.stretch, analysis)
+    others = tracked.beside(track, *rows.stretch)
 
     def refuse(stretch: Stretch, reason: str, detail: str) -> None:
         left_out.append(LeftOut((person,), clock.span(*stretch), reason, detail, track))
@@ -149,9 +152,8 @@ def _why(reason: str, part: _Rows, settings: ClipSettings) -> str:
     return "in the crop"
 
 
-def _contiguous(analysis: Analysis, track: int) -> Iterator[_Rows]:
-    """The track's faces, in pieces without a missing frame."""
-    faces = analysis.faces.filter(analysis.faces["track"].to_numpy() == track)
+def _contiguous(faces: pa.Table) -> Iterator[_Rows]:
+    """A track's faces, in pieces without a missing frame."""
     if not len(faces):
         return
     frames = faces["frame"].to_numpy()
@@ -160,16 +162,6 @@ def _contiguous(analysis: Analysis, track: int) -> Iterator[_Rows]:
     breaks = [0, *(np.flatnonzero(np.diff(frames) != 1) + 1).tolist(), len(frames)]
     for a, b in pairwise(breaks):
         yield _Rows(int(frames[a]), boxes[a:b], facing[a:b], scores[a:b])
-
-
-def _other_faces(
-    track: int, stretch: Stretch, analysis: Analysis
-) -> tuple[NDArray[np.int32], Float64]:
-    """Frames and boxes of all faces but the track's, of somebody or nobody."""
-    faces = analysis.faces
-    frames = faces["frame"].to_numpy()
-    beside = (frames >= stretch[0]) & (frames < stretch[1]) & (faces["track"].to_numpy() != track)
-    return frames[beside], boxes_of(faces)[beside].astype(np.float64)
 
 
 def _in_crop(
@@ -185,14 +177,10 @@ def _in_crop(
     inside = (others[0] >= stretch[0]) & (others[0] < stretch[1])
     if not inside.any():
         return found
-    assert settings.ratio is not None
     segment = Segment((person,), 1, (clock.span(*stretch),))
     frames = np.arange(*stretch, dtype=np.int32)
-    (panel,) = panels_of(
-        "single", segment, frames, clock.edges_s[frames - clock.first_frame], analysis,
-        Framing(settings.ratio, settings.zoom, settings.adaptive),
-        picture_size(settings.ratio, settings.size),
-    )  # fmt: skip
+    times_s = clock.edges_s[frames - clock.first_frame]
+    _, (panel,) = picture_of(segment, frames, times_s, analysis, settings)
     at, boxes = others[0][inside] - stretch[0], others[1][inside]
     centres, halves = panel.crops[at, :2], panel.crops[at, 2:] / 2
     reaches = (boxes[:, :2] < centres + halves) & (boxes[:, 2:] > centres - halves)

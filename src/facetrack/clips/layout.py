@@ -2,7 +2,7 @@
 
 ``single``, ``each`` and ``follow`` fill the picture with one panel; ``split`` and ``grid`` give
 every person one, all of the same frames, so that they are in sync. A person who is off screen keeps
-the framing of the nearest frame of theirs (their last; before the first, their first).
+their framing; in shots in which they are never seen, ``absence`` says what is shown.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis, boxes_of, landmarks_of
+from facetrack.clips.absence import absences, fill_absence
 from facetrack.clips.clip import Panel, Segment
 from facetrack.clips.crop_path import crop_path
 from facetrack.clips.framing import Framing
-from facetrack.errors import InputError, UsageError
-from facetrack.settings import MODES
+from facetrack.errors import UsageError
+from facetrack.settings import MODES, ClipSettings
 
 Float64 = NDArray[np.float64]
 Place = tuple[int, int, int, int]
@@ -46,6 +47,20 @@ def places(panels: int, size: tuple[int, int]) -> list[Place]:
         (_in_rows(rows, size) for rows in ROWS[panels]),
         key=lambda found: max(abs(np.log(width / height)) for _, _, width, height in found),
     )
+
+
+def picture_of(
+    segment: Segment,
+    frames: NDArray[np.int32],
+    source_s: Float64,
+    analysis: Analysis,
+    settings: ClipSettings,
+) -> tuple[tuple[int, int], tuple[Panel, ...]]:
+    """Size and panels of a clip as the settings ask for them; see ``panels_of``."""
+    assert settings.ratio is not None
+    size = picture_size(settings.ratio, settings.size)
+    framing = Framing(settings.ratio, settings.zoom, settings.adaptive)
+    return size, panels_of(settings.mode, segment, frames, source_s, analysis, framing, size)
 
 
 def panels_of(
@@ -89,16 +104,25 @@ def panels_of(
         faces = faces_of(analysis, candidates, distinct)
         people = _chosen(faces, candidates, len(distinct), starts)
         mine = faces.person == people[faces.at]
-        crops = crop_path(
-            times_s,
-            faces.at[mine],
-            faces.boxes[mine],
-            faces.landmarks[mine],
-            starts,
-            picture,
-            replace(framing, aspect=Fraction(place[2], place[3])),
-        )
-        panels.append(Panel(place, people[back], crops[back]))
+        framed = replace(framing, aspect=Fraction(place[2], place[3]))
+        crops = np.full((len(distinct), 4), np.nan)
+        still_s = np.full(len(distinct), np.nan)
+        if mine.any():
+            crops = crop_path(
+                times_s,
+                faces.at[mine],
+                faces.boxes[mine],
+                faces.landmarks[mine],
+                starts,
+                picture,
+                framed,
+            )
+        for start, end, person in absences(faces.at[mine], people, starts):
+            stretch = slice(start, end)
+            still_s[stretch] = fill_absence(
+                crops, distinct, person, analysis, framed, mode in MOST_PANELS, stretch
+            )
+        panels.append(Panel(place, people[back], crops[back], still_s[back]))
     return tuple(panels)
 
 
@@ -116,20 +140,13 @@ class SeenFaces:
 
 
 def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32]) -> SeenFaces:
-    """At least one: where none of them is in any of the frames, the nearest in time."""
+    """Where any of them is in one of the frames."""
     all_frames = analysis.faces["frame"].to_numpy()  # ascending
     first, end = np.searchsorted(all_frames, [frames[0], frames[-1] + 1])
     table = analysis.faces.slice(first, end - first)
     rows = np.flatnonzero(
         np.isin(table["person"].to_numpy(), people) & np.isin(table["frame"].to_numpy(), frames)
     )
-    if not len(rows):
-        table = analysis.faces
-        rows = np.flatnonzero(np.isin(table["person"].to_numpy(), people))
-        if not len(rows):
-            raise InputError(f"person {people[0]} has no face in the analysis; choose another")
-        away = np.maximum(frames[0] - all_frames[rows], all_frames[rows] - frames[-1])
-        rows = rows[[np.argmin(away)]]
     frame, person = table["frame"].to_numpy()[rows], table["person"].to_numpy()[rows]
     # Someone seen twice in a frame (a mirror) is followed where they are seen for longer.
     _, track, length = np.unique(
@@ -161,7 +178,7 @@ def _chosen(
         mine = faces.person == person
         heights = faces.boxes[mine, 3] - faces.boxes[mine, 1]
         np.add.at(amounts[:, column], shot[mine], heights)
-    seen = np.flatnonzero(amounts.any(axis=1))
+    seen = np.flatnonzero(amounts.any(axis=1)) if len(faces.at) else np.zeros(1, int)
     before = np.searchsorted(seen, np.arange(len(starts)), side="right") - 1
     best = amounts.argmax(axis=1)[seen[np.maximum(before, 0)]]
     return np.repeat(np.asarray(people, np.int32)[best], np.diff([*starts, frames]))

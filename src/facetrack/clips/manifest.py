@@ -20,6 +20,7 @@ from facetrack.clips.clip import Clip
 from facetrack.clips.dataset import Take
 from facetrack.clips.plan import Plan
 from facetrack.clips.segments import LeftOut
+from facetrack.clips.tracked import TrackedFaces
 from facetrack.parquet import write_table
 from facetrack.settings import ClipSettings
 from facetrack.whole_file import write_json
@@ -58,7 +59,8 @@ def write_manifest(
         if clip.path in written
     ]
     lines = [_line(clip, take, plan.names, analysis, settings) for clip, take in made]
-    tables = [_pictures(clip, take, analysis) for clip, take in made]
+    tracked = TrackedFaces.of(analysis)
+    tables = [_pictures(clip, tracked.of_track(take.track)) for clip, take in made]
     (out / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
     write_table(out / PICTURES, pa.concat_tables([COLUMNS.empty_table(), *tables]))
     _write_lines(out / LEFT_OUT, (_left_out(one) for one in plan.left_out))
@@ -110,9 +112,9 @@ def _left_out(one: LeftOut) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _pictures(clip: Clip, take: Take, analysis: Analysis) -> pa.Table:
+def _pictures(clip: Clip, mine: pa.Table) -> pa.Table:
+    """``mine``: the faces of the clip's track."""
     (panel,) = clip.panels
-    mine = analysis.faces.filter(analysis.faces["track"].to_numpy() == take.track)
     rows = mine.take(np.searchsorted(mine["frame"].to_numpy(), clip.frames))
     n = len(clip.frames)
     places = np.concatenate([boxes_of(rows), landmarks_of(rows).reshape(n, 10)], axis=1)

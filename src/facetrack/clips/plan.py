@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from facetrack.analysis import Analysis
 from facetrack.clips.clip import Clip, Segment
 from facetrack.clips.dataset import Take, takes_of
-from facetrack.clips.framing import Framing
-from facetrack.clips.layout import panels_of, picture_size
+from facetrack.clips.layout import picture_of
 from facetrack.clips.naming import clip_paths, parsed
 from facetrack.clips.photo import Enroller
 from facetrack.clips.segments import (
@@ -30,6 +29,7 @@ from facetrack.clips.segments import (
 )
 from facetrack.clips.speech import speech_in
 from facetrack.clips.target import choose, targets_of
+from facetrack.clips.tracked import TrackedFaces
 from facetrack.media.codecs import Encoding, choose_encoder, suffix_of
 from facetrack.media.decode import EPSILON_S
 from facetrack.settings import ClipSettings
@@ -88,11 +88,12 @@ def plan_clips(
     segments: list[Segment] = []
     left_out: list[LeftOut] = []
     takes: list[Take] = []
+    tracked = TrackedFaces.of(analysis)
     for group in filter(None, groups):
         stretches = _together(group, cuts, analysis, 1 if settings.data_set else settings.max_gap)
         shown = stretches if voices is None else within(stretches, voices)
         if settings.data_set:
-            found, refused = takes_of(group[0], shown, analysis, clock, settings)
+            found, refused = takes_of(group[0], shown, analysis, tracked, clock, settings)
             takes += found
             segments += [take.segment for take in found]
         else:
@@ -143,12 +144,9 @@ def _cuts(analysis: Analysis, settings: ClipSettings) -> list[int]:
 def _clip(
     path: Path, segment: Segment, analysis: Analysis, clock: Clock, settings: ClipSettings
 ) -> Clip:
-    assert settings.ratio is not None
-    size = picture_size(settings.ratio, settings.size)
-    framing = Framing(settings.ratio, settings.zoom, settings.adaptive)
     frames, edges_s = pictures_of(segment, clock, settings.frame_rate)
     source_s = clock.edges_s[frames - clock.first_frame]
-    panels = panels_of(settings.mode, segment, frames, source_s, analysis, framing, size)
+    size, panels = picture_of(segment, frames, source_s, analysis, settings)
     return Clip(path, segment, size, frames, source_s, edges_s, panels)
 
 

@@ -1,8 +1,9 @@
 """Scales a crop of fractional pixels into a place of another picture, plane by plane.
 
-Bicubic, and wide enough where the crop is made smaller: as libswscale does it, but from any place
-between the pixels, so that a slowly moving crop glides. Each axis is a product with a matrix that
-is zero but for a band; the band is multiplied in blocks, which is what BLAS is fast at.
+Bicubic, and wide enough where the crop is made smaller. A crop of whole pixels, as one that stands
+still has, is libswscale's; any other is made here, the same way but from any place between the
+pixels, so that a slowly moving crop glides. Each axis is a product with a matrix that is zero but
+for a band; the band is multiplied in blocks, which is what BLAS is fast at.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from facetrack.media.upright import PLANAR, Plane, Upright, planes
+from facetrack.media.planar import PLANAR, Plane, paste, planes
+from facetrack.media.upright import Upright
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -31,6 +34,9 @@ PHASES = 32
 """Places between two pixels at which a crop may begin: finer is not seen, and each is kept."""
 KEPT = 256
 """Bands kept: some tens of KiB each."""
+KEPT_SCALERS = 8
+SMALLEST = 16
+"""Side of a crop in pixels that libswscale is given."""
 
 
 class Band(NamedTuple):
@@ -61,6 +67,12 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
     middle_x, middle_y, wide, high = crop
     x, y, width, height = place
     left, top = middle_x - wide / 2, middle_y - high / 2
+    whole = not (left % across or wide % across or top % down or high % down)
+    inside = min(left, top, *(source.size - crop[:2] - crop[2:] / 2)) >= 0
+    alike = (source.across, source.down, source.bits, 8) == (across, down, bits, bits)
+    if whole and inside and alike and min(wide, high) >= SMALLEST:
+        _by_libswscale(source, (int(left), int(top), int(wide), int(high)), target, place)
+        return
     brightest = 2**bits - 1
     gain = brightest / (2**source.bits - 1)
     luma, *chroma = planes(target)
@@ -87,6 +99,26 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
         ],
         brightest,
     )
+
+
+def _by_libswscale(
+    source: Upright, crop: tuple[int, ...], target: VideoFrame, place: tuple[int, ...]
+) -> None:
+    """Crop and place are x, y, width and height in samples of luma."""
+    (_, _, wide, high), (_, _, width, height) = crop, place
+    scaler, cut = _scaler(wide, high, width, height, target.format.name)
+    across_down = source.across, source.down
+    paste(source.planes, crop, planes(cut), (0, 0), across_down)
+    made = scaler.reformat(cut, width, height, interpolation="BICUBIC", threads=1)
+    paste(planes(made), (0, 0, width, height), planes(target), place[:2], across_down)
+
+
+@lru_cache(KEPT_SCALERS)
+def _scaler(
+    wide: int, high: int, width: int, height: int, pix_fmt: str
+) -> tuple[VideoReformatter, VideoFrame]:
+    """libswscale with its tables for two sizes, and a picture of the first."""
+    return VideoReformatter(), VideoFrame(wide, high, pix_fmt)
 
 
 def _resample(

@@ -8,6 +8,8 @@ speed v that a Gaussian of standard deviation s has passed over accelerates by 0
 So speed and acceleration are bounded by construction.
 """
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
@@ -58,14 +60,12 @@ def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
     at, value = _first_touch(low, high)
     back, last_value = _first_touch(low[::-1], high[::-1])
     last = len(low) - 1 - back
-    low, high = low.copy(), high.copy()
-    low[last] = high[last] = last_value
-    bends, levels = [0, at], [value, value]
-    while at < last:
-        at, value = _next_bend(times_s, low, high, at, value, last)
-        bends.append(at)
-        levels.append(value)
-    return np.interp(times_s, times_s[[*bends, -1]], [*levels, last_value])
+    bends, levels = _bends(
+        times_s[at : last + 1].tolist(),
+        [value, *low[at + 1 : last].tolist(), last_value],
+        [value, *high[at + 1 : last].tolist(), last_value],
+    )
+    return np.interp(times_s, times_s[at + np.array(bends)], levels)
 
 
 def _first_touch(low: Float64, high: Float64) -> tuple[int, float]:
@@ -79,29 +79,41 @@ def _first_touch(low: Float64, high: Float64) -> tuple[int, float]:
     return at, float(low[at])
 
 
-def _next_bend(
-    times_s: Float64, low: Float64, high: Float64, at: int, value: float, last: int
-) -> tuple[int, float]:
-    """Where the string from ``(at, value)`` next touches the tube; ``last`` when it need not."""
-    ahead = 64
-    while True:
-        end = min(at + ahead, last) + 1
-        since_s = times_s[at + 1 : end] - times_s[at]
-        rising = (low[at + 1 : end] - value) / since_s
-        falling = (high[at + 1 : end] - value) / since_s
-        steepest, flattest = np.maximum.accumulate(rising), np.minimum.accumulate(falling)
-        blocked = np.flatnonzero(steepest > flattest)
-        if len(blocked):
-            break
-        if end == last + 1:
-            return last, float(low[last])
-        ahead *= 2
-    stop = int(blocked[0])
-    if rising[stop] > flattest[stop - 1]:
-        bend = at + 1 + int(np.argmin(falling[:stop]))
-        return bend, float(high[bend])
-    bend = at + 1 + int(np.argmax(rising[:stop]))
-    return bend, float(low[bend])
+def _bends(
+    times_s: list[float], low: list[float], high: list[float]
+) -> tuple[list[int], list[float]]:
+    """Where the string bends, and its values there; at both ends the tube is closed.
+
+    A funnel from the last bend: the shortest ways to the upper and the lower end of what was seen,
+    hulls of the ceiling and of the floor. Where a new way would cross the other side's first piece,
+    that piece is of the string. Each end enters and leaves a hull once.
+    """
+    bends, levels = [0], [low[0]]
+    upper, lower = deque([(times_s[0], high[0], 0)]), deque([(times_s[0], low[0], 0)])
+    for i, time_s in enumerate(times_s[1:], start=1):
+        for mine, other, value, sign in (
+            (upper, lower, high[i], 1.0),
+            (lower, upper, low[i], -1.0),
+        ):
+            new = (time_s, value, i)
+            while len(mine) > 1 and sign * _turn(mine[-2], mine[-1], new) <= 0:
+                mine.pop()
+            if len(mine) == 1:
+                while len(other) > 1 and sign * _turn(other[0], other[1], new) < 0:
+                    other.popleft()
+                    mine[0] = other[0]
+                    bends.append(mine[0][2])
+                    levels.append(mine[0][1])
+            mine.append(new)
+    rest = list(upper)[1:]
+    return bends + [i for _, _, i in rest], levels + [value for _, value, _ in rest]
+
+
+def _turn(
+    a: tuple[float, float, int], b: tuple[float, float, int], c: tuple[float, float, int]
+) -> float:
+    """More than 0 where the way from ``a`` over ``b`` to ``c`` turns upwards."""
+    return (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0])
 
 
 def no_faster(times_s: Float64, values: Float64, speed: Float64) -> Float64:

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facetrack.errors import InputError
-from facetrack.media.picture import PLANAR, Frame, Picture, RgbPicture, YuvPicture
+from facetrack.media.picture import YUV420, Frame, Picture, RgbPicture, YuvPicture
 from facetrack.media.streams import open_media, picture_stream
 from facetrack.types import VideoInfo
 
@@ -190,7 +190,7 @@ class VideoSource:
 def upright(picture: VideoFrame) -> Picture:
     """The picture as it is to be seen: turned as its file says, its planes as they are where that
     goes."""
-    if picture.format.name in PLANAR and not picture.rotation % 360:
+    if picture.format.name in YUV420 and not picture.rotation % 360:
         return YuvPicture(picture)
     image = picture.to_ndarray(format="rgb24")
     return RgbPicture(np.ascontiguousarray(np.rot90(image, picture.rotation % 360 // 90)))

@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facetrack.media.codecs import Encoder
+from facetrack.media.planar import FULL_RANGE, is_full_range
 from facetrack.media.sound import Samples, int16
 from facetrack.types import Image
 
@@ -26,7 +27,6 @@ TIME_BASE = Fraction(1, 120_000)
 SOUND_BITS = 96_000
 """A second and channel."""
 
-FULL_RANGE = 2
 UNKNOWN = 2
 RGB = 0
 BT709, BT601_625 = 1, 5
@@ -55,9 +55,8 @@ class Look:
             matrix = BT709 if large else BT601_625
         if pixel_aspect and picture.rotation % 180:
             pixel_aspect = 1 / pixel_aspect
-        full = picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
         return cls(
-            full and not picture.format.is_rgb,
+            is_full_range(picture) and not picture.format.is_rgb,
             matrix,
             int(picture.color_primaries),
             int(picture.color_trc),

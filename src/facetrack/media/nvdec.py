@@ -25,7 +25,8 @@ from facetrack.media.card_gather import gathered
 from facetrack.media.card_picture import CardPicture, coarse_pictures
 from facetrack.media.card_streams import stream
 from facetrack.media.decode import VideoSource
-from facetrack.media.picture import FULL_RANGE, PLANAR, Picture
+from facetrack.media.picture import YUV420, Picture
+from facetrack.media.planar import is_full_range
 
 SESSIONS = 7
 """Decoders side by side; an H100 and an H200 have seven engines."""
@@ -86,7 +87,7 @@ class NvdecSource(VideoSource):
             self.close()
             raise
         self._device = device
-        self._colour = (int(first.colorspace), _is_full(first))
+        self._colour = (int(first.colorspace), is_full_range(first))
         self._sessions = threading.local()
         self._streams = [stream(f"nvdec {i}", device, priority=-1) for i in range(SESSIONS)]
 
@@ -97,7 +98,7 @@ class NvdecSource(VideoSource):
     def _check(self, first: VideoFrame) -> None:
         if self._codec not in FILTERS:
             raise NotForTheCard(f"its codec is {self._codec}")
-        if first.format.name not in PLANAR:
+        if first.format.name not in YUV420:
             raise NotForTheCard(f"its pictures are {first.format.name}")
         if first.rotation or first.interlaced_frame or first.pts is None:
             raise NotForTheCard("its pictures are turned, interlaced or without times")
@@ -243,7 +244,3 @@ def _first_frame(path: Path, stream: int) -> VideoFrame:
             assert isinstance(frame, VideoFrame)
             return frame
     raise NotForTheCard("libav decodes no frame of it")
-
-
-def _is_full(frame: VideoFrame) -> bool:
-    return frame.color_range == FULL_RANGE or frame.format.name == "yuvj420p"

@@ -13,17 +13,14 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from facetrack.media.planar import Plane, is_full_range, planes
 from facetrack.media.scaling import scaled
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.types import Float32, Image
 
-PLANAR = {"yuv420p", "yuvj420p"}
-FULL_RANGE = 2
+YUV420 = {"yuv420p", "yuvj420p"}
 COARSE = (36, 64)
 """Rows and columns of a coarse picture."""
-
-
-Plane = NDArray[np.uint8]
 
 
 class Raster(NamedTuple):
@@ -144,8 +141,7 @@ class YuvPicture:
         luma, blue, red = self._views
         self.shape = (luma.shape[0], luma.shape[1])
         self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
-        full = picture.color_range == FULL_RANGE or picture.format.name == "yuvj420p"
-        self._matrix, self._offset = to_rgb_matrix(int(picture.colorspace), full)
+        self._matrix, self._offset = to_rgb_matrix(int(picture.colorspace), is_full_range(picture))
 
     @property
     def rasters(self) -> Sequence[Raster]:
@@ -184,7 +180,7 @@ class YuvPicture:
 class YuvCut:
     """Y, U and V of a part of a 4:2:0 picture."""
 
-    planes: list[NDArray[np.uint8]]
+    planes: Sequence[Plane]
     odd: tuple[int, int]
     """1 where the part begins at an odd row, an odd column."""
     colour: tuple[Float32, Float32]
@@ -227,13 +223,3 @@ def coarse_grid(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.i
     rows = (np.arange(COARSE[0]) * 2 + 1) * height // (2 * COARSE[0])
     columns = (np.arange(COARSE[1]) * 2 + 1) * width // (2 * COARSE[1])
     return rows, columns
-
-
-def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
-    """Y ``(h, w)``, U and V ``(h / 2, w / 2)`` of a planar 4:2:0 frame: views of its memory."""
-    y, u, v = (
-        np.frombuffer(memoryview(plane), np.uint8)
-        .reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in picture.planes
-    )  # fmt: skip
-    return y, u, v

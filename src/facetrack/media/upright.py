@@ -1,28 +1,12 @@
 """The planes of a decoded picture as they stand upright, at the depth they were decoded in."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
-from numpy.typing import NDArray
 
+from facetrack.media.planar import PLANAR, Plane, planes
 from facetrack.types import Image
-
-Plane = NDArray[np.uint8] | NDArray[np.uint16]
-
-PLANAR = {
-    name + suffix: (across, down, bits)
-    for digits, across, down in (("420", 2, 2), ("422", 2, 1), ("444", 1, 1))
-    for name, suffix, bits in (
-        (f"yuv{digits}p", "", 8),
-        (f"yuvj{digits}p", "", 8),
-        (f"yuv{digits}p10", "le", 10),
-        (f"yuv{digits}p12", "le", 12),
-    )
-}
-"""Pixel format -> luma samples for one of chroma, across and down, and bits a sample."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +51,3 @@ class Upright:
         """``(height, width, 3)`` uint8."""
         image = self._picture.to_ndarray(format="rgb24")
         return np.ascontiguousarray(np.rot90(image, self._picture.rotation % 360 // 90))
-
-
-def blank(picture: VideoFrame, full_range: bool) -> None:
-    """Makes a frame in one of the ``PLANAR`` formats black."""
-    bits = PLANAR[picture.format.name][2]
-    luma, *chroma = planes(picture)
-    luma[:] = 0 if full_range else 16 << (bits - 8)
-    for plane in chroma:
-        plane[:] = 128 << (bits - 8)
-
-
-def planes(picture: VideoFrame) -> tuple[Plane, ...]:
-    """Views of the memory of a frame in one of the ``PLANAR`` formats."""
-    wide = PLANAR[picture.format.name][2] > 8
-    return tuple(_plane(plane, np.dtype("<u2" if wide else np.uint8)) for plane in picture.planes)
-
-
-def _plane(plane: VideoPlane, kind: np.dtype[Any]) -> Plane:
-    samples: Plane = np.frombuffer(memoryview(plane), kind)
-    rows = samples.reshape(-1, plane.line_size // kind.itemsize)
-    return rows[: plane.height, : plane.width]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facetrack.media.planar import Plane
 from facetrack.types import Float32, Image
 
 BT709, SMPTE240M, BT2020 = 1, 7, 9
@@ -14,7 +14,7 @@ LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), SMPTE240M: (0.212, 0.087), BT2020: (0.2
 BT601_WEIGHTS = (0.299, 0.114)
 
 
-def rgb_of(planes: Sequence[NDArray[np.uint8]], matrix: Float32, offset: Float32) -> Image:
+def rgb_of(planes: Sequence[Plane], matrix: Float32, offset: Float32) -> Image:
     """Y, U and V of one shape to ``(..., 3)`` uint8 RGB.
 
     Plane by plane: several times faster than pixel by pixel, and than BLAS, whose threads would
