@@ -7,6 +7,7 @@ import typer
 
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
+from facetrack.cli.people import app as people_app
 from facetrack.settings import DetectionSettings, Settings
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(people_app, name="people")
 
 Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets one in it.")]

@@ -18,7 +18,7 @@ from facetrack.analysis import (
     Person,
     TrackSummary,
 )
-from facetrack.people.presence import Stretch, appearance, joined, most_first
+from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.chip import Chip, Embed, embedded
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks

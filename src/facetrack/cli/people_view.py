@@ -1,0 +1,139 @@
+"""What ``facetrack people`` shows, and what it says after an edit."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from facetrack.analysis import Analysis, Person
+from facetrack.cli.faces import draw_faces
+from facetrack.errors import InputError
+from facetrack.history import History
+from facetrack.people import editing
+from facetrack.people.folder import analysis_folder, clips_of, edit, undo
+from facetrack.people.pictures import pictured
+
+SHOWN = 4
+"""Stretches and tracks of a person in the table; --json has all."""
+
+
+def show_people(analysis: Analysis, folder: Path) -> None:
+    console = Console()
+    draw_faces(console, [(label_of(p), analysis.thumbnails.get(p.id)) for p in analysis.people])
+    table = Table(title=f"{analysis.info.path.name}: {len(analysis.people)} people")
+    for column in ("person", "seconds", "tracks", "on screen"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    for person in analysis.people:
+        tracks = [str(t.id) for t in analysis.tracks if t.person == person.id]
+        spans = [
+            f"{i.start_s:.2f}-{i.end_s:.2f}" for i in analysis.intervals if i.person == person.id
+        ]
+        table.add_row(label_of(person), f"{person.seconds:.2f}", _some(tracks), _some(spans))
+    console.print(table)
+    steps = History(folder).steps()
+    if steps:
+        said = f"{len(steps)} edits, the latest: {steps[-1]}; facetrack people undo {folder}"
+        console.print(said, markup=False, highlight=False)
+
+
+def show_json(analysis: Analysis, folder: Path) -> None:
+    people = [
+        {**asdict(p), "tracks": [t.id for t in analysis.tracks if t.person == p.id]}
+        for p in analysis.people
+    ]
+    edits = History(folder).steps()
+    print(json.dumps({"folder": str(folder), "people": people, "edits": edits}, ensure_ascii=False))
+
+
+def label_of(person: Person) -> str:
+    """Number and name; how sure a gallery was of it."""
+    sure = "" if person.confidence is None else f" {person.confidence:.2f}"
+    return f"{person.id} {person.name}{sure}" if editing.is_named(person) else str(person.id)
+
+
+def edited(out: Path, what: str, change: Callable[[Analysis], Analysis]) -> int:
+    """Makes the edit and shows who there is now."""
+    folder = analysis_folder(out)
+    show_people(edit(folder, what, change), folder)
+    _say_of_clips(folder)
+    return 0
+
+
+def undone(out: Path) -> int:
+    folder = analysis_folder(out)
+    what, analysis = undo(folder)
+    show_people(analysis, folder)
+    print(f"undone: {what}")
+    _say_of_clips(folder)
+    return 0
+
+
+def forgot(out: Path, people: list[int], for_good: bool) -> None:
+    folder = analysis_folder(out)
+    before = Analysis.load(folder)
+    what = f"forget {' '.join(map(str, people))}"
+    after = edit(folder, what, lambda analysis: editing.forgotten(analysis, people))
+    show_people(after, folder)
+    print(
+        f"forgotten: {len(before.faces) - len(after.faces)} faces, "
+        f"{len(before.embeddings) - len(after.embeddings)} embeddings and "
+        f"{len(before.thumbnails) - len(after.thumbnails)} pictures are taken out of {folder}"
+    )
+    shown = clips_of(folder, people)
+    if shown.of_people:
+        print(
+            f"clips that show them are still there, delete them: {_some(shown.of_people)} "
+            f"in {folder}"
+        )
+    elif shown.clips:
+        print(f"{shown.clips} clips in {folder}/clips are still there and may show them")
+    print(f"the video shows them as before: {before.info.path}")
+    if not for_good:
+        print(
+            "until it is erased, undo brings them back; to erase it: facetrack people forget "
+            f"{folder} --for-good"
+        )
+
+
+def erased(out: Path) -> None:
+    folder = analysis_folder(out)
+    steps = History(folder).erase()
+    print(f"erased for good: what undoing {steps} edits of {folder} needed")
+
+
+def with_pictures(before: Analysis, after: Analysis) -> Analysis:
+    """Pictures for those whom the edit left without one."""
+    lacking = [p.id for p in after.people if p.id not in after.thumbnails]
+    wanted = [n for n in lacking if n in before.thumbnails or n >= before.next_person]
+    try:
+        return pictured(after, wanted)
+    except InputError as error:
+        _warn(f"no new pictures of {', '.join(map(str, wanted))}: {error}")
+        return after
+
+
+def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
+    for one, other in combinations(people, 2):
+        both = editing.together(analysis, one, other)
+        if both:
+            spans = _some([f"{i.start_s:.2f}-{i.end_s:.2f}" for i in both])
+            _warn(f"{one} and {other} are on screen at the same time, {spans} s: one person?")
+
+
+def _say_of_clips(folder: Path) -> None:
+    if clips_of(folder, []).clips:
+        print(f"clips made before are as they were; again with: facetrack render {folder}")
+
+
+def _some(texts: list[str]) -> str:
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more
+
+
+def _warn(line: str) -> None:
+    print(f"facetrack: {line}", file=sys.stderr, flush=True)
