@@ -62,7 +62,8 @@ class History:
     def change(self, what: str, write: Callable[[Path], None]) -> None:
         """The files become those that ``write`` puts into the folder that it is given.
 
-        ``write`` reads the present state itself: nobody else changes it meanwhile.
+        ``write`` reads the present state itself: nobody else changes it meanwhile. Where that is
+        the state that it writes, there is no step to undo.
         """
         with self._alone():
             coming = self._place / "next"
@@ -85,7 +86,7 @@ class History:
                 "state": _digest(new / STATE) if (new / STATE).exists() else None,
             }
             if facts["state"] is None:
-                raise UsageError(f"{self._folder}: that changes nothing")
+                return
             (coming / "change.json").write_text(json.dumps(facts))
             numbers = [int(step.name) for step in self._numbered()]
             os.rename(coming, self._place / f"{max(numbers, default=0) + 1:04}")

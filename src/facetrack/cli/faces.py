@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-COLUMNS, ROWS = 18, 9
+COLUMNS, ROWS = 24, 12
 """Cells of a face: a cell is about twice as high as wide."""
 GAP = 2
 KITTY = ("kitty", "ghostty")

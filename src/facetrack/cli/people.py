@@ -124,3 +124,24 @@ def undo_edit(out: Out, debug: Debug = False) -> int:
     from facetrack.cli.people_view import undone
 
     return undone(out)
+
+
+@app.command("join")
+def join_videos(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of one video, or of all.", metavar="FOLDER..."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where people.json goes; unset: above them.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Similarity that makes one person; unset: as they were analysed."),
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Number people alike over several analyses, and write people.json."""
+    from facetrack.cli.join_view import join_analyses
+
+    return join_analyses(folders, out, threshold)

@@ -16,6 +16,7 @@ from facetrack.errors import InputError
 from facetrack.history import History
 from facetrack.people import editing
 from facetrack.people.folder import analysis_folder, clips_of, edit, undo
+from facetrack.people.joining import joined_in
 from facetrack.people.pictures import pictured
 
 SHOWN = 4
@@ -60,7 +61,7 @@ def edited(out: Path, what: str, change: Callable[[Analysis], Analysis]) -> int:
     """Makes the edit and shows who there is now."""
     folder = analysis_folder(out)
     show_people(edit(folder, what, change), folder)
-    _say_of_clips(folder)
+    _say_what_stays(folder)
     return 0
 
 
@@ -69,7 +70,7 @@ def undone(out: Path) -> int:
     what, analysis = undo(folder)
     show_people(analysis, folder)
     print(f"undone: {what}")
-    _say_of_clips(folder)
+    _say_what_stays(folder)
     return 0
 
 
@@ -86,12 +87,11 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
     )
     shown = clips_of(folder, people)
     if shown.of_people:
-        print(
-            f"clips that show them are still there, delete them: {_some(shown.of_people)} "
-            f"in {folder}"
-        )
-    elif shown.clips:
-        print(f"{shown.clips} clips in {folder}/clips are still there and may show them")
+        print(f"clips of them are still there, delete them: {_some(shown.of_people)} in {folder}")
+    if others := shown.clips - len(shown.of_people):
+        print(f"{others} more clips in {folder}/clips may show them")
+    if joined := joined_in(folder):
+        print(f"{joined} speaks of them; again with: facetrack people join {joined.parent}")
     print(f"the video shows them as before: {before.info.path}")
     if not for_good:
         print(
@@ -125,9 +125,11 @@ def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
             _warn(f"{one} and {other} are on screen at the same time, {spans} s: one person?")
 
 
-def _say_of_clips(folder: Path) -> None:
+def _say_what_stays(folder: Path) -> None:
     if clips_of(folder, []).clips:
         print(f"clips made before are as they were; again with: facetrack render {folder}")
+    if joined := joined_in(folder):
+        print(f"{joined} is of before; again with: facetrack people join {joined.parent}")
 
 
 def _some(texts: list[str]) -> str:

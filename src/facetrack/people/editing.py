@@ -75,7 +75,7 @@ def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
         [replace(t, person=now(t.person)) for t in analysis.tracks],
         {n: _called(group) for n, group in groups.items()},
         stretches,
-        {n: max(found, key=_sharpness) for n, found in pictures.items() if found},
+        {n: max(found, key=picture_sharpness) for n, found in pictures.items() if found},
     )
 
 
@@ -165,6 +165,12 @@ def together(analysis: Analysis, one: int, other: int) -> list[Interval]:
     return appearance(one, both, analysis.first_frame, times)[1]
 
 
+def picture_sharpness(jpeg: bytes) -> float:
+    """0 to 1."""
+    with Pillow.open(io.BytesIO(jpeg)) as picture:
+        return sharpness(np.asarray(picture.convert("RGB")))
+
+
 def _told(
     analysis: Analysis,
     tracks: Sequence[TrackSummary],
@@ -209,11 +215,6 @@ def _stretches(analysis: Analysis) -> dict[int, list[Stretch]]:
 def _called(group: Sequence[Person]) -> tuple[str, float | None]:
     """The name of people who become one; empty: they have none but their numbers."""
     return next(((p.name, p.confidence) for p in group if is_named(p)), ("", None))
-
-
-def _sharpness(jpeg: bytes) -> float:
-    with Pillow.open(io.BytesIO(jpeg)) as picture:
-        return sharpness(np.asarray(picture.convert("RGB")))
 
 
 def _list(numbers: Iterable[int]) -> str:
