@@ -71,9 +71,9 @@ def delete(
     debug: Debug = False,
 ) -> int:
     """Delete the whole gallery."""
-    from facetrack.cli.gallery_view import delete, path_of
+    from facetrack.cli.gallery_view import delete, existing
 
-    path = path_of(gallery)
+    path = existing(gallery)
     if not yes and not typer.confirm(f"Delete {path} and everybody in it?"):
         raise UsageError("nothing was deleted")
-    return delete(gallery)
+    return delete(path)

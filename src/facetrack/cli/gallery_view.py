@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facetrack.analysis import Analysis
+from facetrack.cli.people_view import counted
 from facetrack.clips.photo import face_of
 from facetrack.engines.opening import open_engine
 from facetrack.errors import InputError
@@ -53,7 +54,7 @@ def enrol(
         before = known.of_recognizer(identity.recognizer)
         known.add(faces)
     _warn_of_doubts(name, faces, before, identity.threshold)
-    print(f"{name} is known by {len(photos)} more photos in {path}")
+    print(f"{name} is known by {counted(len(photos), 'more photo')} in {path}")
     return 0
 
 
@@ -76,7 +77,7 @@ def show(gallery: Path | None) -> int:
 def remove(gallery: Path | None, name: str) -> int:
     with Gallery(path_of(gallery)) as known:
         count = known.remove(name)
-    print(f"{name} is known no more: {count} faces are erased")
+    print(f"{name} is known no more; erased: {counted(count, 'face')}")
     print("timelines that were named before keep the name; change it with: facetrack people")
     return 0
 
@@ -85,14 +86,18 @@ def export(gallery: Path | None, file: Path, name: str | None) -> int:
     with Gallery(path_of(gallery)) as known:
         faces = known.faces(name)
     export_gallery(faces, file)
-    print(f"{len(faces)} faces of {len({f.name for f in faces})} people in {file}")
+    people = {f.name for f in faces}
+    print(f"{file}: {counted(len(faces), 'face')} of {', '.join(people) or 'nobody'}")
     return 0
 
 
-def delete(gallery: Path | None) -> int:
-    path = path_of(gallery)
-    with Gallery(path):  # a file that is no gallery stays
-        pass
+def existing(gallery: Path | None) -> Path:
+    """Raises ``InputError`` when there is none, or the file is no gallery."""
+    with Gallery(path_of(gallery)) as known:
+        return known.path
+
+
+def delete(path: Path) -> int:
     delete_gallery(path)
     print(f"deleted: {path}")
     return 0

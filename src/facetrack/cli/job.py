@@ -90,7 +90,7 @@ def run_videos(
             _warn(str(error))
             code = code or error.exit_code
     if done:
-        join(done, out, settings.identity.threshold, quiet)
+        join(done, out, None, quiet)
         wanted = settings.clips if clips else None
         later = _render_each(done, wanted, enroller, dry_run=False, json=json, quiet=quiet)
         code = code or later

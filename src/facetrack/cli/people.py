@@ -137,7 +137,7 @@ def join_videos(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Similarity that makes one person; unset: as they were analysed."),
+        typer.Option(help="Similarity that makes one person of two videos, -1 to 1."),
     ] = None,
     debug: Debug = False,
 ) -> int:

@@ -26,7 +26,9 @@ SHOWN = 4
 def show_people(analysis: Analysis, folder: Path) -> None:
     console = Console()
     draw_faces(console, [(label_of(p), analysis.thumbnails.get(p.id)) for p in analysis.people])
-    table = Table(title=f"{analysis.info.path.name}: {len(analysis.people)} people")
+    table = Table(
+        title=f"{analysis.info.path.name}: {counted(len(analysis.people), 'person', 'people')}"
+    )
     for column in ("person", "seconds", "tracks", "on screen"):
         table.add_column(column, justify="right" if column == "seconds" else "left")
     for person in analysis.people:
@@ -38,7 +40,7 @@ def show_people(analysis: Analysis, folder: Path) -> None:
     console.print(table)
     steps = History(folder).steps()
     if steps:
-        said = f"{len(steps)} edits, the latest: {steps[-1]}; facetrack people undo {folder}"
+        said = f"{counted(len(steps), 'edit')}, the latest: {steps[-1]}; facetrack people undo {folder}"
         console.print(said, markup=False, highlight=False)
 
 
@@ -81,15 +83,15 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
     after = edit(folder, what, lambda analysis: editing.forgotten(analysis, people))
     show_people(after, folder)
     print(
-        f"forgotten: {len(before.faces) - len(after.faces)} faces, "
-        f"{len(before.embeddings) - len(after.embeddings)} embeddings and "
-        f"{len(before.thumbnails) - len(after.thumbnails)} pictures are taken out of {folder}"
+        f"taken out of {folder}: {counted(len(before.faces) - len(after.faces), 'face')}, "
+        f"{counted(len(before.embeddings) - len(after.embeddings), 'embedding')}, "
+        f"{counted(len(before.thumbnails) - len(after.thumbnails), 'picture')}"
     )
     shown = clips_of(folder, people)
     if shown.of_people:
         print(f"clips of them are still there, delete them: {_some(shown.of_people)} in {folder}")
     if others := shown.clips - len(shown.of_people):
-        print(f"{others} more clips in {folder}/clips may show them")
+        print(f"{counted(others, 'other clip')} in {folder}/clips may show them")
     if joined := joined_in(folder):
         print(f"{joined} speaks of them; again with: facetrack people join {joined.parent}")
     print(f"the video shows them as before: {before.info.path}")
@@ -103,7 +105,7 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
 def erased(out: Path) -> None:
     folder = analysis_folder(out)
     steps = History(folder).erase()
-    print(f"erased for good: what undoing {steps} edits of {folder} needed")
+    print(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
 
 
 def with_pictures(before: Analysis, after: Analysis) -> Analysis:
@@ -130,6 +132,10 @@ def _say_what_stays(folder: Path) -> None:
         print(f"clips made before are as they were; again with: facetrack render {folder}")
     if joined := joined_in(folder):
         print(f"{joined} is of before; again with: facetrack people join {joined.parent}")
+
+
+def counted(n: int, what: str, several: str | None = None) -> str:
+    return f"{n} {what if n == 1 else several or what + 's'}"
 
 
 def _some(texts: list[str]) -> str:

@@ -144,7 +144,7 @@ def person_of(analysis: Analysis, number: int) -> Person:
         if person.id == number:
             return person
     there = _list(p.id for p in analysis.people) or "nobody"
-    raise TargetError(f"person {number} is not in {analysis.info.path.name}; there is {there}")
+    raise TargetError(f"person {number} is not in {analysis.info.path.name}; there: {there}")
 
 
 def new_number(analysis: Analysis) -> int:

@@ -109,7 +109,7 @@ class Gallery:
         theirs = [face for face in found if face.name.casefold() == who.casefold()]
         if not theirs:
             known = ", ".join(dict.fromkeys(f.name for f in found)) or "nobody"
-            raise TargetError(f"{who} is not in the gallery; there is {known}")
+            raise TargetError(f"{who} is not in the gallery; there: {known}")
         return theirs
 
     def add(self, faces: Iterable[KnownFace]) -> None:

@@ -27,6 +27,9 @@ from facetrack.whole_file import whole_file
 
 SCHEMA = "facetrack/people/1"
 PEOPLE_FILE = "people.json"
+ACROSS = 0.50
+"""Cosine from which people of two videos are one: more than inside a video, where who is seen beside
+whom keeps the look-alikes apart (measured: docs/people.md)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def join_folders(
     old numbers to the new ones.
 
     Args:
-        threshold: cosine from which two are one person; the highest of the analyses' when unset.
+        threshold: cosine from which two are one person; unset: ``ACROSS``, or the highest that an
+            analysis was made with.
 
     Raises:
         InputError: when a folder holds no analysis.
@@ -92,7 +96,7 @@ def join_folders(
     if len(networks) > 1:
         raise UsageError(f"{' and '.join(networks)} cannot be compared; join those of one network")
     if threshold is None:
-        threshold = max(cast.threshold for cast in casts)
+        threshold = max([ACROSS, *(cast.threshold for cast in casts)])
     groups = same_people(casts, threshold)
     # While numbers change there is no list of them: one that is there is true.
     (out / PEOPLE_FILE).unlink(missing_ok=True)
