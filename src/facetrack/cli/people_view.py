@@ -40,8 +40,8 @@ def show_people(analysis: Analysis, folder: Path) -> None:
     console.print(table)
     steps = History(folder).steps()
     if steps:
-        said = f"{counted(len(steps), 'edit')}, the latest: {steps[-1]}; facetrack people undo {folder}"
-        console.print(said, markup=False, highlight=False)
+        said = f"{counted(len(steps), 'edit')}, the latest: {steps[-1]}"
+        console.print(f"{said}; facetrack people undo {folder}", markup=False, highlight=False)
 
 
 def show_json(analysis: Analysis, folder: Path) -> None:

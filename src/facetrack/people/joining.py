@@ -28,8 +28,8 @@ from facetrack.whole_file import whole_file
 SCHEMA = "facetrack/people/1"
 PEOPLE_FILE = "people.json"
 ACROSS = 0.50
-"""Cosine from which people of two videos are one: more than inside a video, where who is seen beside
-whom keeps the look-alikes apart (measured: docs/people.md)."""
+"""Cosine from which people of two videos are one: more than inside a video, where look-alikes are
+kept apart by who is seen beside whom (measured: docs/people.md)."""
 
 
 @dataclass(frozen=True)
