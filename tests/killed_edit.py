@@ -17,12 +17,11 @@ import PIL.JpegImagePlugin  # noqa: F401
 import pyarrow.dataset  # noqa: F401
 
 import facetrack.cli.people_view  # noqa: F401
-from facetrack.cli.people import forget_people, merge_people, undo_edit
+from facetrack.cli.people import merge_people, undo_edit
 
 EDITS = {
     "merge": lambda folder: merge_people(folder, 1, [2]),
     "undo": undo_edit,
-    "for-good": lambda folder: forget_people(folder, [3], for_good=True),
 }
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "sqlite3.connect", "open")
 
