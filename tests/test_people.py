@@ -133,7 +133,7 @@ def test_an_interval_that_was_edited_by_hand_stays_as_it_is(demo_analysis):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda a: editing.named(a, 9, "Ada"), TargetError, "person 9 is not in sample.mp4"),
+        (lambda a: editing.named(a, 9, "Ada"), TargetError, "person 9 is not in this video"),
         (lambda a: editing.named(a, 1, " "), UsageError, "1 to 80 characters"),
         (lambda a: editing.named(a, 1, "a\nb"), UsageError, "on one line"),
         (lambda a: editing.named(a, 1, "7"), UsageError, "something else"),

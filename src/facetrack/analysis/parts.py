@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+FORGOTTEN = "forgotten"
+"""Why a track was dropped whose faces were taken out on request."""
+
 
 @dataclass(frozen=True)
 class Person:

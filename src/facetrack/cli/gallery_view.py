@@ -31,6 +31,7 @@ Known = dict[str, Float32]
 
 
 def path_of(gallery: Path | None) -> Path:
+    """The gallery that was named, or the user's own."""
     return gallery or default_gallery()
 
 
@@ -59,6 +60,7 @@ def enrol(
 
 
 def show(gallery: Path | None) -> int:
+    """Who is known by which photos."""
     path = path_of(gallery)
     if not path.exists():
         print(f"nobody is known; there is no {path}")
@@ -75,6 +77,7 @@ def show(gallery: Path | None) -> int:
 
 
 def remove(gallery: Path | None, name: str) -> int:
+    """See ``Gallery.remove``."""
     with Gallery(path_of(gallery)) as known:
         count = known.remove(name)
     print(f"{name} is known no more; erased: {counted(count, 'face')}")
@@ -83,6 +86,7 @@ def remove(gallery: Path | None, name: str) -> int:
 
 
 def export(gallery: Path | None, file: Path, name: str | None) -> int:
+    """See ``export_gallery``."""
     with Gallery(path_of(gallery)) as known:
         faces = known.faces(name)
     export_gallery(faces, file)
@@ -98,6 +102,7 @@ def existing(gallery: Path | None) -> Path:
 
 
 def delete(path: Path) -> int:
+    """See ``delete_gallery``."""
     delete_gallery(path)
     print(f"deleted: {path}")
     return 0

@@ -17,6 +17,7 @@ from facetrack.people.joining import PEOPLE_FILE, inside, join_folders
 
 
 def join(folders: Sequence[Path], out: Path, threshold: float | None, quiet: bool) -> None:
+    """See ``join_folders``; says who is where unless ``quiet``."""
     numbers = join_folders(folders, out, threshold)
     if not quiet:
         _show(folders, out, numbers)

@@ -24,6 +24,7 @@ SHOWN = 4
 
 
 def show_people(analysis: Analysis, folder: Path) -> None:
+    """Faces where the terminal can, and a table."""
     console = Console()
     draw_faces(console, [(label_of(p), analysis.thumbnails.get(p.id)) for p in analysis.people])
     table = Table(
@@ -45,6 +46,7 @@ def show_people(analysis: Analysis, folder: Path) -> None:
 
 
 def show_json(analysis: Analysis, folder: Path) -> None:
+    """Everything about the people in one line."""
     people = [
         {**asdict(p), "tracks": [t.id for t in analysis.tracks if t.person == p.id]}
         for p in analysis.people
@@ -68,6 +70,7 @@ def edited(out: Path, what: str, change: Callable[[Analysis], Analysis]) -> int:
 
 
 def undone(out: Path) -> int:
+    """Takes the latest edit back, and says which."""
     folder = analysis_folder(out)
     what, analysis = undo(folder)
     show_people(analysis, folder)
@@ -77,6 +80,7 @@ def undone(out: Path) -> int:
 
 
 def forgot(out: Path, people: list[int], for_good: bool) -> None:
+    """Says too where they still are."""
     folder = analysis_folder(out)
     before = Analysis.load(folder)
     what = f"forget {' '.join(map(str, people))}"
@@ -103,6 +107,7 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
 
 
 def erased(out: Path) -> None:
+    """Nothing before can be undone."""
     folder = analysis_folder(out)
     steps = History(folder).erase()
     print(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
@@ -120,6 +125,7 @@ def with_pictures(before: Analysis, after: Analysis) -> Analysis:
 
 
 def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
+    """Those whom an edit makes one are most likely two."""
     for one, other in combinations(people, 2):
         both = editing.together(analysis, one, other)
         if both:
@@ -135,6 +141,7 @@ def _say_what_stays(folder: Path) -> None:
 
 
 def counted(n: int, what: str, several: str | None = None) -> str:
+    """As ``3 faces``; ``several``: of what has no plain plural."""
     return f"{n} {what if n == 1 else several or what + 's'}"
 
 

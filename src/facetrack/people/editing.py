@@ -13,19 +13,18 @@ import numpy as np
 from PIL import Image as Pillow
 
 from facetrack.analysis import Analysis, Dropped, Interval, Person, TrackSummary
+from facetrack.analysis.parts import FORGOTTEN
 from facetrack.clips.segments import within
-from facetrack.errors import TargetError, UsageError
+from facetrack.errors import UsageError
 from facetrack.people.names import checked_name
 from facetrack.people.presence import Stretch, appearance, default_name, joined, most_first
 from facetrack.recognition.chips import sharpness
-
-FORGOTTEN = "forgotten"
 
 
 def named(analysis: Analysis, person: int, name: str) -> Analysis:
     """Raises ``UsageError`` when the name is another's, or one that no target could mean."""
     name = checked_name(name)
-    who = person_of(analysis, person)
+    who = analysis.person(person)
     for other in analysis.people:
         if other.id != person and other.name.casefold() == name.casefold():
             raise UsageError(
@@ -39,8 +38,8 @@ def named(analysis: Analysis, person: int, name: str) -> Analysis:
 def merged(analysis: Analysis, person: int, others: Sequence[int]) -> Analysis:
     """The others become part of the person, who keeps the number, and the name if there is one."""
     for other in others:
-        person_of(analysis, other)
-    person_of(analysis, person)
+        analysis.person(other)
+    analysis.person(person)
     if not others or person in others or len(set(others)) < len(others):
         raise UsageError(f"merge {person} with {list(others)}; give two different people or more")
     first = sorted(analysis.people, key=lambda p: p.id != person)
@@ -85,7 +84,7 @@ def split(analysis: Analysis, person: int, tracks: Sequence[int]) -> Analysis:
     Raises:
         UsageError: when a track is not of the person, or nothing of them would be left.
     """
-    person_of(analysis, person)
+    analysis.person(person)
     of_person = {t.id: t for t in analysis.tracks if t.person == person}
     if unknown := sorted(set(tracks) - set(of_person)):
         raise UsageError(
@@ -120,7 +119,7 @@ def forgotten(analysis: Analysis, people: Sequence[int]) -> Analysis:
     anybody else in them must know where there may be somebody.
     """
     for person in people:
-        person_of(analysis, person)
+        analysis.person(person)
     gone = {t.id: t for t in analysis.tracks if t.person in people}
     dropped = [
         Dropped(t.id, FORGOTTEN, "on request", t.first_frame, t.last_frame) for t in gone.values()
@@ -136,15 +135,6 @@ def forgotten(analysis: Analysis, people: Sequence[int]) -> Analysis:
         thumbnails={p: j for p, j in analysis.thumbnails.items() if p not in people},
         next_person=new_number(analysis),
     )
-
-
-def person_of(analysis: Analysis, number: int) -> Person:
-    """Raises ``TargetError`` when there is none of that number."""
-    for person in analysis.people:
-        if person.id == number:
-            return person
-    there = _list(p.id for p in analysis.people) or "nobody"
-    raise TargetError(f"person {number} is not in {analysis.info.path.name}; there: {there}")
 
 
 def new_number(analysis: Analysis) -> int:

@@ -30,6 +30,7 @@ def analysis_folder(out: Path) -> Path:
 
 
 def analysis_folders(out: Path) -> list[Path]:
+    """Those in ``out`` that hold an analysis, by name."""
     return sorted(timeline.parent for timeline in out.glob("*/timeline.json"))
 
 

@@ -184,6 +184,7 @@ def delete_gallery(path: Path) -> None:
 
 
 def today() -> str:
+    """As ``KnownFace.added`` has it."""
     return date.today().isoformat()
 
 

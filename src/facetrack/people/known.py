@@ -42,6 +42,8 @@ class Match:
 
 @dataclass(frozen=True)
 class Recognition:
+    """What came of asking a gallery."""
+
     analysis: Analysis
     """With the names that are sure."""
     unsure: list[Match]

@@ -21,6 +21,7 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
 
 
 def frames_of(stretches: Iterable[Stretch]) -> int:
+    """How many there are; the stretches do not overlap."""
     return sum(end - first for first, end in stretches)
 
 
@@ -30,6 +31,7 @@ def most_first(stretches: Sequence[Stretch]) -> tuple[int, int]:
 
 
 def default_name(person: int) -> str:
+    """What a person without a name is called."""
     return f"Person {person}"
 
 
