@@ -127,7 +127,7 @@ class History:
         return sorted(step for step in self._place.glob("[0-9]*") if step.name.isdecimal())
 
     def _names(self) -> set[str]:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             return set(os.listdir(self._place)) - {"lock", "next"}
         return set()
 
