@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -19,7 +18,13 @@ from rich.console import Console
 
 from facetrack.analysis import Analysis
 from facetrack.cli.faces import COLUMNS, ROWS, draw_faces, inline_protocol
-from facetrack.cli.people import forget_people, list_people, merge_people, name_person
+from facetrack.cli.people import (
+    forget_people,
+    list_people,
+    merge_people,
+    name_person,
+    split_person,
+)
 from facetrack.errors import InputError, TargetError, UsageError
 from facetrack.history import History
 from facetrack.people import editing
@@ -220,6 +225,39 @@ def test_edits_at_the_same_time_are_all_there(folder):
     assert len(History(folder).steps()) == 4
 
 
+def test_who_reads_while_others_edit_sees_one_state(folder):
+    """Never the numbers of one state with the faces or pictures of another."""
+    states = [Analysis.load(folder)]
+    states.append(edit(folder, "merge", lambda a: editing.merged(a, 1, [2])))
+    done = threading.Event()
+
+    def change_to_and_fro():
+        for _ in range(15):
+            undo(folder)
+            edit(folder, "merge", lambda a: editing.merged(a, 1, [2]))
+        done.set()
+
+    editor = threading.Thread(target=change_to_and_fro)
+    editor.start()
+    seen = 0
+    while not done.is_set():
+        assert Analysis.load(folder) in states
+        seen += 1
+    editor.join()
+    assert seen > 5
+
+
+def test_where_files_cannot_have_two_names_they_are_copied(folder, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    before = contents(folder)
+    monkeypatch.setattr(os, "link", refuse)
+    edit(folder, "merge", lambda a: editing.merged(a, 1, [2]))
+    undo(folder)
+    assert contents(folder) == before
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each moment is tried in a fork")
 @pytest.mark.parametrize("kind", ["merge", "undo"])
 def test_killed_at_any_moment_all_or_nothing_is_done(folder, tmp_path, kind):
@@ -293,7 +331,8 @@ def test_the_list_as_programs_and_people_read_it(folder, capsys):
 
 def test_faces_are_drawn_in_a_terminal_with_colour(folder, demo_analysis):
     """Through a terminal of the system's: the cells' colours are the picture's."""
-    master, slave = pty.openpty()
+    pytest.importorskip("pty", reason="a terminal is POSIX's")
+    master, slave = os.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     for name in ("TERM_PROGRAM", "KITTY_WINDOW_ID", "NO_COLOR"):
         environment.pop(name, None)
@@ -364,6 +403,16 @@ def test_merging_people_who_are_seen_at_the_same_time_is_doubted(folder, capsys)
     merge_people(folder, 3, [4])
     said = one_line(capsys.readouterr().err)
     assert "3 and 4 are on screen at the same time, 7.40-10.40 s" in said
+
+
+def test_a_split_of_a_video_that_is_gone_has_no_pictures(folder, demo_analysis, capsys, tmp_path):
+    info = replace(demo_analysis.info, path=tmp_path / "gone.mp4")
+    replace(demo_analysis, info=info).save(folder)
+    split_person(folder, 1, tracks_of(demo_analysis, 1)[:1])
+    assert "no new pictures of 1, 8: " in one_line(capsys.readouterr().err)
+    apart = Analysis.load(folder)
+    assert {p.id: p.thumbnail for p in apart.people if p.id in (1, 8)} == {1: None, 8: None}
+    assert not (folder / "people" / "person_01.jpg").exists()
 
 
 def test_clips_that_show_a_forgotten_person_are_named(folder, capsys):

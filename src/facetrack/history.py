@@ -127,7 +127,8 @@ class History:
         return sorted(step for step in self._place.glob("[0-9]*") if step.name.isdecimal())
 
     def _names(self) -> set[str]:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        # Who may read the folder need not be its owner: they see what is settled.
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             return set(os.listdir(self._place)) - {"lock", "next"}
         return set()
 
@@ -155,7 +156,8 @@ class History:
 
     def _settle(self) -> None:
         """Carries out what a killed process had decided."""
-        if (self._place / "undo").exists() or any(self._place.glob("[0-9]*/new")):
+        names = self._names()
+        if "undo" in names or any((self._place / name / "new").exists() for name in names):
             with self._alone():
                 pass
 

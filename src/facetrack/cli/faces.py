@@ -99,7 +99,9 @@ def _draw_inline(console: Console, protocol: str, jpegs: Sequence[bytes | None])
     out = ["\n" * ROWS, f"\x1b[{ROWS}A"]
     for i, jpeg in enumerate(jpegs):
         if jpeg is not None:
-            out += [f"\x1b[{i * (COLUMNS + GAP) + 1}G", inline_picture(protocol, jpeg)]
+            place = f"\x1b[{i * (COLUMNS + GAP) + 1}G"
+            # The cursor is kept: older terminals leave it behind the picture.
+            out += [place, "\x1b7", inline_picture(protocol, jpeg), "\x1b8"]
     out += ["\r", f"\x1b[{ROWS}B"]
     console.file.write("".join(out))
     console.file.flush()

@@ -24,6 +24,7 @@ from facetrack.clips.segments import LeftOut
 from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.metrics import as_line
+from facetrack.people.joining import joined_in
 from facetrack.settings import ClipSettings, Settings
 from facetrack.whole_file import whole_file
 
@@ -76,6 +77,8 @@ def run_videos(
                 analysis = with_names(analysis, known, quiet)
                 if not dry_run:
                     analysis.save(folder)
+                    if not same_people and (joined := joined_in(folder)):
+                        _warn(f"{joined} is of before; again with: facetrack people join {out}")
                 if same_people:
                     done.append(folder)
                     code = code or _code_of(analysis, [])
@@ -90,7 +93,7 @@ def run_videos(
             _warn(str(error))
             code = code or error.exit_code
     if done:
-        join(done, out, None, quiet)
+        join(done, out, None, quiet or json)
         wanted = settings.clips if clips else None
         later = _render_each(done, wanted, enroller, dry_run=False, json=json, quiet=quiet)
         code = code or later

@@ -91,7 +91,7 @@ def split_person(
     from facetrack.people import editing
 
     what = f"split {person} {' '.join(f'--track {t}' for t in track)}"
-    return edited(out, what, lambda a: with_pictures(a, editing.split(a, person, track)))
+    return edited(out, what, lambda a: with_pictures(editing.split(a, person, track)))
 
 
 @app.command("forget")

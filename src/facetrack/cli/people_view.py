@@ -113,15 +113,14 @@ def erased(out: Path) -> None:
     print(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
 
 
-def with_pictures(before: Analysis, after: Analysis) -> Analysis:
-    """Pictures for those whom the edit left without one."""
-    lacking = [p.id for p in after.people if p.id not in after.thumbnails]
-    wanted = [n for n in lacking if n in before.thumbnails or n >= before.next_person]
+def with_pictures(analysis: Analysis) -> Analysis:
+    """Pictures for those who have none, where the video is still there."""
+    lacking = sorted(p.id for p in analysis.people if p.id not in analysis.thumbnails)
     try:
-        return pictured(after, wanted)
+        return pictured(analysis, lacking)
     except InputError as error:
-        _warn(f"no new pictures of {', '.join(map(str, wanted))}: {error}")
-        return after
+        _warn(f"no new pictures of {', '.join(map(str, lacking))}: {error}")
+        return analysis
 
 
 def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
