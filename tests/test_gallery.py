@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from facetrack.analysis import Analysis
+from facetrack.cli.commands import analyze
 from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
 from facetrack.cli.known import filled_in
 from facetrack.errors import InputError, TargetError, UsageError
@@ -243,9 +244,8 @@ def test_a_run_names_whom_the_gallery_knows(pyfeat_data, gallery, tmp_path, monk
 
 def test_a_gallery_that_is_not_there_is_said_before_anything_is_done(pyfeat_data, tmp_path):
     video = pyfeat_data / "single_face.mp4"
-    done = command("analyze", video, "-o", tmp_path / "out", "--gallery", tmp_path / "no.sqlite")
-    assert done.returncode == 3
-    assert "there is no gallery; make one with" in one_line(done.stderr)
+    with pytest.raises(InputError, match="there is no gallery; make one with"):
+        analyze([video], tmp_path / "out", gallery=tmp_path / "no.sqlite")
     assert not (tmp_path / "out").exists()
 
 

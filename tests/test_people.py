@@ -305,8 +305,8 @@ def test_forgotten_for_good_is_nowhere_in_the_folder(folder, demo_analysis, caps
     assert "to erase it: facetrack people forget" in said
     everything = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
     assert picture in everything  # what undo needs
-    done = command("people", "forget", folder, "--for-good")
-    assert "erased for good: what undoing 2 edits" in done.stdout
+    forget_people(folder, None, for_good=True)
+    assert "erased for good: what undoing 2 edits" in capsys.readouterr().out
     everything = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
     assert picture not in everything
     assert not any(vector in data for vector in embeddings for data in everything)

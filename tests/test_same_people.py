@@ -5,10 +5,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 import av
-import numpy as np
 import pytest
 
 from facetrack.analysis import Analysis
+from facetrack.cli.join_view import join_analyses
+from facetrack.cli.people import name_person
 from facetrack.errors import UsageError
 from facetrack.history import History
 from facetrack.people import editing
@@ -127,10 +128,18 @@ def test_two_networks_are_not_compared(demo_analysis, parts, tmp_path):
         join_folders([*parts, tmp_path / "c"], tmp_path)
 
 
-def test_folders_are_joined_by_the_command(parts, tmp_path):
-    (tmp_path / "b" / "embeddings.npz").write_bytes(b"no")
-    done = command("people", "join", tmp_path)
-    assert done.returncode == 3
-    assert "b holds no readable analysis" in one_line(done.stderr)
-    assert "3 people in 1 videos" in done.stdout.replace("\n", " ")
-    assert np.all([v["folder"] == "a" for v in people_of(tmp_path)[0]["videos"]])
+def test_folders_are_joined_by_the_command(parts, tmp_path, capsys):
+    (parts[1] / "embeddings.npz").write_bytes(b"no")
+    assert join_analyses([tmp_path], None, None) == 3
+    said = capsys.readouterr()
+    assert "b holds no readable analysis" in one_line(said.err)
+    assert "3 people in 1 video " in said.out
+    assert {v["folder"] for v in people_of(tmp_path)[0]["videos"]} == {"a"}
+
+
+def test_an_edit_says_that_the_list_of_people_is_of_before(parts, tmp_path, capsys):
+    join_folders(parts, tmp_path)
+    name_person(parts[0], 1, "Ada")
+    assert "people.json is of before; again with: facetrack people join" in capsys.readouterr().out
+    join_folders(parts, tmp_path)
+    assert people_of(tmp_path)[0]["people"][0]["name"] == "Ada"

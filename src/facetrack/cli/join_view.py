@@ -11,6 +11,7 @@ from rich.table import Table
 
 from facetrack.analysis import Analysis
 from facetrack.cli.faces import draw_faces
+from facetrack.cli.people_view import counted
 from facetrack.errors import FacetrackError, InputError
 from facetrack.people.folder import analysis_folders
 from facetrack.people.joining import PEOPLE_FILE, inside, join_folders
@@ -56,7 +57,8 @@ def _show(folders: Sequence[Path], out: Path, numbers: Sequence[dict[int, int]])
         for p in people
     ]
     draw_faces(console, faces)
-    table = Table(title=f"{len(people)} people in {len(folders)} videos")
+    there = counted(len(people), "person", "people")
+    table = Table(title=f"{there} in {counted(len(folders), 'video')}")
     for column in ("person", "name", "seconds", "where"):
         table.add_column(column, justify="right" if column in ("person", "seconds") else "left")
     was = {
