@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 import facetrack
+from facetrack.people.editing import forgotten
 from facetrack.settings import PRESETS, ClipSettings
 
 
@@ -106,6 +107,17 @@ def test_what_is_asked_of_a_face(sample, changed, reason):
     assert frames == analysis.people[1].frames
     if reason == "too small":
         assert plan.takes == []
+
+
+def test_nobody_is_shown_beside_somebody_forgotten(demo_analysis):
+    """Where in the picture they are is not known any more."""
+    gone = forgotten(demo_analysis, [3])
+    plan = facetrack.plan(gone, talking_head())
+    left = {one.people: one.reason for one in plan.left_out if one.span.start_frame == 185}
+    assert left == dict.fromkeys([(4,), (5,), (6,), (7,)], "another face")
+    alone = forgotten(demo_analysis, [3, 4, 5, 6])
+    (one,) = [one for one in facetrack.plan(alone, talking_head()).left_out if one.people == (7,)]
+    assert (one.reason, one.detail) == ("somebody forgotten", "in the picture")
 
 
 def test_a_blurred_face_is_left_out(pyfeat_data, tmp_path):

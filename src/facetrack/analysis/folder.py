@@ -108,6 +108,7 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "metrics": from_lines((folder / METRICS_FILE).read_text("utf-8")),
         "settings": _of_type(data["settings"], dict, "settings"),
         "performance": _of_type(data["performance"], dict, "performance"),
+        "next_person": _of_type(data.get("next_person", 0), int, "next_person"),
     }
 
 

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+FORGOTTEN = "forgotten"
+"""Why a track was dropped whose faces were taken out on request."""
+
 
 @dataclass(frozen=True)
 class Person:
     """Somebody of a video: a group of tracks that one person left."""
 
     id: int
-    """From 1, by screen time, most first."""
+    """From 1, by screen time, most first; an edit changes nobody's number."""
     name: str
     frames: int
     seconds: float
@@ -16,6 +19,8 @@ class Person:
     last_s: float
     thumbnail: str | None
     """Path of a picture, relative to the folder."""
+    confidence: float | None = None
+    """That the name is right, 0 to 1, where a gallery gave it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Dropped:
 
     track: int
     reason: str
-    """``too short``, ``too small`` or ``unsure``."""
+    """``too short``, ``too small``, ``unsure``, or ``forgotten``: its faces were taken out."""
     detail: str
     first_frame: int
     last_frame: int

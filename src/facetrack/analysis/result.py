@@ -16,6 +16,7 @@ from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSumma
 from facetrack.analysis.tables import TableName, as_pandas, table_of
 from facetrack.analysis.tracks import TrackFaces, tracks_of
 from facetrack.analysis.who import find_person
+from facetrack.history import History
 from facetrack.metrics import as_table
 from facetrack.settings import require
 from facetrack.types import Float32, VideoInfo
@@ -61,6 +62,8 @@ class Analysis:
     """Of the run that made it, as ``Settings.as_dict`` has them."""
     performance: dict[str, Any] = field(default_factory=dict)
     """Speed, stages and load of that run, as ``timeline.json`` has them."""
+    next_person: int = 0
+    """At least that is the number that the next new person gets: none is given twice."""
 
     def __repr__(self) -> str:
         return (
@@ -199,14 +202,18 @@ class Analysis:
             "warnings": self.warnings,
             "settings": self.settings,
             "performance": self.performance,
+            **({"next_person": self.next_person} if self.next_person else {}),
         }
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the folder's files, each whole or not at all.
 
+        Edits of what was there before cannot be undone any more.
+
         Raises:
             OSError: when it cannot.
         """
+        History(Path(folder)).erase()
         write_folder(self, Path(folder))
 
     @classmethod
@@ -218,7 +225,8 @@ class Analysis:
         Raises:
             InputError: when the folder holds no whole analysis of this schema.
         """
-        return cls(**read_folder(Path(folder)))
+        place = Path(folder)
+        return cls(**History(place).steady(lambda: read_folder(place)))
 
 
 def _same(one: object, other: object) -> bool:

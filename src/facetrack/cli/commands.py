@@ -7,6 +7,9 @@ import typer
 
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
+from facetrack.cli.gallery import app as gallery_app
+from facetrack.cli.known import GalleryFile, WithGallery
+from facetrack.cli.people import app as people_app
 from facetrack.settings import DetectionSettings, Settings
 
 app = typer.Typer(
@@ -16,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(people_app, name="people")
+app.add_typer(gallery_app, name="gallery")
 
 Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets one in it.")]
@@ -34,13 +39,16 @@ Threshold = Annotated[float | None, typer.Option(help="Similarity that makes one
 Crops = Annotated[
     Path | None, typer.Option(help="Edited crops.parquet: these clips and no others.")
 ]
+SamePeople = Annotated[
+    bool, typer.Option("--same-people", help="One number a person over all videos; people.json.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be made; write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line a video on standard output.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no table.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
-@app.command()
+@app.command(cls=WithGallery)
 @with_clip_options
 def run(
     videos: Videos,
@@ -54,6 +62,8 @@ def run(
     recognizer: Recognizer = None,
     weights: Weights = None,
     threshold: Threshold = None,
+    gallery: GalleryFile = None,
+    same_people: SamePeople = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -73,10 +83,13 @@ def run(
             "clips": clips,
         },
     )
-    return run_videos(videos, out, settings, clips=True, dry_run=dry_run, json=json, quiet=quiet)
+    return run_videos(
+        videos, out, settings, clips=True, gallery=gallery, same_people=same_people,
+        dry_run=dry_run, json=json, quiet=quiet,
+    )  # fmt: skip
 
 
-@app.command()
+@app.command(cls=WithGallery)
 def analyze(
     videos: Videos,
     out: Out = Path("out"),
@@ -89,6 +102,8 @@ def analyze(
     recognizer: Recognizer = None,
     weights: Weights = None,
     threshold: Threshold = None,
+    gallery: GalleryFile = None,
+    same_people: SamePeople = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -101,10 +116,13 @@ def analyze(
         config,
         _analysis_flags(start, duration, device, dense, min_face, recognizer, weights, threshold),
     )
-    return run_videos(videos, out, settings, clips=False, dry_run=dry_run, json=json, quiet=quiet)
+    return run_videos(
+        videos, out, settings, clips=False, gallery=gallery, same_people=same_people,
+        dry_run=dry_run, json=json, quiet=quiet,
+    )  # fmt: skip
 
 
-@app.command()
+@app.command(cls=WithGallery)
 @with_clip_options
 def render(
     folders: Annotated[
@@ -112,6 +130,7 @@ def render(
     ],
     crops: Crops = None,
     config: Config = None,
+    gallery: GalleryFile = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -123,7 +142,9 @@ def render(
     from facetrack.cli.job import render_folders
 
     settings = load_settings(config, {"clips": clips})
-    return render_folders(folders, settings, crops, dry_run=dry_run, json=json, quiet=quiet)
+    return render_folders(
+        folders, settings, crops, gallery=gallery, dry_run=dry_run, json=json, quiet=quiet
+    )
 
 
 @app.command()

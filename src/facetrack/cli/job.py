@@ -13,6 +13,9 @@ from rich.table import Table
 
 from facetrack import api
 from facetrack.analysis import METRICS_FILE, Analysis
+from facetrack.cli.gallery_view import known_people, with_names
+from facetrack.cli.join_view import join
+from facetrack.cli.people_view import label_of
 from facetrack.cli.progress import ProgressView
 from facetrack.clips.photo import Enroller
 from facetrack.clips.plan import Plan, check_settings
@@ -21,6 +24,7 @@ from facetrack.clips.segments import LeftOut
 from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.metrics import as_line
+from facetrack.people.joining import joined_in
 from facetrack.settings import ClipSettings, Settings
 from facetrack.whole_file import whole_file
 
@@ -31,15 +35,24 @@ def run_videos(
     settings: Settings,
     *,
     clips: bool,
+    gallery: Path | None = None,
+    same_people: bool = False,
     dry_run: bool,
     json: bool,
     quiet: bool,
 ) -> int:
     """Analyses every video; one that fails does not stop the others.
 
+    Args:
+        gallery: names people whom it knows.
+        same_people: one number a person over all videos; clips are made when all are analysed.
+
     Returns the exit code: the first failure's, in the order of the videos.
     """
     folders = _folders(videos, out)
+    if same_people and dry_run:
+        raise UsageError("--same-people changes folders, and --dry-run writes none; leave one out")
+    known = known_people(gallery, settings.identity.recognizer)
     photos = check_settings(settings.clips) if clips else []
     engine = open_engine(settings.detection, settings.identity)
     enroller = Enroller(engine)
@@ -47,7 +60,7 @@ def run_videos(
         enroller.enrol(photo, engine, settings.tracking.min_score)
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
-    code = 0
+    code, done = 0, []
     for video, folder in zip(videos, folders, strict=True):
         try:
             with ProgressView(video.name, quiet) as view:
@@ -61,8 +74,15 @@ def run_videos(
                     )
                 for warning in analysis.warnings:
                     _warn(f"{video}: {warning}")
+                analysis = with_names(analysis, known, quiet)
                 if not dry_run:
                     analysis.save(folder)
+                    if not same_people and (joined := joined_in(folder)):
+                        _warn(f"{joined} is of before; again with: facetrack people join {out}")
+                if same_people:
+                    done.append(folder)
+                    code = code or _code_of(analysis, [])
+                    continue
                 plan, made = Plan([], []), []
                 if clips:
                     plan = api.plan(analysis, settings.clips, enroller=enroller)
@@ -72,6 +92,11 @@ def run_videos(
         except FacetrackError as error:
             _warn(str(error))
             code = code or error.exit_code
+    if done:
+        join(done, out, None, quiet or json)
+        wanted = settings.clips if clips else None
+        later = _render_each(done, wanted, enroller, dry_run=False, json=json, quiet=quiet)
+        code = code or later
     return code
 
 
@@ -80,6 +105,7 @@ def render_folders(
     settings: Settings,
     crops: Path | None,
     *,
+    gallery: Path | None = None,
     dry_run: bool,
     json: bool,
     quiet: bool,
@@ -88,13 +114,35 @@ def render_folders(
     if crops is not None and len(folders) != 1:
         raise UsageError(f"--crops {crops} is of one folder; give that one alone")
     check_settings(settings.clips)
+    return _render_each(
+        folders, settings.clips, None, crops, gallery, dry_run=dry_run, json=json, quiet=quiet
+    )
+
+
+def _render_each(
+    folders: Sequence[Path],
+    settings: ClipSettings | None,
+    enroller: Enroller | None,
+    crops: Path | None = None,
+    gallery: Path | None = None,
+    *,
+    dry_run: bool,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Without ``settings`` nothing is made, but what there is is shown."""
     code = 0
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
-            with ProgressView(folder.name, quiet) as view:
-                plan = api.plan(analysis, settings.clips, crops=crops)
-                made = _clips(analysis, folder, settings.clips, plan, dry_run, view)
+            if gallery is not None:
+                known = known_people(gallery, analysis.settings["identity"]["recognizer"])
+                analysis = with_names(analysis, known, quiet)
+            plan, made = Plan([], []), []
+            if settings is not None:
+                with ProgressView(folder.name, quiet) as view:
+                    plan = api.plan(analysis, settings, crops=crops, enroller=enroller)
+                    made = _clips(analysis, folder, settings, plan, dry_run, view)
             _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
             code = code or _code_of(replace(analysis, damaged=False), made)
         except FacetrackError as error:
@@ -212,12 +260,12 @@ def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bo
         f"{analysis.info.duration_s:.2f} s, {speed} frames/s"
     )
     for column in ("person", "seconds", "frames", "on screen"):
-        table.add_column(column, justify="left" if column == "on screen" else "right")
+        table.add_column(column, justify="right" if column in ("seconds", "frames") else "left")
     for person in analysis.people:
         spans = [i for i in analysis.intervals if i.person == person.id]
         shown = ", ".join(f"{s.start_s:.2f}-{s.end_s:.2f}" for s in spans[:4])
         more = f" and {len(spans) - 4} more" if len(spans) > 4 else ""
-        table.add_row(str(person.id), f"{person.seconds:.2f}", str(person.frames), shown + more)
+        table.add_row(label_of(person), f"{person.seconds:.2f}", str(person.frames), shown + more)
     console = Console()
     console.print(table)
     if not dry_run:

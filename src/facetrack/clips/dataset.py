@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from facetrack.analysis import Analysis, boxes_of, landmarks_of
+from facetrack.analysis.parts import FORGOTTEN
 from facetrack.clips.clip import Segment
 from facetrack.clips.layout import picture_of
 from facetrack.clips.segments import Clock, LeftOut, Stretch, runs_of, segments_of, within
@@ -118,7 +119,11 @@ def _of_stretch(
     crowded = _in_crop(person, rows.stretch, others, analysis, clock, settings)
     small = _steady(rows.heights) < settings.face_px
     away = _steady(rows.facing) < settings.frontality
-    for flags, reason in ((crowded, "another face"), (small, "too small"), (away, "turned away")):
+    hidden = _beside_forgotten(rows.stretch, analysis)
+    for flags, reason in (
+        (crowded, "another face"), (hidden, "somebody forgotten"), (small, "too small"),
+        (away, "turned away"),
+    ):  # fmt: skip
         for a, b in runs_of(flags & fit, 0):
             part = rows.part((rows.first_frame + a, rows.first_frame + b))
             refuse(part.stretch, reason, _why(reason, part, settings))
@@ -149,7 +154,7 @@ def _why(reason: str, part: _Rows, settings: ClipSettings) -> str:
         return f"{np.median(part.heights):.0f} px, {settings.face_px} needed"
     if reason == "turned away":
         return f"{np.median(part.facing):.2f}, {settings.frontality:g} needed"
-    return "in the crop"
+    return "in the picture" if reason == "somebody forgotten" else "in the crop"
 
 
 def _contiguous(faces: pa.Table) -> Iterator[_Rows]:
@@ -162,6 +167,16 @@ def _contiguous(faces: pa.Table) -> Iterator[_Rows]:
     breaks = [0, *(np.flatnonzero(np.diff(frames) != 1) + 1).tolist(), len(frames)]
     for a, b in pairwise(breaks):
         yield _Rows(int(frames[a]), boxes[a:b], facing[a:b], scores[a:b])
+
+
+def _beside_forgotten(stretch: Stretch, analysis: Analysis) -> Flags:
+    """``(n,)`` whether somebody is in the picture of whose place nothing is kept."""
+    found = np.zeros(stretch[1] - stretch[0], bool)
+    for track in analysis.dropped:
+        if track.reason == FORGOTTEN:
+            first, end = track.first_frame - stretch[0], track.last_frame + 1 - stretch[0]
+            found[max(first, 0) : max(end, 0)] = True
+    return found
 
 
 def _in_crop(

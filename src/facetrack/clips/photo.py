@@ -75,19 +75,17 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
         with Pillow.open(photo) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
-        raise UsageError(f"target {photo} is no picture that can be read ({error})") from error
+        raise UsageError(f"{photo} is no picture that can be read ({error})") from error
     for border in (0, round(BORDER * max(image.size))):
         picture = RgbPicture(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
         (faces,) = engine.detect([picture])
         faces = faces.pick(np.flatnonzero(faces.scores >= min_score))
         if len(faces) > 1:
-            raise TargetError(
-                f"target {photo} shows {len(faces)} faces; give a photo of one person alone"
-            )
+            raise TargetError(f"{photo} shows {len(faces)} faces; give a photo of one person alone")
         if len(faces) == 1:
             chips = np.stack([face_chip(face_cut(picture, faces.boxes[0]))])
             return np.asarray(engine.embed(chips)[0])
-    raise TargetError(f"target {photo} shows no face; give one that shows it from the front")
+    raise TargetError(f"{photo} shows no face; give one that shows it from the front")
 
 
 def similarities(face: Float32, analysis: Analysis) -> dict[int, float]:

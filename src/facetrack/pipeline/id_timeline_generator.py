@@ -17,8 +17,8 @@ from facetrack.analysis import (
     Interval,
     Person,
     TrackSummary,
-    thumbnail_name,
 )
+from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.chip import Chip, Embed, embedded
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks
@@ -33,9 +33,6 @@ UNSURE = 0.12
 """Cosine within which of the threshold a track's closest other one calls for more crops."""
 PAIRS_A_TRACK = 5000
 """Pairs of tracks that are looked at to count people for progress, for each new track."""
-
-Stretch = tuple[int, int]
-"""First frame and the one after the last."""
 
 
 @dataclass(frozen=True)
@@ -146,28 +143,15 @@ class IdTimelineGenerator:
         groups = [
             (joined([(t.first_frame, t.last_frame + 1) for t in g]), g) for g in self._groups()
         ]
-        groups.sort(key=lambda found: (-_frames(found[0]), found[0][0][0]))
+        groups.sort(key=lambda found: most_first(found[0]))
         person_of: dict[int, int] = {}
         people: list[Person] = []
         intervals: list[Interval] = []
         for number, (stretches, group) in enumerate(groups, start=1):
             person_of.update((t.id, number) for t in group)
-            spans = [
-                Interval(number, a, b, edges_s[a - first_frame], edges_s[b - first_frame])
-                for a, b in stretches
-            ]
+            person, spans = appearance(number, stretches, first_frame, edges_s)
+            people.append(person)
             intervals += spans
-            people.append(
-                Person(
-                    id=number,
-                    name=f"Person {number}",
-                    frames=_frames(stretches),
-                    seconds=round(sum(s.end_s - s.start_s for s in spans), 6),
-                    first_s=spans[0].start_s,
-                    last_s=spans[-1].end_s,
-                    thumbnail=f"people/{thumbnail_name(number)}",
-                )
-            )
         intervals.sort(key=lambda i: (i.start_frame, i.person))
         return person_of, people, intervals
 
@@ -208,21 +192,6 @@ def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
     else:
         return None
     return Dropped(track.id, reason, detail, track.first_frame, track.last_frame)
-
-
-def joined(stretches: list[Stretch]) -> list[Stretch]:
-    """The same frames, in order, by stretches that neither overlap nor touch."""
-    found: list[Stretch] = []
-    for first, end in sorted(stretches):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((first, end))
-    return found
-
-
-def _frames(stretches: list[Stretch]) -> int:
-    return sum(end - first for first, end in stretches)
 
 
 def face_table(tracks: Sequence[Track], person_of: dict[int, int]) -> pa.Table:

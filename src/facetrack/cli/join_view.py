@@ -1,0 +1,78 @@
+"""Joins the people of several videos, and says who is where under which number."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from facetrack.analysis import Analysis
+from facetrack.cli.faces import draw_faces
+from facetrack.cli.people_view import counted
+from facetrack.errors import FacetrackError, InputError
+from facetrack.people.folder import analysis_folders
+from facetrack.people.joining import PEOPLE_FILE, inside, join_folders
+
+
+def join(folders: Sequence[Path], out: Path, threshold: float | None, quiet: bool) -> None:
+    """See ``join_folders``; says who is where unless ``quiet``."""
+    numbers = join_folders(folders, out, threshold)
+    if not quiet:
+        _show(folders, out, numbers)
+
+
+def join_analyses(given: Sequence[Path], out: Path | None, threshold: float | None) -> int:
+    """A folder that holds no analysis does not stop the others."""
+    folders = [
+        folder
+        for place in given
+        for folder in (
+            [place] if (place / "timeline.json").is_file() else analysis_folders(place) or [place]
+        )
+    ]
+    code, whole = 0, []
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        try:
+            Analysis.load(folder)
+            whole.append(folder)
+        except FacetrackError as error:
+            print(f"facetrack: {error}", file=sys.stderr, flush=True)
+            code = code or error.exit_code
+    if not whole:
+        raise InputError("there is nobody to join")
+    out = out or Path(os.path.commonpath([folder.parent for folder in whole]))
+    out.mkdir(parents=True, exist_ok=True)
+    join(whole, out, threshold, quiet=False)
+    return code
+
+
+def _show(folders: Sequence[Path], out: Path, numbers: Sequence[dict[int, int]]) -> None:
+    people = json.loads((out / PEOPLE_FILE).read_text("utf-8"))["people"]
+    console = Console()
+    faces = [
+        (f"{p['id']} {p['name']}", (out / p["thumbnail"]).read_bytes() if p["thumbnail"] else None)
+        for p in people
+    ]
+    draw_faces(console, faces)
+    there = counted(len(people), "person", "people")
+    table = Table(title=f"{there} in {counted(len(folders), 'video')}")
+    for column in ("person", "name", "seconds", "where"):
+        table.add_column(column, justify="right" if column in ("person", "seconds") else "left")
+    was = {
+        (inside(out, folder), new): [old for old, n in number.items() if n == new]
+        for folder, number in zip(folders, numbers, strict=True)
+        for new in number.values()
+    }
+    for p in people:
+        where = [
+            f"{v['folder']} {v['seconds']:.2f} s"
+            + f" (was {' and '.join(map(str, was[(v['folder'], p['id'])]))})"
+            + ("" if v["similarity"] is None else f", alike {v['similarity']:.2f}")
+            for v in p["videos"]
+        ]
+        table.add_row(str(p["id"]), p["name"], f"{p['seconds']:.2f}", "\n".join(where))
+    console.print(table)
+    console.print(f"who is where: {out / PEOPLE_FILE}", highlight=False, markup=False)
