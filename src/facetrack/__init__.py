@@ -11,9 +11,19 @@ if TYPE_CHECKING:
     from facetrack.analysis import Analysis
     from facetrack.api import analyze, plan, render
     from facetrack.errors import FacetrackError
+    from facetrack.exports.registry import export
     from facetrack.settings import ClipSettings, Settings
 
-__all__ = ["Analysis", "ClipSettings", "FacetrackError", "Settings", "analyze", "plan", "render"]
+__all__ = [
+    "Analysis",
+    "ClipSettings",
+    "FacetrackError",
+    "Settings",
+    "analyze",
+    "export",
+    "plan",
+    "render",
+]
 
 _HOMES = {
     "Analysis": "facetrack.analysis",
@@ -21,6 +31,7 @@ _HOMES = {
     "FacetrackError": "facetrack.errors",
     "Settings": "facetrack.settings",
     "analyze": "facetrack.api",
+    "export": "facetrack.exports.registry",
     "plan": "facetrack.api",
     "render": "facetrack.api",
 }

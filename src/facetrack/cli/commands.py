@@ -7,6 +7,7 @@ import typer
 
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
+from facetrack.cli.export import export
 from facetrack.settings import DetectionSettings, Settings
 
 app = typer.Typer(
@@ -187,6 +188,9 @@ def bench(
     return run_bench(
         videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
     )
+
+
+app.command()(export)
 
 
 @app.command()

@@ -1,0 +1,12 @@
+"""Comma-separated values with a header: spreadsheets, R, pandas, DuckDB."""
+
+from pathlib import Path
+
+from pyarrow.csv import write_csv
+
+from facetrack.analysis import Analysis
+from facetrack.exports.table import table_of
+
+
+def write(analysis: Analysis, path: Path) -> None:
+    write_csv(table_of(analysis), path)
