@@ -64,7 +64,9 @@ def _annotations(analysis: Analysis) -> list[dict[str, Any]]:
     boxes[:, 2:] -= boxes[:, :2]
     points = landmarks_of(faces)
     seen = np.full((*points.shape[:2], 1), VISIBLE)
-    keypoints = np.concatenate([points.astype(np.float64), seen], axis=2).reshape(len(boxes), -1)
+    keypoints = np.concatenate([points.astype(np.float64), seen], axis=2).reshape(
+        len(boxes), 3 * len(LANDMARKS)
+    )
     columns = ("frame", "track", "person", "score")
     rows = zip(
         *(faces[column].to_pylist() for column in columns),

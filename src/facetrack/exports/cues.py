@@ -24,8 +24,8 @@ class Cue:
     people: tuple[int, ...]
     """Ids, in order."""
 
-    def likeness(self, other: "Cue") -> tuple[int, float]:
-        """How good a home this cue is for the time of the other one."""
+    def home_for(self, other: "Cue") -> tuple[int, float]:
+        """How well the time of the other one fits in here: people in common, else the longer."""
         return len({*self.people} & {*other.people}), self.end_s - self.start_s
 
 
@@ -76,7 +76,8 @@ def _steady(cues: list[Cue]) -> list[Cue]:
         before = steady[-1] if steady and steady[-1].end_s == cue.start_s else None
         after = coming[0] if coming and coming[0].start_s == cue.end_s else None
         short = cue.end_s - cue.start_s < SHORTEST_S
-        home = max(filter(None, (before, after)), key=cue.likeness, default=None)
+        beside = [c for c in (before, after) if c is not None]
+        home = max(beside, key=lambda c: c.home_for(cue), default=None)
         if before and (before.people == cue.people or (short and home is before)):
             steady[-1] = replace(before, end_s=cue.end_s)
         elif after and short:

@@ -6,6 +6,7 @@ its person in a comment and in a locator. Timecodes count from 00:00:00:00, at t
 rate or, where timecode has none such, the closest.
 """
 
+from fractions import Fraction
 from pathlib import Path
 
 from facetrack.analysis import Analysis
@@ -13,6 +14,8 @@ from facetrack.exports.appearances import appearances_of, names_of
 from facetrack.exports.editing import editing_rate, opentimelineio
 from facetrack.exports.otio import at, media_of, span
 
+DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001))
+"""Rates at which timecode leaves out numbers to keep up with the clock."""
 REEL = "AX"
 """Of what comes from a file and no tape."""
 
@@ -39,8 +42,11 @@ def write(analysis: Analysis, path: Path) -> None:
             filled += end - start
     timeline = otio.schema.Timeline(analysis.info.path.stem)
     timeline.tracks.append(track)
-    text = otio.adapters.write_to_string(timeline, "cmx_3600", rate=float(rate))
+    if len(track):
+        text = otio.adapters.write_to_string(timeline, "cmx_3600", rate=float(rate))
+    else:  # of which the adapter fails
+        text = f"TITLE: {timeline.name}\n\n"
     # The adapter writes drop-frame timecodes, but not that they are such.
-    mode = "DROP FRAME" if rate.denominator == 1001 and rate > 24 else "NON-DROP FRAME"
+    mode = "DROP FRAME" if rate in DROPPING else "NON-DROP FRAME"
     text = text.replace("\n\n", f"\nFCM: {mode}\n\n", 1)
     path.write_text(text, encoding="utf-8", newline="\n")
