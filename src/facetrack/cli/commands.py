@@ -7,6 +7,7 @@ import typer
 
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
+from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.settings import DetectionSettings, Settings
 
@@ -191,6 +192,7 @@ def bench(
 
 
 app.command()(export)
+app.command()(evaluate)
 
 
 @app.command()
