@@ -63,35 +63,31 @@ def _show(analysis: "Analysis", found: "Evaluation") -> None:
         f"{analysis.info.path.name}: {found.frames} frames, {found.people} people in the truth, "
         f"{len(analysis.people)} found"
     )
-    table = _table(title, "by")
-    for name, scores in (("person", found.by_person), ("track", found.by_track)):
-        table.add_row(name, *_cells(scores))
-    console.print(table)
+    rows = [("person", found.by_person), ("track", found.by_track)]
+    console.print(_table(title, "by", SHARES | COUNTS, rows))
     for line in _mixed(found):
         console.print(line, highlight=False)
     if found.left_out:
         console.print(f"{found.left_out} boxes of the truth are in frames that were not analysed")
     if found.thresholds:
-        table = _table("by person, at other thresholds", "from")
-        table.add_column("people", justify="right")
-        for other in found.thresholds:
-            table.add_row(f"{other.threshold:.2f}", *_cells(other.scores), str(other.people))
-        console.print(table)
+        others = [(f"{t.threshold:.2f}: {t.people} people", t.scores) for t in found.thresholds]
+        columns = SHARES | {"switches": COUNTS["switches"]}
+        console.print(_table("by person, at other thresholds", "threshold", columns, others))
 
 
-def _table(title: str, first: str) -> "Table":
+def _table(
+    title: str, first: str, columns: dict[str, str], rows: "list[tuple[str, Scores]]"
+) -> "Table":
     from rich.table import Table
 
     table = Table(title=title)
     table.add_column(first)
-    for column in (SHARES | COUNTS).values():
+    for column in columns.values():
         table.add_column(column, justify="right")
+    for name, scores in rows:
+        values = [getattr(scores, column) for column in columns]
+        table.add_row(name, *(str(v) if isinstance(v, int) else f"{v:.3f}" for v in values))
     return table
-
-
-def _cells(scores: "Scores") -> list[str]:
-    shares = [f"{getattr(scores, share):.3f}" for share in SHARES]
-    return shares + [str(getattr(scores, count)) for count in COUNTS]
 
 
 def _mixed(found: "Evaluation") -> list[str]:
