@@ -7,7 +7,7 @@ whole cascade on every frame of each part alone (so a face that this misses is i
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 import facetrack
 from facetrack.analysis import boxes_of
-from facetrack.engines.opening import open_engine
+from facetrack.engines.base import Engine
 from facetrack.media.decode import VideoSource
 from facetrack.settings import DecodeSettings, DetectionSettings
 
@@ -98,15 +98,18 @@ def make_film(
                 film.mux(video.encode(frame))
             edges.append(edges[-1] + part.frames)
         film.mux(video.encode(None))
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def write_truth(
-    film: Path, parts: Sequence[Part], spans: Sequence[tuple[int, int]], path: Path
+    film: Path,
+    parts: Sequence[Part],
+    spans: Sequence[tuple[int, int]],
+    path: Path,
+    engine: Engine,
 ) -> None:
     """MOTChallenge text: of each person and frame the largest face in the place they were put."""
     dense = facetrack.Settings(detection=DetectionSettings(dense=True))
-    engine = open_engine(dense.detection, dense.identity)
     lines = []
     for part, (first, end) in zip(parts, spans, strict=True):
         span = DecodeSettings(start_s=first / FPS, duration_s=(end - first) / FPS)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import facetrack
 from facetrack.demo import sample_media
+from facetrack.engines.opening import open_engine
 from facetrack.models.weights import cache_folder
+from facetrack.settings import DetectionSettings, IdentitySettings
 from joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 PHOTOS = ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg", "15-f13-anc-ph.jpg", "45-m7-di-ph.jpg")
@@ -72,9 +74,9 @@ def row(
     parts = scenes(people, seed=1)
     if not truth.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_truth(film, parts, make_film(parts, film, size, crf), truth)
-    if not made.exists():
-        facetrack.analyze(film).save(made)
+        engine = open_engine(DetectionSettings(), IdentitySettings())
+        write_truth(film, parts, make_film(parts, film, size, crf), truth, engine)
+        facetrack.analyze(film, engine=engine).save(made)
     analysis = facetrack.Analysis.load(made)
     found = facetrack.evaluate(analysis, truth)
     by = found.by_person
