@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 import facetrack
 from facetrack.analysis import boxes_of
-from facetrack.engines.base import Engine
+from facetrack.engines.opening import open_engine
 from facetrack.media.decode import VideoSource
 from facetrack.settings import DecodeSettings, DetectionSettings
 
@@ -106,10 +106,10 @@ def write_truth(
     parts: Sequence[Part],
     spans: Sequence[tuple[int, int]],
     path: Path,
-    engine: Engine,
 ) -> None:
     """MOTChallenge text: of each person and frame the largest face in the place they were put."""
     dense = facetrack.Settings(detection=DetectionSettings(dense=True))
+    engine = open_engine(dense.detection, dense.identity)
     lines = []
     for part, (first, end) in zip(parts, spans, strict=True):
         span = DecodeSettings(start_s=first / FPS, duration_s=(end - first) / FPS)

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import facetrack
 from facetrack.demo import sample_media
-from facetrack.engines.opening import open_engine
 from facetrack.models.weights import cache_folder
-from facetrack.settings import DetectionSettings, IdentitySettings
 from joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 PHOTOS = ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg", "15-f13-anc-ph.jpg", "45-m7-di-ph.jpg")
@@ -52,41 +50,36 @@ def main() -> None:
     pyfeat = sample_media(cache_folder())
     clips = {pyfeat / name: seconds for name, seconds in CLIPS.items()}
     photos = {pyfeat / name: 3.0 for name in PHOTOS}
-    films = {"two": (clips, (960, 540), 18), "photos": (clips | photos, (960, 540), 18)}
+    usual = (960, 540), 18
+    films = {"two": (clips, 1, *usual), "photos": (clips | photos, 1, *usual)}
     if len(sys.argv) > 2:
-        shared = {Path(sys.argv[2]) / name: seconds for name, seconds in SHARED.items()}
+        clips |= {Path(sys.argv[2]) / name: seconds for name, seconds in SHARED.items()}
+        films |= {f"speakers, order {i}": (clips, i, *usual) for i in (1, 2, 3)}
+        films |= {f"all, order {i}": (clips | photos, i, *usual) for i in (1, 2, 3)}
         films |= {
-            "speakers": (clips | shared, (960, 540), 18),
-            "all": (clips | shared | photos, (960, 540), 18),
-            "all, small": (clips | shared | photos, (480, 270), 18),
-            "all, poor": (clips | shared | photos, (960, 540), 38),
+            "all, small": (clips | photos, 1, (480, 270), 18),
+            "all, poor": (clips | photos, 1, (960, 540), 38),
         }
     print("| film | people | cuts | seconds | found | IDF1 | MOTA | HOTA | purity | coverage |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for name, (people, size, crf) in films.items():
-        row(out / name.replace(", ", "_"), name, people, size, crf)
+    for name, (people, seed, size, crf) in films.items():
+        folder = out / name.replace(",", "").replace(" ", "_")
+        print(f"| {name} | {scored(folder, scenes(people, seed), size, crf)} |", flush=True)
 
 
-def row(
-    folder: Path, name: str, people: dict[Path, float], size: tuple[int, int], crf: int
-) -> None:
+def scored(folder: Path, parts: list[Part], size: tuple[int, int], crf: int) -> str:
     film, truth, made = folder / "film.mp4", folder / "truth.txt", folder / "film"
-    parts = scenes(people, seed=1)
     if not truth.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(DetectionSettings(), IdentitySettings())
-        write_truth(film, parts, make_film(parts, film, size, crf), truth, engine)
-        facetrack.analyze(film, engine=engine).save(made)
+        write_truth(film, parts, make_film(parts, film, size, crf), truth)
+    if not made.exists():
+        facetrack.analyze(film).save(made)
     analysis = facetrack.Analysis.load(made)
     found = facetrack.evaluate(analysis, truth)
     by = found.by_person
-    scores = " | ".join(f"{s:.3f}" for s in (by.idf1, by.mota, by.hota, by.purity, by.coverage))
-    seconds = f"{analysis.info.duration_s:.0f}"
-    print(
-        f"| {name} | {found.people} | {len(parts) - 1} | {seconds} | {len(analysis.people)} "
-        f"| {scores} |",
-        flush=True,
-    )
+    counts = [found.people, len(parts) - 1, round(analysis.info.duration_s), len(analysis.people)]
+    scores = [f"{s:.3f}" for s in (by.idf1, by.mota, by.hota, by.purity, by.coverage)]
+    return " | ".join([*map(str, counts), *scores])
 
 
 if __name__ == "__main__":

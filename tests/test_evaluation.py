@@ -14,12 +14,10 @@ import trackeval
 import facetrack
 from facetrack.cli.evaluate import evaluate
 from facetrack.clips.segments import Clock
-from facetrack.engines.opening import open_engine
 from facetrack.evaluation.labelled import Labelled
 from facetrack.evaluation.regrouping import regrouped
 from facetrack.evaluation.scores import compare
 from facetrack.evaluation.truth import read_truth
-from facetrack.settings import DetectionSettings, IdentitySettings
 from joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 
@@ -35,9 +33,8 @@ def joined(pyfeat_data, tmp_path_factory):
         Part((Look(1, her, 12.0, SMALL),), 20),
     ]
     spans = make_film(parts, folder / "film.mp4", (640, 360))
-    engine = open_engine(DetectionSettings(), IdentitySettings())
-    write_truth(folder / "film.mp4", parts, spans, folder / "truth.txt", engine)
-    facetrack.analyze(folder / "film.mp4", engine=engine).save(folder / "film")
+    write_truth(folder / "film.mp4", parts, spans, folder / "truth.txt")
+    facetrack.analyze(folder / "film.mp4").save(folder / "film")
     return folder
 
 

@@ -45,6 +45,7 @@ def appearances_of(analysis: Analysis) -> dict[int, list[Appearance]]:
 
 
 def clock_of(analysis: Analysis) -> Clock:
+    """When each frame is on screen."""
     return Clock(np.append(analysis.frame_times, analysis.info.duration_s), analysis.first_frame)
 
 

@@ -21,6 +21,7 @@ VIDEO = 1
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """One JSON object."""
     with path.open("w", encoding="utf-8") as file:
         json.dump(_coco(analysis), file, ensure_ascii=False)
 

@@ -19,6 +19,8 @@ SHORTEST_S = 0.4
 
 @dataclass(frozen=True)
 class Cue:
+    """A time in which the same people are seen."""
+
     start_s: float
     end_s: float
     people: tuple[int, ...]
@@ -30,6 +32,7 @@ class Cue:
 
 
 def cues_of(analysis: Analysis) -> list[Cue]:
+    """In the order of time; none where nobody is seen."""
     changes = sorted(
         change
         for person, seen in appearances_of(analysis).items()

@@ -21,6 +21,11 @@ REEL = "AX"
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """An event an appearance.
+
+    Raises:
+        UsageError: when the extra ``exports`` is not installed.
+    """
     otio = opentimelineio()
     rate = editing_rate(analysis.info.fps)
     track = otio.schema.Track("V", kind=otio.schema.TrackKind.Video)

@@ -20,6 +20,7 @@ FORMAT, SOURCE = "r1", "r2"
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """The event and its project."""
     root = _document(analysis)
     ElementTree.indent(root)
     with path.open("wb") as file:

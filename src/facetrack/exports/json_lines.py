@@ -14,6 +14,7 @@ ROWS = 10_000
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """A line a frame."""
     with path.open("w", encoding="utf-8") as file:
         for line in _frames(analysis):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -18,6 +18,7 @@ FIRST = 1
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """A line a face of somebody known."""
     faces = faces_of_people(analysis.faces)
     boxes = boxes_of(faces).astype(np.float64)
     world = np.full((len(boxes), 3), -1)

@@ -14,11 +14,17 @@ from facetrack.exports.editing import opentimelineio
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """The timeline as OpenTimelineIO's own JSON.
+
+    Raises:
+        UsageError: when the extra ``exports`` is not installed.
+    """
     otio = opentimelineio()
     path.write_text(timeline_of(analysis, otio).to_json_string() + "\n", encoding="utf-8")
 
 
 def timeline_of(analysis: Analysis, otio: Any) -> Any:
+    """A ``Timeline``; ``otio`` is the library."""
     rate = analysis.info.fps
     timeline = otio.schema.Timeline(analysis.info.path.stem, global_start_time=at(0, rate, otio))
     timeline.metadata["facetrack"] = {"source": str(analysis.info.path)}
@@ -47,10 +53,12 @@ def media_of(analysis: Analysis, rate: Fraction, otio: Any) -> Any:
 
 
 def at(frame: int, rate: Fraction, otio: Any) -> Any:
+    """A ``RationalTime``."""
     return otio.opentime.RationalTime(frame, float(rate))
 
 
 def span(start: int, end: int, rate: Fraction, otio: Any) -> Any:
+    """The ``TimeRange`` of frames ``[start, end)``."""
     return otio.opentime.TimeRange(at(start, rate, otio), at(end - start, rate, otio))
 
 

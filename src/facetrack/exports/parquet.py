@@ -9,4 +9,5 @@ from facetrack.exports.table import table_of
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """A row a face."""
     write_table(table_of(analysis), path)

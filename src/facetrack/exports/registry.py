@@ -24,6 +24,8 @@ from facetrack.whole_file import whole_file
 
 @dataclass(frozen=True)
 class Format:
+    """A format: how its files end, and what writes one."""
+
     suffix: str
     write: Callable[[Analysis, Path], None]
 

@@ -11,6 +11,7 @@ LOOKALIKES = str.maketrans("<>{}", "\u2039\u203a()")
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """A cue a change of who is seen."""
     names = {person: name.translate(LOOKALIKES) for person, name in names_of(analysis).items()}
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for number, cue in enumerate(cues_of(analysis), start=1):

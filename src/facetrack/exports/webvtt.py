@@ -10,6 +10,7 @@ ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def write(analysis: Analysis, path: Path) -> None:
+    """A cue a change of who is seen."""
     names = {person: name.translate(ESCAPES) for person, name in names_of(analysis).items()}
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("WEBVTT\n")
