@@ -13,6 +13,7 @@ from itertools import pairwise
 import av
 import duckdb
 import lxml.etree
+import motmetrics
 import numpy as np
 import opentimelineio as otio
 import pyarrow as pa
@@ -161,6 +162,18 @@ def test_mot_by_trackeval(analysis, tmp_path):
     boxes = boxes_of(known)
     np.testing.assert_allclose(np.sort(left - 1), np.sort(boxes[:, 0]), atol=1e-2)
     np.testing.assert_allclose(np.sort(width), np.sort(boxes[:, 2] - boxes[:, 0]), atol=1e-2)
+
+
+def test_mot_by_motmetrics(analysis, tmp_path):
+    path = facetrack.export(analysis, "mot", tmp_path / "people.txt")
+    table = motmetrics.io.loadtxt(str(path), fmt="mot15-2D").reset_index()
+    known = analysis.faces.filter(np.array(analysis.faces["person"]) > 0)
+    wanted = known.sort_by([("frame", "ascending"), ("person", "ascending")])
+    np.testing.assert_array_equal(table["FrameId"] - 1, wanted["frame"])
+    np.testing.assert_array_equal(table["Id"], wanted["person"])
+    # It counts pixels from 0 itself.
+    np.testing.assert_allclose(table[["X", "Y"]], boxes_of(wanted)[:, :2], atol=1e-2)
+    np.testing.assert_allclose(table["Confidence"], wanted["score"], atol=1e-4)
 
 
 def test_mot_has_a_person_once_a_frame(analysis, tmp_path):
@@ -319,6 +332,19 @@ def test_otio_of_a_variable_rate_keeps_time(uneven, tmp_path):
         half = 0.5 / place.start_time.rate
         assert abs(place.start_time.to_seconds() - told["start_s"]) <= half + 1e-9
         assert abs(place.end_time_exclusive().to_seconds() - told["end_s"]) <= half + 1e-9
+
+
+def test_intervals_that_were_edited_to_overlap(analysis, tmp_path):
+    """As after two people were made one by hand."""
+    edited = on_screen(analysis, (1, 1, 3), (1, 2, 4), (1, 4, 5), (1, 7, 8), (2, 2, 3))
+    path = facetrack.export(edited, "otio", tmp_path / "people.otio")
+    timeline = otio.adapters.read_from_file(str(path))
+    assert people_by_track(timeline, len(edited.frame_times)) == seen(edited)
+    assert [len(list(track.find_clips())) for track in timeline.tracks][:2] == [2, 1]
+    cues = read_vtt(facetrack.export(edited, "webvtt", tmp_path / "people.vtt"))
+    assert [(start, end, len(names)) for start, end, names in cues] == [
+        (1, 2, 1), (2, 3, 2), (3, 5, 1), (7, 8, 1)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

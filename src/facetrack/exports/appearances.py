@@ -1,13 +1,14 @@
 """Who is on screen when, as the exports tell it: exact times, and names that fit on one line."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from facetrack.analysis import Analysis, Person
-from facetrack.clips.segments import Clock
+from facetrack.clips.segments import Clock, on_screen
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -23,25 +24,32 @@ class Appearance:
     end_s: float
     """Presentation time of the frame after the last one, or the end of the video."""
 
-    def on_grid(self, rate: Fraction) -> tuple[int, int]:
-        """First frame, and the one after the last, on a timeline of ``rate`` frames a second.
-
-        By time: of a constant frame rate these are the source's frames; of a variable one what
-        editing programs show at that moment. At least one frame.
-        """
-        start = round(self.start_s * rate)
-        return start, max(round(self.end_s * rate), start + 1)
-
 
 def appearances_of(analysis: Analysis) -> dict[int, list[Appearance]]:
     """Of each person of the timeline, in the order of time."""
     clock = clock_of(analysis)
-    found: dict[int, list[Appearance]] = {person.id: [] for person in analysis.people}
-    for i in sorted(analysis.intervals, key=lambda i: i.start_frame):
-        # Of an interval that somebody edited the frames count; its seconds may be of before.
-        span = clock.span(i.start_frame, i.end_frame)
-        found[i.person].append(Appearance(i.start_frame, i.end_frame, span.start_s, span.end_s))
+    found: dict[int, list[Appearance]] = {}
+    for person in analysis.people:
+        theirs = [(i.start_frame, i.end_frame) for i in analysis.intervals if i.person == person.id]
+        # Intervals that somebody edited may overlap; their seconds may be of before.
+        spans = [clock.span(*stretch) for stretch in on_screen(theirs, (), max_gap=1)]
+        found[person.id] = [
+            Appearance(s.start_frame, s.end_frame, s.start_s, s.end_s) for s in spans
+        ]
     return found
+
+
+def on_grid(appearances: list[Appearance], rate: Fraction) -> Iterator[tuple[Appearance, int, int]]:
+    """Each with its first frame, and the one after the last, on a timeline of ``rate`` frames/s.
+
+    By time: of a constant frame rate these are the source's frames, of a variable one what editing
+    programs show at that moment. None is empty and none overlaps the one before.
+    """
+    filled = 0
+    for one in appearances:
+        start = max(round(one.start_s * rate), filled)
+        filled = max(round(one.end_s * rate), start + 1)
+        yield one, start, filled
 
 
 def clock_of(analysis: Analysis) -> Clock:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from facetrack.analysis import Analysis
-from facetrack.exports.appearances import appearances_of, names_of
+from facetrack.exports.appearances import appearances_of, names_of, on_grid
 from facetrack.exports.editing import editing_rate, opentimelineio
 from facetrack.exports.otio import at, media_of, span
 
@@ -32,8 +32,7 @@ def write(analysis: Analysis, path: Path) -> None:
     appearances, names = appearances_of(analysis), names_of(analysis)
     filled = 0
     for person in analysis.people:
-        for one in appearances[person.id]:
-            start, end = one.on_grid(rate)
+        for _, start, end in on_grid(appearances[person.id], rate):
             # Editing programs find the source by the clip's name: that is not the person's.
             clip = otio.schema.Clip(
                 analysis.info.path.name,

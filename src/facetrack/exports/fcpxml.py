@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from facetrack.analysis import Analysis
-from facetrack.exports.appearances import appearances_of, names_of
+from facetrack.exports.appearances import appearances_of, names_of, on_grid
 from facetrack.exports.editing import editing_rate
 
 VERSION = "1.10"
@@ -45,7 +45,7 @@ def _document(analysis: Analysis) -> Element:
     gap = SubElement(SubElement(sequence, "spine"), "gap", start="0s", offset="0s", duration=whole)
     names = names_of(analysis)
     for person, appearances in appearances_of(analysis).items():
-        for start, end in (one.on_grid(rate) for one in appearances):
+        for _, start, end in on_grid(appearances, rate):
             begin, lasting = _time(start, rate), _time(end - start, rate)
             SubElement(source, "keyword", start=begin, duration=lasting, value=names[person])
             SubElement(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facetrack.analysis import Analysis, Person
-from facetrack.exports.appearances import Appearance, appearances_of, clock_of, names_of
+from facetrack.exports.appearances import Appearance, appearances_of, clock_of, names_of, on_grid
 from facetrack.exports.editing import opentimelineio
 
 
@@ -69,8 +69,7 @@ def _track(
     track = otio.schema.Track(name, kind=otio.schema.TrackKind.Video)
     track.metadata["facetrack"] = {"person": person.id, "seconds": person.seconds}
     filled = 0
-    for one in appearances:
-        start, end = one.on_grid(rate)
+    for one, start, end in on_grid(appearances, rate):
         if start > filled:
             track.append(otio.schema.Gap(source_range=span(0, start - filled, rate, otio)))
         clip = otio.schema.Clip(name, media_of(analysis, rate, otio), span(start, end, rate, otio))
