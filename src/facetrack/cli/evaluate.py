@@ -66,7 +66,7 @@ def _show(analysis: "Analysis", found: "Evaluation") -> None:
     rows = [("person", found.by_person), ("track", found.by_track)]
     console.print(_table(title, "by", SHARES | COUNTS, rows))
     for line in _mixed(found):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     if found.left_out:
         console.print(f"{found.left_out} boxes of the truth are in frames that were not analysed")
     if found.thresholds:
