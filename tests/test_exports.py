@@ -26,6 +26,7 @@ from pycocotools.cocoeval import COCOeval
 
 import facetrack
 from facetrack.analysis import Interval, boxes_of, landmarks_of
+from facetrack.cli.export import Format
 from facetrack.exports.registry import FORMATS
 
 NAMES = {1: "Ada <b> & {Bo}", 2: "Zoë\n--> 玲"}
@@ -427,6 +428,7 @@ def run(*arguments, before=""):
 
 
 def test_the_command(analysis, tmp_path):
+    assert [format.value for format in Format] == list(FORMATS)
     for name in ("a", "b"):
         analysis.save(tmp_path / name)
     done = run("export", tmp_path / "a", tmp_path / "gone", tmp_path / "b", "--format", "srt")
