@@ -15,6 +15,7 @@ from facetrack.analysis import Analysis, boxes_of
 
 FIRST = 1
 """Frame and pixel that the format counts from."""
+LINE = "%d,%d,%.3f,%.3f,%.3f,%.3f,%.4f,%d,%d,%d"
 
 
 def write(analysis: Analysis, path: Path) -> None:
@@ -31,10 +32,7 @@ def write(analysis: Analysis, path: Path) -> None:
         world,
     )
     with path.open("w", encoding="ascii", newline="\n") as file:
-        np.savetxt(file, np.column_stack(columns), MOT_LINE)
-
-
-MOT_LINE = "%d,%d,%.3f,%.3f,%.3f,%.3f,%.4f,%d,%d,%d"
+        np.savetxt(file, np.column_stack(columns), LINE)
 
 
 def faces_of_people(faces: pa.Table) -> pa.Table:
