@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from facetrack.analysis import CORNERS, Analysis
 from facetrack.errors import InputError
 from facetrack.evaluation.labelled import Labelled
 from facetrack.exports.mot import FIRST, faces_of_people
+from facetrack.parquet import read_table
 
 MOT_COLUMNS = 6
 """Frame, id, left, top, width, height; a seventh that is 0 says not to look at the line."""
@@ -29,9 +29,9 @@ def read_truth(path: Path) -> Labelled:
         if path.is_dir():
             found = Labelled.of_faces(faces_of_people(Analysis.load(path).faces), "person")
         elif path.suffix == ".parquet":
-            found = _of_table(pq.read_table(path))
+            found = _of_table(read_table(path))
         elif path.suffix == ".csv":
-            found = _of_table(pa.csv.read_csv(path))
+            found = _of_table(pa.csv.read_csv(pa.BufferReader(path.read_bytes())))
         else:
             found = _of_mot(path)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow.csv import write_csv
 
 from facetrack.analysis import Analysis
@@ -10,4 +11,6 @@ from facetrack.exports.table import table_of
 
 def write(analysis: Analysis, path: Path) -> None:
     """A header, then a row a face."""
-    write_csv(table_of(analysis), path)
+    text = pa.BufferOutputStream()  # Arrow itself opens names in UTF-8 alone
+    write_csv(table_of(analysis), text)
+    path.write_bytes(text.getvalue())

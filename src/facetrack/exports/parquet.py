@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from pyarrow.parquet import write_table
-
 from facetrack.analysis import Analysis
 from facetrack.exports.table import table_of
+from facetrack.parquet import write_table
 
 
 def write(analysis: Analysis, path: Path) -> None:
     """A row a face."""
-    write_table(table_of(analysis), path)
+    write_table(path, table_of(analysis))
