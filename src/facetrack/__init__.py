@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     from facetrack.analysis import Analysis
     from facetrack.api import analyze, plan, render
     from facetrack.errors import FacetrackError
+    from facetrack.evaluation.evaluate import evaluate
+    from facetrack.exports.registry import export
     from facetrack.settings import ClipSettings, Settings
 
-__all__ = ["Analysis", "ClipSettings", "FacetrackError", "Settings", "analyze", "plan", "render"]
+__all__ = [
+    "Analysis", "ClipSettings", "FacetrackError", "Settings", "analyze", "evaluate", "export",
+    "plan", "render",
+]  # fmt: skip
 
 _HOMES = {
     "Analysis": "facetrack.analysis",
@@ -21,6 +26,8 @@ _HOMES = {
     "FacetrackError": "facetrack.errors",
     "Settings": "facetrack.settings",
     "analyze": "facetrack.api",
+    "evaluate": "facetrack.evaluation.evaluate",
+    "export": "facetrack.exports.registry",
     "plan": "facetrack.api",
     "render": "facetrack.api",
 }

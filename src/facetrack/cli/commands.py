@@ -7,6 +7,8 @@ import typer
 
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
+from facetrack.cli.evaluate import evaluate
+from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.known import GalleryFile, WithGallery
 from facetrack.cli.people import app as people_app
@@ -208,6 +210,10 @@ def bench(
     return run_bench(
         videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
     )
+
+
+app.command()(export)
+app.command()(evaluate)
 
 
 @app.command()

@@ -1,0 +1,102 @@
+"""``facetrack evaluate``: how good an analysis is, beside the truth."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facetrack.analysis import Analysis
+    from facetrack.evaluation.evaluate import Evaluation
+    from facetrack.evaluation.scores import Scores
+
+SHARES = {
+    "idf1": "IDF1",
+    "mota": "MOTA",
+    "hota": "HOTA",
+    "purity": "purity",
+    "coverage": "coverage",
+}
+COUNTS = {"switches": "swaps", "missed": "missed", "extra": "extra"}
+"""Scores, and how the table calls them."""
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="Folder that an analysis made.")],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            help="Who really is where: MOTChallenge text, or faces as .parquet or .csv.",
+            metavar="FILE",
+        ),
+    ],
+    thresholds: Annotated[
+        bool,
+        typer.Option("--thresholds", help="Also what other thresholds would have made of it."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+    ] = False,
+) -> None:
+    """Compare an analysis with the truth: IDF1, MOTA, HOTA, purity and coverage."""
+    from facetrack.analysis import Analysis
+    from facetrack.evaluation.evaluate import evaluate
+
+    analysis = Analysis.load(folder)
+    found = evaluate(analysis, truth, thresholds=thresholds)
+    if json:
+        line = {"video": str(analysis.info.path), "out": str(folder), "truth": str(truth)}
+        print(jsonlib.dumps(line | found.to_dict()))
+    else:
+        _show(analysis, found)
+
+
+def _show(analysis: "Analysis", found: "Evaluation") -> None:
+    from rich.console import Console
+
+    console = Console()
+    title = (
+        f"{analysis.info.path.name}: {found.frames} frames, {found.people} people in the truth, "
+        f"{len(analysis.people)} found"
+    )
+    rows = [("person", found.by_person), ("track", found.by_track)]
+    console.print(_table(title, "by", SHARES | COUNTS, rows))
+    for line in _mixed(found):
+        console.print(line, highlight=False, soft_wrap=True)
+    if found.left_out:
+        console.print(f"{found.left_out} boxes of the truth are in frames that were not analysed")
+    if found.thresholds:
+        others = [(f"{t.threshold:.2f}: {t.people} people", t.scores) for t in found.thresholds]
+        columns = SHARES | {"switches": COUNTS["switches"]}
+        console.print(_table("by person, at other thresholds", "threshold", columns, others))
+
+
+def _table(
+    title: str, first: str, columns: dict[str, str], rows: "list[tuple[str, Scores]]"
+) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title)
+    table.add_column(first)
+    for column in columns.values():
+        table.add_column(column, justify="right")
+    for name, scores in rows:
+        values = [getattr(scores, column) for column in columns]
+        table.add_row(name, *(str(v) if isinstance(v, int) else f"{v:.3f}" for v in values))
+    return table
+
+
+def _mixed(found: "Evaluation") -> list[str]:
+    """A line for each person found who is several, and each true one who was found as several."""
+    lines = []
+    for who, other, mine, theirs in (("person", "truth", 1, 0), ("truth", "person", 0, 1)):
+        for id in sorted({pair[mine] for pair in found.pairs}):
+            parts = sorted((p for p in found.pairs if p[mine] == id), key=lambda p: -p[2])
+            if len(parts) > 1:
+                shown = ", ".join(f"{other} {p[theirs]} for {p[2]:.2f} s" for p in parts)
+                lines.append(f"{who} {id} is {shown}")
+    return lines

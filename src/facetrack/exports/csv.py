@@ -1,0 +1,16 @@
+"""Comma-separated values with a header: spreadsheets, R, pandas, DuckDB."""
+
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow.csv import write_csv
+
+from facetrack.analysis import Analysis
+from facetrack.exports.table import table_of
+
+
+def write(analysis: Analysis, path: Path) -> None:
+    """A header, then a row a face."""
+    text = pa.BufferOutputStream()  # Arrow itself opens names in UTF-8 alone
+    write_csv(table_of(analysis), text)
+    path.write_bytes(text.getvalue())

@@ -1,0 +1,48 @@
+"""MOTChallenge text: what TrackEval, motmetrics and annotation tools read and write.
+
+A line a face: frame, id, left, top, width, height, confidence, -1, -1, -1. Frames, ids and pixels
+count from 1, as the format wants it. The id is the person: over the whole video, not one
+appearance. Faces of nobody known are left out.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facetrack.analysis import Analysis, boxes_of
+
+FIRST = 1
+"""Frame and pixel that the format counts from."""
+LINE = "%d,%d,%.3f,%.3f,%.3f,%.3f,%.4f,%d,%d,%d"
+
+
+def write(analysis: Analysis, path: Path) -> None:
+    """A line a face of somebody known."""
+    faces = faces_of_people(analysis.faces)
+    boxes = boxes_of(faces).astype(np.float64)
+    world = np.full((len(boxes), 3), -1)
+    columns = (
+        faces["frame"].to_numpy() + FIRST,
+        faces["person"].to_numpy(),
+        boxes[:, :2] + FIRST,
+        boxes[:, 2:] - boxes[:, :2],
+        faces["score"].to_numpy(),
+        world,
+    )
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        np.savetxt(file, np.column_stack(columns), LINE)
+
+
+def faces_of_people(faces: pa.Table) -> pa.Table:
+    """Rows of somebody known, by frame, then person; of a person at most one a frame.
+
+    Two tracks of one person overlap where one of them was only bridged: the better face counts.
+    """
+    faces = faces.filter(pc.greater(faces["person"], 0)).sort_by(
+        [("frame", "ascending"), ("person", "ascending"), ("score", "descending")]
+    )
+    key = np.stack([faces["frame"].to_numpy(), faces["person"].to_numpy()])
+    first = np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))[: faces.num_rows]
+    return faces.filter(pa.array(first))

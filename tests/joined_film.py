@@ -1,0 +1,129 @@
+"""Films whose people are known by construction: pictures of one person each, put together.
+
+Who is where is exact, because it was put there; where a face is in its picture is said by the
+whole cascade on every frame of each part alone (so a face that this misses is in no truth).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image, ImageOps
+
+import facetrack
+from facetrack.analysis import boxes_of
+from facetrack.engines.opening import open_engine
+from facetrack.media.decode import VideoSource
+from facetrack.settings import DecodeSettings, DetectionSettings
+
+FPS = 25
+GREY = (128, 128, 128)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One person in one place of the picture, from ``start_s`` of a video, or a photo."""
+
+    person: int
+    """From 1."""
+    file: Path
+    start_s: float
+    place: tuple[float, float, float, float]
+    """Left, top, width and height as shares of the film's picture."""
+
+    def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        left, top, width, height = self.place
+        return (
+            round(left * size[0]), round(top * size[1]),
+            round(width * size[0]), round(height * size[1]),
+        )  # fmt: skip
+
+    def pictures(self) -> Iterator[Image.Image]:
+        """At the film's rate, without end; a photo grows slowly."""
+        if self.file.suffix == ".jpg":
+            photo = Image.open(self.file).convert("RGB")
+            shown = 0
+            while True:
+                edge = min(0.2, 0.002 * shown) / 2
+                x, y = edge * photo.width, edge * photo.height
+                yield photo.crop((int(x), int(y), photo.width - int(x), photo.height - int(y)))
+                shown += 1
+        last, given = None, 0
+        with VideoSource(self.file) as source:
+            for frame in source.frames(self.start_s):
+                while given / FPS <= frame.time_s - self.start_s + 1e-6:
+                    last = Image.fromarray(frame.picture.rgb())
+                    yield last
+                    given += 1
+        while last is not None:
+            yield last
+
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+LEFT, RIGHT = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0)
+SMALL = (0.3, 0.3, 0.4, 0.4)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is seen between two hard cuts."""
+
+    looks: tuple[Look, ...]
+    frames: int
+
+
+def make_film(
+    parts: Sequence[Part], path: Path, size: tuple[int, int], crf: int = 18
+) -> list[tuple[int, int]]:
+    """Gives each part's first frame, and the one after its last."""
+    edges = [0]
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("libx264", FPS, options={"crf": str(crf), "preset": "veryfast"})
+        video.width, video.height = size
+        video.pix_fmt = "yuv420p"
+        for part in parts:
+            looks = [look.pictures() for look in part.looks]
+            for shown, pictures in enumerate(islice(zip(*looks, strict=True), part.frames)):
+                canvas = Image.new("RGB", size, GREY)
+                for look, picture in zip(part.looks, pictures, strict=True):
+                    left, top, width, height = look.pixels(size)
+                    fitted = ImageOps.pad(picture, (width, height), color=GREY)
+                    canvas.paste(fitted, (left, top))
+                frame = av.VideoFrame.from_ndarray(np.asarray(canvas), "rgb24")
+                frame.pts, frame.time_base = edges[-1] + shown, Fraction(1, FPS)
+                film.mux(video.encode(frame))
+            edges.append(edges[-1] + part.frames)
+        film.mux(video.encode(None))
+    return list(pairwise(edges))
+
+
+def write_truth(
+    film: Path,
+    parts: Sequence[Part],
+    spans: Sequence[tuple[int, int]],
+    path: Path,
+) -> None:
+    """MOTChallenge text: of each person and frame the largest face in the place they were put."""
+    dense = facetrack.Settings(detection=DetectionSettings(dense=True))
+    engine = open_engine(dense.detection, dense.identity)
+    lines = []
+    for part, (first, end) in zip(parts, spans, strict=True):
+        span = DecodeSettings(start_s=first / FPS, duration_s=(end - first) / FPS)
+        analysis = facetrack.analyze(film, replace(dense, decode=span), engine=engine)
+        assert (analysis.first_frame, len(analysis.frame_times)) == (first, end - first)
+        size = analysis.info.width, analysis.info.height
+        frames, boxes = analysis.faces["frame"].to_numpy(), boxes_of(analysis.faces)
+        x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        for look in part.looks:
+            left, top, width, height = look.pixels(size)
+            here = (left <= x) & (x < left + width) & (top <= y) & (y < top + height)
+            for frame in np.unique(frames[here]):
+                best = np.flatnonzero(here & (frames == frame))
+                x1, y1, x2, y2 = boxes[best[areas[best].argmax()]]
+                lines.append((frame + 1, look.person, x1 + 1, y1 + 1, x2 - x1, y2 - y1, 1))
+    np.savetxt(path, sorted(lines), "%d,%d,%.2f,%.2f,%.2f,%.2f,%d")
