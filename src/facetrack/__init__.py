@@ -11,9 +11,19 @@ if TYPE_CHECKING:
     from facetrack.analysis import Analysis
     from facetrack.api import analyze, plan, render
     from facetrack.errors import FacetrackError
+    from facetrack.report import write_report
     from facetrack.settings import ClipSettings, Settings
 
-__all__ = ["Analysis", "ClipSettings", "FacetrackError", "Settings", "analyze", "plan", "render"]
+__all__ = [
+    "Analysis",
+    "ClipSettings",
+    "FacetrackError",
+    "Settings",
+    "analyze",
+    "plan",
+    "render",
+    "write_report",
+]
 
 _HOMES = {
     "Analysis": "facetrack.analysis",
@@ -23,6 +33,7 @@ _HOMES = {
     "analyze": "facetrack.api",
     "plan": "facetrack.api",
     "render": "facetrack.api",
+    "write_report": "facetrack.report",
 }
 
 

@@ -27,7 +27,11 @@ def people_cards(analysis: Analysis, likeness: Likeness) -> str:
                 "last seen": clock(person.last_s),
                 "tracks": tracks[person.id],
                 "most like": _nearest(likeness.most_similar(person.id), names),
-                **({} if person.confidence is None else {"name is sure": f"{person.confidence:.2f}"}),
+                **(
+                    {}
+                    if person.confidence is None
+                    else {"name is sure": f"{person.confidence:.2f}"}
+                ),
             },
         )
         for person in analysis.people

@@ -46,7 +46,10 @@ CHARTS = (
         top=100.0,
     ),
     Chart(
-        "Memory", {"rss_bytes": "this process", "gpu_memory_bytes": "GPU, all processes"}, "MiB", MIB
+        "Memory",
+        {"rss_bytes": "this process", "gpu_memory_bytes": "GPU, all processes"},
+        "MiB",
+        MIB,
     ),
     Chart(
         "Queue depth",

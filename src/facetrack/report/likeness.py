@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
@@ -85,19 +86,14 @@ class Likeness:
     def _alike_apart(self) -> Iterator[DoubtfulPair]:
         i, j = np.nonzero(np.triu(self._pairs >= self.threshold - NEAR, 1))
         alike = self._pairs[i, j]
+        faces = self._analysis.faces
+        seen = pc.not_equal(faces["source"], "interpolated").to_numpy()
+        frame, person_of = faces["frame"].to_numpy()[seen], faces["person"].to_numpy()[seen]
         frames: dict[int, NDArray[np.int32]] = {}
         for at in np.argsort(-alike, kind="stable"):
             one, other = self._people[i[at]], self._people[j[at]]
             for person in (one, other):
                 if person not in frames:
-                    frames[person] = self._seen(person)
+                    frames[person] = frame[person_of == person]
             if not len(np.intersect1d(frames[one], frames[other])):
                 yield DoubtfulPair(one, other, float(alike[at]))
-
-    def _seen(self, person: int) -> NDArray[np.int32]:
-        """Frames in which they were seen, not only supposed between two sightings."""
-        faces = self._analysis.faces
-        mine = faces["person"].to_numpy() == person
-        seen = faces["source"].to_numpy(zero_copy_only=False) != "interpolated"
-        frames: NDArray[np.int32] = faces["frame"].to_numpy()[mine & seen]
-        return frames

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from facetrack.parquet import read_table
 
 JUMP_S = 0.25
 """A clip that steps further through its source than through itself leaves something out."""
@@ -45,8 +46,9 @@ def clip_pieces(folder: Path) -> dict[tuple[str, int], list[Piece]]:
     """
     try:
         columns = ["clip", "person", "time_s", "at_s"]
-        table = pq.read_table(folder / CROPS_FILE, columns=columns)
-        table = table.sort_by([("clip", "ascending"), ("person", "ascending"), ("at_s", "ascending")])
+        table = read_table(folder / CROPS_FILE).select(columns)
+        order = [(name, "ascending") for name in ("clip", "person", "at_s")]
+        table = table.sort_by(order)
         time_s, at_s = table["time_s"].to_numpy(), table["at_s"].to_numpy()
         clips = table["clip"].combine_chunks().dictionary_encode()
         names, clip, person = clips.dictionary, clips.indices.to_numpy(), table["person"].to_numpy()

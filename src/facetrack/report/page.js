@@ -34,8 +34,12 @@
   const length = Math.max(data.end - data.start, 1e-6);
   const across = (seconds) => `${(100 * (seconds - data.start)) / length}%`;
 
+  const rows = make("div", "rows", scroller);
+  const cuts = make("div", "cuts", rows);
+  for (const cut of data.cuts.slice(1)) make("div", "cut", cuts).style.left = across(cut);
+
   const row = (className, name, src) => {
-    const line = make("div", `row ${className}`, scroller);
+    const line = make("div", `row ${className}`, rows);
     const who = make("div", "who", line);
     if (src) Object.assign(make("img", "", who), { src, alt: "" });
     make("span", "", who).textContent = name;
@@ -57,7 +61,6 @@
   for (const [at, person] of data.people.entries()) {
     const lane = row("person", person.label, picture(person.id));
     lane.dataset.person = person.id;
-    for (const cut of data.cuts.slice(1)) make("div", "cut", lane).style.left = across(cut);
     spans[at] = [];
   }
   const lanes = scroller.querySelectorAll(".person .lane");
@@ -223,8 +226,10 @@
   };
 
   const unplayable = () => {
-    const name = decodeURIComponent(video.getAttribute("src").split("/").at(-1));
-    say(`This browser cannot play ${name} (${data.source.codec}), or it is gone; try another player.`);
+    const url = video.getAttribute("src");
+    const { name, codec } = data.source;
+    const file = url === data.source.url ? `${name} (${codec})` : url;
+    say(`This browser cannot play ${file}, or it is no longer there; try another player.`);
   };
   video.onerror = unplayable;
   video.ontimeupdate = () => {
