@@ -27,11 +27,7 @@ def people_cards(analysis: Analysis, likeness: Likeness) -> str:
                 "last seen": clock(person.last_s),
                 "tracks": tracks[person.id],
                 "most like": _nearest(likeness.most_similar(person.id), names),
-                **(
-                    {}
-                    if person.confidence is None
-                    else {"name is sure": f"{person.confidence:.2f}"}
-                ),
+                **_sure(person),
             },
         )
         for person in analysis.people
@@ -57,6 +53,11 @@ def _card(person: Person, jpeg: bytes | None, facts: dict[str, object]) -> str:
         else NOBODY
     )
     return f'<article class="card">{shown}<div><h3>{name}</h3>{rows(facts)}</div></article>'
+
+
+def _sure(person: Person) -> dict[str, object]:
+    """How sure a gallery was of the name, where one gave it."""
+    return {} if person.confidence is None else {"name is sure": f"{person.confidence:.2f}"}
 
 
 def _nearest(found: tuple[int, float] | None, names: dict[int, str]) -> str:

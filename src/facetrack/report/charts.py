@@ -47,7 +47,7 @@ CHARTS = (
     ),
     Chart(
         "Memory",
-        {"rss_bytes": "this process", "gpu_memory_bytes": "GPU, all processes"},
+        {"rss_bytes": "this process", "gpu_memory_bytes": "GPU, everybody"},
         "MiB",
         MIB,
     ),
@@ -103,7 +103,8 @@ def _figure(chart: Chart, seconds: Float64, metrics: pa.Table) -> str:
         legend.append(
             f'<li><svg class="key" viewBox="0 0 24 6" aria-hidden="true">'
             f'<path class="line l{i}" d="M0 3H24"/></svg>{escaped(chart.lines[name])}: mean '
-            f"{number(float(np.nanmean(values)))}, most {number(float(np.nanmax(values)))}{unit}</li>"
+            f"{number(float(np.nanmean(values)))}, "
+            f"most {number(float(np.nanmax(values)))}{unit}</li>"
         )
     title = escaped(chart.title) + (f", {escaped(chart.unit)}" if chart.unit else "")
     return (

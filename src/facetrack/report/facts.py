@@ -1,4 +1,4 @@
-"""What the page says in words and tables: source and summary, stages, settings, versions, device."""
+"""What the page says in words and tables: the video in short, stages, settings, versions, device."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the page finds the video and the clips: addresses relative to it wherever that is possible."""
+"""Where the page finds the video and the clips: addresses relative to it where that is possible."""
 
 import os
 from dataclasses import dataclass

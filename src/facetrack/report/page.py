@@ -1,4 +1,4 @@
-"""Puts the page together from the folder alone, so that it can be written again after any change."""
+"""Makes the page of the folder alone, so that it can be written again after any change."""
 
 import base64
 import hashlib
