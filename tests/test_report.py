@@ -19,6 +19,8 @@ from facetrack.analysis import Analysis, Interval, Person, Shot, TrackSummary
 from facetrack.metrics import COLUMNS, as_table
 from facetrack.people.editing import merged
 from facetrack.report.charts import POINTS, thinned
+from facetrack.report.likeness import Likeness
+from facetrack.report.review import review_strip
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -214,6 +216,24 @@ def test_doubtful_tracks_come_with_the_command_that_mends_them(demo_analysis, tm
     subprocess.run([sys.executable, "-m", *shlex.split(command)], check=True, capture_output=True)
     page.reload()
     assert page.locator(".card").count() == len(Analysis.load(out).people) == 7
+
+
+def test_people_who_may_be_one_come_with_the_command_unless_they_were_seen_together(demo_analysis):
+    one, other = demo_analysis.embeddings[1], demo_analysis.embeddings[2]
+    apart = other - (other @ one) * one
+    near = 0.38 * one + np.sqrt(1 - 0.38**2) * apart / np.linalg.norm(apart)
+    alike = replace(
+        demo_analysis,
+        tracks=[t for t in demo_analysis.tracks if t.id not in (8, 9)],
+        faces=demo_analysis.faces.filter(~np.isin(demo_analysis.faces["track"], (8, 9))),
+        embeddings=demo_analysis.embeddings | {2: near.astype(np.float32)},
+    )
+    likeness = Likeness(alike)
+    assert likeness.most_similar(3) == (4, pytest.approx(0.63, abs=0.05))
+    assert [(p.one, p.other) for p in likeness.doubtful_pairs()] == [(1, 2)]
+    assert likeness.doubtful_pairs()[0].similarity == pytest.approx(0.38, abs=1e-4)
+    strip = review_strip(alike, likeness, Path("/a b"))
+    assert "<code>facetrack people merge &#x27;/a b&#x27; 1 2</code>" in strip
 
 
 def test_a_long_video_of_many_people_opens(demo_analysis, tmp_path, show):

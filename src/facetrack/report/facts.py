@@ -1,4 +1,4 @@
-"""What the page says in words and tables: the video in short, stages, settings, versions, device."""
+"""What the page says in words and tables: the video in short, stages, settings, device."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ def summary(analysis: Analysis) -> str:
         + ("with sound" if info.has_audio else "no sound"),
         "Length": f"{clock(end_s - start_s)}, {info.frame_count:,} frames"
         + (f", from {clock(start_s)} on" if analysis.first_frame else ""),
-        "People": f"{len(analysis.people)}, in {len(analysis.intervals)} stretches",
-        "Tracks": f"{len(analysis.tracks)}, {len(analysis.dropped)} of nobody",
-        "Shots": len(analysis.shots),
+        "People": f"{len(analysis.people)}, in {len(analysis.intervals):,} stretches",
+        "Tracks": f"{len(analysis.tracks):,}, {len(analysis.dropped):,} of nobody",
+        "Shots": f"{len(analysis.shots):,}",
         "Faces": f"{len(analysis.faces):,}",
     }
     if "frames_per_second" in performance:

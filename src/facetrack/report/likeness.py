@@ -26,8 +26,10 @@ class DoubtfulTrack:
 
     track: int
     person: int
+    beside: int
+    """The track of the same person that it is least like."""
     similarity: float
-    """With the person's other tracks."""
+    """With all other tracks of the person."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,22 @@ class Likeness:
         return self._people[nearest], float(with_others[nearest])
 
     def doubtful_tracks(self) -> list[DoubtfulTrack]:
-        """Those least like the rest of their person, up to ``NEAR`` over the threshold."""
+        """Those least like the rest of their person, up to ``NEAR`` over the threshold.
+
+        Of two tracks that are all of a person it is the later one.
+        """
         found = []
         for person, tracks in self._tracks.items():
             if len(tracks) < 2:
                 continue
             vectors = np.array([self._embeddings[t] for t in tracks], np.float64)
-            with_rest = ((vectors @ vectors.sum(0)) - (vectors**2).sum(1)) / (len(tracks) - 1)
+            alike = vectors @ vectors.T
+            with_rest = (alike.sum(1) - alike.diagonal()) / (len(tracks) - 1)
+            beside = alike.argmin(1)
             found += [
-                DoubtfulTrack(t, person, float(s))
-                for t, s in zip(tracks, with_rest, strict=True)
-                if s < self.threshold + NEAR
+                DoubtfulTrack(tracks[i], person, tracks[beside[i]], float(with_rest[i]))
+                for i in range(1 if len(tracks) == 2 else 0, len(tracks))
+                if with_rest[i] < self.threshold + NEAR
             ]
         return sorted(found, key=lambda doubt: doubt.similarity)[:MOST]
 

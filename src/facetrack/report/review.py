@@ -26,7 +26,7 @@ def review_strip(analysis: Analysis, likeness: Likeness, folder: Path) -> str:
             f"<p>Nothing to review: no join is within {NEAR:.2f} of the threshold of "
             f"{likeness.threshold:.2f}.</p>"
         )
-    faces = track_faces(analysis, [doubt.track for doubt in tracks])
+    faces = track_faces(analysis, {t for doubt in tracks for t in (doubt.track, doubt.beside)})
     place = shlex.quote(str(folder.absolute()))
     names = {p.id: label(p) for p in analysis.people}
     items = [_track(doubt, faces, analysis, names, place, likeness.threshold) for doubt in tracks]
@@ -34,7 +34,7 @@ def review_strip(analysis: Analysis, likeness: Likeness, folder: Path) -> str:
     return f'<div class="strip">{"".join(items)}</div>'
 
 
-def track_faces(analysis: Analysis, tracks: list[int]) -> dict[int, bytes]:
+def track_faces(analysis: Analysis, tracks: set[int]) -> dict[int, bytes]:
     """A JPEG of the surest face of each of these tracks, where the video is still there."""
     of_track = analysis.faces["track"].to_numpy()
     scores = analysis.faces["score"].to_numpy()
@@ -67,13 +67,16 @@ def _track(
     track = next(t for t in analysis.tracks if t.id == doubt.track)
     times, first = analysis.frame_times, analysis.first_frame
     when = f"{clock(times[track.first_frame - first])} to {clock(times[track.last_frame - first])}"
-    jpeg = faces.get(doubt.track)
-    shown = f'<img class="face" src="{picture(jpeg)}" alt="track {doubt.track}">' if jpeg else ""
+    shown = [
+        f'<img class="face" src="{picture(faces[track])}" alt="track {track}">'
+        for track in (doubt.track, doubt.beside)
+        if track in faces
+    ]
     who = names[doubt.person]
     return _item(
-        shown + face(doubt.person, who),
+        "".join(shown) or face(doubt.person, who),
         f"Is track {doubt.track} {who}?",
-        f"{when}; with the rest of the tracks",
+        f"{when}, beside track {doubt.beside}; with all the others of the person,",
         doubt.similarity,
         threshold,
         "If not",
@@ -86,7 +89,7 @@ def _pair(doubt: DoubtfulPair, names: dict[int, str], place: str, threshold: flo
     return _item(
         face(doubt.one, one) + face(doubt.other, other),
         f"Are {one} and {other} the same?",
-        "never seen together; of all their tracks",
+        "never seen together; of all their tracks,",
         doubt.similarity,
         threshold,
         "If so",
