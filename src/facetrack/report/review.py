@@ -44,6 +44,8 @@ def track_faces(analysis: Analysis, tracks: set[int]) -> dict[int, bytes]:
         if len(mine):
             best.append(int(mine[scores[mine].argmax()]))
     found: dict[int, bytes] = {}
+    if not best:
+        return found
     try:
         chosen = analysis.faces.take(sorted(best))
         with FaceCrops(analysis.info.path, chosen, SIDE, MARGIN, False) as crops:
