@@ -214,8 +214,8 @@ class Analysis:
             OSError: when it cannot.
         """
         History(Path(folder)).erase()
-        for name in DERIVED:  # of what was there before
-            (Path(folder) / name).unlink(missing_ok=True)
+        for derived in (path for name in DERIVED for path in Path(folder).glob(name)):
+            derived.unlink(missing_ok=True)  # of what was there before
         write_folder(self, Path(folder))
 
     @classmethod

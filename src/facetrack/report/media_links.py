@@ -59,7 +59,8 @@ def clip_pieces(folder: Path) -> dict[tuple[str, int], list[Piece]]:
     new |= np.abs(np.diff(time_s - at_s, prepend=0)) > JUMP_S
     starts = np.flatnonzero(new)
     found: dict[tuple[str, int], list[Piece]] = {}
-    for start, end in zip(starts, [*starts[1:], len(time_s)], strict=True):
+    ends = np.append(starts[1:], len(time_s))
+    for start, end in zip(starts, ends, strict=False):  # no starts: no clips
         path = folder / names[int(clip[start])].as_py()
         if path.is_file():
             key = _address(path, folder), int(person[start])

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from facetrack.analysis import Analysis
+from facetrack.history import History
 from facetrack.report import facts
 from facetrack.report.cards import people_cards
 from facetrack.report.charts import run_charts
@@ -38,10 +39,15 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         OSError: when the page cannot be written.
     """
     place = Path(folder)
-    page = page_of(Analysis.load(place), place)
-    with whole_file(place / REPORT_FILE) as path:
-        path.write_bytes(page.encode("utf-8", "replace"))  # names of files need not be UTF-8
-    return place / REPORT_FILE
+
+    def write() -> Path:
+        page = page_of(Analysis.load(place), place)
+        with whole_file(place / REPORT_FILE) as path:
+            path.write_bytes(page.encode("utf-8", "replace"))  # names of files need not be UTF-8
+        return place / REPORT_FILE
+
+    # Once more when somebody edits the folder meanwhile: the page shows nobody who was forgotten.
+    return History(place).steady(write)
 
 
 def page_of(analysis: Analysis, folder: Path) -> str:
