@@ -236,6 +236,22 @@ def test_people_who_may_be_one_come_with_the_command_unless_they_were_seen_toget
     assert "<code>facetrack people merge &#x27;/a b&#x27; 1 2</code>" in strip
 
 
+def test_a_video_of_nobody_has_a_page_too(demo_analysis, tmp_path, show):
+    replace(
+        demo_analysis,
+        people=[],
+        tracks=[],
+        intervals=[],
+        faces=demo_analysis.faces.slice(0, 0),
+        embeddings={},
+        thumbnails={},
+        metrics=as_table([]),
+    ).save(tmp_path)
+    page = show(facetrack.write_report(tmp_path))
+    assert "Nobody was found" in page.locator("#people").inner_text()
+    assert page.locator(".tick").count() > 1
+
+
 def test_a_long_video_of_many_people_opens(demo_analysis, tmp_path, show):
     out = tmp_path / "long"
     long_one(demo_analysis).save(out)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -42,7 +43,8 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 
     def write() -> Path:
         page = page_of(Analysis.load(place), place)
-        with whole_file(place / REPORT_FILE) as path:
+        # An edit takes away what is not yet whole; then ``steady`` comes back here.
+        with suppress(FileNotFoundError), whole_file(place / REPORT_FILE) as path:
             path.write_bytes(page.encode("utf-8", "replace"))  # names of files need not be UTF-8
         return place / REPORT_FILE
 
