@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from facetrack.errors import FacetrackError
     from facetrack.evaluation.evaluate import evaluate
     from facetrack.exports.registry import export
+    from facetrack.report import write_report
     from facetrack.settings import ClipSettings, Settings
 
 __all__ = [
-    "Analysis", "ClipSettings", "FacetrackError", "Settings", "analyze", "evaluate", "export",
-    "plan", "render",
-]  # fmt: skip
+    "Analysis",
+    "ClipSettings",
+    "FacetrackError",
+    "Settings",
+    "analyze",
+    "evaluate",
+    "export",
+    "plan",
+    "render",
+    "write_report",
+]
 
 _HOMES = {
     "Analysis": "facetrack.analysis",
@@ -30,6 +39,7 @@ _HOMES = {
     "export": "facetrack.exports.registry",
     "plan": "facetrack.api",
     "render": "facetrack.api",
+    "write_report": "facetrack.report",
 }
 
 

@@ -19,6 +19,7 @@ from facetrack.clips.render import ClipResult, render_clips
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
 from facetrack.errors import UsageError
+from facetrack.machine import machine, versions
 from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
 from facetrack.metrics import Sample, in_short
@@ -135,6 +136,8 @@ def analyze(
             },
             "batch_size_changes": [list(change) for change in gauges.batch_changes.items()],
             "metrics": in_short(metrics),
+            "machine": machine(settings.detection.device),
+            "versions": versions(),
         },
     )
 

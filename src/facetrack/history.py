@@ -29,7 +29,8 @@ STATE = "timeline.json"
 """The file that changes last, and with every change."""
 FILES = (STATE, "faces.parquet", "frames.parquet", "embeddings.npz", "metrics.jsonl")
 PICTURES = "people/*.jpg"
-DERIVED = ("report.html",)
+DERIVED = ("report.html", ".report.html.*.partial")
+"""The second: what a process that was killed left of one."""
 WAIT_S = 30.0
 """For another process that changes the folder."""
 
@@ -174,8 +175,9 @@ class History:
         shutil.rmtree(undo, ignore_errors=True)
 
     def _put(self, files: Path, gone: list[str]) -> None:
-        for name in (*DERIVED, *gone):
-            (self._folder / name).unlink(missing_ok=True)
+        derived = [path for name in DERIVED for path in self._folder.glob(name)]
+        for path in (*derived, *(self._folder / name for name in gone)):
+            path.unlink(missing_ok=True)
         for name in sorted(_files(files), key=lambda name: name == STATE):
             (self._folder / name).parent.mkdir(exist_ok=True)
             os.replace(files / name, self._folder / name)

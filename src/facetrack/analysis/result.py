@@ -16,7 +16,7 @@ from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSumma
 from facetrack.analysis.tables import TableName, as_pandas, table_of
 from facetrack.analysis.tracks import TrackFaces, tracks_of
 from facetrack.analysis.who import find_person
-from facetrack.history import History
+from facetrack.history import DERIVED, History
 from facetrack.metrics import as_table
 from facetrack.settings import require
 from facetrack.types import Float32, VideoInfo
@@ -214,6 +214,8 @@ class Analysis:
             OSError: when it cannot.
         """
         History(Path(folder)).erase()
+        for derived in (path for name in DERIVED for path in Path(folder).glob(name)):
+            derived.unlink(missing_ok=True)  # of what was there before
         write_folder(self, Path(folder))
 
     @classmethod

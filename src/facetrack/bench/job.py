@@ -17,8 +17,9 @@ from facetrack.bench.clips import rendering
 from facetrack.bench.disturbance import disturbed
 from facetrack.bench.growth import growth
 from facetrack.bench.process import in_own_process
-from facetrack.bench.report import machine, show, show_rendering, versions
+from facetrack.bench.report import show, show_rendering
 from facetrack.errors import FacetrackError
+from facetrack.machine import machine, versions
 from facetrack.media.decode import VideoSource
 from facetrack.whole_file import whole_file
 

@@ -1,9 +1,6 @@
 """The bench's facts of the machine, and its tables on the terminal."""
 
-import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from facetrack.bench.disturbance import disturbed
-
-PACKAGES = (
-    "facetrack", "openvino", "av", "numpy", "scipy", "pillow",
-    "torch", "triton", "PyNvVideoCodec", "facenet-pytorch",
-)  # fmt: skip
 
 STAGES = {
     "decode": "decoding",
@@ -35,38 +27,6 @@ WRITERS = {
     "ffmpeg_bound": "ffmpeg, core each",
 }
 GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
-
-
-def machine(device: str) -> dict[str, Any]:
-    """Of this machine what the figures depend on."""
-    return {
-        "cpu": _cpu_name(),
-        "card": _card_name() if device == "cuda" else None,
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
-
-
-def _cpu_name() -> str:
-    try:
-        import openvino
-    except ImportError:  # a machine for the card alone
-        return platform.processor() or platform.machine()
-    name: str = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
-    return name
-
-
-def _card_name() -> str:
-    import torch
-
-    name: str = torch.cuda.get_device_name()
-    return name
-
-
-def versions() -> dict[str, str | None]:
-    """Of the packages that matter; None: not installed."""
-    return {package: _version(package) for package in PACKAGES}
 
 
 WARNING = "other programs were at work: these figures and ratios are not to be relied on"
@@ -216,10 +176,3 @@ def _of_growth(growth: dict[str, Any]) -> Table:
 
 def _mib(peak: float | None) -> str:
     return "not known" if peak is None else f"{peak:.0f} MiB"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

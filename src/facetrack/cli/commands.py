@@ -12,6 +12,7 @@ from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.known import GalleryFile, WithGallery
 from facetrack.cli.people import app as people_app
+from facetrack.cli.report import report
 from facetrack.settings import DetectionSettings, Settings
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(people_app, name="people")
 app.add_typer(gallery_app, name="gallery")
+app.command()(report)
 
 Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets one in it.")]

@@ -25,6 +25,7 @@ from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.metrics import as_line
 from facetrack.people.joining import joined_in
+from facetrack.report import write_report
 from facetrack.settings import ClipSettings, Settings
 from facetrack.whole_file import whole_file
 
@@ -77,6 +78,7 @@ def run_videos(
                 analysis = with_names(analysis, known, quiet)
                 if not dry_run:
                     analysis.save(folder)
+                    write_report(folder)
                     if not same_people and (joined := joined_in(folder)):
                         _warn(f"{joined} is of before; again with: facetrack people join {out}")
                 if same_people:
@@ -184,6 +186,7 @@ def _clips(
         return []
     view.start_clips(len(plan.clips))
     made = api.render(analysis, folder, settings, plan=plan, on_clip=lambda _: view.clip_done())
+    write_report(folder)
     for clip in made:
         if clip.error:
             _warn(f"{clip.path}: {clip.error}")

@@ -15,11 +15,14 @@ from facetrack.cli.people_view import counted
 from facetrack.errors import FacetrackError, InputError
 from facetrack.people.folder import analysis_folders
 from facetrack.people.joining import PEOPLE_FILE, inside, join_folders
+from facetrack.report import write_report
 
 
 def join(folders: Sequence[Path], out: Path, threshold: float | None, quiet: bool) -> None:
     """See ``join_folders``; says who is where unless ``quiet``."""
     numbers = join_folders(folders, out, threshold)
+    for folder in folders:
+        write_report(folder)
     if not quiet:
         _show(folders, out, numbers)
 

@@ -18,6 +18,7 @@ from facetrack.people import editing
 from facetrack.people.folder import analysis_folder, clips_of, edit, undo
 from facetrack.people.joining import joined_in
 from facetrack.people.pictures import pictured
+from facetrack.report import write_report
 
 SHOWN = 4
 """Stretches and tracks of a person in the table; --json has all."""
@@ -64,7 +65,9 @@ def label_of(person: Person) -> str:
 def edited(out: Path, what: str, change: Callable[[Analysis], Analysis]) -> int:
     """Makes the edit and shows who there is now."""
     folder = analysis_folder(out)
-    show_people(edit(folder, what, change), folder)
+    analysis = edit(folder, what, change)
+    write_report(folder)
+    show_people(analysis, folder)
     _say_what_stays(folder)
     return 0
 
@@ -73,6 +76,7 @@ def undone(out: Path) -> int:
     """Takes the latest edit back, and says which."""
     folder = analysis_folder(out)
     what, analysis = undo(folder)
+    write_report(folder)
     show_people(analysis, folder)
     print(f"undone: {what}")
     _say_what_stays(folder)
@@ -85,6 +89,7 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
     before = Analysis.load(folder)
     what = f"forget {' '.join(map(str, people))}"
     after = edit(folder, what, lambda analysis: editing.forgotten(analysis, people))
+    write_report(folder)
     show_people(after, folder)
     print(
         f"taken out of {folder}: {counted(len(before.faces) - len(after.faces), 'face')}, "

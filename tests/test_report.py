@@ -1,0 +1,302 @@
+"""The report, as a real browser shows it."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+
+import facetrack
+from facetrack.analysis import Analysis, Interval, Person, Shot, TrackSummary
+from facetrack.metrics import COLUMNS, as_table
+from facetrack.people.editing import merged
+from facetrack.report.charts import POINTS, thinned
+from facetrack.report.likeness import Likeness
+from facetrack.report.review import review_strip
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+DESK = {"width": 1200, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("there is no Chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def show(browser):
+    """Opens a report; when the test is over, nothing was wrong and nothing came from elsewhere."""
+    contexts, said, asked = [], [], []
+
+    def opened(report, viewport=DESK, **wishes):
+        context = browser.new_context(viewport=viewport, **wishes)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(report.resolve().as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.fixture(scope="module")
+def folder(demo_analysis, tmp_path_factory) -> Path:
+    """The demo's analysis beside its film, with clips of the second person."""
+    film = demo_analysis.info.path
+    out = tmp_path_factory.mktemp("report") / "a & b" / "sample"
+    out.mkdir(parents=True)
+    beside = shutil.copy(film, out.parent)
+    analysis = replace(demo_analysis, info=replace(demo_analysis.info, path=Path(beside)))
+    analysis.save(out)
+    facetrack.render(analysis, out, facetrack.ClipSettings(target=("2",), size=128))
+    facetrack.write_report(out)
+    return out
+
+
+def until(page, condition):
+    """Waits for what the page's own policy does not let Playwright wait for."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never: {condition}")
+
+
+def playing(page):
+    """Address and time of the video, once it plays."""
+    video = "document.querySelector('video')"
+    until(page, f"{video}.currentTime > 0 && !{video}.seeking")
+    return page.evaluate(f"[{video}.getAttribute('src'), {video}.currentTime]")
+
+
+def test_the_timeline_is_that_of_the_file_and_needs_no_network(folder, show):
+    page = show(folder / "report.html")
+    timeline = json.loads((folder / "timeline.json").read_text())
+    spans = page.eval_on_selector_all(
+        ".span",
+        "all => all.map(s => [+s.closest('.row').querySelector('.lane').dataset.person, "
+        "+s.dataset.startFrame, +s.dataset.endFrame])",
+    )
+    wanted = [[i["person"], i["start_frame"], i["end_frame"]] for i in timeline["intervals"]]
+    assert sorted(spans) == sorted(wanted)
+    lane, span = (page.locator(s).first.bounding_box() for s in (".person .lane", ".span"))
+    length = timeline["source"]["duration_s"]
+    first = next(i for i in timeline["intervals"] if i["person"] == 1)
+    assert span["width"] / lane["width"] == pytest.approx(first["end_s"] / length, abs=0.003)
+    assert page.locator(".shot").count() == len(timeline["shots"])
+    assert page.locator(".card").count() == len(timeline["people"])
+    assert page.locator(".stages tbody tr").count() == len(timeline["performance"]["stages"])
+    assert page.locator(".card").first.inner_text().startswith("Person 1")
+    pictures = "all => all.every(image => image.naturalWidth > 0)"
+    assert page.eval_on_selector_all("img", pictures)
+    assert not list(folder.glob(".*.partial"))
+
+
+def test_a_span_plays_its_moment_of_the_video_or_of_the_clip(folder, show):
+    page = show(folder / "report.html")
+    last = page.locator("[data-person='2'] .span").last
+    moment = [i for i in Analysis.load(folder).intervals if i.person == 2][-1]
+    last.click()
+    url, at = playing(page)
+    assert url == "../sample.mp4"
+    assert moment.start_s <= at < moment.end_s
+    page.get_by_role("button", name="Clip", exact=True).click()
+    url, at = playing(page)
+    assert url == "clips/person_02/person_02_0002.mp4"
+    assert 0 < at < moment.end_s - moment.start_s
+    page.keyboard.press("Escape")
+    assert page.locator("#player").is_hidden()
+    assert last.evaluate("span => span === document.activeElement")
+
+
+def test_the_timeline_by_the_keyboard_and_the_wheel(folder, show):
+    page = show(folder / "report.html")
+    page.locator("#zoom-all").focus()
+    page.keyboard.press("Tab")
+    here = "document.activeElement.ariaLabel"
+    assert page.evaluate(here) == "Person 1, 0:00:00.0 to 0:00:05.0; play"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(here).startswith("Person 1, 0:00:15.4")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(here).startswith("Person 2, 0:00:13.4")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    assert page.locator("#playing").inner_text() == "Person 2, 0:00:05.0 to 0:00:07.4"
+    assert 5.0 <= playing(page)[1] < 7.4
+    page.keyboard.press("Escape")
+    width = "document.querySelector('.lane').offsetWidth"
+    whole = page.evaluate(width)
+    page.keyboard.press("+")
+    assert page.evaluate(width) == pytest.approx(2 * whole, abs=2)
+    page.keyboard.press("0")
+    page.locator("#zoom-in").click()
+    page.locator("#zoom-in").click()
+    assert page.evaluate(width) == pytest.approx(4 * whole, abs=2)
+    page.locator("#zoom-all").click()
+    page.locator(".times .lane").hover()
+    page.mouse.wheel(0, -300)
+    until(page, f"{width} > {1.5 * whole}")
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_dark_is_dark(folder, show):
+    page = show(folder / "report.html", PHONE, color_scheme="dark")
+    page.locator(".span").first.click()
+    playing(page)
+    page.locator("details").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, paper[4:-1].split(","))) < 60
+
+
+def test_names_are_text(demo_analysis, tmp_path, show):
+    name = "</script><script>window.ran=1</script>"
+    film = tmp_path / "<img src=x onerror=window.ran=1>$name\udcff.mp4"
+    first = replace(demo_analysis.people[0], name=name)
+    hostile = replace(
+        demo_analysis,
+        info=replace(demo_analysis.info, path=film),
+        people=[first, *demo_analysis.people[1:]],
+        warnings=["<b>"],
+    )
+    hostile.save(tmp_path / "out")
+    page = show(facetrack.write_report(tmp_path / "out"))
+    assert page.evaluate("window.ran") is None
+    assert page.locator("h1").inner_text() == film.name.replace("\udcff", "?")
+    assert page.locator(".who").nth(2).inner_text().strip() == f"{name} (1)"
+    page.locator(".span").first.click()
+    assert "Neither the video nor a clip" in page.locator("#said").inner_text()
+
+
+def test_what_the_browser_cannot_play_it_says(demo_analysis, tmp_path, show):
+    film = tmp_path / "sample.mp4"
+    film.write_bytes(b"no video")
+    replace(demo_analysis, info=replace(demo_analysis.info, path=film)).save(tmp_path / "out")
+    page = show(facetrack.write_report(tmp_path / "out"))
+    page.locator(".span").first.click()
+    page.wait_for_function("document.getElementById('said').textContent")
+    assert (
+        page.locator("#said").inner_text().startswith("This browser cannot play sample.mp4 (h264)")
+    )
+
+
+def test_doubtful_tracks_come_with_the_command_that_mends_them(demo_analysis, tmp_path, show):
+    out = tmp_path / "two of one"
+    merged(demo_analysis, 1, [2]).save(out)
+    page = show(facetrack.write_report(out))
+    doubts = page.locator(".doubt")
+    assert doubts.count() == 4
+    assert page.eval_on_selector_all(".doubt img", "all => all.every(i => i.naturalWidth > 0)")
+    commands = page.locator(".doubt code").all_inner_texts()
+    command = next(c for c in commands if c.endswith("--track 2"))
+    subprocess.run([sys.executable, "-m", *shlex.split(command)], check=True, capture_output=True)
+    page.reload()
+    assert page.locator(".card").count() == len(Analysis.load(out).people) == 7
+
+
+def test_people_who_may_be_one_come_with_the_command_unless_they_were_seen_together(demo_analysis):
+    one, other = demo_analysis.embeddings[1], demo_analysis.embeddings[2]
+    apart = other - (other @ one) * one
+    near = 0.38 * one + np.sqrt(1 - 0.38**2) * apart / np.linalg.norm(apart)
+    alike = replace(
+        demo_analysis,
+        tracks=[t for t in demo_analysis.tracks if t.id not in (8, 9)],
+        faces=demo_analysis.faces.filter(~np.isin(demo_analysis.faces["track"], (8, 9))),
+        embeddings=demo_analysis.embeddings | {2: near.astype(np.float32)},
+    )
+    likeness = Likeness(alike)
+    assert likeness.most_similar(3) == (4, pytest.approx(0.63, abs=0.05))
+    assert [(p.one, p.other) for p in likeness.doubtful_pairs()] == [(1, 2)]
+    assert likeness.doubtful_pairs()[0].similarity == pytest.approx(0.38, abs=1e-4)
+    strip = review_strip(alike, likeness, Path("/a b"))
+    assert "<code>facetrack people merge &#x27;/a b&#x27; 1 2</code>" in strip
+
+
+def test_a_video_of_nobody_has_a_page_too(demo_analysis, tmp_path, show):
+    replace(
+        demo_analysis,
+        people=[],
+        tracks=[],
+        intervals=[],
+        faces=demo_analysis.faces.slice(0, 0),
+        embeddings={},
+        thumbnails={},
+        metrics=as_table([]),
+    ).save(tmp_path)
+    page = show(facetrack.write_report(tmp_path))
+    assert "Nobody was found" in page.locator("#people").inner_text()
+    assert page.locator(".tick").count() > 1
+
+
+def test_a_long_video_of_many_people_opens(demo_analysis, tmp_path, show):
+    out = tmp_path / "long"
+    long_one(demo_analysis).save(out)
+    report = facetrack.write_report(out)
+    assert report.stat().st_size < 4_000_000
+    page = show(report)
+    assert page.locator(".span").count() == 10_000
+    assert page.locator(".tick").last.inner_text() >= "2:45:00"
+
+
+def long_one(analysis):
+    """Three hours, 200 people on screen fifty times each, a cut every five seconds."""
+    hours, fps, people, times = 3, 25, 200, 50
+    frames = hours * 3600 * fps
+    rng = np.random.default_rng(1)
+    directions = rng.normal(size=(people, 512)).astype(np.float32)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    jpeg = analysis.thumbnails[1]
+    intervals = [
+        Interval(p, a, a + 50 + p, a / fps, (a + 50 + p) / fps)
+        for p in range(1, people + 1)
+        for a in range(p * 20, frames - 300, frames // times)
+    ]
+    return replace(
+        analysis,
+        info=replace(analysis.info, frame_count=frames, fps=Fraction(fps), duration_s=frames / fps),
+        people=[
+            Person(p, f"Person {p}", 1, 1.0, 0.0, 1.0, f"people/person_{p:02}.jpg")
+            for p in range(1, people + 1)
+        ],
+        tracks=[TrackSummary(p, p, 0, 1) for p in range(1, people + 1)],
+        intervals=sorted(intervals, key=lambda i: (i.start_frame, i.person)),
+        shots=[Shot(a, min(a + 125, frames)) for a in range(0, frames, 125)],
+        dropped=[],
+        faces=analysis.faces.slice(0, 0),
+        frame_times=np.arange(frames) / fps,
+        embeddings=dict(enumerate(directions, 1)),
+        thumbnails=dict.fromkeys(range(1, people + 1), jpeg),
+        metrics=as_table([(i / 10, *range(1, len(COLUMNS))) for i in range(6000)]),
+    )
+
+
+def test_lines_are_thinned_evenly_and_without_what_is_not_known():
+    seconds = np.arange(10 * POINTS) / 10
+    x, y = thinned(seconds, np.where(seconds < 1, np.nan, 2 * seconds))
+    assert len(x) == POINTS
+    np.testing.assert_allclose(y, 2 * x)
+    assert x[0] >= 1
