@@ -5,14 +5,14 @@ flash is none). The decision on a frame needs the ``LAG`` frames after it.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
-from facetrack.media.picture import Picture
+from facetrack.media.picture import COARSE, Picture
 from facetrack.types import Float32
 
 LAG = 2
@@ -23,8 +23,6 @@ STANDS_OUT = 2.0
 """How many times the median change of its neighbours a cut's change is."""
 STAYS = 0.25
 """Share of the change that must remain one frame later; a flash falls back below it."""
-COMPARED = 64
-"""Frames whose changes are found together: few steps of the interpreter, and little memory."""
 
 
 class Judgement(NamedTuple):
@@ -46,13 +44,17 @@ class ShotDetector:
 
     def __init__(self) -> None:
         self._seen: deque[_Seen] = deque(maxlen=2 * LAG + 1)
+        self._change: Float32 = np.empty((*COARSE, 3), np.float32)
+        """Of two pictures: memory taken once, for new memory costs more than the sums."""
         self._pushed = 0
 
     def push(self, pictures: Sequence[Picture]) -> list[Judgement]:
         """The next frames; answers for those that have ``LAG`` frames after them by now."""
         answers = []
-        for seen in self._looked_at(pictures):
-            self._seen.append(seen)
+        for picture in pictures:
+            coarse = picture.coarse()
+            before = self._seen[-1].coarse if self._seen else coarse
+            self._seen.append(_Seen(coarse, self._difference(before, coarse)))
             self._pushed += 1
             if self._pushed > LAG:
                 answers.append(self._judge(len(self._seen) - 1 - LAG))
@@ -62,12 +64,6 @@ class ShotDetector:
         """The answers still owed after the last frame."""
         owed = min(LAG, self._pushed)
         return [self._judge(len(self._seen) - back) for back in range(owed, 0, -1)]
-
-    def _looked_at(self, pictures: Sequence[Picture]) -> Iterator[_Seen]:
-        for i in range(0, len(pictures), COMPARED):
-            coarse = [picture.coarse() for picture in pictures[i : i + COMPARED]]
-            before = self._seen[-1].coarse if self._seen else coarse[0]
-            yield from map(_Seen, coarse, _differences([before, *coarse]))
 
     def _judge(self, i: int) -> Judgement:
         return Judgement(self._is_cut(i), self._seen[i].change)
@@ -84,18 +80,11 @@ class ShotDetector:
         # The first edge of a flash goes back one frame later, its second edge two frames back.
         around_flash = [(i - 1, i + 1), (i - 2, i)]
         return all(
-            _difference(seen[a].coarse, seen[b].coarse) > STAYS * change
+            self._difference(seen[a].coarse, seen[b].coarse) > STAYS * change
             for a, b in around_flash
             if a >= 0 and b < len(seen)
         )
 
-
-def _difference(before: Float32, after: Float32) -> float:
-    return _differences([before, after])[0]
-
-
-def _differences(coarse: Sequence[Float32]) -> list[float]:
-    """Mean absolute change from each to the next."""
-    pictures = np.stack(coarse).reshape(len(coarse), -1)
-    changes: list[float] = np.abs(np.diff(pictures, axis=0)).mean(axis=1).tolist()
-    return changes
+    def _difference(self, before: Float32, after: Float32) -> float:
+        change = np.abs(np.subtract(before, after, out=self._change), out=self._change)
+        return float(np.add.reduce(change, axis=None) / np.float32(change.size))

@@ -60,7 +60,7 @@ class Captured:
 
     def _arrived(self, way: Crossing) -> NDArray[np.float32]:
         way.done.synchronize()
-        # A copy by torch, which lets other threads go on meanwhile.
-        found: NDArray[np.float32] = way.results.view_as(self._found).clone().numpy()
+        # Not torch's copy: it wakes a thread a core, and these spin for a while after it.
+        found: NDArray[np.float32] = way.results.view_as(self._found).numpy().copy()
         self._free.append(way)
         return found
