@@ -22,8 +22,9 @@ from facetrack.types import Float32, Recognised
 if TYPE_CHECKING:
     from facetrack.media.card_picture import CardPicture
 
-SIZES = (32, 64, 96, 128, 192, 256)
-"""Faces together for which there is a graph, once it is needed; the next larger one is taken."""
+TOGETHER = 128
+"""Faces of the one graph, which is filled up with the last face: networks of another size round
+otherwise, and then a run would not repeat itself bit for bit."""
 PLACE = 7
 """Numbers that say where a face is: see ``card_chips.Place``."""
 EMBEDDED = 512
@@ -37,7 +38,8 @@ class Ahead:
         """``network``: ``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
         self._network, self._device = network, device
         self._stream = stream("ahead", device, priority=-1)
-        self._graphs: dict[tuple[int, tuple[int, bool]], Captured] = {}
+        self._graphs: dict[tuple[int, bool], Captured] = {}
+        """By the colours of the pictures."""
         self._pool: object = None
         self._lock = threading.Lock()
 
@@ -53,34 +55,30 @@ class Ahead:
         colour = pictures[0].colour
         with self._lock, torch.cuda.stream(self._stream):
             answers = [
-                self._group(places[i : i + SIZES[-1]], colour)
-                for i in range(0, len(places), SIZES[-1])
+                self._group(places[i : i + TOGETHER], colour)
+                for i in range(0, len(places), TOGETHER)
             ]
         return lambda: _joined(answers)
 
     def _group(self, places: NDArray[np.int64], colour: tuple[int, bool]) -> tuple[int, Answer]:
-        size = next(n for n in SIZES if n >= len(places))
-
         def fill(way: Crossing) -> None:
-            table = way.numbers.numpy().reshape(size, PLACE)
+            table = way.numbers.numpy().reshape(TOGETHER, PLACE)
             table[: len(places)] = places
-            table[len(places) :] = places[-1]  # a graph always makes as many
+            table[len(places) :] = places[-1]
 
-        if (size, colour) not in self._graphs:
-            self._graphs[size, colour] = self._captured(size, colour, fill)
-        return len(places), self._graphs[size, colour].run(fill)
+        if colour not in self._graphs:
+            self._graphs[colour] = self._captured(colour, fill)
+        return len(places), self._graphs[colour].run(fill)
 
-    def _captured(
-        self, size: int, colour: tuple[int, bool], fill: Callable[[Crossing], None]
-    ) -> Captured:
+    def _captured(self, colour: tuple[int, bool], fill: Callable[[Crossing], None]) -> Captured:
         from facetrack.media.card_chips import chips_at
         from facetrack.media.card_picture import colour_arguments
 
         def new_way(results: int) -> Crossing:
-            return preallocate_tensors(size * PLACE, results, None, self._device)
+            return preallocate_tensors(TOGETHER * PLACE, results, None, self._device)
 
         def look(numbers: Tensor) -> Tensor:
-            chips = chips_at(numbers.view(size, PLACE), matrix)
+            chips = chips_at(numbers.view(TOGETHER, PLACE), matrix)
             return torch.cat([self._network(chips), sharpness(chips)[:, None]], 1)
 
         if self._pool is None:

@@ -25,13 +25,13 @@ from facetrack.pipeline.memory import Crossing, bytes_at_hand, preallocate_tenso
 BYTES_A_PIXEL = 40
 """Of device memory for each pixel of a batch's pictures: 15 were measured with six faces a frame,
 and a crowd needs more room."""
-LARGEST_UPLOADED = 64
-"""Pictures together that come from the host: they wait in pinned memory."""
+ON_CARD = 128
+"""Pictures of a graph; a batch of the queue is several. Larger graphs were slower."""
+UPLOADED = 64
+"""Likewise of pictures that come from the host: they wait in pinned memory."""
 ON_CPU = 8
 GRAPHS = 6
 """Captured graphs that are kept."""
-FILLED = 4
-"""A graph that is there serves batches down to this part of its size."""
 
 Arrays = tuple[NDArray[np.float32], ...]
 
@@ -87,13 +87,15 @@ class CardBatches:
         self._lock = threading.Lock()
 
     def size(self, pictures: Sequence[Picture]) -> int:
+        """As memory allows, however few the pictures are: networks of another size round otherwise,
+        and then a run would not repeat itself bit for bit."""
         height, width = pictures[0].shape
-        bytes_a_picture = height * width * BYTES_A_PIXEL
         fitting = calculate_optimal_batch_size(
-            len(pictures), bytes_a_picture, bytes_at_hand(self._device)
+            ON_CARD if is_on_card(pictures) else UPLOADED,
+            height * width * BYTES_A_PIXEL,
+            bytes_at_hand(self._device),
         )
-        most = self.limit if is_on_card(pictures) else min(self.limit, LARGEST_UPLOADED)
-        return min(fitting, most)
+        return min(fitting, self.limit)
 
     @torch.inference_mode()
     def pixels(self, pictures: Sequence[Picture]) -> Pixels:
@@ -119,16 +121,12 @@ class CardBatches:
             torch.cuda.empty_cache()
 
     def _graph(self, pictures: Sequence[Picture], size: int, room: Room) -> "_Graph":
-        """The smallest that is there and fits, or a new one."""
         colour = getattr(pictures[0], "colour", None)
-        kind = _Kind(is_on_card(pictures), pictures[0].shape, colour, room)
-        most = max(size, FILLED * len(pictures))
-        fitting = [n for k, n in self._graphs if k == kind and len(pictures) <= n <= most]
-        key = (kind, min(fitting, default=max(size, len(pictures))))
+        key = (_Kind(is_on_card(pictures), pictures[0].shape, colour, room), size)
         if key not in self._graphs:
             while len(self._graphs) >= GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = self._captured(pictures, key[1], room)
+            self._graphs[key] = self._captured(pictures, size, room)
         return self._graphs[key]
 
     def _captured(self, pictures: Sequence[Picture], size: int, room: Room) -> "_Graph":
