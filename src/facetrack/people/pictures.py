@@ -13,7 +13,6 @@ from facetrack.media.decode import upright
 from facetrack.media.frames import FrameReader
 from facetrack.media.streams import open_again, picture_stream
 from facetrack.recognition.chips import chip_quality, face_chip, face_cut, pose_quality, sharpness
-from facetrack.types import Faces
 
 LOOKS = 8
 """Faces of a person that are cut out, to find the sharpest of those in the best pose."""
@@ -66,13 +65,7 @@ def _best_poses(faces: pa.Table, person: int) -> tuple[pa.Table, list[float]]:
     mine = faces["person"].to_numpy() == person
     seen = mine & (faces["source"].to_numpy(zero_copy_only=False) != "interpolated")
     rows = faces.filter(seen if seen.any() else mine)
-    n = len(rows)
-    poses = pose_quality(
-        Faces(
-            boxes_of(rows), rows["score"].to_numpy(), landmarks_of(rows),
-            np.zeros((n, 4), np.float32), rows["source"].to_numpy(zero_copy_only=False),
-        )
-    )  # fmt: skip
+    poses = pose_quality(boxes_of(rows), landmarks_of(rows), rows["score"].to_numpy())
     frames, chosen = rows["frame"].to_numpy(), dict[int, int]()
     for row in np.argsort(-poses, kind="stable").tolist():
         if len(chosen) < LOOKS:
