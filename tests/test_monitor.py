@@ -20,7 +20,7 @@ from facetrack.engines.openvino import OpenVinoEngine
 from facetrack.errors import InputError
 from facetrack.pipeline.batching import LARGEST, SMALLEST
 from facetrack.pipeline.card import Card, NoNvml, card_names
-from facetrack.pipeline.face_analyzer import TRACKED_LATER, TRACKED_TOGETHER
+from facetrack.pipeline.face_analyzer import TRACKED_LATER
 from facetrack.pipeline.gauges import StageClock, Stages
 from facetrack.pipeline.thinned import Thinned
 from facetrack.settings import DetectionSettings, Settings
@@ -77,7 +77,7 @@ def test_values_are_within_their_bounds(watched):
 
     all_within("queued_frames", 0, QUEUE_FRAMES)
     all_within("queued_bytes", 0, settings().decode.queue_bytes)
-    all_within("untracked_frames", 0, TRACKED_TOGETHER * (TRACKED_LATER + 1))
+    all_within("untracked_frames", 0, SMALLEST * (TRACKED_LATER + 1))
     all_within("cpu_percent", 0, np.inf)
     all_within("machine_cpu_percent", 0, 100)
     all_within("rss_bytes", 50e6, 50e9)
