@@ -127,7 +127,7 @@ def analyze(
             "looks": seen.looks,
             "batch_sizes": {str(n): seen.batch_sizes[n] for n in sorted(seen.batch_sizes)},
             "faces": seen.faces,
-            "embedded_faces": generator.embedded_faces,
+            "embedded_faces": seen.embedded_faces + generator.embedded_faces,
             "seconds": round(seconds, 3),
             "frames_per_second": round(len(seen.times_s) / seconds, 2),
             "stages": {

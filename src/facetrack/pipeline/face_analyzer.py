@@ -56,6 +56,8 @@ class AnalyzedFrames:
     times_s: list[float] = field(default_factory=list)
     shot_starts: list[int] = field(default_factory=list)
     faces: int = 0
+    embedded_faces: int = 0
+    """By the engine, as soon as it found them."""
     key_frames: int = 0
     looks: int = 0
     batch_sizes: Counter[int] = field(default_factory=Counter)
@@ -157,6 +159,8 @@ class FaceAnalyzer:
             facts.shot_starts.append(seen.frame.index)
         facts.times_s.append(seen.frame.time_s)
         facts.faces += len(seen.faces)
+        if seen.faces.recognised is not None:
+            facts.embedded_faces += len(seen.faces)
         self._gauges.frames_found += 1
 
     def _track(self, together: list[Seen]) -> None:
