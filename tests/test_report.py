@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,9 @@ from playwright.sync_api import sync_playwright
 
 import facetrack
 from facetrack.analysis import Analysis, Interval, Person, Shot, TrackSummary
-from facetrack.metrics import COLUMNS, as_table
+from facetrack.metrics import COLUMNS, as_row, as_table
 from facetrack.people.editing import merged
-from facetrack.report.charts import POINTS, thinned
+from facetrack.report.charts import POINTS, run_charts, thinned
 from facetrack.report.likeness import Likeness
 from facetrack.report.review import review_strip
 
@@ -300,3 +302,18 @@ def test_lines_are_thinned_evenly_and_without_what_is_not_known():
     assert len(x) == POINTS
     np.testing.assert_allclose(y, 2 * x)
     assert x[0] >= 1
+
+
+def test_a_run_on_a_card_has_the_cards_lines():
+    samples = as_table(
+        as_row({
+            "seconds": i / 10, "frames": i, "cpu_percent": 8.0, "rss_bytes": 2**30,
+            "gpu_percent": 50.0 + 5 * i, "gpu_decoder_percent": 30.0, "gpu_memory_bytes": 3 * 2**30,
+        })
+        for i in range(9)
+    )  # fmt: skip
+    drawn = re.sub("<[^>]*>", "", unescape(run_charts(samples)))
+    assert "GPU: mean 70, most 90 %" in drawn
+    assert "GPU's decoder: mean 30, most 30 %" in drawn
+    assert "GPU, everybody: mean 3,072, most 3,072 MiB" in drawn
+    assert run_charts(samples).count("<polyline") == 5
