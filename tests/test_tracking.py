@@ -11,11 +11,12 @@ from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.recognition.chips import pose_quality
 from facetrack.settings import IdentitySettings, TrackingSettings
+from facetrack.tracking.association import cheapest, costs, unclear
 from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import ShotDetector
-from facetrack.tracking.tracker import NEVER, Tracker, cheapest, only_pairs
+from facetrack.tracking.tracker import Tracker
 from facetrack.types import Faces
 
 
@@ -184,18 +185,16 @@ def test_frames_are_let_go():
     assert [p() for p in alive] == [None] * 3
 
 
-def test_pairs_that_have_no_rivals_are_the_cheapest_ones():
+def test_pairs_that_have_no_rivals_are_the_cheapest_ones_and_clear():
     random = np.random.default_rng(1)
     settled = 0
     for _ in range(500):
         possible = random.random(random.integers(0, 7, 2)) < 0.25
-        cost = np.where(possible, random.random(possible.shape), NEVER)
-        pairs = only_pairs(possible)
-        if pairs is None:
-            assert possible.sum(0).max() > 1 or possible.sum(1).max() > 1
-        else:
+        if possible.sum(0).max(initial=0) < 2 and possible.sum(1).max(initial=0) < 2:
             settled += 1
-            np.testing.assert_array_equal(pairs, cheapest(cost))
+            cost = costs(random.random(possible.shape), possible)
+            np.testing.assert_array_equal(possible.nonzero(), cheapest(cost))
+            assert not unclear(cost, possible, np.zeros(len(cost), np.int64)).any()
     assert settled > 50
 
 

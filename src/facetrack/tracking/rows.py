@@ -77,11 +77,12 @@ class GrowingRows:
         self._room: Rows = np.empty(FEW, ROW)
         self._used = 0
 
-    def append(self, row: np.void) -> None:
-        if self._used == len(self._room):
-            self._resize(2 * self._used)
-        self._room[self._used] = row
-        self._used += 1
+    def extend(self, rows: Rows) -> None:
+        used = self._used + len(rows)
+        if used > len(self._room):
+            self._resize(max(used, 2 * self._used))
+        self._room[self._used : used] = rows
+        self._used = used
 
     def view(self) -> Rows:
         return self._room[: self._used]

@@ -1,40 +1,29 @@
-"""Joins the faces of successive frames into tracks: overlap first, appearance where it is unclear.
+"""Joins the faces of successive frames into tracks. Tracks never cross a shot boundary.
 
-Tracks never cross a shot boundary. The assignment is the cheapest one over all pairs (SciPy's
-Hungarian solver), not the greedy one, so crossing people do not swap.
+Whose the faces of a frame are depends on how the tracks moved in all frames before, so it can only
+be found frame by frame. But it is easily guessed. So whose the faces of many frames are is guessed,
+how the tracks moved then is computed for all these frames at once, and with that the guess is
+checked: each frame up to the first whose guess was wrong got what it would have got alone.
 """
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from facetrack.detection.boxes import iou_matrix
-from facetrack.media.picture import Frame
 from facetrack.recognition.chip import Chip, Embed, embedded, let_pictures_go
-from facetrack.recognition.chips import pose_quality
 from facetrack.settings import TrackingSettings
-from facetrack.tracking.motion import Motion
-from facetrack.tracking.rows import Rows, rows_of
+from facetrack.tracking.association import Pairs, Positions, associated
+from facetrack.tracking.motion import LONGEST_COURSE, Motion
+from facetrack.tracking.runs import Run
 from facetrack.tracking.seen import Seen
+from facetrack.tracking.together import FacesTogether
 from facetrack.tracking.tracks import Track
-from facetrack.types import Faces
+from facetrack.types import Float32
 
-APPEARANCE_WEIGHT = 0.5
-"""What a full disagreement in appearance costs, in units of IoU."""
-SOMEONE_ELSE = 0.15
-"""Cosine similarity below which an unclear pair is never joined."""
-CLEARLY_BETTER = 0.3
-"""IoU by which the best pair leads the next one where overlap alone settles it."""
-SHORTLY, SAME_PLACE = 3, 0.5
-"""Frames for which a face may be lost, and the IoU with which it must come back, to be itself
-without a look at its appearance."""
-NEVER = 1e6
-
-
-Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Positions of tracks, in order, and of the faces that are theirs."""
+SHORTEST_RUN = 8
+"""Frames whose faces are guessed at once where guesses are often wrong."""
 
 
 class Tracker:
@@ -49,11 +38,13 @@ class Tracker:
         self._max_chips = max_chips
         self._embed = embed
         self._open: list[Track] = []
-        self._motion = Motion()
+        self._motion = Motion.of_none()
         """Of the open tracks, in their order."""
         self._next_id = 1
         self._times_s: dict[int, float] = {}
-        self._with_new_chips: set[Track] = set()
+        """Of the frames at hand, and of those before that a gap may reach back to."""
+        self._ahead = LONGEST_COURSE
+        """Frames whose faces are guessed at once: fewer where guesses are wrong."""
 
     @property
     def started(self) -> int:
@@ -63,143 +54,86 @@ class Tracker:
     def update(self, together: Sequence[Seen]) -> list[list[Track]]:
         """Takes the faces of the next frames; the tracks that ended, by the frame that ended them.
 
-        What is a matter of each face alone is found for all at once. Chips are cut out at the end:
-        one that gives way to a better one before costs nothing.
+        Rows and chips are made at the end, a track's all at once; chips are cut out then: one that
+        gives way to a better one before costs nothing.
         """
-        rows = rows_of(together)
-        poses = pose_quality(rows["box"], rows["landmarks"], rows["score"]).tolist()
-        ended, at = [], 0
-        for frame, starts_shot, faces in together:
-            of_frame = slice(at, at := at + len(faces))
-            over = self.finish() if starts_shot else []
-            self._remember_time(frame)
-            if len(faces):
-                self._take(frame, faces, rows[of_frame], poses[of_frame])
-            over += self._close_lost(frame.index)
-            if over:
-                ended.append(over)
-        new = [chip for track in self._with_new_chips for chip in track.chips.values()]
-        self._with_new_chips.clear()
-        let_pictures_go(new)
-        return ended
+        faces = FacesTogether(together, self.settings.min_iou)
+        self._times_s |= {frame.index: frame.time_s for frame, _, _ in together}
+        cuts = [i for i, one in enumerate(together) if one.starts_shot]
+        ended = self._follow(faces, 0, cuts[0] if cuts else len(together))
+        for start, end in pairwise([*cuts, len(together)]):
+            ended += [self._end_all(), *self._follow(faces, start, end)]
+        for track in chain(self._open, *ended):
+            track.settle(faces, self._times_s)
+        for track in chain(*ended):
+            track.end()
+        tracks = chain(self._open, *ended)
+        let_pictures_go(chip for track in tracks for chip in track.chips.values())
+        for past in list(self._times_s)[: max(0, len(self._times_s) - self.settings.max_gap)]:
+            del self._times_s[past]
+        return [tracks for tracks in ended if tracks]
 
     def finish(self) -> list[Track]:
-        """Ends all tracks: at a cut and at the end of the video."""
-        return self._end(np.ones(len(self._open), dtype=bool))
-
-    def _take(self, frame: Frame, faces: Faces, rows: Rows, poses: list[float]) -> None:
-        known, theirs = self._associate(frame, faces)
-        gaps = (frame.index - 1 - self._motion.frames[known]).tolist()
-        for k, i, gap in zip(known.tolist(), theirs.tolist(), gaps, strict=True):
-            track = self._open[k]
-            if gap:
-                track.bridge(rows[i], self._times_s)
-                self._motion.put(k, frame.index - 1, track.rows["box"][-1])
-            self._continue(track, rows[i], frame, faces, i, poses[i])
-        self._motion.see(known, frame.index, faces.boxes[theirs])
-        if len(theirs) < len(faces):
-            new = np.setdiff1d(np.arange(len(faces)), theirs)
-            for i in new.tolist():
-                self._open.append(Track(self._next_id, self._max_chips))
-                self._next_id += 1
-                self._continue(self._open[-1], rows[i], frame, faces, i, poses[i])
-            self._motion.begin(frame.index, faces.boxes[new])
-
-    def _continue(
-        self, track: Track, row: np.void, frame: Frame, faces: Faces, i: int, pose: float
-    ) -> None:
-        track.add(row)
-        if track.keep_chip(frame, faces, i, pose):
-            self._with_new_chips.add(track)
-
-    def _associate(self, frame: Frame, faces: Faces) -> Pairs:
-        iou = iou_matrix(self._motion.predicted(frame.index), faces.boxes)
-        possible = iou >= self.settings.min_iou
-        away = frame.index - 1 - self._motion.frames
-        settled = only_pairs(possible)
-        if settled is not None and not away[settled[0]].any():
-            return settled
-        cost = np.where(possible, 1.0 - iou, NEVER)
-        self._weigh_appearance(frame, faces, possible, cost, away[:, None])
-        return cheapest(cost)
-
-    def _weigh_appearance(
-        self,
-        frame: Frame,
-        faces: Faces,
-        possible: NDArray[np.bool_],
-        cost: NDArray[np.float64],
-        away: NDArray[np.int64],
-    ) -> None:
-        """Adds appearance to the cost of pairs that overlap alone does not settle.
-
-        ``away``: ``(n, 1)`` frames for which each track was lost.
-        """
-        elsewhere = (away > 0) & (cost > 1 - SAME_PLACE)
-        unclear = possible & (_rivals(cost, possible) | elsewhere | (away > SHORTLY))
-        if not unclear.any():
-            return
-        unclear &= ~_goes_on(cost[away[:, 0] == 0], possible[away[:, 0] == 0])
-        tracks, columns = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
-        if not len(tracks):
-            return
-        known = [self._open[t].best_pose for t in tracks]
-        seen = [Chip(frame, faces, c, 0.0) for c in columns.tolist()]
-        embedded([*known, *seen], self._embed)
-        for t, reference in zip(tracks, known, strict=True):
-            for column, candidate in zip(columns, seen, strict=True):
-                if not unclear[t, column]:
-                    continue
-                assert reference.embedding is not None and candidate.embedding is not None
-                alike = float(reference.embedding @ candidate.embedding)
-                cost[t, column] += APPEARANCE_WEIGHT * (1.0 - alike)
-                if alike < SOMEONE_ELSE:
-                    cost[t, column] = NEVER
-
-    def _close_lost(self, now: int) -> list[Track]:
-        lost = now - self._motion.frames > self.settings.max_gap
-        return self._end(lost) if lost.any() else []
-
-    def _end(self, which: NDArray[np.bool_]) -> list[Track]:
-        ended = [t for t, ends in zip(self._open, which, strict=True) if ends]
-        self._open = [t for t, ends in zip(self._open, which, strict=True) if not ends]
-        self._motion.keep(~which)
+        """Ends all tracks, at the end of the video."""
+        ended = self._end_all()
         for track in ended:
             track.end()
         return ended
 
-    def _remember_time(self, frame: Frame) -> None:
-        self._times_s[frame.index] = frame.time_s
-        self._times_s.pop(frame.index - self.settings.max_gap - 2, None)
+    def _end_all(self) -> list[Track]:
+        ended, self._open, self._motion = self._open, [], Motion.of_none()
+        return ended
 
+    def _follow(self, faces: FacesTogether, start: int, end: int) -> list[list[Track]]:
+        """Through these frames, which are of one shot; the tracks that ended."""
+        ended = []
+        known: Pairs | None = None
+        while start < end:
+            frames = slice(start, min(start + self._ahead, end))
+            run = Run(faces, frames, self._motion, known, self.settings)
+            right, known = self._check(run, faces, start)
+            self._ahead = min(max(2 * right, SHORTEST_RUN), LONGEST_COURSE)
+            ended += [[self._open[track] for track in over] for over in run.ended(right)]
+            self._open = [self._open[track] for track in np.flatnonzero(run.open[right])]
+            self._motion = run.motion(right)
+            start += right
+        return ended
 
-def cheapest(cost: NDArray[np.float64]) -> Pairs:
-    """The pairs whose costs add up to the least; none that costs ``NEVER``."""
-    tracks, columns = linear_sum_assignment(cost)
-    may = cost[tracks, columns] < NEVER / 2
-    return tracks[may], columns[may]
+    def _check(self, run: Run, faces: FacesTogether, start: int) -> tuple[int, Pairs | None]:
+        """Gives the tracks their faces for as long as the guesses are right: for how many frames
+        they are, and the pairs of the frame after these."""
+        for frame in run.doubtful:
+            look = partial(self._look, run, frame, faces, faces.seen[start + frame])
+            pairs = associated(*run.association(frame), look)
+            if not run.is_right(frame, pairs):
+                self._give(run, frame)
+                return frame, pairs
+        self._give(run, run.length)
+        return run.length, None
 
+    def _give(self, run: Run, frames: int) -> None:
+        for track, faces in run.take(frames):
+            if track == len(self._open):
+                self._open.append(Track(self._next_id, self._max_chips))
+                self._next_id += 1
+            self._open[track].see(faces)
 
-def only_pairs(possible: NDArray[np.bool_]) -> Pairs | None:
-    """The possible pairs, if no track and no face is in two of them: they are the cheapest then."""
-    tracks, columns = possible.nonzero()
-    alone = len(set(tracks.tolist())) == len(set(columns.tolist())) == len(tracks)
-    return (tracks, columns) if alone else None
-
-
-def _goes_on(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Faces that surely continue one of these tracks, all seen in the frame before: a track that
-    is lost does not take them, so there is no need to look who they are."""
-    if not len(cost):
-        return np.zeros(cost.shape[1], bool)
-    best = possible & (cost == cost.min(axis=0)) & (cost <= 1 - SAME_PLACE)
-    return np.asarray((best & ~_rivals(cost, possible)).any(axis=0))
-
-
-def _rivals(cost: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pairs of a track or a face that has another possible pair nearly as cheap as its best."""
-    near_row = possible & (cost < cost.min(axis=1, keepdims=True) + CLEARLY_BETTER)
-    near_column = possible & (cost < cost.min(axis=0, keepdims=True) + CLEARLY_BETTER)
-    contested_row = near_row & (near_row.sum(axis=1, keepdims=True) > 1)
-    contested_column = near_column & (near_column.sum(axis=0, keepdims=True) > 1)
-    return np.asarray(contested_row | contested_column)
+    def _look(
+        self,
+        run: Run,
+        frame: int,
+        together: FacesTogether,
+        seen: Seen,
+        tracks: Positions,
+        faces: Positions,
+    ) -> tuple[list[Float32], list[Float32]]:
+        """The embeddings of the tracks' best poses before this frame, and of its faces."""
+        self._give(run, frame)
+        known = [self._open[track] for track in run.open_before(frame)[tracks]]
+        for track in known:
+            track.settle(together, self._times_s)
+        chips = [track.best_pose for track in known]
+        chips += [Chip(seen.frame, seen.faces, i, 0.0) for i in faces.tolist()]
+        embedded(chips, self._embed)
+        vectors = [chip.embedding for chip in chips if chip.embedding is not None]
+        return vectors[: len(known)], vectors[len(known) :]

@@ -1,12 +1,13 @@
 """A track: one face followed from frame to frame inside one shot."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Frame
 from facetrack.recognition.chip import Chip
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
-from facetrack.types import Faces
+from facetrack.tracking.together import FacesTogether
 
 CHIP_SPACING = 12
 """Frames that share one kept chip, so that a track's chips show different moments."""
@@ -25,6 +26,8 @@ class Track:
         """By the stretch of frames that they are from."""
         self._max_chips = max_chips
         self._rows = GrowingRows()
+        self._unsettled: list[int] = []
+        """Faces by their numbers among those that are tracked together."""
 
     @property
     def rows(self) -> Rows:
@@ -46,35 +49,55 @@ class Track:
         """Inclusive."""
         return int(self.rows["frame"][-1])
 
-    def add(self, row: np.void) -> None:
-        """Continues the track with a face of the frame after its last one."""
-        self._rows.append(row)
+    def see(self, faces: list[int]) -> None:
+        """Continues the track with faces of frames after its last one; ``settle`` follows."""
+        self._unsettled += faces
 
-    def bridge(self, until: np.void, times_s: dict[int, float]) -> None:
-        """Fills the frames between the last face and this one."""
-        for row in rows_between(self.rows[-1], until, times_s):
-            self._rows.append(row)
+    def settle(self, together: FacesTogether, times_s: dict[int, float]) -> None:
+        """Makes rows and chips of the faces of late.
+
+        ``times_s``: of their frames, and of those in gaps before them, which are filled.
+        """
+        if self._unsettled:
+            self._add_rows(together, times_s)
+            self._keep_chips(together)
+            self._unsettled.clear()
 
     def end(self) -> None:
         """Nothing more is added."""
         self._rows.trim()
 
-    def keep_chip(self, frame: Frame, faces: Faces, i: int, pose: float) -> bool:
-        """Keeps the best pose of each stretch of frames, and of these the best few.
+    def _add_rows(self, together: FacesTogether, times_s: dict[int, float]) -> None:
+        rows = together.rows[self._unsettled]
+        frames = [together.frames[face] for face in self._unsettled]
+        last = self.last_frame if len(self.rows) else frames[0] - 1
+        start = 0
+        for i, (before, frame) in enumerate(pairwise([last, *frames])):
+            if frame - before > 1:
+                self._rows.extend(rows[start:i])
+                self._rows.extend(rows_between(self.rows[-1], rows[i], times_s))
+                start = i
+        self._rows.extend(rows[start:])
 
-        Returns whether this one is kept, for now.
-        """
-        stretch = frame.index // CHIP_SPACING
-        rival: int | None = stretch
-        if stretch not in self.chips:
-            full = len(self.chips) >= self._max_chips
-            rival = min(self.chips, key=lambda s: self.chips[s].pose) if full else None
-        if rival is not None:
-            if pose <= BETTER_POSE * self.chips[rival].pose:
-                return False
-            del self.chips[rival]
-        self.chips[stretch] = Chip(frame, faces, i, pose)
-        return True
+    def _keep_chips(self, together: FacesTogether) -> None:
+        """Keeps the best pose of each stretch of frames, and of these the best few."""
+        chips = self.chips
+        weakest = self._weakest()
+        for face in self._unsettled:
+            stretch, pose = together.frames[face] // CHIP_SPACING, together.poses[face]
+            rival = stretch if stretch in chips else weakest
+            if rival is not None:
+                if pose <= BETTER_POSE * chips[rival].pose:
+                    continue
+                del chips[rival]
+            chips[stretch] = together.chip(face)
+            weakest = self._weakest()
+
+    def _weakest(self) -> int | None:
+        """The stretch whose chip a new stretch's must beat; None while there is room for both."""
+        if len(self.chips) < self._max_chips:
+            return None
+        return min(self.chips, key=lambda s: self.chips[s].pose)
 
     @property
     def best_chip(self) -> Chip:

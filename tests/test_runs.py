@@ -1,0 +1,195 @@
+"""What a tracker makes of frames does not depend on how many it is given, or guesses, at once."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from facetrack.detection.boxes import iou_matrices, iou_matrix
+from facetrack.media.picture import Frame, RgbPicture
+from facetrack.settings import TrackingSettings
+from facetrack.tracking import runs
+from facetrack.tracking.guess import Guess
+from facetrack.tracking.motion import Course, Motion
+from facetrack.tracking.seen import Seen
+from facetrack.tracking.tracker import Tracker
+from facetrack.types import Faces
+
+PLACES = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
+"""Of eyes, nose and mouth corners in a face's box."""
+
+
+def film(seed, people=6, frames=300, missed=0.05, noise=1.5, cuts=0.01):
+    """People of one colour each who wander, cross, come and go; their boxes tremble, and some are
+    missed now and then."""
+    random = np.random.default_rng(seed)
+    height, width = 180, 320
+    room = np.array([width - 60, height - 60])
+    colours = random.integers(0, 255, (people, 3))
+    places = random.random((people, 2)) * room
+    sides = random.uniform(14, 60, (people, 1))
+    speeds = random.normal(0, 3, (people, 2))
+    there = random.random(people) < 0.7
+    seen = []
+    for i in range(frames):
+        cut = random.random() < cuts
+        if cut:
+            places = random.random((people, 2)) * room
+        speeds += random.normal(0, 0.5, speeds.shape)
+        speeds[(places + speeds < 0) | (places + speeds > room)] *= -1
+        places = np.clip(places + speeds, 0, room)
+        there ^= random.random(people) < 0.01
+        shown = random.permutation(np.flatnonzero(there & (random.random(people) > missed)))
+        picture = random.integers(0, 60, (height, width, 3)).astype(np.uint8)
+        for k in shown:
+            (x, y), side = places[k].astype(int), int(sides[k, 0])
+            picture[y : y + side, x : x + side] = colours[k]
+        corners, side = places[shown], sides[shown]
+        boxes = np.concatenate([corners, corners + side * (1, 1.2)], axis=1)
+        boxes = (boxes + random.normal(0, noise, boxes.shape)).astype(np.float32)
+        points = PLACES + random.normal(0, 0.05, (len(shown), 5, 2))
+        points = (corners[:, None] + side[:, None] * points).astype(np.float32)
+        scores = random.uniform(0.7, 1, len(shown)).astype(np.float32)
+        faces = Faces.of_one_source(boxes, scores, points, boxes, "detected")
+        seen.append(Seen(Frame(i, i / 25, RgbPicture(picture)), i == 0 or cut, faces))
+    return seen
+
+
+def embed(chips):
+    """By their middle, so that people of other colours look like others."""
+    middle = chips[:, 60:100:4, 60:100:4].reshape(len(chips), -1).astype(np.float32) - 120
+    return middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1)
+
+
+FILMS = {
+    "steady": (film(1, people=2, noise=0.3, missed=0, cuts=0), TrackingSettings()),
+    "flicker": (film(2), TrackingSettings()),
+    "crossing": (film(3, people=12, frames=150), TrackingSettings(max_gap=5)),
+    "no gaps": (film(4, people=3, missed=0.4), TrackingSettings(max_gap=0)),
+    "trembling": (film(5, people=8, noise=5, missed=0.3, frames=150), TrackingSettings()),
+    "nobody": (film(6, people=0, frames=40), TrackingSettings()),
+}
+
+
+def tracked(seen, settings, together):
+    """All there is to know of the tracks, in the order in which they ended, and of the crops that
+    were embedded on the way."""
+    looked_at = []
+
+    def watched(chips):
+        looked_at.append(chips.tobytes())
+        return embed(chips)
+
+    tracker = Tracker(settings, 4, watched)
+    ended = []
+    for start in range(0, len(seen), together):
+        ended += tracker.update(seen[start : start + together])
+    ended.append(tracker.finish())
+    for track in chain(*ended):
+        frames = np.arange(track.first_frame, track.last_frame + 1)
+        np.testing.assert_array_equal(track.rows["frame"], frames)
+    facts = [
+        [(t.id, t.rows.tobytes(), [(s, c.frame, c.pose) for s, c in t.chips.items()]) for t in over]
+        for over in ended
+    ]
+    return facts, looked_at, tracker.started
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_frames_may_come_one_by_one_or_together(name):
+    seen, settings = FILMS[name]
+    alone = tracked(seen, settings, 1)
+    for together in (7, 128, len(seen)):
+        assert tracked(seen, settings, together) == alone
+
+
+def test_the_films_have_what_the_tracker_must_decide():
+    """Appearance is asked for, tracks end in other order than they began, gaps are bridged."""
+    facts, looked_at, started = tracked(*FILMS["flicker"], 128)
+    ended = [id for over in facts for id, _, _ in over]
+    assert len(looked_at) > 10 and sorted(ended) == [*range(1, started + 1)] != ended
+    assert any(b"i\0\0\0n\0\0\0t\0\0\0e\0\0\0r" in rows for over in facts for _, rows, _ in over)
+
+
+def test_real_faces_may_come_one_by_one_or_together(demo_analysis):
+    table = demo_analysis.faces
+    detected = np.array(table["source"]) != "interpolated"
+    index = np.array(table["frame"])
+    boxes = np.stack([np.array(table[name]) for name in ("x1", "y1", "x2", "y2")], axis=1)
+    points = np.array(table["landmarks"].to_pylist(), np.float32).reshape(-1, 5, 2)
+    scores, black = np.array(table["score"]), RgbPicture(np.zeros((720, 1280, 3), np.uint8))
+    starts = {shot.start_frame for shot in demo_analysis.shots}
+    seen = []
+    for i in range(int(index.max()) + 1):
+        here = detected & (index == i)
+        faces = Faces.of_one_source(boxes[here], scores[here], points[here], boxes[here], "refined")
+        seen.append(Seen(Frame(i, i / 25, black), i in starts, faces))
+    alone = tracked(seen, TrackingSettings(), 1)
+    assert alone[2] >= 8
+    for together in (7, 128, len(seen)):
+        assert tracked(seen, TrackingSettings(), together) == alone
+
+
+@pytest.mark.parametrize("name", ["steady", "flicker"])
+def test_a_wrong_guess_changes_nothing(name, monkeypatch):
+    class Wrong(Guess):
+        """Takes every third frame's faces for new ones."""
+
+        def next(self, frame, boxes, before):
+            return super().next(frame, boxes, before if frame % 3 else [-1] * len(before))
+
+        def _found(self, frame, box):
+            return self._begun()
+
+    seen, settings = FILMS[name]
+    right = tracked(seen, settings, 128)
+    monkeypatch.setattr(runs, "Guess", Wrong)
+    assert tracked(seen, settings, 128) == right
+
+
+def test_a_course_is_the_motion_from_frame_to_frame():
+    """As one would write it for one track and frame, to the last bit."""
+    random = np.random.default_rng(1)
+    frames, known, new = 64, 4, 3
+    tracks = known + new
+    boxes = random.uniform(0, 2000, (frames, tracks, 4)).astype(np.float32)
+    boxes[:, 0] = boxes[0, 0]  # stands still
+    seen = random.random((frames, tracks)) < 0.7
+    seen[:9, known:] = False
+    seen[9, known:] = True  # so that they are numbered in the order in which they begin
+    start = Motion(
+        np.array([99, 97, 99, 90]),
+        random.uniform(0, 2000, (known, 4)).astype(np.float32),
+        random.normal(0, 5, (known, 4)).astype(np.float32),
+    )
+    course = Course(start, np.arange(100, 100 + frames), *seen.nonzero(), boxes[seen])
+    last = dict(enumerate(zip(start.frames.tolist(), start.boxes, start.velocities, strict=True)))
+    for i in range(frames):
+        for track, (frame, box, velocity) in last.items():
+            ahead = np.float32(min(100 + i - frame, 3))
+            np.testing.assert_array_equal(course.predicted[i, track], box + velocity * ahead)
+            assert course.away[i, track] == 100 + i - 1 - frame
+        for track in np.flatnonzero(seen[i]).tolist():
+            box, velocity = boxes[i, track], np.zeros(4, np.float32)
+            if track in last:
+                frame, before, velocity = last[track]
+                away = 100 + i - 1 - frame
+                before = before + np.float32(away / (away + 1)) * (box - before)
+                velocity = np.float32(0.5) * (velocity + (box - before))
+            last[track] = 100 + i, box, velocity
+        assert course.begun[i + 1].nonzero()[0].tolist() == sorted(last)
+    after = course.after(frames, np.ones(tracks, bool))
+    for track, (frame, box, velocity) in last.items():
+        assert after.frames[track] == frame
+        np.testing.assert_array_equal(after.boxes[track], box)
+        np.testing.assert_array_equal(after.velocities[track], velocity)
+
+
+def test_overlaps_of_many_frames_are_those_of_each():
+    random = np.random.default_rng(1)
+    a = random.uniform(0, 200, (9, 7, 4)).astype(np.float32)
+    b = random.uniform(0, 200, (9, 5, 4)).astype(np.float32)
+    b[3] = 0
+    for of_frame, one, other in zip(iou_matrices(a, b), a, b, strict=True):
+        np.testing.assert_array_equal(of_frame, iou_matrix(one, other))
+    assert iou_matrices(a[:, :0], b).shape == (9, 0, 5)
