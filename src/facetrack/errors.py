@@ -16,6 +16,10 @@ class FacetrackError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: str) -> None:
+        """``message`` may hold another library's, of several lines."""
+        super().__init__(" ".join(message.splitlines()))
+
 
 class UsageError(FacetrackError):
     """A setting or an argument makes no sense, or what it needs is not installed."""
