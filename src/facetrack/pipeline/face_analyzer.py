@@ -32,7 +32,7 @@ from facetrack.tracking.tracks import Track
 TRACKED_LATER = 4
 """So many of the smallest batches, whose faces are known, may wait for the tracker, which takes
 one at a time."""
-ENDED_LATER = 4
+ENDED_LATER = 64
 """So often may tracks that ended together wait to be looked at."""
 
 
