@@ -6,7 +6,8 @@ asked so waits most of the time. It embeds every face of a batch in less time th
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ PLACE = 7
 EMBEDDED = 512
 """Numbers of an embedding."""
 
+T = TypeVar("T")
+
 
 class Ahead:
     """Makes crops, their sharpness and embeddings on a stream of its own; from any thread."""
@@ -42,6 +45,13 @@ class Ahead:
         """By the colours of the pictures."""
         self._pool: object = None
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        """As long as the process, as the networks are; Python joins it at the end."""
+
+    def soon(self, look: Callable[[], T]) -> Callable[[], T]:
+        """Calls it in a thread, after all that were to be called before; what is returned waits
+        for it, and raises what it raised."""
+        return self._thread.submit(look).result
 
     @torch.inference_mode()
     def start(

@@ -4,6 +4,7 @@ It is told by whole numbers, most of them addresses on the card, and answers wit
 in pinned memory, so that nobody waits while the next work is started.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,9 @@ from facetrack.pipeline.memory import Crossing
 
 Answer = Callable[[], NDArray[np.float32]]
 """Waits for what the card made, and gives a copy of it."""
+
+_one_at_a_time = threading.Lock()
+"""A process captures one graph, on one stream."""
 
 
 class Captured:
@@ -35,6 +39,12 @@ class Captured:
         """``first``: numbers to try it with; ``new_way``: room for a run with so many results."""
         self._device, self._new_way = device, new_way
         self._given = first.numbers.to(device)
+        self._free: list[Crossing] = []
+        with _one_at_a_time:
+            self._capture(function, pool)
+
+    def _capture(self, function: Callable[[Tensor], Tensor], pool: object) -> None:
+        device = self._device
         for _ in range(2):  # libraries and Triton prepare themselves outside the graph
             function(self._given)
         torch.cuda.current_stream(device).synchronize()
@@ -46,7 +56,6 @@ class Captured:
             self._graph, pool=pool, stream=side, capture_error_mode="thread_local"
         ):
             self._found = function(self._given)
-        self._free: list[Crossing] = []
 
     def run(self, fill: Callable[[Crossing], None]) -> Answer:
         """``fill`` writes the numbers; what it does on the card comes before the function."""

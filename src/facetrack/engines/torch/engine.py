@@ -37,6 +37,10 @@ IN_FLIGHT = 4
 """Batches of one call at a time: while one runs, those before are copied back and looked at."""
 
 Part = Sequence[Picture]
+FacesLater = Callable[[], Iterable[Faces]]
+"""Waits for the embeddings, if there are any."""
+Looked = Callable[[], FacesLater]
+"""Waits until the faces of a batch are found."""
 
 
 class TorchEngine:
@@ -79,7 +83,7 @@ class TorchEngine:
 
     def detect(self, pictures: Part) -> Iterator[Faces]:
         waiting: deque[Part] = deque([pictures] if pictures else [])
-        running: deque[tuple[Part, Running]] = deque()
+        running: deque[Looked] = deque()
         self._start_some(waiting, running)
         return self._found(waiting, running)
 
@@ -102,34 +106,33 @@ class TorchEngine:
         """The networks, and what they are given for these pictures: for measuring them alone."""
         return self._mtcnn, self._batches.pixels(pictures), self._batches.room
 
-    def _found(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> Iterator[Faces]:
-        """A batch is given out when the next one has been looked at: its faces are embedded
-        meanwhile."""
-        recognised: deque[Callable[[], Iterable[Faces]]] = deque()
+    def _found(self, waiting: deque[Part], running: deque[Looked]) -> Iterator[Faces]:
         while running:
-            part, batch = running.popleft()
-            arrays = batch.wait()
+            faces = running.popleft()()
             self._start_some(waiting, running)
-            wanted = arrays[-1].tolist()
-            if batch.room.with_room_for(wanted) == batch.room:
-                recognised.append(self._recognised(part, arrays))
-            else:  # done again with more room, so nothing is lost
-                self._batches.room = self._batches.room.with_room_for(wanted)
-                recognised.append(partial(self.detect, part))
-            if len(recognised) > 1:
-                yield from recognised.popleft()()
-        while recognised:
-            yield from recognised.popleft()()
+            yield from faces()
 
-    def _recognised(self, part: Part, arrays: Arrays) -> Callable[[], Iterable[Faces]]:
-        """With embeddings, where the pictures are on the card anyway."""
+    def _looked_at(self, part: Part, batch: Running) -> Looked:
+        """Pictures that are on the card get embeddings too, begun by a thread that waits for the
+        batch: whoever asks for the faces may be busy when they are found."""
+        look = partial(self._look, part, batch)
+        if self._ahead is None or not is_on_card(part):
+            return look
+        return self._ahead.soon(look)
+
+    def _look(self, part: Part, batch: Running) -> FacesLater:
+        arrays = batch.wait()
+        wanted = arrays[-1].tolist()
+        if batch.room.with_room_for(wanted) != batch.room:  # done again, so nothing is lost
+            self._batches.room = self._batches.room.with_room_for(wanted)
+            return partial(self.detect, part)
         counts, together = _together(arrays, len(part))
         if self._ahead is None or not is_on_card(part):
             return lambda: together.split(counts)
         known = self._ahead.start(part, counts, together.boxes)
         return lambda: together.with_recognised(known()).split(counts)
 
-    def _start_some(self, waiting: deque[Part], running: deque[tuple[Part, Running]]) -> None:
+    def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
         """Where memory runs out a batch is halved, and so are all that come later."""
         while waiting and len(running) < IN_FLIGHT:
             part = waiting.popleft()
@@ -138,7 +141,8 @@ class TorchEngine:
                 waiting.appendleft(part[size:])
                 part = part[:size]
             try:
-                running.append((part, self._batches.start(part, size, self._batches.room)))
+                batch = self._batches.start(part, size, self._batches.room)
+                running.append(self._looked_at(part, batch))
                 self.batch_sizes.append(len(part))
             except torch.OutOfMemoryError as error:
                 if size == 1:
