@@ -15,7 +15,7 @@ from facetrack.media.card_streams import stream
 from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut, coarse_grid
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
 from facetrack.models.registry import shared
-from facetrack.types import Float32, Image
+from facetrack.types import Image
 
 MOST_WAITING = 256
 """Cuts that stay on the card,"""
@@ -29,7 +29,7 @@ class CardPicture:
     Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
     """
 
-    def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Float32) -> None:
+    def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Image) -> None:
         self.nv12 = nv12
         """``(height * 3 / 2, width)`` uint8: luma, then U and V side by side at half the size."""
         self.colour = colour
@@ -66,7 +66,7 @@ class CardPicture:
     def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
         return planes[0]
 
-    def coarse(self) -> Float32:
+    def coarse(self) -> Image:
         return self._coarse
 
 
@@ -151,7 +151,7 @@ def _waiting(device: torch.device) -> _Waiting:
     return shared(("cuts", device), lambda: _Waiting(device))
 
 
-def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
+def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> NDArray[np.uint8]:
     """``Picture.coarse`` of ``(n, height * 3 / 2, width)`` pictures at once."""
     height, width = nv12.shape[1] * 2 // 3, nv12.shape[2]
     rows, columns = (torch.from_numpy(a).to(nv12.device) for a in coarse_grid(height, width))
@@ -159,7 +159,7 @@ def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> Float32:
     pairs = columns // 2 * 2
     planes = (nv12[:, rows][:, :, columns], chroma[:, :, pairs], chroma[:, :, pairs + 1])
     yuv = torch.stack(planes).cpu().numpy()
-    return rgb_of(list(yuv), *to_rgb_matrix(*colour)).astype(np.float32)
+    return rgb_of(list(yuv), *to_rgb_matrix(*colour))
 
 
 @lru_cache(maxsize=16)

@@ -80,8 +80,8 @@ class Picture(Protocol):
         """The whole picture made smaller, uint8 RGB, each pixel a mean of all under it."""
         ...
 
-    def coarse(self) -> Float32:
-        """Samples at ``coarse_grid``, ``(36, 64, 3)`` float32 RGB."""
+    def coarse(self) -> Image:
+        """Samples at ``coarse_grid``, ``(36, 64, 3)`` uint8 RGB, in one piece."""
         ...
 
 
@@ -124,9 +124,9 @@ class RgbPicture:
         whole = Pillow.fromarray(self._image)
         return np.array(whole.resize((width, height), Pillow.Resampling.BOX))
 
-    def coarse(self) -> Float32:
+    def coarse(self) -> Image:
         rows, columns = coarse_grid(*self.shape)
-        return self._image[rows][:, columns].astype(np.float32)
+        return np.ascontiguousarray(self._image[rows][:, columns])
 
 
 class YuvPicture:
@@ -169,11 +169,11 @@ class YuvPicture:
     def scaled(self, height: int, width: int) -> Image:
         return scaled(self._picture, height, width)
 
-    def coarse(self) -> Float32:
+    def coarse(self) -> Image:
         rows, columns = coarse_grid(*self.shape)
         luma, *chroma = self._views
         yuv = [luma[rows][:, columns], *(p[rows // 2][:, columns // 2] for p in chroma)]
-        return rgb_of(yuv, self._matrix, self._offset).astype(np.float32)
+        return rgb_of(yuv, self._matrix, self._offset)
 
 
 @dataclass(frozen=True, slots=True)

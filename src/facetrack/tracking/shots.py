@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facetrack.media.picture import COARSE, Picture
-from facetrack.types import Float32
+from facetrack.media.picture import Picture
+from facetrack.types import Image
 
 LAG = 2
 """Frames after a frame that must be seen before it can be judged."""
@@ -24,8 +24,7 @@ STANDS_OUT = 2.0
 STAYS = 0.25
 """Share of the change that must remain one frame later; a flash falls back below it."""
 TOGETHER = 16
-"""Frames whose changes are computed at once: each step on an array gives up the interpreter, and
-half a megabyte stays in the processor's cache."""
+"""Frames that are compared by one step; their coarse pictures stay in the processor's cache."""
 
 
 class Judgement(NamedTuple):
@@ -38,7 +37,7 @@ class Judgement(NamedTuple):
 
 @dataclass(slots=True)
 class _Seen:
-    coarse: Float32
+    coarse: Image
     change: float
 
 
@@ -47,9 +46,6 @@ class ShotDetector:
 
     def __init__(self) -> None:
         self._seen: deque[_Seen] = deque(maxlen=2 * LAG + 1)
-        # Memory taken once, for new memory costs more than the sums.
-        self._coarse: Float32 = np.empty((1 + TOGETHER, *COARSE, 3), np.float32)
-        self._change: Float32 = np.empty((TOGETHER, *COARSE, 3), np.float32)
         self._pushed = 0
 
     def push(self, pictures: Sequence[Picture]) -> list[Judgement]:
@@ -58,7 +54,7 @@ class ShotDetector:
         for i in range(0, len(pictures), TOGETHER):
             coarse = [picture.coarse() for picture in pictures[i : i + TOGETHER]]
             before = self._seen[-1].coarse if self._seen else coarse[0]
-            for seen in map(_Seen, coarse, self._changes([before, *coarse])):
+            for seen in map(_Seen, coarse, _changes([before, *coarse])):
                 self._seen.append(seen)
                 self._pushed += 1
                 if self._pushed > LAG:
@@ -85,16 +81,21 @@ class ShotDetector:
         # The first edge of a flash goes back one frame later, its second edge two frames back.
         around_flash = [(i - 1, i + 1), (i - 2, i)]
         return all(
-            self._changes([seen[a].coarse, seen[b].coarse])[0] > STAYS * change
+            _changes([seen[a].coarse, seen[b].coarse])[0] > STAYS * change
             for a, b in around_flash
             if a >= 0 and b < len(seen)
         )
 
-    def _changes(self, coarse: Sequence[Float32]) -> list[float]:
-        """From each picture to the next."""
-        pictures = np.stack(coarse, out=self._coarse[: len(coarse)])
-        change = np.subtract(pictures[:-1], pictures[1:], out=self._change[: len(coarse) - 1])
-        np.abs(change, out=change)
-        size = np.float32(change[0].size)
-        means: list[float] = (change.reshape(len(change), -1).sum(axis=1) / size).tolist()
-        return means
+
+def _changes(coarse: Sequence[Image]) -> list[float]:
+    """From each picture to the next."""
+    # NumPy would give up the interpreter for each picture, and have to win it back.
+    pictures = np.frombuffer(b"".join(c.tobytes() for c in coarse), np.uint8).reshape(
+        len(coarse), -1
+    )
+    before, after = pictures[:-1], pictures[1:]
+    change = np.maximum(before, after)
+    change -= np.minimum(before, after)
+    sums = change.sum(axis=1, dtype=np.uint32).astype(np.float32)
+    means: list[float] = (sums / np.float32(change.shape[1])).tolist()
+    return means
