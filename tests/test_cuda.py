@@ -82,11 +82,23 @@ def matched(found, expected):
     return np.array(best)
 
 
+def levels_on_card(there, sizes):
+    """The card's pyramid as ``pixels.levels`` has it."""
+    from facetrack.engines.torch.triton_pixels import pyramid
+
+    made = pyramid(there.table, sizes)
+    numbers, n = made.parts.float().sum(1)[:, :3], made.pictures
+    return [
+        numbers[start : start + n * h * w].view(n, h, w, 3).permute(0, 3, 1, 2)
+        for start, (h, w) in zip(made.starts, sizes, strict=True)
+    ]
+
+
 def test_means_are_those_of_the_integral_images():
     rgb = torch.randint(0, 256, (2, 271, 481, 3), dtype=torch.uint8)
     there, here = pixels.Pixels.of_rgb(rgb.cuda()), pixels.Pixels.of_rgb(rgb)
     sizes = [(109, 193), (77, 137), (13, 22)]
-    for a, b in zip(pixels.levels(there, sizes), pixels.levels(here, sizes), strict=True):
+    for a, b in zip(levels_on_card(there, sizes), pixels.levels(here, sizes), strict=True):
         torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
     corners = torch.tensor([[0, 0, 481, 271], [5, 7, 60, 33], [9, 9, 10, 10], [3, 3, 3, 9]])
     of_picture = torch.tensor([0, 1, 1, 0])
@@ -95,16 +107,21 @@ def test_means_are_those_of_the_integral_images():
     torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(109, 193), (12, 12), (13, 30)])
-def test_pnet_is_as_exact_as_float32(size):
+@pytest.mark.parametrize("sizes", [[(109, 193), (78, 136), (13, 30), (12, 12)], [(12, 13)]])
+@pytest.mark.parametrize("pictures", [3, 35])
+def test_pnet_is_as_exact_as_float32(sizes, pictures):
+    """Levels of even and odd sizes, and the smallest, together and alone; more pictures than are
+    worked on at once, and fewer."""
     from facetrack.engines.torch.triton_pnet import PnetWeights, pnet_on_gpu
 
-    level = torch.rand(3, 3, *size) * 2 - 1
+    rgb = torch.randint(0, 256, (pictures, 109, 193, 3), dtype=torch.uint8)
+    there = pixels.Pixels.of_rgb(rgb.cuda())
     net = networks.Layers(tensors("pnet"), torch.device("cpu"), torch.float32)
     weights = PnetWeights.of(networks.Layers(tensors("pnet"), torch.device("cuda"), torch.float32))
-    on_card = pnet_on_gpu(weights, level.cuda().contiguous(memory_format=torch.channels_last))
-    for a, b in zip(on_card, networks.pnet(net, level), strict=True):
-        torch.testing.assert_close(a.cpu(), b, atol=1e-5, rtol=0)
+    on_card = pnet_on_gpu(weights, there.table, sizes)
+    for found, level in zip(on_card, levels_on_card(there, sizes), strict=True):
+        for a, b in zip(found, networks.pnet(net, level.cpu()), strict=True):
+            torch.testing.assert_close(a.cpu(), b, atol=1e-5, rtol=0)
 
 
 def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):

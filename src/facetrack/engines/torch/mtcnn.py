@@ -7,7 +7,6 @@ have been needed; the caller makes more room and does the batch again, so nothin
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -145,8 +144,7 @@ class TorchMtcnn:
         found = []
         offsets = []
         cells = 0
-        for scale, level in zip(scales, levels(pixels, sizes), strict=True):
-            moves, scores = self._pnet(level)
+        for scale, (moves, scores) in zip(scales, self._pnet(pixels, sizes), strict=True):
             found.append(self._windows(scores, scale, cells, room))
             offsets.append(moves.flatten(2))
             cells += scores[0].numel()
@@ -249,14 +247,19 @@ class _Crew:
         return result[:-1].view(*self.mask.shape, *values.shape[1:])
 
 
-def _pnet_on(device: torch.device) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """P-Net in float32 on any device."""
+Pnet = Callable[[Pixels, Sequence[tuple[int, int]]], list[tuple[Tensor, Tensor]]]
+"""``networks.pnet`` of pyramid levels of the sizes given."""
+
+
+def _pnet_on(device: torch.device) -> Pnet:
+    """P-Net as exact as float32 on any device."""
     net = Layers(tensors("pnet"), device, torch.float32)
     if device.type != "cuda":
-        return partial(pnet, net)
+        return lambda pixels, sizes: [pnet(net, level) for level in levels(pixels, sizes)]
     from facetrack.engines.torch.triton_pnet import PnetWeights, pnet_on_gpu
 
-    return partial(pnet_on_gpu, PnetWeights.of(net))
+    weights = PnetWeights.of(net)
+    return lambda pixels, sizes: pnet_on_gpu(weights, pixels.table, sizes)
 
 
 def landmarks_of(squares: Tensor, points: Tensor) -> Tensor:

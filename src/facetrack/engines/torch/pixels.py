@@ -40,11 +40,8 @@ class Pixels:
 
 
 def levels(pixels: Pixels, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """Pyramid levels, ``(b, 3, height, width)`` float32 each, as the networks want them."""
-    if pixels.table.is_cuda:
-        from facetrack.engines.torch import triton_pixels
-
-        return triton_pixels.levels(pixels.table, sizes, torch.float32)
+    """Pyramid levels on the CPU, ``(b, 3, height, width)`` float32 each, as the networks want
+    them; a card has ``triton_pixels.pyramid``."""
     return [_level(pixels, *size) for size in sizes]
 
 
