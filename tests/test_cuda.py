@@ -108,13 +108,15 @@ def test_means_are_those_of_the_integral_images():
 
 
 @pytest.mark.parametrize("sizes", [[(109, 193), (78, 136), (13, 30), (12, 12)], [(12, 13)]])
-@pytest.mark.parametrize("pictures", [3, 35])
-def test_pnet_is_as_exact_as_float32(sizes, pictures):
+@pytest.mark.parametrize("at_once", [1000, 2**20])
+def test_pnet_is_as_exact_as_float32(sizes, at_once, monkeypatch):
     """Levels of even and odd sizes, and the smallest, together and alone; more pictures than are
     worked on at once, and fewer."""
+    from facetrack.engines.torch import triton_pnet
     from facetrack.engines.torch.triton_pnet import PnetWeights, pnet_on_gpu
 
-    rgb = torch.randint(0, 256, (pictures, 109, 193, 3), dtype=torch.uint8)
+    monkeypatch.setattr(triton_pnet, "PIXELS", at_once)
+    rgb = torch.randint(0, 256, (8, 109, 193, 3), dtype=torch.uint8)
     there = pixels.Pixels.of_rgb(rgb.cuda())
     net = networks.Layers(tensors("pnet"), torch.device("cpu"), torch.float32)
     weights = PnetWeights.of(networks.Layers(tensors("pnet"), torch.device("cuda"), torch.float32))

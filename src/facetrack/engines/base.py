@@ -21,8 +21,9 @@ class Engine(Protocol):
     smallest_batch: int
     """Pictures together that fill it, when so many wait."""
 
-    begun_at_once: int
-    """Calls of ``detect`` whose work it should have waiting, so that it never runs out of it."""
+    frames_ahead: int
+    """Pictures that should be begun behind those whose faces are waited for, so that it never runs
+    out of work."""
 
     def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
         """Faces of each picture, in order, as they become known; all pictures of one size.

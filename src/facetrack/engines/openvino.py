@@ -48,7 +48,7 @@ class OpenVinoEngine:
         self.name = f"openvino cpu {precision}"
         self.card: str | None = None
         self.smallest_batch = SMALLEST
-        self.begun_at_once = 1
+        self.frames_ahead = 1  # of one more call
         if detection.dense:
             self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
         else:

@@ -65,6 +65,8 @@ class DenseDetector:
         self._engine = engine
         self._waiting: list[Judged] = []
         self._begun: deque[tuple[list[Judged], Iterator[Faces]]] = deque()
+        self._in_work = 0
+        """Frames of these."""
         self.key_frames = 0
         self.looks = 0
 
@@ -77,8 +79,13 @@ class DenseDetector:
             self.key_frames += len(waiting)
             found = self._engine.detect([judged.frame.picture for judged in waiting])
             self._begun.append((waiting, found))
-        while len(self._begun) > (0 if last else self._engine.begun_at_once):
-            waiting, found = self._begun.popleft()
+            self._in_work += len(waiting)
+        while self._begun:
+            waiting, found = self._begun[0]
+            if not last and self._in_work - len(waiting) < self._engine.frames_ahead:
+                break
+            self._begun.popleft()
+            self._in_work -= len(waiting)
             for judged, faces in zip(waiting, found, strict=True):
                 yield Seen(judged.frame, judged.starts_shot, faces)
 

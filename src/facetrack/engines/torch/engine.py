@@ -33,6 +33,9 @@ from facetrack.types import Faces, Float32
 log = logging.getLogger(__name__)
 
 SMALLEST_ON_CARD = 128
+MOST_AHEAD = 512
+BYTES_AHEAD = 1 << 26
+"""Of a card's memory for each frame that may wait."""
 IN_FLIGHT = 4
 """Batches of one call at a time: while one runs, those before are copied back and looked at."""
 
@@ -59,7 +62,7 @@ class TorchEngine:
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
         self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
         self.smallest_batch = SMALLEST_ON_CARD if cuda else SMALLEST
-        self.begun_at_once = 2 if cuda else 1
+        self.frames_ahead = _frames_ahead(self._device) if cuda else 1
         self._mtcnn = shared(
             ("torch detector", self._device, detection),
             lambda: TorchMtcnn(self._device, dtype, detection, EXACT),
@@ -133,27 +136,34 @@ class TorchEngine:
         return lambda: together.with_recognised(known()).split(counts)
 
     def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
-        """Where memory runs out a batch is halved, and so are all that come later."""
         while waiting and len(running) < IN_FLIGHT:
             part = waiting.popleft()
             size = self._batches.size(part)
             if len(part) > size:
                 waiting.appendleft(part[size:])
                 part = part[:size]
-            try:
-                batch = self._batches.start(part, size, self._batches.room)
+            batch = self._started(part, size)
+            if batch is None:  # only here its tensors are gone, and memory can be given back
+                self._batches.forget()
+                waiting.appendleft(part)
+            else:
                 running.append(self._looked_at(part, batch))
                 self.batch_sizes.append(len(part))
-            except torch.OutOfMemoryError as error:
-                if size == 1:
-                    raise FacetrackError(
-                        f"{self.name}: no memory for even one picture of {part[0].shape}; "
-                        "end other programs on the card, or use --device cpu"
-                    ) from error
-                self._batches.limit = size // 2
-                log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
-                waiting.appendleft(part)
-                self._batches.forget()
+
+    def _started(self, part: Part, size: int) -> Running | None:
+        """None where memory runs out: from now on batches are half as large."""
+        try:
+            batch: Running = self._batches.start(part, size, self._batches.room)
+            return batch
+        except torch.OutOfMemoryError as error:
+            if size == 1:
+                raise FacetrackError(
+                    f"{self.name}: no memory for even one picture of {part[0].shape}; "
+                    "end other programs on the card, or use --device cpu"
+                ) from error
+        self._batches.limit = size // 2
+        log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
+        return None
 
 
 def _together(arrays: Arrays, pictures: int) -> tuple[list[int], Faces]:
@@ -171,3 +181,8 @@ def _device(name: str) -> torch.device:
     if not torch.cuda.is_available():
         raise UsageError("device is 'cuda' but torch sees no CUDA card; use --device cpu")
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def _frames_ahead(card: torch.device) -> int:
+    memory = torch.cuda.get_device_properties(card).total_memory
+    return min(MOST_AHEAD, int(memory) // BYTES_AHEAD)
