@@ -158,6 +158,8 @@ def test_the_cards_decoder_gives_libavs_frames(film):
         for a, b in zip(source.frames(), plain.frames(), strict=True):
             assert (a.index, a.time_s) == (b.index, b.time_s)
             assert a.picture.shape == b.picture.shape
+            coarse = a.picture.coarse().astype(int) - b.picture.coarse()
+            assert np.abs(coarse).max() <= 1
             if a.index % 20 == 0:
                 difference = a.picture.rgb().astype(int) - b.picture.rgb()
                 assert np.abs(difference).max() <= 4

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from facetrack.media.card_chips import Place, chips_of
 from facetrack.media.card_streams import stream
-from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut, coarse_grid
-from facetrack.media.yuv import rgb_of, to_rgb_matrix
+from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut
+from facetrack.media.yuv import to_rgb_matrix
 from facetrack.models.registry import shared
 from facetrack.types import Image
 
@@ -149,17 +149,6 @@ def _part(cut: CardCut) -> int:
 
 def _waiting(device: torch.device) -> _Waiting:
     return shared(("cuts", device), lambda: _Waiting(device))
-
-
-def coarse_pictures(nv12: Tensor, colour: tuple[int, bool]) -> NDArray[np.uint8]:
-    """``Picture.coarse`` of ``(n, height * 3 / 2, width)`` pictures at once."""
-    height, width = nv12.shape[1] * 2 // 3, nv12.shape[2]
-    rows, columns = (torch.from_numpy(a).to(nv12.device) for a in coarse_grid(height, width))
-    chroma = nv12[:, height + rows // 2]
-    pairs = columns // 2 * 2
-    planes = (nv12[:, rows][:, :, columns], chroma[:, :, pairs], chroma[:, :, pairs + 1])
-    yuv = torch.stack(planes).cpu().numpy()
-    return rgb_of(list(yuv), *to_rgb_matrix(*colour))
 
 
 @lru_cache(maxsize=16)

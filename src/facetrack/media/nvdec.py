@@ -21,8 +21,9 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 from torch import Tensor
 
+from facetrack.media.card_coarse import coarse_pictures
 from facetrack.media.card_gather import gathered
-from facetrack.media.card_picture import CardPicture, coarse_pictures
+from facetrack.media.card_picture import CardPicture, colour_arguments
 from facetrack.media.card_streams import stream
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import YUV420, Picture
@@ -149,7 +150,7 @@ class NvdecSource(VideoSource):
             memory = torch.empty(shape, dtype=torch.uint8, device=self._device)
             times = session.decode(part.packets, shown, memory)
             # The decoder uses its surfaces again, but on this very stream: copies come first.
-            coarse = coarse_pictures(memory[: len(times)], self._colour)
+            coarse = coarse_pictures(memory[: len(times)], colour_arguments(*self._colour))
             pictures = memory.unbind()
         if len(times) < len(shown):
             self.warnings.append(
@@ -209,8 +210,9 @@ class _Session:
             kept = [s for s in surfaces if shown is None or s.getPTS() in shown]
             kept = kept[: len(memory) - len(times)]
             if kept:
-                pointers = torch.tensor([s.GetPtrToPlane(0) for s in kept]).to(memory.device)
-                gathered(pointers, memory[len(times) : len(times) + len(kept)])
+                pointers = torch.tensor([s.GetPtrToPlane(0) for s in kept], pin_memory=True)
+                room = memory[len(times) : len(times) + len(kept)]
+                gathered(pointers.to(memory.device, non_blocking=True), room)
                 times += [s.getPTS() for s in kept]
         return times
 
