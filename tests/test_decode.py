@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from facetrack.errors import InputError
+from facetrack.media.annexb import AnnexB, can_be_joined, joined, starts_anew
 from facetrack.media.decode import VideoSource
 from media import count_frames, make_video
 
@@ -107,3 +108,38 @@ def test_bad_files_say_what_they_are(tmp_path):
     }.items():
         with pytest.raises(InputError, match=words):
             VideoSource(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"bf": "2", "g": "10"}),
+        ("libx265", {"x265-params": "log-level=none:keyint=10:open-gop=0"}),
+    ],
+)
+def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
+    """As a card's decoder is given them: many at once, from a starting point on; a damaged one
+    costs no other."""
+    path = tmp_path / "clip.mp4"
+    make_video(path, frames=30, codec=codec, options=options)
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        name = stream.codec_context.codec.canonical_name
+        packets = [packet for packet in film.demux(stream) if packet.size]
+        anew = [starts_anew(packet, name, stream) for packet in packets]
+        assert anew == [packet.is_keyframe for packet in packets] and sum(anew) >= 3
+        assert can_be_joined(packets)
+        form = AnnexB(name, stream)
+        data = [form.of(joined(packets[i : i + 7])) for i in range(0, 30, 7)]
+        damaged = av.Packet(b"\xff" * 50)
+        form = AnnexB(name, stream)
+        alone = [form.of(packet) for packet in [damaged, *packets]]
+        expected = [f.picture.rgb() for f in read(path)[0]]
+    assert alone[0] == b""
+    for pieces in (data, alone[1:]):
+        assert all(pieces)
+        decoder = av.CodecContext.create(name, "r")
+        units = [*decoder.parse(b"".join(pieces)), *decoder.parse(), None]
+        found = [decoder.decode(packet) for packet in units]
+        pictures = [picture.to_ndarray(format="rgb24") for some in found for picture in some]
+        np.testing.assert_array_equal(pictures, expected)

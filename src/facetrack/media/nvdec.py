@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+import av.error
 import numpy as np
 import PyNvVideoCodec as nvc
 import torch
-from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 from torch import Tensor
 
+from facetrack.media.annexb import FILTERS, AnnexB, can_be_joined, joined, starts_anew
 from facetrack.media.card_coarse import coarse_pictures
 from facetrack.media.card_gather import gathered
 from facetrack.media.card_picture import CardPicture, colour_arguments
@@ -39,7 +40,6 @@ TOGETHER = 16
 """Packets given to a decoder at once; it has surfaces of its own for as many frames."""
 QUEUE_SHARE = 1 / 8
 """Of the card's memory, for decoded frames that wait."""
-FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 
 class NotForTheCard(Exception):
@@ -90,7 +90,7 @@ class NvdecSource(VideoSource):
         self._device = device
         self._colour = (int(first.colorspace), is_full_range(first))
         self._sessions = threading.local()
-        self._streams = [stream(f"nvdec {i}", device, priority=-1) for i in range(SESSIONS)]
+        self._streams = [stream(f"nvdec {i}", device, priority=-3) for i in range(SESSIONS)]
 
     def queue_bytes(self, asked: int) -> int:
         """Frames wait on the card, so the card's memory counts."""
@@ -125,9 +125,13 @@ class NvdecSource(VideoSource):
         part = _Part()
         for packet, following in pairwise(chain(self._packets(), [None])):
             assert packet is not None
-            anew = packet.is_keyframe and _is_idr(bytes(packet), self._codec)
             # A starting point is one for sure when the next packet shows no earlier picture.
-            if anew and (following is None or following.pts > packet.pts) and part.is_long:
+            if (
+                part.is_long
+                and packet.is_keyframe
+                and (following is None or following.pts > packet.pts)
+                and starts_anew(packet, self._codec, self._stream)
+            ):
                 yield part
                 part = _Part()
             part.packets.append(packet)
@@ -135,9 +139,12 @@ class NvdecSource(VideoSource):
             yield part
 
     def _packets(self) -> Iterator[Any]:
-        annexb = BitStreamFilterContext(FILTERS[self._codec], self._stream)
-        for packet in self._container.demux(self._stream):
-            yield from annexb.filter(packet if packet.size else None)
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except av.error.FFmpegError as error:
+            self.warnings.append(f"reading stopped early: {error.strerror}")
 
     def _decode(self, part: _Part) -> list[CardFrame]:
         shown = part.shown
@@ -148,7 +155,7 @@ class NvdecSource(VideoSource):
             room = -(-len(shown) // SHORTEST_PART) * SHORTEST_PART
             shape = (room, height * 3 // 2, width)
             memory = torch.empty(shape, dtype=torch.uint8, device=self._device)
-            times = session.decode(part.packets, shown, memory)
+            times = session.decode(part.packets, shown, memory, AnnexB(self._codec, self._stream))
             # The decoder uses its surfaces again, but on this very stream: copies come first.
             coarse = coarse_pictures(memory[: len(times)], colour_arguments(*self._colour))
             pictures = memory.unbind()
@@ -182,30 +189,30 @@ class _Session:
             usedevicememory=True,
         )
 
-    def decode(self, packets: Sequence[Any], shown: Container[int], memory: Tensor) -> list[int]:
+    def decode(
+        self, packets: Sequence[Any], shown: Container[int], memory: Tensor, annexb: AnnexB
+    ) -> list[int]:
         """A part's frames into ``memory`` in presentation order; returns their times.
 
         Many packets go to the decoder as one: each call costs a fight for the interpreter. It then
         knows no times, but frames come in order. If one is missing, or not all are shown, the
         packets go one by one, with their times.
         """
-        pieces = [
-            b"".join(bytes(p) for p in packets[i : i + TOGETHER])
-            for i in range(0, len(packets), TOGETHER)
-        ]
         times = sorted(p.pts for p in packets)
-        if all(pts in shown for pts in times):
-            given = self._run(((piece, 0) for piece in pieces), None, memory)
+        if all(pts in shown for pts in times) and can_be_joined(packets):
+            groups = (packets[i : i + TOGETHER] for i in range(0, len(packets), TOGETHER))
+            given = self._run(((annexb.of(joined(group)), 0) for group in groups), None, memory)
             if len(given) == len(times):
                 return times
-        return self._run(((bytes(p), p.pts) for p in packets), shown, memory)
+        return self._run(((annexb.of(p), p.pts) for p in packets), shown, memory)
 
     def _run(
         self, pieces: Iterable[tuple[bytes, int]], shown: Container[int] | None, memory: Tensor
     ) -> list[int]:
         """Decodes to the end; the times that the decoder gives, of frames that are shown."""
         times: list[int] = []
-        for data, pts in (*pieces, (b"", 0)):
+        filled = ((data, pts) for data, pts in pieces if data)
+        for data, pts in chain(filled, [(b"", 0)]):
             surfaces = self.decoder.Decode(_packet(data, pts))
             kept = [s for s in surfaces if shown is None or s.getPTS() in shown]
             kept = kept[: len(memory) - len(times)]
@@ -225,19 +232,6 @@ def _packet(data: bytes, pts: int) -> Any:
         packet.bsl = len(data)
         packet.pts = pts
     return packet
-
-
-def _is_idr(data: bytes, codec: str) -> bool:
-    """Whether an Annex B packet holds a picture from which decoding starts anew."""
-    at = data.find(b"\x00\x00\x01")
-    while 0 <= at < len(data) - 3:
-        kind = data[at + 3] & 0x1F if codec == "h264" else data[at + 3] >> 1 & 0x3F
-        if kind == 5 if codec == "h264" else kind in (19, 20):
-            return True
-        if kind in (1,) if codec == "h264" else kind < 10:
-            return False
-        at = data.find(b"\x00\x00\x01", at + 3)
-    return False
 
 
 def _first_frame(path: Path, stream: int) -> VideoFrame:
