@@ -126,6 +126,15 @@ def test_pnet_is_as_exact_as_float32(sizes, at_once, monkeypatch):
             torch.testing.assert_close(a.cpu(), b, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(3, 64, 77, 77), (2, 256, 17, 17), (5, 896, 8, 8)])
+def test_pooling_is_torchs(shape):
+    from facetrack.engines.torch.triton_pool import pooled
+
+    x = torch.randn(shape, device="cuda", dtype=torch.float16)
+    expected = torch.nn.functional.max_pool2d(x, 3, 2)
+    torch.testing.assert_close(pooled(x), expected, atol=0, rtol=0)
+
+
 def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):
     best = matched(list(engine.detect(pictures)), list(cpu_engine.detect(pictures)))
     assert len(best) > 20

@@ -109,7 +109,7 @@ def inception_resnet_v1(net: Layers, x: Tensor) -> Tensor:
     x = net.conv_relu(x, "conv2d_1a", stride=2)
     x = net.conv_relu(x, "conv2d_2a")
     x = net.conv_relu(x, "conv2d_2b", pad=(1, 1))
-    x = F.max_pool2d(x, 3, 2)
+    x = _pooled(x)
     x = net.conv_relu(x, "conv2d_3b")
     x = net.conv_relu(x, "conv2d_4a")
     x = net.conv_relu(x, "conv2d_4b", stride=2)
@@ -165,7 +165,7 @@ def _mixed_6a(net: Layers, x: Tensor) -> Tensor:
     b = net.conv_relu(x, "mixed_6a.branch1.0")
     b = net.conv_relu(b, "mixed_6a.branch1.1", pad=(1, 1))
     b = net.conv_relu(b, "mixed_6a.branch1.2", stride=2)
-    return torch.cat([a, b, F.max_pool2d(x, 3, 2)], 1)
+    return torch.cat([a, b, _pooled(x)], 1)
 
 
 def _mixed_7a(net: Layers, x: Tensor) -> Tensor:
@@ -176,7 +176,16 @@ def _mixed_7a(net: Layers, x: Tensor) -> Tensor:
     c = net.conv_relu(x, "mixed_7a.branch2.0")
     c = net.conv_relu(c, "mixed_7a.branch2.1", pad=(1, 1))
     c = net.conv_relu(c, "mixed_7a.branch2.2", stride=2)
-    return torch.cat([a, b, c, F.max_pool2d(x, 3, 2)], 1)
+    return torch.cat([a, b, c, _pooled(x)], 1)
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """Largest of 3 x 3 pixels at a stride of 2."""
+    if x.is_cuda:
+        from facetrack.engines.torch.triton_pool import pooled
+
+        return pooled(x)
+    return F.max_pool2d(x, 3, 2)
 
 
 def _flat(x: Tensor) -> Tensor:
