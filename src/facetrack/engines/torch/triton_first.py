@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-TILE = 128
+TILE = 64
 """Pooled pixels of one Triton program."""
 WARPS = 4
 CHANNELS = 32
