@@ -97,7 +97,8 @@ def levels_on_card(there, sizes):
 def test_means_are_those_of_the_integral_images():
     rgb = torch.randint(0, 256, (2, 271, 481, 3), dtype=torch.uint8)
     there, here = pixels.Pixels.of_rgb(rgb.cuda()), pixels.Pixels.of_rgb(rgb)
-    sizes = [(109, 193), (77, 137), (13, 22)]
+    # Windows of 3 to 22 pixels, and up to all of the picture: from one lane a window to 32
+    sizes = [(109, 193), (77, 137), (40, 70), (24, 41), (13, 22), (5, 9), (2, 3), (1, 1)]
     for a, b in zip(levels_on_card(there, sizes), pixels.levels(here, sizes), strict=True):
         torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
     corners = torch.tensor([[0, 0, 481, 271], [5, 7, 60, 33], [9, 9, 10, 10], [3, 3, 3, 9]])
@@ -133,6 +134,22 @@ def test_pooling_is_torchs(shape):
     x = torch.randn(shape, device="cuda", dtype=torch.float16)
     expected = torch.nn.functional.max_pool2d(x, 3, 2)
     torch.testing.assert_close(pooled(x), expected, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "n"), [("rnet", 24, 70), ("onet", 48, 3), ("rnet", 24, 1)]
+)
+def test_a_first_layer_is_as_exact_as_float16(name, size, n):
+    """To the last windows, which reach beyond what the convolution makes."""
+    x = torch.rand(n, 3, size, size) * 2 - 1
+    here, there = (
+        networks.Layers(tensors(name), torch.device(device), dtype)
+        for device, dtype in (("cpu", torch.float32), ("cuda", torch.float16))
+    )
+    expected, found = here.first(x), there.first(x.cuda().half()).float().cpu()
+    channels = expected.shape[1]
+    torch.testing.assert_close(found[:, :channels], expected, atol=5e-3, rtol=2e-3)
+    assert not found[:, channels:].any()
 
 
 def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):

@@ -64,10 +64,28 @@ class Layers:
         if x.is_cuda:
             from facetrack.engines.torch.triton_activation import activated
 
-            raw = F.conv2d(x, self[f"conv{i}.weight"])
+            raw = F.conv2d(x, self._reaching(f"conv{i}.weight", x.shape[1]))
             return activated(raw, self[f"conv{i}.bias"], self[f"prelu{i}.weight"], pool)
         y = self.prelu(self.conv(x, f"conv{i}"), f"prelu{i}")
         return F.max_pool2d(y, pool, 2, ceil_mode=True) if pool > 1 else y
+
+    def first(self, x: Tensor) -> Tensor:
+        """``conv_prelu(x, 1, pool=3)``; on a card channels of 0 may follow."""
+        if not x.is_cuda:
+            return self.conv_prelu(x, 1, pool=3)
+        from facetrack.engines.torch.triton_first import first_layer, taps_of
+
+        if "conv1.taps" not in self._arrays:
+            self._arrays["conv1.taps"] = taps_of(self["conv1.weight"])
+        return first_layer(x, self["conv1.taps"], self["conv1.bias"], self["prelu1.weight"])
+
+    def _reaching(self, name: str, channels: int) -> Tensor:
+        """Weights for inputs of so many channels; those beyond the network's own count nothing."""
+        weight = self[name]
+        if weight.shape[1] < channels:
+            weight = F.pad(weight, (0, 0, 0, 0, 0, channels - weight.shape[1]))
+            self._arrays[name] = weight.contiguous(memory_format=torch.channels_last)
+        return self._arrays[name]
 
     def dense(self, x: Tensor, name: str) -> Tensor:
         return F.linear(x, self[f"{name}.weight"], self[f"{name}.bias"])
@@ -83,7 +101,7 @@ def pnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def rnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
     """24x24 crops to offsets ``(n, 4)`` and probabilities ``(n,)``, float32."""
-    x = net.conv_prelu(x, 1, pool=3)
+    x = net.first(x)
     x = net.conv_prelu(x, 2, pool=3)
     x = net.conv_prelu(x, 3)
     x = net.prelu(net.dense(_flat(x), "dense4"), "prelu4")
@@ -92,7 +110,7 @@ def rnet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def onet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """48x48 crops to offsets, landmarks ``(n, 10)`` and probabilities, float32."""
-    x = net.conv_prelu(x, 1, pool=3)
+    x = net.first(x)
     x = net.conv_prelu(x, 2, pool=3)
     x = net.conv_prelu(x, 3, pool=2)
     x = net.conv_prelu(x, 4)
