@@ -97,7 +97,7 @@ def levels_on_card(there, sizes):
 def test_means_are_those_of_the_integral_images():
     rgb = torch.randint(0, 256, (2, 271, 481, 3), dtype=torch.uint8)
     there, here = pixels.Pixels.of_rgb(rgb.cuda()), pixels.Pixels.of_rgb(rgb)
-    # Windows of 3 to 22 pixels, and up to all of the picture: from one lane a window to 32
+    # Windows of 3 to 22 pixels, and up to all of the picture.
     sizes = [(109, 193), (77, 137), (40, 70), (24, 41), (13, 22), (5, 9), (2, 3), (1, 1)]
     for a, b in zip(levels_on_card(there, sizes), pixels.levels(here, sizes), strict=True):
         torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)

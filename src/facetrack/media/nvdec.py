@@ -204,7 +204,8 @@ class _Session:
             given = self._run(((annexb.of(joined(group)), 0) for group in groups), None, memory)
             if len(given) == len(times):
                 return times
-        return self._run(((annexb.of(p), p.pts) for p in packets), shown, memory)
+        timed = [(p.pts, p) for p in packets]  # to be put in form empties a packet
+        return self._run(((annexb.of(p), pts) for pts, p in timed), shown, memory)
 
     def _run(
         self, pieces: Iterable[tuple[bytes, int]], shown: Container[int] | None, memory: Tensor
