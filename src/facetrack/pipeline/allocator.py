@@ -1,4 +1,4 @@
-"""Settings of the allocators, of the C library and of torch.
+"""Settings of the allocators, of the C library and of torch, and of Python's collector.
 
 The first: memory of decoded frames is given back as they are let go.
 
@@ -8,8 +8,11 @@ gigabytes. A size that is set once stays.
 """
 
 import ctypes
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 M_MMAP_THRESHOLD = -3
@@ -33,3 +36,17 @@ def grow_in_one_piece() -> None:
     To be called before torch first uses a card; what the user has set stays.
     """
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+
+
+@contextmanager
+def only_new_garbage() -> Iterator[None]:
+    """Python's collector leaves alone what was there before the body.
+
+    Each of its full runs stops all threads and looks at all that importing the libraries has made,
+    too: 80 ms were measured, in which a card runs out of work.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

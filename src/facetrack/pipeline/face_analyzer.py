@@ -16,7 +16,7 @@ from facetrack.analysis import Shot
 from facetrack.engines.base import Engine
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import Frame
-from facetrack.pipeline.allocator import map_large_blocks
+from facetrack.pipeline.allocator import map_large_blocks, only_new_garbage
 from facetrack.pipeline.batching import calculate_optimal_batch_size
 from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.pipeline.gauges import Gauges
@@ -98,6 +98,7 @@ class FaceAnalyzer:
         """Gives ended tracks to ``on_tracks``, in a thread; returns the facts of the frames."""
         map_large_blocks()
         with (
+            only_new_garbage(),
             InTurn("people", ENDED_LATER) as self._ended,
             InTurn("track", TRACKED_LATER) as self._later,
         ):
