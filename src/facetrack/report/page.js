@@ -123,6 +123,7 @@
     const x = event.clientX - scroller.getBoundingClientRect().left - labelWidth();
     zoomTo(zoom * Math.exp(-event.deltaY / 300), x);
   }, { passive: false });
+  zoomTo(1); // at once: an observer's first word comes after a frame without widths
   new ResizeObserver(() => zoomTo(zoom)).observe(scroller);
 
   // ---- keyboard: the timeline is one stop of the Tab key, arrows go on from there
