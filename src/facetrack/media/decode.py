@@ -12,6 +12,7 @@ from types import TracebackType
 import av
 import av.error
 import numpy as np
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -139,23 +140,27 @@ class VideoSource:
         """Decodes packet by packet, so that a bad packet costs its own frames and no others."""
         damaged_packets = 0
         corrupt = 0
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.is_corrupt:
-                    damaged_packets += 1
-                try:
-                    for picture in packet.decode():
-                        corrupt += picture.is_corrupt
-                        yield picture
-                except (av.error.InvalidDataError, av.error.FFmpegError):
-                    damaged_packets += 1
-        except av.error.FFmpegError as error:
-            self.warnings.append(f"reading stopped early: {error.strerror}")
+        for packet in self._packets():
+            if packet.is_corrupt:
+                damaged_packets += 1
+            try:
+                for picture in packet.decode():
+                    corrupt += picture.is_corrupt
+                    yield picture
+            except (av.error.InvalidDataError, av.error.FFmpegError):
+                damaged_packets += 1
         if damaged_packets or corrupt:
             self.warnings.append(
                 f"damaged inside: {damaged_packets} packets could not be decoded, "
                 f"{corrupt} frames are flawed"
             )
+
+    def _packets(self) -> "Iterator[Packet[VideoStream]]":
+        """As far as the file can be read; an empty one at the end."""
+        try:
+            yield from self._container.demux(self._stream)
+        except av.error.FFmpegError as error:
+            self.warnings.append(f"reading stopped early: {error.strerror}")
 
     def _time_s(self, picture: VideoFrame, last_s: float) -> float:
         if picture.pts is None:  # raw streams carry no times: count by the frame rate

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
-import av.error
 import numpy as np
 import PyNvVideoCodec as nvc
 import torch
@@ -123,7 +122,8 @@ class NvdecSource(VideoSource):
 
     def _parts(self) -> Iterator[_Part]:
         part = _Part()
-        for packet, following in pairwise(chain(self._packets(), [None])):
+        filled: Iterator[Any] = (packet for packet in self._packets() if packet.size)
+        for packet, following in pairwise(chain(filled, [None])):
             assert packet is not None
             # A starting point is one for sure when the next packet shows no earlier picture.
             if (
@@ -137,14 +137,6 @@ class NvdecSource(VideoSource):
             part.packets.append(packet)
         if part.packets:
             yield part
-
-    def _packets(self) -> Iterator[Any]:
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size:
-                    yield packet
-        except av.error.FFmpegError as error:
-            self.warnings.append(f"reading stopped early: {error.strerror}")
 
     def _decode(self, part: _Part) -> list[CardFrame]:
         shown = part.shown

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from facetrack.detection.stretch import Stretch
@@ -65,8 +66,6 @@ class DenseDetector:
         self._engine = engine
         self._waiting: list[Judged] = []
         self._begun: deque[tuple[list[Judged], Iterator[Faces]]] = deque()
-        self._in_work = 0
-        """Frames of these."""
         self.key_frames = 0
         self.looks = 0
 
@@ -79,15 +78,14 @@ class DenseDetector:
             self.key_frames += len(waiting)
             found = self._engine.detect([judged.frame.picture for judged in waiting])
             self._begun.append((waiting, found))
-            self._in_work += len(waiting)
-        while self._begun:
-            waiting, found = self._begun[0]
-            if not last and self._in_work - len(waiting) < self._engine.frames_ahead:
-                break
-            self._begun.popleft()
-            self._in_work -= len(waiting)
+        while self._begun and (last or self._behind() >= self._engine.frames_ahead):
+            waiting, found = self._begun.popleft()
             for judged, faces in zip(waiting, found, strict=True):
                 yield Seen(judged.frame, judged.starts_shot, faces)
+
+    def _behind(self) -> int:
+        """Frames that are begun after the oldest call's."""
+        return sum(len(frames) for frames, _ in islice(self._begun, 1, None))
 
 
 class KeyFrameDetector:

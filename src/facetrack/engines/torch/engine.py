@@ -118,21 +118,20 @@ class TorchEngine:
     def _looked_at(self, part: Part, batch: Running) -> Looked:
         """Pictures that are on the card get embeddings too, begun by a thread that waits for the
         batch: whoever asks for the faces may be busy when they are found."""
-        look = partial(self._look, part, batch)
-        if self._ahead is None or not is_on_card(part):
-            return look
-        return self._ahead.soon(look)
+        ahead = self._ahead if is_on_card(part) else None
+        look = partial(self._look, part, batch, ahead)
+        return look if ahead is None else ahead.soon(look)
 
-    def _look(self, part: Part, batch: Running) -> FacesLater:
+    def _look(self, part: Part, batch: Running, ahead: Ahead | None) -> FacesLater:
         arrays = batch.wait()
         wanted = arrays[-1].tolist()
         if batch.room.with_room_for(wanted) != batch.room:  # done again, so nothing is lost
             self._batches.room = self._batches.room.with_room_for(wanted)
             return partial(self.detect, part)
         counts, together = _together(arrays, len(part))
-        if self._ahead is None or not is_on_card(part):
+        if ahead is None:
             return lambda: together.split(counts)
-        known = self._ahead.start(part, counts, together.boxes)
+        known = ahead.start(part, counts, together.boxes)
         return lambda: together.with_recognised(known()).split(counts)
 
     def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
