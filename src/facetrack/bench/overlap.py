@@ -97,9 +97,7 @@ def lanes(events: Iterable[dict[str, Any]]) -> Iterator[Work]:
             lane = UP
         elif "_first" in kernels[stream]:
             lane = DETECT
-        elif any("CatArray" in kernel for kernel in kernels[stream]) and not any(
-            "gemm" in kernel for kernel in kernels[stream]
-        ):
+        elif "_chip" in kernels[stream] and not any("gemm" in k for k in kernels[stream]):
             lane = CUT
         else:
             lane = EMBED

@@ -57,7 +57,8 @@ def _window(at, length, SIZE: tl.constexpr):
 
 
 @triton.jit
-def _whole(value):
+def whole(value):
+    """To the nearest of the numbers that 8 bits hold."""
     return tl.floor(tl.minimum(tl.maximum(value, 0.0), 255.0) + 0.5)
 
 
@@ -96,11 +97,11 @@ def _chip(table, matrices, step, out, SIZE: tl.constexpr, BLOCK: tl.constexpr):
             r = luma * tl.load(m) + u * tl.load(m + 3) + v * tl.load(m + 6) + tl.load(m + 9)
             g = luma * tl.load(m + 1) + u * tl.load(m + 4) + v * tl.load(m + 7) + tl.load(m + 10)
             b = luma * tl.load(m + 2) + u * tl.load(m + 5) + v * tl.load(m + 8) + tl.load(m + 11)
-            red += weight * _whole(r)
-            green += weight * _whole(g)
-            blue += weight * _whole(b)
+            red += weight * whole(r)
+            green += weight * whole(g)
+            blue += weight * whole(b)
             total += weight
     target = out + (n.to(tl.int64) * SIZE * SIZE + at) * 3
-    tl.store(target, _whole(red / total).to(tl.uint8), mask=inside)
-    tl.store(target + 1, _whole(green / total).to(tl.uint8), mask=inside)
-    tl.store(target + 2, _whole(blue / total).to(tl.uint8), mask=inside)
+    tl.store(target, whole(red / total).to(tl.uint8), mask=inside)
+    tl.store(target + 1, whole(green / total).to(tl.uint8), mask=inside)
+    tl.store(target + 2, whole(blue / total).to(tl.uint8), mask=inside)

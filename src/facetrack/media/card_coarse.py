@@ -7,6 +7,7 @@ import triton.language as tl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facetrack.media.card_chips import whole
 from facetrack.media.picture import COARSE
 
 BLOCK = 256
@@ -43,11 +44,6 @@ def _coarse(
     u = tl.load(pair, mask=inside, other=0).to(tl.float32)
     v = tl.load(pair + 1, mask=inside, other=0).to(tl.float32)
     target = out + (n * (ROWS * COLUMNS) + at) * 3
-    tl.store(target, _whole(luma * m00 + u * m10 + v * m20 + o0), mask=inside)
-    tl.store(target + 1, _whole(luma * m01 + u * m11 + v * m21 + o1), mask=inside)
-    tl.store(target + 2, _whole(luma * m02 + u * m12 + v * m22 + o2), mask=inside)
-
-
-@triton.jit
-def _whole(value):
-    return tl.minimum(tl.maximum(value + 0.5, 0.0), 255.0).to(tl.uint8)
+    tl.store(target, whole(luma * m00 + u * m10 + v * m20 + o0).to(tl.uint8), mask=inside)
+    tl.store(target + 1, whole(luma * m01 + u * m11 + v * m21 + o1).to(tl.uint8), mask=inside)
+    tl.store(target + 2, whole(luma * m02 + u * m12 + v * m22 + o2).to(tl.uint8), mask=inside)
