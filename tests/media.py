@@ -86,3 +86,38 @@ def count_frames(path: Path) -> int:
     """What libav itself decodes."""
     with av.open(str(path)) as container:
         return sum(1 for _ in container.decode(video=0))
+
+
+def make_film(frames: Sequence[av.VideoFrame], path: Path, count: int, **options: str):
+    """H.264 of real frames, again and again."""
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("libx264", rate=25, options={"crf": "18", "bf": "2"} | options)
+        video.width, video.height, video.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
+        video.time_base = video.codec_context.time_base = Fraction(1, 25)
+        for i in range(count):
+            frame = frames[i % len(frames)]
+            frame.pts, frame.time_base, frame.pict_type = i, Fraction(1, 25), 0
+            film.mux(video.encode(frame))
+        film.mux(video.encode(None))
+
+
+def make_film_of_sizes(
+    frames: Sequence[av.VideoFrame], path: Path, sizes: Sequence[tuple[int, int]], each: int
+):
+    """One stream whose pictures get another width and height from a frame on, as broadcasts do."""
+    with av.open(str(path), "w", format="mpegts") as film:
+        video = film.add_stream("libx264", rate=25)
+        (video.width, video.height), video.pix_fmt = sizes[0], "yuv420p"
+        for i, (width, height) in enumerate(sizes):
+            encoder = av.CodecContext.create("libx264", "w")
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.time_base, encoder.framerate = Fraction(1, 25), 25
+            encoder.options = {"crf": "18", "g": "50", "bf": "0"}
+            pictures = [frame.reformat(width, height) for frame in frames[:each]]
+            for j, picture in enumerate(pictures):
+                picture.pts, picture.time_base = i * each + j, Fraction(1, 25)
+                picture.pict_type = 0
+            for picture in (*pictures, None):
+                for packet in encoder.encode(picture):
+                    packet.stream = video
+                    film.mux(packet)

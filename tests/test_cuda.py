@@ -3,8 +3,9 @@
 All of it is skipped, with the reason, where there is no card.
 """
 
+import subprocess
+import sys
 from dataclasses import replace
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -15,14 +16,14 @@ import facetrack
 from facetrack.detection.boxes import iou_matrix
 from facetrack.engines.torch import networks, pixels
 from facetrack.engines.torch.engine import TorchEngine
+from facetrack.media.card_memory import DecodingRoom, device_allocations
 from facetrack.media.decode import VideoSource
 from facetrack.media.opening import open_source
 from facetrack.media.picture import RgbPicture
 from facetrack.models.weights import tensors
-from facetrack.pipeline.memory import device_allocations
 from facetrack.recognition.chips import face_chip
 from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
-from media import make_video
+from media import make_film, make_film_of_sizes, make_video
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="this machine has no CUDA card that torch can use"
@@ -52,24 +53,27 @@ def pictures(pyfeat_data):
 
 
 @pytest.fixture(scope="module")
-def film(pyfeat_data, tmp_path_factory):
-    """H.264 of 200 real frames, with a starting point every 50."""
-    out = tmp_path_factory.mktemp("film") / "film.mp4"
-    with (
-        av.open(str(pyfeat_data / "single_face.mp4")) as source,
-        av.open(str(out), "w") as made,
-    ):
+def films(pyfeat_data, tmp_path_factory):
+    """200 real frames each: with a starting point every 50, with one alone, with key frames that
+    are none; 210 of three sizes; 400 of 1080p with one starting point."""
+    with av.open(str(pyfeat_data / "single_face.mp4")) as source:
         frames = list(source.decode(video=0))
-        options = {"crf": "18", "g": "50", "sc_threshold": "0", "bf": "2"}
-        video = made.add_stream("libx264", rate=25, options=options)
-        video.width, video.height, video.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
-        video.time_base = video.codec_context.time_base = Fraction(1, 25)
-        for i in range(200):
-            frame = frames[i % len(frames)]
-            frame.pts, frame.time_base, frame.pict_type = i, Fraction(1, 25), 0
-            made.mux(video.encode(frame))
-        made.mux(video.encode(None))
-    return out
+    out = tmp_path_factory.mktemp("films")
+    paths = {name: out / f"{name}.mp4" for name in ("closed", "one", "open")}
+    make_film(frames, paths["closed"], 200, g="50", sc_threshold="0")
+    make_film(frames, paths["one"], 200, g="1000", sc_threshold="0")
+    make_film(frames, paths["open"], 200, g="50", **{"x264-params": "open-gop=1"})
+    paths["sizes"] = out / "sizes.ts"
+    paths["large"] = out / "large.mp4"
+    large = [frame.reformat(1920, 1080) for frame in frames]
+    make_film(large, paths["large"], 400, g="1000", sc_threshold="0", preset="ultrafast")
+    make_film_of_sizes(frames, paths["sizes"], [(640, 360), (960, 540), (640, 360)], 70)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def film(films):
+    return films["closed"]
 
 
 def matched(found, expected):
@@ -177,10 +181,16 @@ def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
         assert abs(a.start_frame - b.start_frame) <= 1 and abs(a.end_frame - b.end_frame) <= 1
 
 
-def test_the_cards_decoder_gives_libavs_frames(film):
-    source, decoder = open_source(film, "cuda")
+@pytest.mark.parametrize("name", ["closed", "one", "open", "sizes"])
+@pytest.mark.parametrize("room", [None, 100, 6])
+def test_the_cards_decoder_gives_libavs_frames(films, name, room, monkeypatch):
+    """Where there is memory for all, and for so many frames alone."""
+    if room is not None:
+        little = DecodingRoom(sessions=2, frames=room, block=16)
+        monkeypatch.setattr(DecodingRoom, "on", lambda *_: little)
+    source, decoder = open_source(films[name], "cuda")
     assert decoder == "nvdec"
-    with source, VideoSource(film) as plain:
+    with source, VideoSource(films[name]) as plain:
         for a, b in zip(source.frames(), plain.frames(), strict=True):
             assert (a.index, a.time_s) == (b.index, b.time_s)
             assert a.picture.shape == b.picture.shape
@@ -278,3 +288,39 @@ def test_out_of_memory_halves_the_batch_and_loses_no_face(pictures):
     assert max(scarce.batch_sizes) < max(generous.batch_sizes)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
+
+
+ANALYSIS_ON_LITTLE = """
+import sys
+import torch
+import facetrack
+from facetrack.settings import DetectionSettings, Settings
+
+film, left, out = sys.argv[1:]
+free, _ = torch.cuda.mem_get_info()
+taken = torch.empty(free - int(left), dtype=torch.uint8, device="cuda")
+settings = Settings(detection=DetectionSettings(device="cuda", dense=True))
+facetrack.analyze(film, settings).save(out)
+"""
+
+
+@pytest.mark.parametrize("mib", [3000, 1500])
+def test_a_card_with_little_memory_finds_the_same_faces(films, mib, tmp_path):
+    """Of 1080p, with one starting point, where others have taken all but so much."""
+    settings = Settings(detection=DetectionSettings(device="cuda", dense=True))
+    expected = facetrack.analyze(films["large"], settings)
+    command = [sys.executable, "-c", ANALYSIS_ON_LITTLE, films["large"], str(mib << 20), tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = facetrack.Analysis.load(tmp_path)
+    assert found.performance["decoder"] == "nvdec"
+    assert found.tracks == expected.tracks
+    assert len(found.people) == len(expected.people) == 1
+    np.testing.assert_allclose(found.faces["x1"], expected.faces["x1"], atol=0.1)
+
+
+def test_no_memory_at_all_is_said_in_one_line(films, tmp_path):
+    command = [sys.executable, "-c", ANALYSIS_ON_LITTLE, films["large"], str(200 << 20), tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "FacetrackError: the card has no memory left for" in run.stderr

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from facetrack.errors import InputError
-from facetrack.media.annexb import AnnexB, can_be_joined, joined, starts_anew
+from facetrack.media.annexb import AnnexB, brings_parameters, joined, starting_point
+from facetrack.media.card_parts import parts_of
 from facetrack.media.decode import VideoSource
-from media import count_frames, make_video
+from media import count_frames, make_film, make_film_of_sizes, make_video
 
 KINDS = [
     ("mp4", "libx264", "yuv420p", {"bf": "3"}),
@@ -126,9 +127,10 @@ def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
         stream = film.streams.video[0]
         name = stream.codec_context.codec.canonical_name
         packets = [packet for packet in film.demux(stream) if packet.size]
-        anew = [starts_anew(packet, name, stream) for packet in packets]
-        assert anew == [packet.is_keyframe for packet in packets] and sum(anew) >= 3
-        assert can_be_joined(packets)
+        starts = [starting_point(packet, name, stream) for packet in packets]
+        assert [s is not None for s in starts] == [packet.is_keyframe for packet in packets]
+        assert len(starts) - starts.count(None) >= 3 and len({*starts} - {None}) == 1
+        assert not any(map(brings_parameters, packets))
         form = AnnexB(name, stream)
         data = [form.of(joined(packets[i : i + 7])) for i in range(0, 30, 7)]
         damaged = av.Packet(b"\xff" * 50)
@@ -143,3 +145,47 @@ def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
         found = [decoder.decode(packet) for packet in units]
         pictures = [picture.to_ndarray(format="rgb24") for some in found for picture in some]
         np.testing.assert_array_equal(pictures, expected)
+
+
+PARTS = {
+    "closed": {"g": "40", "sc_threshold": "0"},
+    "one": {"g": "1000", "sc_threshold": "0"},
+    "open": {"g": "40", "x264-params": "open-gop=1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "longest", "frames"),
+    [
+        ("closed", 100, [40, 40, 40]),
+        ("closed", 30, [30, 10, 30, 10, 30, 10]),
+        ("one", 100, [100, 20]),
+        ("open", 50, [50, 50, 20]),
+        ("sizes", 100, [30, 30, 30]),
+    ],
+)
+def test_parts_are_decoded_by_themselves(pyfeat_data, tmp_path, name, longest, frames):
+    """But for those that go on; together they give every picture once."""
+    path = tmp_path / "film.ts"
+    with av.open(str(pyfeat_data / "single_face.mp4")) as source:
+        real = [frame.reformat(320, 180) for frame in source.decode(video=0)]
+    if name == "sizes":
+        make_film_of_sizes(real, path, [(320, 180), (640, 360), (320, 180)], 30)
+    else:
+        make_film(real, path, 120, **PARTS[name])
+    expected = [frame.picture.rgb() for frame in read(path)[0]]
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        packets = (packet for packet in film.demux(stream) if packet.size)
+        found, decoder, goes_on = [], None, False
+        parts = list(parts_of(packets, "h264", stream, longest))
+        assert [len(part.packets) for part in parts] == frames
+        for part in parts:
+            if not goes_on:
+                found += decoder.decode(None) if decoder else []
+                decoder = av.CodecContext.create("h264", "r")
+            found += [frame for packet in part.packets for frame in decoder.decode(packet)]
+            goes_on = part.goes_on
+        found += decoder.decode(None)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a.to_ndarray(format="rgb24"), b)

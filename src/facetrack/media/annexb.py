@@ -2,7 +2,7 @@
 code, and parameters before the first picture, whatever the container.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import av
@@ -36,23 +36,28 @@ def joined(packets: Sequence[AnyPacket]) -> AnyPacket:
     return Packet(b"".join(map(bytes, packets)))
 
 
-def can_be_joined(packets: Sequence[AnyPacket]) -> bool:
-    """Whether none brings parameters of its own."""
-    return not any(packet.has_sidedata("new_extradata") for packet in packets)
+def brings_parameters(packet: AnyPacket) -> bool:
+    """Whether its container says with it what all that follow are decoded by."""
+    return packet.has_sidedata("new_extradata")
 
 
-def starts_anew(packet: AnyPacket, codec: str, stream: VideoStream) -> bool:
-    """Whether it holds a picture from which decoding starts anew (an IDR picture)."""
-    return _holds_idr(AnnexB(codec, stream).of(joined([packet])), codec)
-
-
-def _holds_idr(data: bytes, codec: str) -> bool:
-    at = data.find(b"\x00\x00\x01")
-    while 0 <= at < len(data) - 3:
-        kind = data[at + 3] & 0x1F if codec == "h264" else data[at + 3] >> 1 & 0x3F
+def starting_point(packet: AnyPacket, codec: str, stream: VideoStream) -> bytes | None:
+    """The sequence parameters that a packet holds with a picture from which decoding starts anew
+    (an IDR picture); None where it holds no such picture, or not what it is decoded by."""
+    parameters = b""
+    for unit in units(AnnexB(codec, stream).of(joined([packet]))):
+        kind = unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+        if kind == (7 if codec == "h264" else 33):
+            parameters += unit
         if kind == 5 if codec == "h264" else kind in (19, 20):
-            return True
-        if kind in (1,) if codec == "h264" else kind < 10:
-            return False
-        at = data.find(b"\x00\x00\x01", at + 3)
-    return False
+            return parameters or None
+        if kind == 1 if codec == "h264" else kind < 10:
+            return None
+    return None
+
+
+def units(data: bytes) -> Iterator[bytes]:
+    """What lies between start codes."""
+    for unit in data.split(b"\x00\x00\x01")[1:]:
+        if unit := unit.rstrip(b"\x00"):  # a start code may have another zero before it
+            yield unit

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.media.card_chips import Place, chips_of
+from facetrack.media.card_memory import memory_for
 from facetrack.media.card_streams import stream
 from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut
 from facetrack.media.yuv import to_rgb_matrix
@@ -132,7 +133,8 @@ class _Waiting:
         self._cuts.clear()
         self._parts.clear()
         places, colours = zip(*(cut.place() for cut in cuts), strict=True)
-        with torch.inference_mode(), torch.cuda.stream(stream("copies", self._device, -1)):
+        copies = stream("copies", self._device, -1)
+        with memory_for("face cuts"), torch.inference_mode(), torch.cuda.stream(copies):
             chips = chips_of(places, colours, self._device).cpu().numpy()
         for cut, chip in zip(cuts, chips, strict=True):
             cut.arrived(chip.copy())

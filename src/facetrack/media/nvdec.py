@@ -6,39 +6,33 @@ pictures), the parts are decoded by several sessions side by side, and put back 
 
 import threading
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
-import numpy as np
-import PyNvVideoCodec as nvc
+import av.error
 import torch
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from torch import Tensor
 
-from facetrack.media.annexb import FILTERS, AnnexB, can_be_joined, joined, starts_anew
+from facetrack.errors import InputError
+from facetrack.media.annexb import FILTERS, AnnexB, joined
 from facetrack.media.card_coarse import coarse_pictures
-from facetrack.media.card_gather import gathered
+from facetrack.media.card_decoder import Block, CardDecoder, decoding_engines
+from facetrack.media.card_memory import QUEUE_SHARE, DecodingRoom, bytes_at_hand
+from facetrack.media.card_parts import Part, parts_of
 from facetrack.media.card_picture import CardPicture, colour_arguments
 from facetrack.media.card_streams import stream
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import YUV420, Picture
 from facetrack.media.planar import is_full_range
 
-SESSIONS = 7
-"""Decoders side by side; an H100 and an H200 have seven engines."""
 AHEAD = 2
 """Parts that may be ready and wait, beside those in work."""
-SHORTEST_PART = 32
-"""Frames; shorter stretches between starting points are decoded together."""
-TOGETHER = 16
-"""Packets given to a decoder at once; it has surfaces of its own for as many frames."""
-QUEUE_SHARE = 1 / 8
-"""Of the card's memory, for decoded frames that wait."""
 
 
 class NotForTheCard(Exception):
@@ -53,66 +47,72 @@ class CardFrame(NamedTuple):
     picture: CardPicture
 
 
-@dataclass
-class _Part:
-    """Packets from one starting point to the next."""
+class _Look(NamedTuple):
+    """What the pictures of a part are like."""
 
-    packets: list[Any] = field(default_factory=list)
+    size: tuple[int, int]
+    """Height and width."""
+    colour: tuple[int, bool]
+    """As ``CardPicture``'s."""
 
-    @property
-    def is_long(self) -> bool:
-        return len(self.packets) >= SHORTEST_PART
-
-    @property
-    def shown(self) -> dict[int, int]:
-        """Presentation time to duration of the frames that are meant to be seen."""
-        return {p.pts: p.duration or 0 for p in self.packets if not p.is_discard}
+    @classmethod
+    def of(cls, frame: VideoFrame) -> "_Look":
+        return cls((frame.height, frame.width), (int(frame.colorspace), is_full_range(frame)))
 
 
 class NvdecSource(VideoSource):
     """As ``VideoSource``, with ``CardPicture`` in its frames.
 
     Raises:
-        InputError: on opening, as ``VideoSource`` does.
+        InputError: on opening, as ``VideoSource`` does; later, when its pictures become what the
+            card's decoders cannot read.
         NotForTheCard: on opening, when the card's decoders cannot read it just so.
+        FacetrackError: later, when the card's memory is all taken.
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
         super().__init__(path)
+        self._codec = self._stream.codec_context.codec.canonical_name
+        self._device = device
         try:
             first = _first_frame(path, self._stream.index)
-            self._codec = self._stream.codec_context.codec.canonical_name
-            self._check(first)
+            _check(first, self._codec)
+            self._engines = decoding_engines(self._codec, first.height, first.width, device)
+            if not self._engines:
+                raise NotForTheCard(f"it cannot decode {self._codec} of that size")
         except NotForTheCard:
             self.close()
             raise
-        self._device = device
-        self._colour = (int(first.colorspace), is_full_range(first))
-        self._sessions = threading.local()
-        self._streams = [stream(f"nvdec {i}", device, priority=-3) for i in range(SESSIONS)]
+        self._first = _Look.of(first)
+        self._looks: dict[bytes, _Look] = {}
+        """By the parameters of parts."""
 
     def queue_bytes(self, asked: int) -> int:
         """Frames wait on the card, so the card's memory counts."""
-        return int(torch.cuda.get_device_properties(self._device).total_memory * QUEUE_SHARE)
-
-    def _check(self, first: VideoFrame) -> None:
-        if self._codec not in FILTERS:
-            raise NotForTheCard(f"its codec is {self._codec}")
-        if first.format.name not in YUV420:
-            raise NotForTheCard(f"its pictures are {first.format.name}")
-        if first.rotation or first.interlaced_frame or first.pts is None:
-            raise NotForTheCard("its pictures are turned, interlaced or without times")
+        return int(bytes_at_hand(self._device) * QUEUE_SHARE)
 
     def _pictures(self) -> Iterator[Any]:
-        waiting: deque[Future[list[CardFrame]]] = deque()
-        pool = ThreadPoolExecutor(SESSIONS, thread_name_prefix="nvdec")
+        height, width = self._first.size
+        room = DecodingRoom.on(self._device, height * width * 3 // 2, self._engines)
+        sessions = _Sessions(self._codec, self._device, room)
+        parts = parts_of(self._timed(), self._codec, self._stream, max(1, room.frames // 2))
+        waiting: deque[tuple[int, Future[list[CardFrame]]]] = deque()
+        pool = ThreadPoolExecutor(room.sessions, thread_name_prefix="nvdec")
         try:
-            for part in self._parts():
-                waiting.append(pool.submit(self._decode, part))
-                if len(waiting) > SESSIONS + AHEAD:
-                    yield from waiting.popleft().result()
+            for part in parts:
+                look, frames = self._look(part), len(part.packets)
+                while waiting and (
+                    part.goes_on
+                    or len(waiting) > room.sessions + AHEAD
+                    or sum(n for n, _ in waiting) + frames > room.frames
+                ):
+                    yield from waiting.popleft()[1].result()
+                if part.goes_on:
+                    yield from self._decode_on(_run(part, parts), look, sessions)
+                else:
+                    waiting.append((frames, pool.submit(self._decode, part, look, sessions)))
             while waiting:
-                yield from waiting.popleft().result()
+                yield from waiting.popleft()[1].result()
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -120,111 +120,116 @@ class NvdecSource(VideoSource):
         shown: CardPicture = picture.picture
         return shown
 
-    def _parts(self) -> Iterator[_Part]:
-        part = _Part()
-        filled: Iterator[Any] = (packet for packet in self._packets() if packet.size)
-        for packet, following in pairwise(chain(filled, [None])):
-            assert packet is not None
-            # A starting point is one for sure when the next packet shows no earlier picture.
-            if (
-                part.is_long
-                and packet.is_keyframe
-                and (following is None or following.pts > packet.pts)
-                and starts_anew(packet, self._codec, self._stream)
-            ):
-                yield part
-                part = _Part()
-            part.packets.append(packet)
-        if part.packets:
-            yield part
+    def _timed(self) -> Iterator[Any]:
+        """Packets, all of which have a presentation time."""
+        for packet in self._packets():
+            if packet.pts is None:
+                packet.pts = packet.dts
+            if packet.size and packet.pts is not None:
+                yield packet
 
-    def _decode(self, part: _Part) -> list[CardFrame]:
-        shown = part.shown
-        height, width = self._stream.codec_context.height, self._stream.codec_context.width
-        session = self._session()
-        with torch.inference_mode(), torch.cuda.stream(session.stream):
-            # Lengths in steps, so that memory let go by one part fits the next one.
-            room = -(-len(shown) // SHORTEST_PART) * SHORTEST_PART
-            shape = (room, height * 3 // 2, width)
-            memory = torch.empty(shape, dtype=torch.uint8, device=self._device)
-            times = session.decode(part.packets, shown, memory, AnnexB(self._codec, self._stream))
-            # The decoder uses its surfaces again, but on this very stream: copies come first.
-            coarse = coarse_pictures(memory[: len(times)], colour_arguments(*self._colour))
-            pictures = memory.unbind()
-        if len(times) < len(shown):
-            self.warnings.append(
-                f"damaged inside: {len(shown) - len(times)} frames could not be decoded"
-            )
-        return [
-            CardFrame(pts, shown[pts], CardPicture(picture, self._colour, small))
-            for pts, picture, small in zip(times, pictures, coarse, strict=False)
-        ]
+    def _look(self, part: Part) -> _Look:
+        """Of one with other parameters than those before libav decodes the first picture."""
+        if not self._looks:
+            self._looks[part.parameters] = self._first
+        if part.parameters not in self._looks:
+            first = part.packets[0]
+            frame = _picture_of(AnnexB(self._codec, self._stream).of(joined([first])), self._codec)
+            if frame is None:  # it is damaged
+                return self._first
+            frame.pts = first.pts
+            try:
+                _check(frame, self._codec)
+            except NotForTheCard as reason:
+                at_s = float((first.pts - self._origin) * self._time_base)
+                raise InputError(
+                    f"{self.path}: from {at_s:.3f} s on {reason}, which the card does not decode; "
+                    "use --device cpu"
+                ) from reason
+            self._looks[part.parameters] = _Look.of(frame)
+        return self._looks[part.parameters]
 
-    def _session(self) -> "_Session":
-        """This thread's."""
-        if not hasattr(self._sessions, "made"):
-            self._sessions.made = _Session(self._codec, self._device, self._streams.pop())
-        made: _Session = self._sessions.made
-        return made
+    def _decode(self, part: Part, look: _Look, sessions: "_Sessions") -> list[CardFrame]:
+        decoder, shown = sessions.of(look.size), part.shown
+        blocks = decoder.part(part.packets, shown, AnnexB(self._codec, self._stream))
+        frames = [f for block in blocks for f in _frames(block, shown, look.colour, decoder)]
+        self._note_missing(len(shown) - len(frames))
+        return frames
 
+    def _decode_on(
+        self, parts: Iterator[Part], look: _Look, sessions: "_Sessions"
+    ) -> Iterator[CardFrame]:
+        """Parts without starting points, by one session one after the other."""
+        shown: dict[int, int] = {}
+        annexb = AnnexB(self._codec, self._stream)
 
-class _Session:
-    """A decoder and the stream on which its surfaces are copied."""
+        def pieces() -> Iterator[tuple[bytes, int]]:
+            for part in parts:
+                shown.update(part.shown)
+                for pts, packet in [(p.pts, p) for p in part.packets]:
+                    yield annexb.of(packet), pts
 
-    def __init__(self, codec: str, device: torch.device, stream: "torch.cuda.Stream") -> None:
-        codecs = {"h264": nvc.cudaVideoCodec.H264, "hevc": nvc.cudaVideoCodec.HEVC}
-        self.stream = stream
-        self.decoder = nvc.CreateDecoder(
-            gpuid=device.index or 0,
-            codec=codecs[codec],
-            cudastream=stream.cuda_stream,
-            usedevicememory=True,
-        )
+        decoder, seen = sessions.of(look.size), 0
+        for block in decoder.run(pieces(), shown):
+            frames = _frames(block, shown, look.colour, decoder)
+            seen += len(frames)
+            yield from frames
+        self._note_missing(len(shown) - seen)
 
-    def decode(
-        self, packets: Sequence[Any], shown: Container[int], memory: Tensor, annexb: AnnexB
-    ) -> list[int]:
-        """A part's frames into ``memory`` in presentation order; returns their times.
-
-        Many packets go to the decoder as one: each call costs a fight for the interpreter. It then
-        knows no times, but frames come in order. If one is missing, or not all are shown, the
-        packets go one by one, with their times.
-        """
-        times = sorted(p.pts for p in packets)
-        if all(pts in shown for pts in times) and can_be_joined(packets):
-            groups = (packets[i : i + TOGETHER] for i in range(0, len(packets), TOGETHER))
-            given = self._run(((annexb.of(joined(group)), 0) for group in groups), None, memory)
-            if len(given) == len(times):
-                return times
-        timed = [(p.pts, p) for p in packets]  # to be put in form empties a packet
-        return self._run(((annexb.of(p), pts) for pts, p in timed), shown, memory)
-
-    def _run(
-        self, pieces: Iterable[tuple[bytes, int]], shown: Container[int] | None, memory: Tensor
-    ) -> list[int]:
-        """Decodes to the end; the times that the decoder gives, of frames that are shown."""
-        times: list[int] = []
-        filled = ((data, pts) for data, pts in pieces if data)
-        for data, pts in chain(filled, [(b"", 0)]):
-            surfaces = self.decoder.Decode(_packet(data, pts))
-            kept = [s for s in surfaces if shown is None or s.getPTS() in shown]
-            kept = kept[: len(memory) - len(times)]
-            if kept:
-                pointers = torch.tensor([s.GetPtrToPlane(0) for s in kept], pin_memory=True)
-                room = memory[len(times) : len(times) + len(kept)]
-                gathered(pointers.to(memory.device, non_blocking=True), room)
-                times += [s.getPTS() for s in kept]
-        return times
+    def _note_missing(self, frames: int) -> None:
+        if frames > 0:
+            self.warnings.append(f"damaged inside: {frames} frames could not be decoded")
 
 
-def _packet(data: bytes, pts: int) -> Any:
-    """For the decoder; empty: the end. ``data`` must outlive the call."""
-    packet = nvc.PacketData()
-    if data:
-        packet.bsl_data = np.frombuffer(data, np.uint8).ctypes.data
-        packet.bsl = len(data)
-        packet.pts = pts
-    return packet
+class _Sessions:
+    """A decoder for each thread, and for one size of pictures at a time."""
+
+    def __init__(self, codec: str, device: torch.device, room: DecodingRoom) -> None:
+        self._codec, self._device, self._block = codec, device, room.block
+        self._own = threading.local()
+        # One more for the thread that reads: it decodes what cannot be cut into parts.
+        names = (f"nvdec {i}" for i in range(room.sessions + 1))
+        self._streams = [stream(name, device, priority=-3) for name in names]
+
+    def of(self, size: tuple[int, int]) -> CardDecoder:
+        """The calling thread's."""
+        own = self._own
+        if getattr(own, "size", None) != size:
+            own.stream = getattr(own, "stream", None) or self._streams.pop()
+            own.decoder = None  # its memory goes before another's is taken
+            own.decoder = CardDecoder(self._codec, self._device, own.stream, self._block)
+            own.size = size
+        decoder: CardDecoder = own.decoder
+        return decoder
+
+
+def _frames(
+    block: Block, shown: dict[int, int], colour: tuple[int, bool], decoder: CardDecoder
+) -> list[CardFrame]:
+    with decoder.at_work():
+        coarse = coarse_pictures(block.nv12, colour_arguments(*colour))
+        pictures = block.nv12.unbind()
+    return [
+        CardFrame(pts, shown[pts], CardPicture(picture, colour, small))
+        for pts, picture, small in zip(block.times, pictures, coarse, strict=True)
+    ]
+
+
+def _run(part: Part, following: Iterator[Part]) -> Iterator[Part]:
+    """The part and those that are decoded on from it."""
+    yield part
+    while part.goes_on:
+        part = next(following)
+        yield part
+
+
+def _check(frame: VideoFrame, codec: str) -> None:
+    if codec not in FILTERS:
+        raise NotForTheCard(f"its codec is {codec}")
+    if frame.format.name not in YUV420:
+        raise NotForTheCard(f"its pictures are {frame.format.name}")
+    if frame.rotation or frame.interlaced_frame or frame.pts is None:
+        raise NotForTheCard("its pictures are turned, interlaced or without times")
 
 
 def _first_frame(path: Path, stream: int) -> VideoFrame:
@@ -233,3 +238,13 @@ def _first_frame(path: Path, stream: int) -> VideoFrame:
             assert isinstance(frame, VideoFrame)
             return frame
     raise NotForTheCard("libav decodes no frame of it")
+
+
+def _picture_of(data: bytes, codec: str) -> VideoFrame | None:
+    """The first one of some units, if libav can decode it."""
+    decoder = av.CodecContext.create(codec, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    with suppress(av.error.FFmpegError):
+        for frame in chain(decoder.decode(av.Packet(data)), decoder.decode(None)):
+            return frame
+    return None

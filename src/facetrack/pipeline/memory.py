@@ -1,8 +1,8 @@
 """The card's memory, and the host's beside it: taken once, used again for every batch.
 
 Asking the card for memory, or giving it back, stops everything that runs on it. So what a batch
-needs is taken when its graph is captured, results and pictures cross in pinned memory that stays,
-and ``device_allocations`` shows that nothing more is taken once all sizes have been seen.
+needs is taken when its graph is captured, and results and pictures cross in pinned memory that
+stays: ``card_memory.device_allocations`` shows that no more is taken once all sizes have been seen.
 """
 
 from dataclasses import dataclass
@@ -46,15 +46,3 @@ def preallocate_tensors(
         torch.cuda.Event(),
         torch.cuda.Event(blocking=True),  # who waits for it sleeps
     )
-
-
-def bytes_at_hand(device: torch.device) -> int:
-    """Of the card's memory: free, or kept by torch for whoever asks next."""
-    free, _ = torch.cuda.mem_get_info(device)
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(free + kept)
-
-
-def device_allocations(device: torch.device) -> int:
-    """How often torch has asked the card for memory so far."""
-    return int(torch.cuda.memory_stats(device).get("num_device_alloc", 0))

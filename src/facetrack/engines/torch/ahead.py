@@ -4,6 +4,7 @@ The tracker's questions come one by one, and each answer decides the next questi
 asked so waits most of the time. It embeds every face of a batch in less time than it detects them.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.engines.torch.captured import Answer, Captured
+from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
 from facetrack.pipeline.memory import Crossing, preallocate_tensors
-from facetrack.recognition.chips import SHARP, face_corners
+from facetrack.recognition.chips import CHIP_SIZE, SHARP, face_corners
 from facetrack.types import Float32, Recognised
 
 if TYPE_CHECKING:
     from facetrack.media.card_picture import CardPicture
+
+log = logging.getLogger(__name__)
 
 TOGETHER = 128
 """Faces of the one graph, which is filled up with the last face: networks of another size round
@@ -41,12 +45,13 @@ class Ahead:
         """``network``: ``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
         self._network, self._device = network, device
         self._stream = stream("ahead", device, priority=-1)
-        self._graphs: dict[tuple[int, bool], Captured] = {}
-        """By the colours of the pictures."""
+        self._graphs: dict[tuple[int, bool], Captured | None] = {}
+        """By the colours of the pictures; None where memory for it ran out."""
         self._pool: object = None
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         """As long as the process, as the networks are; Python joins it at the end."""
+        self.soon(self._make_ready)()
 
     def soon(self, look: Callable[[], T]) -> Callable[[], T]:
         """Calls it in a thread, after all that were to be called before; what is returned waits
@@ -56,29 +61,43 @@ class Ahead:
     @torch.inference_mode()
     def start(
         self, pictures: "Sequence[CardPicture]", counts: Sequence[int], boxes: Float32
-    ) -> Callable[[], Recognised]:
-        """Begins the work; what is returned waits for it.
+    ) -> Callable[[], Recognised] | None:
+        """Begins the work; what is returned waits for it. None where memory for it ran out: faces
+        are embedded when somebody asks then.
 
         ``boxes``: ``(n, 4)``, picture after picture, of which each has so many.
         """
         places = _places(pictures, counts, boxes)
-        colour = pictures[0].colour
+        groups = [places[i : i + TOGETHER] for i in range(0, len(places), TOGETHER)]
+        if not groups:
+            return lambda: _joined([])
         with self._lock, torch.cuda.stream(self._stream):
-            answers = [
-                self._group(places[i : i + TOGETHER], colour)
-                for i in range(0, len(places), TOGETHER)
-            ]
+            graph = self._graph(pictures[0].colour, groups[0])
+            if graph is None:
+                return None
+            answers = [(len(group), graph.run(_filled_with(group))) for group in groups]
         return lambda: _joined(answers)
 
-    def _group(self, places: NDArray[np.int64], colour: tuple[int, bool]) -> tuple[int, Answer]:
-        def fill(way: Crossing) -> None:
-            table = way.numbers.numpy().reshape(TOGETHER, PLACE)
-            table[: len(places)] = places
-            table[len(places) :] = places[-1]
+    @torch.inference_mode()
+    def _make_ready(self) -> None:
+        """The thread gets what libraries hold for each that computes, while there is memory."""
+        with torch.cuda.stream(self._stream):
+            shape = 1, CHIP_SIZE, CHIP_SIZE, 3
+            self._network(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+            self._stream.synchronize()
 
+    def _graph(self, colour: tuple[int, bool], places: NDArray[np.int64]) -> Captured | None:
         if colour not in self._graphs:
-            self._graphs[colour] = self._captured(colour, fill)
-        return len(places), self._graphs[colour].run(fill)
+            try:
+                self._graphs[colour] = self._captured(colour, _filled_with(places))
+            except RuntimeError as error:
+                if not ran_out(error):
+                    raise
+                self._graphs[colour] = None
+            if self._graphs[colour] is None:  # only here what it had taken can be given back
+                torch.cuda.empty_cache()
+                log.warning("no memory to embed faces as they are found; it is done as needed")
+        return self._graphs[colour]
 
     def _captured(self, colour: tuple[int, bool], fill: Callable[[Crossing], None]) -> Captured:
         from facetrack.media.card_chips import chips_at
@@ -97,6 +116,15 @@ class Ahead:
         first = new_way(0)
         fill(first)
         return Captured(look, first, new_way, self._pool, self._device)
+
+
+def _filled_with(places: NDArray[np.int64]) -> Callable[[Crossing], None]:
+    def fill(way: Crossing) -> None:
+        table = way.numbers.numpy().reshape(TOGETHER, PLACE)
+        table[: len(places)] = places
+        table[len(places) :] = places[-1]
+
+    return fill
 
 
 def sharpness(chips: Tensor) -> Tensor:

@@ -17,10 +17,11 @@ from torch import Tensor
 from facetrack.engines.torch.captured import Captured
 from facetrack.engines.torch.mtcnn import Found, Room, TorchMtcnn
 from facetrack.engines.torch.pixels import Pixels
+from facetrack.media.card_memory import bytes_at_hand
 from facetrack.media.card_streams import stream
 from facetrack.media.picture import Picture
 from facetrack.pipeline.batching import calculate_optimal_batch_size
-from facetrack.pipeline.memory import Crossing, bytes_at_hand, preallocate_tensors
+from facetrack.pipeline.memory import Crossing, preallocate_tensors
 
 BYTES_A_PIXEL = 40
 """Of device memory for each pixel of a batch's pictures: 15 were measured with six faces a frame,
@@ -83,19 +84,25 @@ class CardBatches:
         self._device = device
         self._stream = stream("detector", device)
         self._graphs: dict[tuple[_Kind, int], _Graph] = {}
+        self._sizes: dict[tuple[bool, tuple[int, int]], int] = {}
+        """By where pictures are, and their shape: memory at hand goes up and down in a run, and
+        with it would what the networks round."""
         self._pool: object = None
         self._lock = threading.Lock()
 
     def size(self, pictures: Sequence[Picture]) -> int:
-        """As memory allows, however few the pictures are: networks of another size round otherwise,
-        and then a run would not repeat itself bit for bit."""
-        height, width = pictures[0].shape
-        fitting = calculate_optimal_batch_size(
-            ON_CARD if is_on_card(pictures) else UPLOADED,
-            height * width * BYTES_A_PIXEL,
-            bytes_at_hand(self._device),
-        )
-        return min(fitting, self.limit)
+        """As memory allowed at first, however few the pictures are: networks of another size round
+        otherwise, and then a run would not repeat itself bit for bit."""
+        kind = is_on_card(pictures), pictures[0].shape
+        if kind not in self._sizes:
+            height, width = pictures[0].shape
+            self._sizes[kind] = calculate_optimal_batch_size(
+                ON_CARD if is_on_card(pictures) else UPLOADED,
+                height * width * BYTES_A_PIXEL,
+                bytes_at_hand(self._device),
+                smallest=1,
+            )
+        return min(self._sizes[kind], self.limit)
 
     @torch.inference_mode()
     def pixels(self, pictures: Sequence[Picture]) -> Pixels:

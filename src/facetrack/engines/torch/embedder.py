@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facetrack.engines.torch.networks import Layers, inception_resnet_v1
 from facetrack.engines.torch.pixels import MEAN, SCALE
+from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
 from facetrack.models.convert import Tensors
 from facetrack.types import Float32
@@ -17,6 +18,7 @@ CAPTURED = (2, 4, 8, 16, 32, 64)
 """Crops together for which there is a graph: their hundreds of small kernels cost the host more
 than the card."""
 LARGEST = 512
+"""Crops together without one."""
 
 
 class Embedder:
@@ -28,13 +30,24 @@ class Embedder:
         self._cuda = device.type == "cuda"
         self._stream = stream("embedder", device, priority=-1) if self._cuda else None
         self._graphs = {n: self._captured(n) for n in CAPTURED} if self._cuda else {}
+        self._largest = LARGEST
 
     @torch.inference_mode()
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
         """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` of length one."""
-        parts = (chips[i : i + LARGEST] for i in range(0, len(chips), LARGEST))
         with torch.cuda.stream(self._stream) if self._cuda else nullcontext():
-            return np.concatenate([self._part(np.ascontiguousarray(p)) for p in parts])
+            while self._largest > CAPTURED[-1]:
+                try:
+                    return self._in_parts(chips)
+                except RuntimeError as error:
+                    if not ran_out(error):
+                        raise
+                    self._largest //= 2
+            return self._in_parts(chips)
+
+    def _in_parts(self, chips: NDArray[np.uint8]) -> Float32:
+        parts = (chips[i : i + self._largest] for i in range(0, len(chips), self._largest))
+        return np.concatenate([self._part(np.ascontiguousarray(p)) for p in parts])
 
     def _part(self, chips: NDArray[np.uint8]) -> Float32:
         pixels = torch.from_numpy(chips)

@@ -23,6 +23,7 @@ from facetrack.engines.torch.embedder import Embedder
 from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
 from facetrack.engines.torch.pixels import Pixels
 from facetrack.errors import FacetrackError, UsageError
+from facetrack.media.card_memory import bytes_at_hand, memory_for, ran_out
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
 from facetrack.models.weights import recognizer_tensors
@@ -32,10 +33,9 @@ from facetrack.types import Faces, Float32
 
 log = logging.getLogger(__name__)
 
-SMALLEST_ON_CARD = 128
 MOST_AHEAD = 512
 BYTES_AHEAD = 1 << 26
-"""Of a card's memory for each frame that may wait."""
+"""Of a card's memory at hand for each frame that may wait."""
 IN_FLIGHT = 4
 """Batches of one call at a time: while one runs, those before are copied back and looked at."""
 
@@ -52,37 +52,43 @@ class TorchEngine:
     Raises:
         UsageError: on opening, when there is no such device.
         WeightsError: likewise, when weights are missing or are others than expected.
+        FacetrackError: at any time, when a card's memory is all taken.
     """
 
     def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
         self._device = _device(detection.device)
         cuda = self._device.type == "cuda"
-        dtype = torch.float16 if cuda else torch.float32
         where = torch.cuda.get_device_name(self._device) if cuda else "cpu"
         self.name = f"torch {where} {'f16' if cuda else 'f32'}"
         self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
-        self.smallest_batch = SMALLEST_ON_CARD if cuda else SMALLEST
         self.frames_ahead = _frames_ahead(self._device) if cuda else 1
+        self.smallest_batch = max(1, self.frames_ahead // 4) if cuda else SMALLEST
+        with memory_for("the networks"):
+            self._load(detection, identity)
+        self.batch_sizes: list[int] = []
+        """Of every batch so far, in order."""
+
+    def _load(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
+        device, cuda = self._device, self._device.type == "cuda"
+        dtype = torch.float16 if cuda else torch.float32
         self._mtcnn = shared(
-            ("torch detector", self._device, detection),
-            lambda: TorchMtcnn(self._device, dtype, detection, EXACT),
+            ("torch detector", device, detection),
+            lambda: TorchMtcnn(device, dtype, detection, EXACT),
         )
         self._batches: CardBatches | HostBatches = shared(
-            ("torch batches", self._device, detection),
-            lambda: CardBatches(self._mtcnn, self._device) if cuda else HostBatches(self._mtcnn),
+            ("torch batches", device, detection),
+            lambda: CardBatches(self._mtcnn, device) if cuda else HostBatches(self._mtcnn),
         )
         self._embedder = shared(
-            ("torch", self._device, identity.recognizer, identity.weights),
-            lambda: Embedder(recognizer_tensors(identity), self._device, dtype),
+            ("torch", device, identity.recognizer, identity.weights),
+            lambda: Embedder(recognizer_tensors(identity), device, dtype),
         )
         self._ahead: Ahead | None = None
         if cuda:
             self._ahead = shared(
-                ("ahead", self._device, identity.recognizer, identity.weights),
-                lambda: Ahead(self._embedder.network, self._device),
+                ("ahead", device, identity.recognizer, identity.weights),
+                lambda: Ahead(self._embedder.network, device),
             )
-        self.batch_sizes: list[int] = []
-        """Of every batch so far, in order."""
 
     def detect(self, pictures: Part) -> Iterator[Faces]:
         waiting: deque[Part] = deque([pictures] if pictures else [])
@@ -93,15 +99,17 @@ class TorchEngine:
     @torch.inference_mode()
     def refine(self, pictures: Part, of_picture: Indices, anchors: Float32) -> Faces:
         used, position = np.unique(of_picture, return_inverse=True)
-        pixels = self._batches.pixels([pictures[i] for i in used])
-        where = torch.from_numpy(position).to(self._device)
-        squares = torch.from_numpy(anchors).to(self._device)
-        found = self._mtcnn.look(pixels, where, squares)
-        boxes, scores, landmarks = (t.cpu().numpy() for t in found)
+        with memory_for("looks between key frames"):
+            pixels = self._batches.pixels([pictures[i] for i in used])
+            where = torch.from_numpy(position).to(self._device)
+            squares = torch.from_numpy(anchors).to(self._device)
+            found = self._mtcnn.look(pixels, where, squares)
+            boxes, scores, landmarks = (t.cpu().numpy() for t in found)
         return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
     def embed(self, chips: NDArray[np.uint8]) -> Float32:
-        embeddings: Float32 = self._embedder.embed(chips)
+        with memory_for("embeddings"):
+            embeddings: Float32 = self._embedder.embed(chips)
         return embeddings
 
     @torch.inference_mode()
@@ -129,9 +137,9 @@ class TorchEngine:
             self._batches.room = self._batches.room.with_room_for(wanted)
             return partial(self.detect, part)
         counts, together = _together(arrays, len(part))
-        if ahead is None:
+        known = None if ahead is None else ahead.start(part, counts, together.boxes)
+        if known is None:
             return lambda: together.split(counts)
-        known = ahead.start(part, counts, together.boxes)
         return lambda: together.with_recognised(known()).split(counts)
 
     def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
@@ -154,7 +162,9 @@ class TorchEngine:
         try:
             batch: Running = self._batches.start(part, size, self._batches.room)
             return batch
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not ran_out(error):
+                raise
             if size == 1:
                 raise FacetrackError(
                     f"{self.name}: no memory for even one picture of {part[0].shape}; "
@@ -183,5 +193,6 @@ def _device(name: str) -> torch.device:
 
 
 def _frames_ahead(card: torch.device) -> int:
-    memory = torch.cuda.get_device_properties(card).total_memory
-    return min(MOST_AHEAD, int(memory) // BYTES_AHEAD)
+    """A power of two, as the sizes of graphs are."""
+    fitting = max(1, min(MOST_AHEAD, bytes_at_hand(card) // BYTES_AHEAD))
+    return 1 << (fitting.bit_length() - 1)
