@@ -88,7 +88,7 @@ def matched(found, expected):
 
 def levels_on_card(there, sizes):
     """The card's pyramid as ``pixels.levels`` has it."""
-    from facetrack.engines.torch.triton_pixels import pyramid
+    from facetrack.engines.torch.triton_pyramid import pyramid
 
     made = pyramid(there.table, sizes)
     numbers, n = made.parts.float().sum(1)[:, :3], made.pictures

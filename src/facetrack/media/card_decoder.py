@@ -14,11 +14,13 @@ from torch import Tensor
 from facetrack.errors import FacetrackError
 from facetrack.media.annexb import AnnexB, brings_parameters, joined
 from facetrack.media.card_gather import gathered
-from facetrack.media.card_memory import SMALLEST_BLOCK, memory_for
+from facetrack.media.card_memory import SMALLEST_BLOCK, empty_in_time, memory_for
 from facetrack.models.registry import shared
 
 TOGETHER = 16
 """Packets given to a decoder at once; it has surfaces of its own for as many frames."""
+CONTEXT_BYTES = 1 << 30
+"""Of memory, twice what a context took."""
 CODECS = {"h264": nvc.cudaVideoCodec.H264, "hevc": nvc.cudaVideoCodec.HEVC}
 
 
@@ -43,11 +45,12 @@ def decoding_engines(codec: str, height: int, width: int, device: torch.device) 
 
 
 def _abilities(codec: str, device: torch.device) -> dict[str, int] | None:
-    """None where there is not even memory to ask: that takes a context of its own."""
-    try:
-        can: dict[str, int] = nvc.GetDecoderCaps(gpuid=device.index or 0, codec=CODECS[codec])
-    except nvc.PyNvVCException:
+    """None where memory is short: who asks gets a CUDA context of its own for it, and one that
+    cannot be made takes the process' other one with it."""
+    free, _ = torch.cuda.mem_get_info(device)
+    if free < CONTEXT_BYTES:
         return None
+    can: dict[str, int] = nvc.GetDecoderCaps(gpuid=device.index or 0, codec=CODECS[codec])
     return can
 
 
@@ -152,7 +155,7 @@ class _Filling:
         steps = max(1, -(-self._left // SMALLEST_BLOCK))
         frames = int(min(self._block, steps * SMALLEST_BLOCK))
         self._left -= frames
-        return torch.empty((frames, *shape), dtype=torch.uint8, device=self._device)
+        return empty_in_time((frames, *shape), torch.uint8, self._device)
 
 
 def _packet(data: bytes, pts: int) -> Any:

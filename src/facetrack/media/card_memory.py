@@ -1,10 +1,12 @@
 """A card's memory: what is at hand, what of it decoding takes, and what is said when none is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from facetrack.errors import FacetrackError
 
@@ -16,9 +18,13 @@ SESSIONS_SHARE = 1 / 8
 """and the decoders themselves, each of which holds"""
 SESSION_FRAMES = 64
 """frames."""
+CUTS_SHARE = 1 / 16
+"""Frames of which parts may still be wanted."""
 BLOCK = 64
 """Frames that lie in one piece of memory, at most: as long as one of them is wanted all stay."""
 SMALLEST_BLOCK = 16
+PATIENCE_S = 5.0
+"""How long to wait for memory that other stages of a run hold."""
 
 
 def bytes_at_hand(device: torch.device) -> int:
@@ -62,6 +68,18 @@ def ran_out(error: RuntimeError) -> bool:
         words in str(error)
         for words in ("out of memory", "ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR")
     )
+
+
+def empty_in_time(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``torch.empty``; where memory is taken, as soon as others have let some go."""
+    until = monotonic() + PATIENCE_S
+    while True:
+        try:
+            return torch.empty(shape, dtype=dtype, device=device)
+        except torch.OutOfMemoryError:
+            if monotonic() > until:
+                raise
+        sleep(0.02)
 
 
 @contextmanager

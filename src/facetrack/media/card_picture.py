@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.media.card_chips import Place, chips_of
-from facetrack.media.card_memory import memory_for
+from facetrack.media.card_memory import CUTS_SHARE, bytes_at_hand, memory_for
 from facetrack.media.card_streams import stream
 from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut
 from facetrack.media.yuv import to_rgb_matrix
@@ -20,8 +20,8 @@ from facetrack.types import Image
 
 MOST_WAITING = 256
 """Cuts that stay on the card,"""
-MOST_PARTS = 8
-"""and pieces of memory that they may keep: each holds the frames of one part of a video."""
+MOST_BLOCKS = 8
+"""and pieces of memory that they may keep: each holds many frames."""
 
 
 class CardPicture:
@@ -108,19 +108,29 @@ class _Waiting:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._cuts: list[ReferenceType[CardCut]] = []
-        self._parts: set[int] = set()
+        self._blocks: dict[int, int] = {}
+        """Pieces of memory, by address, and their bytes."""
+        self._most_bytes = int(bytes_at_hand(device) * CUTS_SHARE)
         self._lock = threading.Lock()
 
     def add(self, cut: CardCut) -> None:
         with self._lock:
             self._cuts.append(ref(cut))
-            self._parts.add(_part(cut))
-            if len(self._cuts) >= MOST_WAITING or len(self._parts) > MOST_PARTS:
+            self._blocks.update([_block(cut)])
+            if self._are_more_than(1.0):
                 wanted = self._wanted()
                 self._cuts = [ref(cut) for cut in wanted]
-                self._parts = {_part(cut) for cut in wanted}
-                if len(wanted) > MOST_WAITING // 2 or len(self._parts) > MOST_PARTS // 2:
+                self._blocks = dict(map(_block, wanted))
+                if self._are_more_than(0.5):
                     self._take_all()
+
+    def _are_more_than(self, share: float) -> bool:
+        """Of what may wait."""
+        return (
+            len(self._cuts) > share * MOST_WAITING
+            or len(self._blocks) > share * MOST_BLOCKS
+            or sum(self._blocks.values()) > share * self._most_bytes
+        )
 
     def take_off(self, cut: CardCut) -> None:
         with self._lock:
@@ -131,7 +141,7 @@ class _Waiting:
         """One kernel and one copy for all."""
         cuts = self._wanted()
         self._cuts.clear()
-        self._parts.clear()
+        self._blocks.clear()
         places, colours = zip(*(cut.place() for cut in cuts), strict=True)
         copies = stream("copies", self._device, -1)
         with memory_for("face cuts"), torch.inference_mode(), torch.cuda.stream(copies):
@@ -143,10 +153,11 @@ class _Waiting:
         return [cut for cut in (reference() for reference in self._cuts) if cut is not None]
 
 
-def _part(cut: CardCut) -> int:
-    """The piece of memory that its picture is in."""
+def _block(cut: CardCut) -> tuple[int, int]:
+    """Address and bytes of the piece of memory that its picture is in."""
     assert cut.picture is not None
-    return int(cut.picture.nv12.untyped_storage().data_ptr())
+    memory = cut.picture.nv12.untyped_storage()
+    return int(memory.data_ptr()), int(memory.nbytes())
 
 
 def _waiting(device: torch.device) -> _Waiting:

@@ -2,14 +2,11 @@
 
 A pixel holds red, green and blue in its lowest three bytes, so that one load brings all three.
 A mean is the sum of its pixels, read where they are: the pictures of one batch are worked on one
-after the other, and each stays in the card's cache while its levels are made. (Tables of sums cost
-three times as much: they are eight times as large as the picture.)
+after the other, and each stays in the card's cache for as long. (Tables of sums cost three times as
+much: they are eight times as large as the picture.)
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
-from typing import NamedTuple
 
 import torch
 import triton
@@ -42,34 +39,6 @@ def nv12_packed(pointers: Tensor, height: int, width: int, matrix: tuple[float, 
     return out
 
 
-class Pyramid(NamedTuple):
-    """Levels of some pictures, each number as two float16: rounded, and what that left over."""
-
-    parts: Tensor
-    """``(pixels, 2, 4)``, one level after the other, picture by picture; red, green, blue and 0.
-    As many zeros follow as P-Net reads beyond the end."""
-    sizes: Sequence[tuple[int, int]]
-    starts: Sequence[int]
-    """Of each level, in pixels."""
-    pictures: int
-
-
-def pyramid(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
-    """Levels ``(height, width)`` each of packed pictures, all in one kernel."""
-    b, height, width = pixels.shape
-    tiles = [triton.cdiv(h * w, BLOCK) for h, w in sizes]
-    ends = list(accumulate((b * h * w for h, w in sizes), initial=0))
-    rows = [(sum(tiles[:i]), h, w, ends[i]) for i, (h, w) in enumerate(sizes)]
-    beyond = 2 * max(w for _, w in sizes)
-    out = torch.empty((ends[-1] + beyond, 2, 4), dtype=torch.float16, device=pixels.device)
-    out[ends[-1] :].zero_()
-    _level[(b * sum(tiles),)](
-        pixels, table_on(tuple(rows), pixels.device), out.view(torch.int64), height, width,
-        sum(tiles), LEVELS=len(sizes), BLOCK=BLOCK,
-    )  # fmt: skip
-    return Pyramid(out, sizes, ends[:-1], b)
-
-
 def crops(
     pixels: Tensor, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
@@ -92,7 +61,7 @@ def table_on(rows: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
 
 
 @triton.jit
-def _sums(source, width, top, bottom, left, right, inside):
+def sums(source, width, top, bottom, left, right, inside):
     """Sums of red, green and blue over windows."""
     red = tl.zeros_like(top)
     green = tl.zeros_like(top)
@@ -120,47 +89,6 @@ def _store_means(red, green, blue, area, target, inside):
 
 
 @triton.jit
-def _level(pixels, table, out, height, width, tiles, LEVELS: tl.constexpr, BLOCK: tl.constexpr):
-    picture = tl.program_id(0) // tiles
-    tile = tl.program_id(0) % tiles
-    level = 0
-    for i in tl.static_range(1, LEVELS):
-        level += (tile >= tl.load(table + i * 4)).to(tl.int32)
-    first = tl.load(table + level * 4).to(tl.int32)
-    rows = tl.load(table + level * 4 + 1).to(tl.int32)
-    columns = tl.load(table + level * 4 + 2).to(tl.int32)
-    start = tl.load(table + level * 4 + 3)
-    at = (tile - first) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < rows * columns
-    i, j = at // columns, at % columns
-    top, bottom = i * height // rows, ((i + 1) * height + rows - 1) // rows
-    left, right = j * width // columns, ((j + 1) * width + columns - 1) // columns
-    source = pixels + picture.to(tl.int64) * height * width
-    red, green, blue = _sums(source, width, top, bottom, left, right, inside)
-    area = ((bottom - top) * (right - left)).to(tl.float32)
-    red, red_rest = _parts(red, area)
-    green, green_rest = _parts(green, area)
-    blue, blue_rest = _parts(blue, area)
-    target = out + (start + picture.to(tl.int64) * rows * columns + at) * 2
-    tl.store(target, red | (green << 16) | (blue << 32), mask=inside)
-    tl.store(target + 1, red_rest | (green_rest << 16) | (blue_rest << 32), mask=inside)
-
-
-@triton.jit
-def _parts(total, area):
-    """The bits of a mean's two float16 parts."""
-    mean = (total.to(tl.float32) / area - 127.5) * 0.0078125
-    high = mean.to(tl.float16)
-    low = (mean - high.to(tl.float32)).to(tl.float16)
-    return _bits(high), _bits(low)
-
-
-@triton.jit
-def _bits(half):
-    return half.to(tl.uint16, bitcast=True).to(tl.int64)
-
-
-@triton.jit
 def _crop(pixels, corners, of_picture, out, height, width, size, BLOCK: tl.constexpr):
     part = tl.program_id(0)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -173,7 +101,7 @@ def _crop(pixels, corners, of_picture, out, height, width, size, BLOCK: tl.const
     top, bottom = y1 + i * high // size, y1 + ((i + 1) * high + size - 1) // size
     left, right = x1 + j * wide // size, x1 + ((j + 1) * wide + size - 1) // size
     source = pixels + tl.load(of_picture + part) * height * width
-    red, green, blue = _sums(source, width, top, bottom, left, right, inside)
+    red, green, blue = sums(source, width, top, bottom, left, right, inside)
     target = out + (part.to(tl.int64) * size * size + at) * 3
     _store_means(red, green, blue, (bottom - top) * (right - left), target, inside)
 

@@ -22,7 +22,8 @@ import triton.language as tl
 from torch import Tensor
 
 from facetrack.engines.torch.networks import Layers
-from facetrack.engines.torch.triton_pixels import Pyramid, pyramid, table_on
+from facetrack.engines.torch.triton_pixels import table_on
+from facetrack.engines.torch.triton_pyramid import Pyramid, pyramid
 
 TILE = 128
 """Pixels of one Triton program."""
