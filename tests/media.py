@@ -88,10 +88,12 @@ def count_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def make_film(frames: Sequence[av.VideoFrame], path: Path, count: int, **options: str):
-    """H.264 of real frames, again and again."""
+def make_film(
+    frames: Sequence[av.VideoFrame], path: Path, count: int, codec: str = "libx264", **options: str
+):
+    """Real frames, again and again."""
     with av.open(str(path), "w") as film:
-        video = film.add_stream("libx264", rate=25, options={"crf": "18", "bf": "2"} | options)
+        video = film.add_stream(codec, rate=25, options={"crf": "18", "bf": "2"} | options)
         video.width, video.height, video.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
         video.time_base = video.codec_context.time_base = Fraction(1, 25)
         for i in range(count):

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 CARD = DetectionSettings(device="cuda", dense=True, min_face=20)
+H264, HEVC = ("closed", "one", "open"), ("hevc", "hevc_open")
 SURE = 0.95
 """Score from which a box must be found."""
 
@@ -55,14 +56,17 @@ def pictures(pyfeat_data):
 @pytest.fixture(scope="module")
 def films(pyfeat_data, tmp_path_factory):
     """200 real frames each: with a starting point every 50, with one alone, with key frames that
-    are none; 210 of three sizes; 400 of 1080p with one starting point."""
+    are none, and HEVC; 210 of three sizes; 400 of 1080p with one starting point."""
     with av.open(str(pyfeat_data / "single_face.mp4")) as source:
         frames = list(source.decode(video=0))
     out = tmp_path_factory.mktemp("films")
-    paths = {name: out / f"{name}.mp4" for name in ("closed", "one", "open")}
+    paths = {name: out / f"{name}.mp4" for name in H264 + HEVC}
     make_film(frames, paths["closed"], 200, g="50", sc_threshold="0")
     make_film(frames, paths["one"], 200, g="1000", sc_threshold="0")
     make_film(frames, paths["open"], 200, g="50", **{"x264-params": "open-gop=1"})
+    for name, opened in ("hevc", 0), ("hevc_open", 1):
+        options = {"x265-params": f"log-level=none:keyint=50:open-gop={opened}"}
+        make_film(frames, paths[name], 200, codec="libx265", preset="veryfast", **options)
     paths["sizes"] = out / "sizes.ts"
     paths["large"] = out / "large.mp4"
     large = [frame.reformat(1920, 1080) for frame in frames]
@@ -181,7 +185,7 @@ def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
         assert abs(a.start_frame - b.start_frame) <= 1 and abs(a.end_frame - b.end_frame) <= 1
 
 
-@pytest.mark.parametrize("name", ["closed", "one", "open", "sizes"])
+@pytest.mark.parametrize("name", [*H264, *HEVC, "sizes"])
 @pytest.mark.parametrize("room", [None, 100, 6])
 def test_the_cards_decoder_gives_libavs_frames(films, name, room, monkeypatch):
     """Where there is memory for all, and for so many frames alone."""

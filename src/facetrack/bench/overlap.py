@@ -19,8 +19,9 @@ from facetrack.engines.opening import open_engine
 from facetrack.metrics import Sample
 from facetrack.whole_file import whole_file
 
-AFTER_FRAMES, FOR_FRAMES = 1024, 768
-"""Of the video, before the trace begins and while it runs: a card decodes a thousand ahead."""
+AFTER_FRAMES, FOR_FRAMES = 1024, 1024
+"""Of the video, before the trace begins and while it runs: a card decodes a thousand ahead, and the
+trace lacks what was begun before it."""
 SHOWN_MS = 250.0
 
 WIDTH, MARGIN, LABELS, LANE = 1200, 30, 150, 26
