@@ -303,8 +303,7 @@ from facetrack.settings import DetectionSettings, Settings
 film, left, out = sys.argv[1:]
 free, _ = torch.cuda.mem_get_info()
 taken = torch.empty(free - int(left), dtype=torch.uint8, device="cuda")
-settings = Settings(detection=DetectionSettings(device="cuda", dense=True))
-facetrack.analyze(film, settings).save(out)
+facetrack.analyze(film, Settings(detection=DetectionSettings(device="cuda"))).save(out)
 """
 
 

@@ -14,6 +14,13 @@ KEY_FRAMES = Settings(detection=DetectionSettings(dense=False))
 ALL, TEN_SECONDS = DecodeSettings(), DecodeSettings(duration_s=10.0)
 
 
+def test_a_card_looks_at_every_frame_where_nothing_is_said():
+    assert DetectionSettings(device="cuda").on_every_frame
+    assert not DetectionSettings().on_every_frame
+    assert not DetectionSettings(device="cuda", dense=False).on_every_frame
+    assert DetectionSettings(dense=True).on_every_frame
+
+
 def boxes(analysis):
     table = analysis.faces
     columns = [table[c].to_numpy() for c in ("x1", "y1", "x2", "y2")]

@@ -70,16 +70,21 @@ class DetectionSettings:
     )
     pyramid_factor: float = setting(0.709, "Ratio of one pyramid level to the next.")
     pnet_threshold: float | None = setting(
-        None, "P-Net score from which a window is a candidate; unset: 0.75, with dense 0.6."
+        None, "P-Net score from which a window is a candidate; unset: 0.75, on every frame 0.6."
     )
     rnet_threshold: float = setting(0.7, "R-Net score from which a candidate stays.")
     onet_threshold: float = setting(0.7, "O-Net score from which a candidate is a face.")
-    dense: bool = setting(
-        False,
-        "Whole cascade in float32 on every frame, as facenet-pytorch has it; false: on key frames, "
-        "and between them where faces are expected.",
+    dense: bool | None = setting(
+        None,
+        "Whole cascade on every frame, as facenet-pytorch has it; false: on key frames, and "
+        "between them where faces are expected; unset: with cuda, where it is faster.",
     )
     key_interval: int = setting(16, "Frames from one key frame to the next, at most.")
+
+    @property
+    def on_every_frame(self) -> bool:
+        """``dense``, or what it is where it is unset."""
+        return self.device == "cuda" if self.dense is None else self.dense
 
     def __post_init__(self) -> None:
         require(self.device in DEVICES, "device", self.device, " or ".join(DEVICES))

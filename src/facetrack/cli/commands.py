@@ -34,7 +34,10 @@ Duration = Annotated[float | None, typer.Option(help="Seconds to read from there
 Device = Annotated[str | None, typer.Option(help="Where the networks run: cpu, cuda or torch-cpu.")]
 Dense = Annotated[
     bool | None,
-    typer.Option("--dense/--key-frames", help="Whole cascade on every frame, or on key frames."),
+    typer.Option(
+        "--dense/--key-frames",
+        help="Whole cascade on every frame (cuda: by itself), or on key frames.",
+    ),
 ]
 MinFace = Annotated[int | None, typer.Option(help="Smallest face to look for, pixels.")]
 Recognizer = Annotated[str | None, typer.Option(help="casia (comes along) or vggface2.")]

@@ -44,12 +44,12 @@ class OpenVinoEngine:
     """
 
     def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
-        precision = "f32" if detection.dense else quick_precision()
+        precision = "f32" if detection.on_every_frame else quick_precision()
         self.name = f"openvino cpu {precision}"
         self.card: str | None = None
         self.smallest_batch = SMALLEST
         self.frames_ahead = 1  # of one more call
-        if detection.dense:
+        if detection.on_every_frame:
             self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
         else:
             self._cascade = Cascade(_QuickMtcnn(precision), detection, QUICK)

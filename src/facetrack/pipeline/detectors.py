@@ -53,7 +53,7 @@ class FrameDetector(Protocol):
 
 def frame_detector(engine: Engine, settings: DetectionSettings) -> FrameDetector:
     """Every frame or key frames, as the settings say."""
-    if settings.dense:
+    if settings.on_every_frame:
         return DenseDetector(engine)
     return KeyFrameDetector(engine, settings)
 
