@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import chain, groupby
 from math import inf
 from typing import Any, NamedTuple
@@ -15,7 +16,6 @@ from facetrack.errors import FacetrackError
 from facetrack.media.annexb import AnnexB, brings_parameters, joined
 from facetrack.media.card_gather import gathered
 from facetrack.media.card_memory import SMALLEST_BLOCK, empty_in_time, memory_for
-from facetrack.models.registry import shared
 
 TOGETHER = 16
 """Packets given to a decoder at once; it has surfaces of its own for as many frames."""
@@ -34,8 +34,9 @@ class Block(NamedTuple):
 
 def decoding_engines(codec: str, height: int, width: int, device: torch.device) -> int:
     """How many of the card's decoders take such pictures side by side; 0: none does."""
-    can = shared(("decoders", codec, device), lambda: _abilities(codec, device))
-    if can is None:
+    try:
+        can = _abilities(codec, device)
+    except torch.OutOfMemoryError:
         return 1
     fits = (
         can["width_min"] <= width <= can["width_max"]
@@ -44,12 +45,13 @@ def decoding_engines(codec: str, height: int, width: int, device: torch.device) 
     return int(can["num_decoder_engines"]) if can["supported"] and fits else 0
 
 
-def _abilities(codec: str, device: torch.device) -> dict[str, int] | None:
-    """None where memory is short: who asks gets a CUDA context of its own for it, and one that
-    cannot be made takes the process' other one with it."""
+@cache
+def _abilities(codec: str, device: torch.device) -> dict[str, int]:
+    """To ask takes a CUDA context, and one that cannot be made takes the process' other one with
+    it: so there must be memory for it."""
     free, _ = torch.cuda.mem_get_info(device)
     if free < CONTEXT_BYTES:
-        return None
+        raise torch.OutOfMemoryError
     can: dict[str, int] = nvc.GetDecoderCaps(gpuid=device.index or 0, codec=CODECS[codec])
     return can
 
