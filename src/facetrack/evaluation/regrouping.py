@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from facetrack.analysis import FACE_COLUMNS, Analysis
@@ -27,7 +26,7 @@ def regrouped(analysis: Analysis, threshold: float) -> tuple[int, pa.Table]:
     return len(groups), analysis.faces.set_column(at, FACE_COLUMNS.field("person"), person)
 
 
-def _together(faces: pa.Table, tracks: list[int]) -> NDArray[np.bool_]:
+def _together(faces: pa.Table, tracks: list[int]) -> csr_array:
     """``(n, n)`` whether two tracks were seen in one and the same frame.
 
     A face that was interpolated may have been put into a gap, in which nothing was seen: these
@@ -43,6 +42,4 @@ def _together(faces: pa.Table, tracks: list[int]) -> NDArray[np.bool_]:
         (np.ones(ours.sum(), np.int32), (place[track[ours]], frame[ours])),
         shape=(len(tracks), int(frame.max(initial=0)) + 1),
     )
-    together: NDArray[np.bool_] = (there @ there.T).toarray() > 0
-    np.fill_diagonal(together, False)
-    return together
+    return csr_array((there @ there.T) > 0)

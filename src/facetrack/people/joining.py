@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from facetrack.analysis import Analysis, Interval, Person
 from facetrack.errors import UsageError
@@ -147,7 +148,7 @@ def same_people(casts: Sequence[Cast], threshold: float) -> list[Group]:
         named = isinstance(keys[i], str) and isinstance(keys[j], str)
         apart[i, j] = apart[j, i] = named or _seen_apart(casts, members[i], members[j])
     vectors = np.array([_mean(casts, group) for group in members], np.float32).reshape(n, LENGTH)
-    joined = group_tracks(vectors, apart, threshold)
+    joined = group_tracks(vectors, csr_array(apart), threshold)
     groups = [sorted(a for unit in group for a in members[unit]) for group in joined]
     return sorted(groups, key=lambda group: (-_seconds(casts, group), group[0]))
 

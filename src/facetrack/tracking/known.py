@@ -4,8 +4,11 @@ A track is compared once, with those whose time overlaps its own, so that a long
 more a track than a short one, but for one product of all embeddings with its own.
 """
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
@@ -42,13 +45,12 @@ class KnownTracks:
             self._add(track)
         self._vectors[self._place[track.id]] = embedding
 
-    def together(self) -> NDArray[np.bool_]:
+    def together(self) -> csr_array:
         """``(n, n)``: whether two tracks were detected in one and the same frame."""
         n = len(self.tracks)
-        together = np.zeros((n, n), dtype=bool)
-        for i, beside in enumerate(self._beside):
-            together[i, beside] = True
-        return together
+        ends = np.cumsum([0, *map(len, self._beside)])
+        places = np.fromiter(chain.from_iterable(self._beside), np.int64, int(ends[-1]))
+        return csr_array((np.ones(len(places), bool), places, ends), shape=(n, n))
 
     def alike(self, track: Track) -> tuple[Float32, NDArray[np.bool_]]:
         """``(n,)`` cosines with all, and which of them may be of the same person.
