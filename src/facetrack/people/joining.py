@@ -141,16 +141,20 @@ def same_people(casts: Sequence[Cast], threshold: float) -> list[Group]:
         for person in cast.people:
             key = person.name.casefold() if is_named(person) else (video, person.id)
             units.setdefault(key, []).append((video, person.id))
-    keys, members = list(units), list(units.values())
-    n = len(keys)
-    apart = np.zeros((n, n), dtype=bool)
-    for i, j in combinations(range(n), 2):
-        named = isinstance(keys[i], str) and isinstance(keys[j], str)
-        apart[i, j] = apart[j, i] = named or _seen_apart(casts, members[i], members[j])
-    vectors = np.array([_mean(casts, group) for group in members], np.float32).reshape(n, LENGTH)
-    joined = group_tracks(vectors, csr_array(apart), threshold)
+    members = list(units.values())
+    vectors = np.array([_mean(casts, group) for group in members], np.float32)
+    joined = group_tracks(vectors.reshape(-1, LENGTH), _apart(casts, units), threshold)
     groups = [sorted(a for unit in group for a in members[unit]) for group in joined]
     return sorted(groups, key=lambda group: (-_seconds(casts, group), group[0]))
+
+
+def _apart(casts: Sequence[Cast], units: Mapping[object, Group]) -> csr_array:
+    """``(n, n)``: whether two have names of their own, or were seen together in a video."""
+    place = {one: i for i, group in enumerate(units.values()) for one in group}
+    pairs = list(combinations((i for i, key in enumerate(units) if isinstance(key, str)), 2))
+    pairs += [(place[v, p], place[v, q]) for v, cast in enumerate(casts) for p, q in cast.apart]
+    rows, columns = np.array([*pairs, *(pair[::-1] for pair in pairs)], np.int64).reshape(-1, 2).T
+    return csr_array((np.ones(len(rows), bool), (rows, columns)), (len(units), len(units)))
 
 
 def seen_together(analysis: Analysis) -> set[tuple[int, int]]:
@@ -164,12 +168,6 @@ def seen_together(analysis: Analysis) -> set[tuple[int, int]]:
         for one, other in combinations(sorted(frames), 2)
         if len(np.intersect1d(frames[one], frames[other], assume_unique=True))
     }
-
-
-def _seen_apart(casts: Sequence[Cast], one: Group, other: Group) -> bool:
-    return any(
-        v == w and (min(p, q), max(p, q)) in casts[v].apart for v, p in one for w, q in other
-    )
 
 
 def _mean(casts: Sequence[Cast], group: Group) -> Float32:
