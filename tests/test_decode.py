@@ -135,7 +135,11 @@ def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
         data = [form.of(joined(packets[i : i + 7])) for i in range(0, 30, 7)]
         damaged = av.Packet(b"\xff" * 50)
         form = AnnexB(name, stream)
-        alone = [form.of(packet) for packet in [damaged, *packets]]
+        times = [packet.pts for packet in packets]
+        alone = [form.of(damaged)]
+        each = list(form.each(packets))
+        assert [pts for _, pts in each] == times
+        alone += [data for data, _ in each]
         expected = [f.picture.rgb() for f in read(path)[0]]
     assert alone[0] == b""
     for pieces in (data, alone[1:]):

@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 
 FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
+START = b"\x00\x00\x01"
+
 AnyPacket: TypeAlias = "Packet[Any]"
 
 
@@ -30,6 +32,13 @@ class AnnexB:
             self._filter.flush()
             return b""
 
+    def each(self, packets: Sequence[AnyPacket]) -> Iterator[tuple[bytes, int]]:
+        """One by one, with their times."""
+        for packet in packets:
+            pts = packet.pts  # before it is emptied
+            assert pts is not None
+            yield self.of(packet), pts
+
 
 def joined(packets: Sequence[AnyPacket]) -> AnyPacket:
     """The units of many as one: each step of libav gives up the interpreter to other threads."""
@@ -45,10 +54,12 @@ def starting_point(packet: AnyPacket, codec: str, stream: VideoStream) -> bytes 
     """The sequence parameters that a packet holds with a picture from which decoding starts anew
     (an IDR picture); None where it holds no such picture, or not what it is decoded by."""
     parameters = b""
-    for unit in units(AnnexB(codec, stream).of(joined([packet]))):
-        kind = unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+    data = AnnexB(codec, stream).of(joined([packet]))
+    for at in _units(data):
+        kind = data[at] & 0x1F if codec == "h264" else data[at] >> 1 & 0x3F
         if kind == (7 if codec == "h264" else 33):
-            parameters += unit
+            # The next start code may have another zero before it.
+            parameters += data[at : data.find(START, at)].rstrip(b"\x00")
         if kind == 5 if codec == "h264" else kind in (19, 20):
             return parameters or None
         if kind == 1 if codec == "h264" else kind < 10:
@@ -56,8 +67,10 @@ def starting_point(packet: AnyPacket, codec: str, stream: VideoStream) -> bytes 
     return None
 
 
-def units(data: bytes) -> Iterator[bytes]:
-    """What lies between start codes."""
-    for unit in data.split(b"\x00\x00\x01")[1:]:
-        if unit := unit.rstrip(b"\x00"):  # a start code may have another zero before it
-            yield unit
+def _units(data: bytes) -> Iterator[int]:
+    """Where units begin, looked for when asked for: to the end of a picture it is far."""
+    at = data.find(START)
+    while 0 <= at < len(data) - len(START):
+        at += len(START)
+        yield at
+        at = data.find(START, at)

@@ -1,7 +1,7 @@
 """A session of the card's own decoder: packets in, frames in the card's memory out."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain, groupby
 from math import inf
@@ -75,11 +75,12 @@ class CardDecoder:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """What the body does on the card comes after the frames so far."""
-        with ExitStack() as stack:
-            stack.enter_context(_said_plainly())
-            stack.enter_context(memory_for("decoded frames"))
-            stack.enter_context(torch.inference_mode())
-            stack.enter_context(torch.cuda.stream(self._stream))
+        with (
+            _said_plainly(),
+            memory_for("decoded frames"),
+            torch.inference_mode(),
+            torch.cuda.stream(self._stream),
+        ):
             yield
 
     def part(self, packets: Sequence[Any], shown: Container[int], annexb: AnnexB) -> list[Block]:
@@ -97,8 +98,7 @@ class CardDecoder:
             if sum(len(block.times) for block in blocks) == len(times):
                 given = iter(times)
                 return [b._replace(times=[next(given) for _ in b.times]) for b in blocks]
-        timed = [(p.pts, p) for p in packets]  # to be put in form empties a packet
-        return list(self.run(((annexb.of(p), pts) for pts, p in timed), shown, len(times)))
+        return list(self.run(annexb.each(packets), shown, len(times)))
 
     def run(
         self,

@@ -166,8 +166,7 @@ class NvdecSource(VideoSource):
         def pieces() -> Iterator[tuple[bytes, int]]:
             for part in parts:
                 shown.update(part.shown)
-                for pts, packet in [(p.pts, p) for p in part.packets]:
-                    yield annexb.of(packet), pts
+                yield from annexb.each(part.packets)
 
         decoder, seen = sessions.of(look.size), 0
         for block in decoder.run(pieces(), shown):

@@ -61,6 +61,22 @@ def table_on(rows: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
 
 
 @triton.jit
+def level_of(program, table, LEVELS: tl.constexpr, NUMBERS: tl.constexpr):
+    """The row of the table of a program's level; rows of so many numbers begin with the level's
+    first program."""
+    level = 0
+    for i in tl.static_range(1, LEVELS):
+        level += (program >= tl.load(table + i * NUMBERS)).to(tl.int32)
+    return table + level * NUMBERS
+
+
+@triton.jit
+def number(row, i: tl.constexpr):
+    """The ``i``-th number of a table's row, counted from 0."""
+    return tl.load(row + i).to(tl.int32)
+
+
+@triton.jit
 def sums(source, width, top, bottom, left, right, inside):
     """Sums of red, green and blue over windows."""
     red = tl.zeros_like(top)

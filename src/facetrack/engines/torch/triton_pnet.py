@@ -22,7 +22,7 @@ import triton.language as tl
 from torch import Tensor
 
 from facetrack.engines.torch.networks import Layers
-from facetrack.engines.torch.triton_pixels import table_on
+from facetrack.engines.torch.triton_pixels import level_of, number, table_on
 from facetrack.engines.torch.triton_pyramid import Pyramid, pyramid
 
 TILE = 128
@@ -142,20 +142,6 @@ def _look(
 
 
 @triton.jit
-def _level_of(tile, table, LEVELS: tl.constexpr):
-    """The row of the table of a program's level."""
-    level = 0
-    for i in tl.static_range(1, LEVELS):
-        level += (tile >= tl.load(table + i * 7)).to(tl.int32)
-    return table + level * 7
-
-
-@triton.jit
-def _number(row, i: tl.constexpr):
-    return tl.load(row + i).to(tl.int32)
-
-
-@triton.jit
 def _activated(sums, shifts, slopes, LAYER: tl.constexpr, TILE: tl.constexpr, OUT: tl.constexpr):
     """``(TILE, 2 x OUT)`` sums of both parts of the weights to ``(TILE, OUT)``."""
     channel = tl.arange(0, OUT)
@@ -179,10 +165,10 @@ def _first(
 ):
     """3 x 3 from three colours to ten channels, and the largest of 2 x 2 of them."""
     tile = tl.program_id(0)
-    level = _level_of(tile, table, LEVELS)
-    height, width = _number(level, 1), _number(level, 2)
-    rows, columns = _number(level, 3), _number(level, 4)
-    pixel = (tile - _number(level, 0)) * TILE + tl.arange(0, TILE)
+    level = level_of(tile, table, LEVELS, 7)
+    height, width = number(level, 1), number(level, 2)
+    rows, columns = number(level, 3), number(level, 4)
+    pixel = (tile - number(level, 0)) * TILE + tl.arange(0, TILE)
     pixel = tl.minimum(pixel, n * rows * columns - 1)
     line = pixel // columns
     column, row = pixel - line * columns, line % rows
@@ -225,7 +211,7 @@ def _second(
     source, out, weights, shifts, slopes, table, n, LEVELS: tl.constexpr, TILE: tl.constexpr
 ):
     tile = tl.program_id(0)
-    columns = _number(_level_of(tile, table, LEVELS), 4)
+    columns = number(level_of(tile, table, LEVELS, 7), 4)
     sums = _taps(source, weights, tile, columns, 32, TILE)
     _store_parts(_activated(sums, shifts, slopes, 1, TILE, 16), out, tile, TILE)
 
@@ -236,8 +222,8 @@ def _third(
     LEVELS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     tile = tl.program_id(0)
-    level = _level_of(tile, table, LEVELS)
-    rows, columns = _number(level, 3), _number(level, 4)
+    level = level_of(tile, table, LEVELS, 7)
+    rows, columns = number(level, 3), number(level, 4)
     sums = _taps(source, weights, tile, columns, 64, TILE)
     x = _activated(sums, shifts, slopes, 2, TILE, 32)
     channel, made = tl.arange(0, 32), tl.arange(0, 16)
@@ -248,7 +234,7 @@ def _third(
     sums = tl.dot(high, rest, tl.dot(low, head))
     x = tl.dot(high, head, sums) * (1 / GAIN) + tl.load(shifts + 96 + made)[None, :]
 
-    pixel = (tile - _number(level, 0)) * TILE + tl.arange(0, TILE)
+    pixel = (tile - number(level, 0)) * TILE + tl.arange(0, TILE)
     line = pixel // columns
     column, row, picture = pixel - line * columns, line % rows, line // rows
     rows, columns = rows - 4, columns - 4

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from facetrack.engines.torch.triton_pixels import sums, table_on
+from facetrack.engines.torch.triton_pixels import level_of, number, sums, table_on
 
 BLOCK = 128
 """Means of narrow windows that one program makes."""
@@ -71,21 +71,12 @@ def _table(
 
 
 @triton.jit
-def _level_of(program, table, LEVELS: tl.constexpr):
-    """The row of the table of a program's level."""
-    level = 0
-    for i in tl.static_range(1, LEVELS):
-        level += (program >= tl.load(table + i * 4)).to(tl.int32)
-    return table + level * 4
-
-
-@triton.jit
 def _level(pixels, table, out, height, width, tiles, LEVELS: tl.constexpr, BLOCK: tl.constexpr):
     picture = (tl.program_id(0) // tiles).to(tl.int64)
     tile = tl.program_id(0) % tiles
-    level = _level_of(tile, table, LEVELS)
-    rows, columns = tl.load(level + 1).to(tl.int32), tl.load(level + 2).to(tl.int32)
-    at = (tile - tl.load(level).to(tl.int32)) * BLOCK + tl.arange(0, BLOCK)
+    level = level_of(tile, table, LEVELS, 4)
+    rows, columns = number(level, 1), number(level, 2)
+    at = (tile - number(level, 0)) * BLOCK + tl.arange(0, BLOCK)
     inside = at < rows * columns
     i, j = at // columns, at % columns
     top, bottom = i * height // rows, ((i + 1) * height + rows - 1) // rows
@@ -103,9 +94,9 @@ def _rows(
 ):  # fmt: skip
     picture = (tl.program_id(0) // all_rows).to(tl.int64)
     row = tl.program_id(0) % all_rows
-    level = _level_of(row, table, LEVELS)
-    rows, columns = tl.load(level + 1).to(tl.int32), tl.load(level + 2).to(tl.int32)
-    i = row - tl.load(level).to(tl.int32)
+    level = level_of(row, table, LEVELS, 4)
+    rows, columns = number(level, 1), number(level, 2)
+    i = row - number(level, 0)
     top, bottom = i * height // rows, ((i + 1) * height + rows - 1) // rows
     x = tl.arange(0, COLUMNS)
     source = pixels + (picture * height + top) * width + x
