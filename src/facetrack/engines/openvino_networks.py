@@ -18,7 +18,8 @@ EMBEDDER_SCALE = np.float32(1 / 128)
 
 
 class Layers:
-    """The arrays of a network, and the layers that the networks share; ``(n, channels, height, width)`` throughout."""
+    """The arrays of a network, and the layers that networks share; values are ``(n, channels,
+    height, width)`` throughout."""
 
     def __init__(self, tensors: Tensors) -> None:
         self._tensors = tensors
@@ -67,7 +68,7 @@ def pooled_pnet(
     outputs: offsets ``(1, 4, h, w)`` and face probability ``(1, h, w)``.
     """
     image = ops.parameter([1, height, width, 3], np.uint8)
-    planes = planes(image)
+    planes = to_planes(image)
     levels = [ops.adaptive_avg_pool(planes, np.array(size)) for size in sizes]
     return _pnets(tensors, image, levels)
 
@@ -76,7 +77,7 @@ def chained_pnet(tensors: Tensors, sizes: Sequence[tuple[int, int]]) -> ov.Model
     """As ``pooled_pnet``, from the first level's picture, each later level made bilinearly from
     the one before: several times cheaper."""
     image = ops.parameter([1, *sizes[0], 3], np.uint8)
-    levels = [planes(image)]
+    levels = [to_planes(image)]
     axes = np.array([2, 3])
     for size in sizes[1:]:
         levels.append(
@@ -102,20 +103,20 @@ def pnet(layers: Layers, x: ov.Node) -> list[ov.Node]:
 def rnet(tensors: Tensors, pixels: type = np.float32) -> ov.Model:
     """``(n, 24, 24, 3)`` RGB 0..255 to offsets ``(n, 4)`` and probability ``(n,)``."""
     crops = ops.parameter([-1, 24, 24, 3], pixels)
-    return ov.Model(_rnet(Layers(tensors), planes(crops)), [crops], "rnet")
+    return ov.Model(_rnet(Layers(tensors), to_planes(crops)), [crops], "rnet")
 
 
 def onet(tensors: Tensors, pixels: type = np.float32) -> ov.Model:
     """``(n, 48, 48, 3)`` RGB 0..255 to offsets, landmarks ``(n, 10)``, probability."""
     crops = ops.parameter([-1, 48, 48, 3], pixels)
-    return ov.Model(_onet(Layers(tensors), planes(crops)), [crops], "onet")
+    return ov.Model(_onet(Layers(tensors), to_planes(crops)), [crops], "onet")
 
 
 def look(onet_tensors: Tensors, rnet_tensors: Tensors) -> ov.Model:
     """``(n, 48, 48, 3)`` uint8 RGB to what O-Net gives, and R-Net's probability for the same
     crops at half the size."""
     crops = ops.parameter([-1, 48, 48, 3], np.uint8)
-    planes = ops.convert(planes(crops), "f32")
+    planes = ops.convert(to_planes(crops), "f32")
     no_pad = [0, 0]
     half = ops.avg_pool(planes, [2, 2], no_pad, no_pad, [2, 2], True)
     _, likely = _rnet(Layers(rnet_tensors), half)
@@ -149,7 +150,7 @@ def inception_resnet_v1(tensors: Tensors) -> ov.Model:
     """``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
     net = Layers(tensors)
     chips = ops.parameter([-1, 160, 160, 3], np.uint8)
-    x = ops.multiply(ops.subtract(planes(chips), PIXEL_MEAN), EMBEDDER_SCALE)
+    x = ops.multiply(ops.subtract(to_planes(chips), PIXEL_MEAN), EMBEDDER_SCALE)
     x = net.conv_relu(x, "conv2d_1a", stride=2)
     x = net.conv_relu(x, "conv2d_2a")
     x = net.conv_relu(x, "conv2d_2b", pad=(1, 1))
@@ -235,7 +236,7 @@ def _flat(x: ov.Node) -> ov.Node:
     return ops.reshape(ops.transpose(x, np.array([0, 3, 2, 1])), np.array([0, -1]), True)
 
 
-def planes(image: ov.Node) -> ov.Node:
+def to_planes(image: ov.Node) -> ov.Node:
     """``(n, h, w, 3)`` uint8 to ``(n, 3, h, w)`` float32."""
     return ops.transpose(ops.convert(image, "f32"), np.array([0, 3, 1, 2]))
 

@@ -13,7 +13,7 @@ from facetrack.engines.openvino_networks import (
     PIXEL_MEAN,
     Layers,
     fixed,
-    planes,
+    to_planes,
 )
 from facetrack.models.convert import SFACE_LAYERS, Tensors
 
@@ -25,7 +25,7 @@ def sface(tensors: Tensors) -> ov.Model:
     """``(n, 112, 112, 3)`` uint8 RGB, aligned, to ``(n, 128)`` float32 of length one."""
     net = Layers(tensors)
     crops = ops.parameter([-1, 112, 112, 3], np.uint8)
-    x = ops.multiply(ops.subtract(planes(crops), PIXEL_MEAN), EMBEDDER_SCALE)
+    x = ops.multiply(ops.subtract(to_planes(crops), PIXEL_MEAN), EMBEDDER_SCALE)
     x = _prelu(net, net.conv(x, "conv1", pad=(1, 1)), "conv1")
     for i in SFACE_LAYERS:
         x = _prelu(net, net.depthwise(x, f"dw{i}", 2 if i in STRIDED else 1), f"dw{i}")

@@ -8,7 +8,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from facetrack.engines.openvino_networks import Layers, max_pool, planes
+from facetrack.engines.openvino_networks import Layers, max_pool, to_planes
 from facetrack.models.convert import YUNET_HEADS, Tensors
 
 
@@ -20,7 +20,7 @@ def yunet(tensors: Tensors, height: int, width: int) -> ov.Model:
     """
     net = Layers(tensors)
     image = ops.parameter([1, height, width, 3], np.uint8)
-    bgr = ops.gather(planes(image), np.array([2, 1, 0]), np.array(1))
+    bgr = ops.gather(to_planes(image), np.array([2, 1, 0]), np.array(1))
     x = ops.relu(net.conv(bgr, "stem", stride=2, pad=(1, 1)))
     x = _unit(net, x, "stage0")
     x = _unit(net, _unit(net, max_pool(x, 2), "stage1a"), "stage1b")

@@ -6,7 +6,8 @@ InceptionResnetV1). MTCNN and InceptionResnetV1 have facenet-pytorch's names.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from facetrack.models.onnx_file import onnx_arrays, onnx_nodes
 from facetrack.models.protobuf import tensorflow_arrays
 
 Tensors = dict[str, NDArray[np.float32]]
-Tensor64 = NDArray[np.float64]
+Float64 = NDArray[np.float64]
 
 # Keras numbered its layers through all three networks: theirs -> facenet-pytorch's.
 PNET_LAYERS = {
@@ -140,7 +141,7 @@ def sface_tensors(data: bytes) -> Tensors:
     The network's normalisation of pixels, ``(x - 127.5) / 128``, is left to the engines.
     """
     arrays = onnx_arrays(data)
-    tensors: Tensors = {}
+    tensors: dict[str, Float64] = {}
 
     def fold(source: str, target: str) -> None:
         gain, shift = _norm(arrays, f"{source}_batchnorm", BATCH_NORM_EPSILON)
@@ -163,7 +164,7 @@ def sface_tensors(data: bytes) -> Tensors:
     return _owned(tensors)
 
 
-def _norm(arrays: Tensors, name: str, epsilon: float) -> tuple[Tensor64, Tensor64]:
+def _norm(arrays: Tensors, name: str, epsilon: float) -> tuple[Float64, Float64]:
     """A batch norm as a gain and a shift of each channel."""
     parts = ("gamma", "beta", "moving_mean", "moving_var")
     gamma, beta, mean, variance = (arrays[f"{name}_{part}"].astype(np.float64) for part in parts)
@@ -185,7 +186,7 @@ def yunet_tensors(data: bytes) -> Tensors:
     return _owned(tensors)
 
 
-def _owned(tensors: Tensors) -> Tensors:
+def _owned(tensors: Mapping[str, NDArray[np.floating[Any]]]) -> Tensors:
     return {n: np.ascontiguousarray(a, dtype=np.float32) for n, a in tensors.items()}
 
 

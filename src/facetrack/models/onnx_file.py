@@ -5,8 +5,8 @@ scale and a zero point for each block of values. OpenVINO does not read that ope
 weights are computed here: ``(q - zero point) * scale``.
 
 Field numbers are those of onnx.proto: ModelProto.graph 7; GraphProto.node 1, initializer 5, input
-11; NodeProto.input 1, output 2, op_type 4, attribute 5; AttributeProto.name 1, i 3; TensorProto.dims
-1, data_type 2, float_data 4, int32_data 5, int64_data 7, name 8, raw_data 9.
+11; NodeProto.input 1, output 2, op_type 4, attribute 5; AttributeProto.name 1, i 3;
+TensorProto.dims 1, data_type 2, float_data 4, int32_data 5, int64_data 7, name 8, raw_data 9.
 """
 
 from dataclasses import dataclass, field

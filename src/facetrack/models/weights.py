@@ -14,7 +14,6 @@ from facetrack.errors import WeightsError
 from facetrack.models.convert import CONVERTERS, Tensors, folded
 from facetrack.models.install import install_weights
 from facetrack.models.weight_files import FILES, cache_folder, find, verified_bytes
-from facetrack.settings import IdentitySettings
 from facetrack.whole_file import whole_file
 
 CONVERSION = 1
@@ -69,17 +68,13 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
     return {name: found[name] for name in names}
 
 
-def recognizer_tensors(identity: IdentitySettings) -> Tensors:
-    """The arrays of the InceptionResnetV1 that the settings name.
+def facenet_tensors(path: Path) -> Tensors:
+    """The arrays of an InceptionResnetV1 that a facenet-pytorch checkpoint holds.
 
     Raises:
-        WeightsError: when they are missing or are others than expected.
+        WeightsError: when it cannot be read or is of another network.
     """
-    casia = tensors("casia")
-    if identity.recognizer == "casia":
-        return casia
-    assert identity.weights is not None
-    return checkpoint_tensors(identity.weights, casia)
+    return checkpoint_tensors(path, tensors("casia"))
 
 
 def _read_checkpoint(path: Path) -> Tensors:
