@@ -70,7 +70,8 @@ class CalibratedJudge:
     ) -> Float64:
         cosine = cosines(one, other)
         odds = self.calibration.log_odds(cosine, of_one, of_other)
-        return np.clip(odds, -MOST, MOST) - np.log(self.needed / (1 - self.needed))
+        needed = float(np.log(self.needed / (1 - self.needed)))
+        return np.asarray(np.clip(odds, -MOST, MOST) - needed, np.float64)
 
     def reliability(self, evidence: Evidence) -> Float64:
         return self.calibration.reliability(evidence)
