@@ -183,6 +183,12 @@ def short_shots(material: Material, chance: random.Random) -> ShotFilm:
     return ShotFilm(flat(shots), starts(shots))
 
 
+def montage(material: Material, chance: random.Random) -> ShotFilm:
+    """Cuts three to twelve frames apart, one after the other."""
+    shots = material.shots(chance, lengths(chance, 16, 3, 12))
+    return ShotFilm(flat(shots), starts(shots))
+
+
 def cut_at_the_edges(material: Material, chance: random.Random) -> ShotFilm:
     """The first and the last shot last one frame."""
     shots = material.shots(chance, [1, 30, 1])
@@ -423,7 +429,8 @@ KINDS: dict[str, Callable[[Material, random.Random], ShotFilm]] = {
     "small faces in one place": small_photos,
     "small, a fifth of the light": small_dim,
     "one half of a split screen": split_screen,
-    "shots of 3 to 6 frames": short_shots,
+    "shots of 3 to 6 frames between longer": short_shots,
+    "montage, shots of 3 to 12 frames": montage,
     "first and last shot of one frame": cut_at_the_edges,
     "a blended frame at each cut": blended,
     "24 as 30 frames/s": pulldown,
