@@ -1,4 +1,4 @@
-"""Which of a track's faces is shown for the person: sharp, frontal, eyes open, nothing before it."""
+"""Which of a track's faces is shown for the person: sharp, eyes open, nothing before it."""
 
 from collections.abc import Sequence
 
