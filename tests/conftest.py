@@ -7,7 +7,7 @@ import pytest
 
 import facetrack
 from facetrack.demo import make_sample, sample_media
-from facetrack.models.weights import cache_folder
+from facetrack.models.weight_files import cache_folder
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import facetrack
 from facetrack.demo import sample_media
-from facetrack.models.weights import cache_folder
+from facetrack.models.weight_files import cache_folder
 from joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 PHOTOS = ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg", "15-f13-anc-ph.jpg", "45-m7-di-ph.jpg")

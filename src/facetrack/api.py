@@ -24,10 +24,10 @@ from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
 from facetrack.metrics import Sample, in_short
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
-from facetrack.pipeline.gauges import Gauges
+from facetrack.pipeline.gauges import Gauges, StageClock
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.pipeline.monitor import Monitor
-from facetrack.recognition.chip import Embed
+from facetrack.recognition.embedder import Embedder
 from facetrack.settings import ClipSettings, Settings
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
@@ -46,8 +46,9 @@ def analyze(
 ) -> Analysis:
     """Finds every face, follows it, and says who is on screen when.
 
-    Faces by MTCNN (Zhang et al., SPL 2016), embeddings by InceptionResnetV1 as FaceNet (Schroff et
-    al., CVPR 2015) trains it, both with the weights of facenet-pytorch; see ``THIRD_PARTY.md``.
+    Faces by YuNet (Wu et al., MIR 2023) or MTCNN (Zhang et al., SPL 2016), embeddings by SFace
+    (Zhong et al., TIP 2021) or InceptionResnetV1 as FaceNet (Schroff et al., CVPR 2015) trains it;
+    see ``THIRD_PARTY.md``.
 
     Args:
         video: path of a video file.
@@ -74,8 +75,8 @@ def analyze(
     with opened as source:
         with stages.open:
             engine = engine or open_engine(settings.detection, settings.identity)
-        embed = _one_at_a_time(stages.embed.timed(engine.embed))
-        generator = IdTimelineGenerator(embed, settings.tracking, settings.identity)
+        embedder = _OneAtATime(engine.embedder, stages.embed)
+        generator = IdTimelineGenerator(embedder, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
         people = 0
 
@@ -90,8 +91,10 @@ def analyze(
             generator.add(tracks)
             people = generator.people_so_far if on_progress is not None else 0
 
-        with Monitor(gauges, engine.card, on_sample) as monitor:
-            seen = FaceAnalyzer(engine, settings, gauges, embed, end_tracks, report).run(source)
+        with Monitor(gauges, engine.gpu, on_sample) as monitor:
+            seen = FaceAnalyzer(
+                engine.detector, settings, gauges, embedder, end_tracks, report
+            ).run(source)
             source.require_frames()
             info = source.info()
             with stages.people:
@@ -121,6 +124,8 @@ def analyze(
         settings=settings.as_dict(),
         performance={
             "engine": engine.name,
+            "detector": engine.detector.name,
+            "recognizer": engine.embedder.name,
             "decoder": decoder,
             "frames": len(seen.times_s),
             "key_frames": seen.key_frames,
@@ -219,15 +224,19 @@ def render(
     return made
 
 
-def _one_at_a_time(embed: Embed) -> Embed:
-    """Tracks in work and tracks that ended are looked at in threads of their own."""
-    lock = threading.Lock()
+class _OneAtATime:
+    """An embedder that is timed, and asked by one thread at a time: tracks in work and tracks that
+    ended are looked at in threads of their own."""
 
-    def embed_alone(chips: NDArray[np.uint8]) -> Float32:
-        with lock:
-            return embed(chips)
+    def __init__(self, embedder: Embedder, stage: StageClock) -> None:
+        self.name, self.crop, self.dim = embedder.name, embedder.crop, embedder.dim
+        self.calibration = embedder.calibration
+        self._embed = stage.timed(embedder.embed)
+        self._lock = threading.Lock()
 
-    return embed_alone
+    def embed(self, crops: NDArray[np.uint8]) -> Float32:
+        with self._lock:
+            return self._embed(crops)
 
 
 def _why_nobody(seen: AnalyzedFrames, dropped: int) -> str:

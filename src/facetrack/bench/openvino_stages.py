@@ -5,7 +5,8 @@ from typing import Any
 
 from facetrack.bench.timing import best_of, rate
 from facetrack.detection.mtcnn import Cascade, Networks, Parts
-from facetrack.engines.openvino import QUICK, TOGETHER, _QuickMtcnn, quick_precision
+from facetrack.engines.openvino_engine import quick_precision
+from facetrack.engines.openvino_mtcnn import QUICK, TOGETHER, QuickMtcnn
 from facetrack.media.picture import Picture
 from facetrack.settings import Settings
 from facetrack.types import Float32
@@ -41,7 +42,7 @@ def networks_alone(
 ) -> dict[str, dict[str, Any]]:
     """Each network by itself, given what the cascade gives it on these key frames; best of
     ``repeat``."""
-    networks = _QuickMtcnn(quick_precision())
+    networks = QuickMtcnn(quick_precision())
     recorded = Recorded(networks)
     cascade = Cascade(recorded, settings.detection, QUICK)
     for i in range(0, len(keys), TOGETHER):

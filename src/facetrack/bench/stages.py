@@ -16,7 +16,7 @@ from facetrack.engines.opening import open_engine
 from facetrack.media.opening import open_source
 from facetrack.media.picture import Frame, Picture
 from facetrack.pipeline.detectors import Judged, frame_detector
-from facetrack.recognition.chips import face_chip, face_cut
+from facetrack.recognition.crops import crop_of
 from facetrack.settings import DetectionSettings, Settings
 from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
@@ -31,7 +31,7 @@ class Amounts(NamedTuple):
     """Of frames that are held."""
     pictures: int
     """Evenly over the video, for the cascade and its networks."""
-    chips: int
+    crops: int
 
 
 AMOUNTS = {"cpu": Amounts(128, 2**28, 16, 64), "torch-cpu": Amounts(64, 2**28, 8, 64)}
@@ -59,8 +59,9 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
         for f, j in zip(held, _judgements(held), strict=True)
     ]
     seen = _detected(engine, settings, judged)
-    boxes = [(s.frame.picture, box) for s in seen for box in s.faces.boxes][: amounts.chips]
-    chips = [face_chip(face_cut(*at)) for at in boxes]
+    every = [(s.frame.picture, s.faces, i) for s in seen for i in range(len(s.faces))]
+    chosen, spec = every[: amounts.crops], engine.embedder.crop
+    crops = [crop_of(*face, spec) for face in chosen]
 
     def rated(unit: str, count: int, work: Callable[[], object]) -> dict[str, Any]:
         return rate(unit, count, best_of(repeat, work) if count else 0.0)
@@ -76,11 +77,11 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
             "decode": rate("frames", frames, decode_s),
             "shots": rated("frames", len(held), lambda: _judgements(held)),
             **_networks_alone(engine, settings, keys, repeat),
-            "cascade": rated("pictures", len(keys), lambda: list(engine.detect(keys))),
+            "cascade": rated("pictures", len(keys), lambda: list(engine.detector.detect(keys))),
             "temporal": rated("frames", len(judged), lambda: _detected(engine, settings, judged)),
             "tracker": rated("frames", len(seen), lambda: _tracked(engine, settings, seen)),
-            "chips": rated("chips", len(boxes), lambda: [face_chip(face_cut(*at)) for at in boxes]),
-            "embedder": rated("chips", len(chips), lambda: engine.embed(np.stack(chips))),
+            "crops": rated("crops", len(chosen), lambda: [crop_of(*face, spec) for face in chosen]),
+            "embedder": rated("crops", len(crops), lambda: engine.embedder.embed(np.stack(crops))),
         },
     }
 
@@ -94,10 +95,11 @@ def _networks_alone(
 
         return openvino_stages.networks_alone(settings, keys, repeat)
     from facetrack.bench import torch_stages
-    from facetrack.engines.torch.engine import TorchEngine
+    from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
 
-    assert isinstance(engine, TorchEngine)
-    return torch_stages.networks_alone(engine, keys, repeat)
+    if not isinstance(engine.detector, TorchMtcnnDetector):
+        return {}
+    return torch_stages.networks_alone(engine.detector, keys, repeat)
 
 
 def _some(
@@ -133,13 +135,13 @@ def _judgements(frames: Sequence[Frame]) -> list[Judgement]:
 
 
 def _detected(engine: Engine, settings: Settings, judged: Sequence[Judged]) -> list[Seen]:
-    detector = frame_detector(engine, settings.detection)
+    detector = frame_detector(engine.detector, settings.detection)
     for one in judged:
         detector.push(one)
     return list(detector.detect(last=True))
 
 
 def _tracked(engine: Engine, settings: Settings, seen: Sequence[Seen]) -> None:
-    tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embed)
+    tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embedder)
     tracker.update(seen)
     tracker.finish()

@@ -6,20 +6,20 @@ from typing import Any
 import torch
 
 from facetrack.bench.timing import best_of, rate
-from facetrack.engines.torch.engine import TorchEngine
+from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
 from facetrack.media.picture import Picture
 
 TOGETHER = 128
 
 
 def networks_alone(
-    engine: TorchEngine, pictures: Sequence[Picture], repeat: int
+    detector: TorchMtcnnDetector, pictures: Sequence[Picture], repeat: int
 ) -> dict[str, dict[str, Any]]:
     """Each step over all pictures at once, with the crops and the suppression that belong to it."""
     pictures = pictures[:TOGETHER]
-    for _ in engine.detect(pictures):  # makes room for what is in them
+    for _ in detector.detect(pictures):  # makes room for what is in them
         pass
-    network, pixels, room = engine.parts(pictures)
+    network, pixels, room = detector.parts(pictures)
     with torch.inference_mode():
         proposed, _ = network.propose(pixels, room)
         refined, *_ = network.refine(pixels, proposed, room)

@@ -13,6 +13,7 @@ from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.known import GalleryFile, WithGallery
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
+from facetrack.cli.weights import app as weights_app
 from facetrack.settings import DetectionSettings, Settings
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(people_app, name="people")
 app.add_typer(gallery_app, name="gallery")
+app.add_typer(weights_app, name="weights")
 app.command()(report)
 
 Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
@@ -164,8 +166,10 @@ def demo(
     """Make a short sample with real people and run the job on it."""
     from facetrack.cli.job import run_videos
     from facetrack.demo import make_sample, sample_media
-    from facetrack.models.weights import cache_folder
+    from facetrack.models.install import install_weights
+    from facetrack.models.weight_files import cache_folder
 
+    install_weights()  # all of them: from now on everything works without a network
     media = sample_media(cache_folder())
     out.mkdir(parents=True, exist_ok=True)
     sample = make_sample(media, out / "sample.mp4")
@@ -204,7 +208,7 @@ def bench(
 
     if not videos:
         from facetrack.demo import make_sample, sample_media
-        from facetrack.models.weights import cache_folder
+        from facetrack.models.weight_files import cache_folder
 
         media = sample_media(cache_folder())
         out.mkdir(parents=True, exist_ok=True)
@@ -219,14 +223,6 @@ def bench(
 
 app.command()(export)
 app.command()(evaluate)
-
-
-@app.command()
-def weights(debug: Debug = False) -> int:
-    """List the networks' weight files, where they come from, and whether they are whole."""
-    from facetrack.cli.facts import show_weights
-
-    return show_weights()
 
 
 @app.command()

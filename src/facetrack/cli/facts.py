@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import av
@@ -11,7 +12,13 @@ from rich.table import Table
 
 from facetrack.errors import UsageError, WeightsError
 from facetrack.media.codecs import Encoding, choose_encoder
-from facetrack.models.weights import FILES, WeightFile, cache_folder, verified_bytes
+from facetrack.models.weight_files import (
+    FILES,
+    WeightFile,
+    cache_folder,
+    verified_bytes,
+    weights_folder,
+)
 from facetrack.pipeline.card import NoNvml, card_names
 from facetrack.settings import CODECS
 
@@ -36,6 +43,7 @@ def show_weights() -> int:
         )
     console = Console()
     console.print(table)
+    console.print(f"files: {weights_folder()}", highlight=False)
     console.print(f"converted copies: {cache_folder()}", highlight=False)
     console.print(
         "vggface2: give a facenet-pytorch checkpoint with --recognizer vggface2 --weights FILE; "
@@ -43,6 +51,14 @@ def show_weights() -> int:
         highlight=False,
     )
     return 0 if all(state == "verified" for state in states.values()) else WeightsError.exit_code
+
+
+def show_installed(names: Sequence[str]) -> int:
+    """One line a network; 2 when one is not there as expected."""
+    states = {name: _state(FILES[name]) for name in names}
+    for name, state in states.items():
+        Console().print(f"{FILES[name].network}: {state}", highlight=False)
+    return 0 if all(s == "verified" for s in states.values()) else WeightsError.exit_code
 
 
 def show_machine() -> int:

@@ -21,7 +21,7 @@ from facetrack.clips.layout import picture_of
 from facetrack.clips.segments import Clock, LeftOut, Stretch, runs_of, segments_of, within
 from facetrack.clips.sharpness import measured_sharpness
 from facetrack.clips.tracked import TrackedFaces
-from facetrack.recognition.chips import frontality
+from facetrack.recognition.quality import frontality
 from facetrack.settings import ClipSettings
 
 Float64 = NDArray[np.float64]

@@ -15,7 +15,7 @@ from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
 from facetrack.errors import TargetError, UsageError
 from facetrack.media.picture import RgbPicture
-from facetrack.recognition.chips import face_chip, face_cut
+from facetrack.recognition.crops import crop_of
 from facetrack.settings import DetectionSettings, IdentitySettings
 from facetrack.types import Float32
 
@@ -78,13 +78,13 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
         raise UsageError(f"{photo} is no picture that can be read ({error})") from error
     for border in (0, round(BORDER * max(image.size))):
         picture = RgbPicture(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
-        (faces,) = engine.detect([picture])
+        (faces,) = engine.detector.detect([picture])
         faces = faces.pick(np.flatnonzero(faces.scores >= min_score))
         if len(faces) > 1:
             raise TargetError(f"{photo} shows {len(faces)} faces; give a photo of one person alone")
         if len(faces) == 1:
-            chips = np.stack([face_chip(face_cut(picture, faces.boxes[0]))])
-            return np.asarray(engine.embed(chips)[0])
+            crop = crop_of(picture, faces, 0, engine.embedder.crop)
+            return np.asarray(engine.embedder.embed(crop[None])[0])
     raise TargetError(f"{photo} shows no face; give one that shows it from the front")
 
 

@@ -9,7 +9,8 @@ from facetrack.errors import InputError
 from facetrack.media.decode import upright
 from facetrack.media.frames import FrameReader
 from facetrack.media.streams import open_again, picture_stream
-from facetrack.recognition.chips import face_chip, face_cut, sharpness
+from facetrack.recognition.crops import box_crop
+from facetrack.recognition.quality import sharpness
 
 LOOKS = 7
 """Frames that are looked at, spread over the span."""
@@ -33,7 +34,7 @@ def measured_sharpness(
         assert stream is not None
         reader = FrameReader(container, stream)
         found = [
-            sharpness(face_chip(face_cut(upright(picture), box)))
+            sharpness(box_crop(upright(picture), box))
             for (_, picture, _), box in zip(
                 reader.frames(reader.ticks(times_s[looks])),
                 boxes[looks].astype(np.float32),

@@ -24,10 +24,10 @@ STAYS_PUT = 0.4
 
 
 class Refines(Protocol):
-    """What looking needs of an engine."""
+    """What looking needs of a detector."""
 
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
-        """As ``Engine.refine``."""
+        """What the network makes of ``(n, 4)`` squares in ``pictures[of_picture]``, in order."""
         ...
 
 

@@ -11,13 +11,14 @@ seen.
 The result of a stretch depends on its frames alone, never on how stretches were batched.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from facetrack.detection.between import Span, fill_between
 from facetrack.detection.boxes import iou_matrix, nms_of_smaller
+from facetrack.detection.detector import Detector
 from facetrack.detection.follow import Chain, followed, from_both_ends
 from facetrack.detection.mtcnn import FACE_NMS, SURE
 from facetrack.detection.refine import Refiner, Refines, Sighting, sightings
@@ -30,18 +31,15 @@ SHORTEST = 8
 """Frames from key frame to key frame at which halving ends."""
 
 
-class Detector(Refines, Protocol):
-    """What the temporal cascade needs of an engine."""
-
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
-        """As ``Engine.detect``."""
-        ...
+@runtime_checkable
+class LooksAgain(Detector, Refines, Protocol):
+    """A detector that can look at squares where faces are expected."""
 
 
 class TemporalCascade:
     """Finds the faces of whole stretches; counts what it did."""
 
-    def __init__(self, detector: Detector, settings: DetectionSettings) -> None:
+    def __init__(self, detector: LooksAgain, settings: DetectionSettings) -> None:
         self._detector = detector
         self._refiner = Refiner(detector, settings.onet_threshold)
         self.key_frames = 0

@@ -14,14 +14,14 @@ def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Eng
         WeightsError: when weights are missing or are others than expected.
     """
     if detection.device == "cpu":
-        from facetrack.engines.openvino import OpenVinoEngine
+        from facetrack.engines.openvino_engine import open_openvino_engine
 
-        return OpenVinoEngine(detection, identity)
+        return open_openvino_engine(detection, identity)
     try:
         grow_in_one_piece()
-        from facetrack.engines.torch.engine import TorchEngine
+        from facetrack.engines.torch.engine import open_torch_engine
     except ImportError as error:
         raise UsageError(
             f"device {detection.device!r} needs {error.name}; run: pip install 'facetrack[cuda]'"
         ) from error
-    return TorchEngine(detection, identity)
+    return open_torch_engine(detection, identity)

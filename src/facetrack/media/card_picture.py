@@ -13,7 +13,8 @@ from torch import Tensor
 from facetrack.media.card_chips import Place, chips_of
 from facetrack.media.card_memory import CUTS_SHARE, bytes_at_hand, memory_for
 from facetrack.media.card_streams import stream
-from facetrack.media.picture import Cut, Raster, RgbPicture, YuvCut
+from facetrack.media.face_cut import FaceCut, Placement, extent, placed
+from facetrack.media.picture import Raster, RgbPicture, YuvCut
 from facetrack.media.yuv import to_rgb_matrix
 from facetrack.models.registry import shared
 from facetrack.types import Image
@@ -54,8 +55,10 @@ class CardPicture:
         planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
         return YuvCut(planes, (y1 % 2, x1 % 2), to_rgb_matrix(*self.colour)).rgb()
 
-    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
-        return CardCut(self, (x1, y1, x2, y2))
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        return CardCut(self, corners, placement, size)
 
     def scaled(self, height: int, width: int) -> Image:
         return RgbPicture(self.rgb()).scaled(height, width)
@@ -75,18 +78,32 @@ class CardCut:
     """A part of a picture for the recogniser. It is taken off the card when it is looked at; until
     then it costs nothing, for most cuts are let go before."""
 
-    def __init__(self, picture: CardPicture, corners: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self,
+        picture: CardPicture,
+        corners: tuple[int, int, int, int],
+        placement: Placement,
+        size: int,
+    ) -> None:
+        """See ``Picture.face_cut``."""
         self.picture: CardPicture | None = picture
         self.corners = corners
+        self.placement, self.size = placement, size
+        self._aligned: Image | None = None
         self._chip: Image | None = None
         _waiting(picture.nv12.device).add(self)
 
-    def rgb(self) -> Image:
-        """At the size of a face chip, whatever the size of the part."""
+    def box_crop(self) -> Image:
         if self.picture is not None:
             _waiting(self.picture.nv12.device).take_off(self)
         assert self._chip is not None
         return self._chip
+
+    def aligned_crop(self) -> Image:
+        if self.picture is not None:
+            _waiting(self.picture.nv12.device).take_off(self)
+        assert self._aligned is not None
+        return self._aligned
 
     def place(self) -> tuple[Place, tuple[float, ...]]:
         """Where it is, and the colours of its picture."""
@@ -97,6 +114,10 @@ class CardCut:
 
     def arrived(self, chip: Image) -> None:
         """The picture is let go."""
+        assert self.picture is not None
+        x1, y1, x2, y2 = extent(self.placement, self.size, self.picture.shape)
+        part = self.picture.part(x1, y1, x2, y2)
+        self._aligned = placed(part, (x1, y1), self.placement, self.size)
         self._chip = chip
         self.picture = None
 

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from facetrack.media.face_cut import Cut, FaceCut, HostFaceCut, Placement, extent
 from facetrack.media.planar import Plane, is_full_range, planes
 from facetrack.media.scaling import scaled
 from facetrack.media.yuv import rgb_of, to_rgb_matrix
@@ -32,14 +33,6 @@ class Raster(NamedTuple):
     """Pixels from one row to the next."""
     step: int
     """Pixels of the picture for one of the plane, each way."""
-
-
-class Cut(Protocol):
-    """A part of a picture, taken out of it; costs little until it is looked at."""
-
-    def rgb(self) -> Image:
-        """``(height, width, 3)`` uint8."""
-        ...
 
 
 class Picture(Protocol):
@@ -72,8 +65,16 @@ class Picture(Protocol):
         """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the picture, uint8 RGB."""
         ...
 
-    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
-        """The same, to be kept when the picture is let go."""
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        """A face, to be kept when the picture is let go.
+
+        Args:
+            corners: x1 y1 x2 y2 of its box crop, inside the picture.
+            placement: of its aligned crop.
+            size: side of the aligned crop in pixels.
+        """
         ...
 
     def scaled(self, height: int, width: int) -> Image:
@@ -118,7 +119,13 @@ class RgbPicture:
         return self._image[y1:y2, x1:x2]
 
     def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        """A copy of a part."""
         return RgbPicture(self.part(x1, y1, x2, y2).copy())
+
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        return _face_cut(self, corners, placement, size)
 
     def scaled(self, height: int, width: int) -> Image:
         whole = Pillow.fromarray(self._image)
@@ -159,7 +166,13 @@ class YuvPicture:
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         return self.cut(x1, y1, x2, y2).rgb()
 
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        return _face_cut(self, corners, placement, size)
+
     def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        """A copy of a part's planes."""
         luma, *chroma = self._views
         top, left, bottom, right = y1 // 2, x1 // 2, (y2 + 1) // 2, (x2 + 1) // 2
         planes = [luma[y1:y2, x1:x2].copy()]
@@ -205,7 +218,7 @@ class OpenedPicture:
         self.rasters = picture.rasters
         self.coloured = picture.coloured
         self.coarse = picture.coarse
-        self.cut = picture.cut
+        self.face_cut = picture.face_cut
 
     @cached_property
     def _image(self) -> Image:
@@ -216,6 +229,19 @@ class OpenedPicture:
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         return self._image[y1:y2, x1:x2]
+
+
+def _face_cut(
+    picture: RgbPicture | YuvPicture,
+    corners: tuple[int, int, int, int],
+    placement: Placement,
+    size: int,
+) -> FaceCut:
+    """Copies the part that both crops need."""
+    left, top, right, bottom = extent(placement, size, picture.shape)
+    x1, y1, x2, y2 = corners
+    x1, y1, x2, y2 = min(x1, left), min(y1, top), max(x2, right), max(y2, bottom)
+    return HostFaceCut(picture.cut(x1, y1, x2, y2), (x1, y1), corners, placement, size)
 
 
 def coarse_grid(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

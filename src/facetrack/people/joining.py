@@ -22,7 +22,6 @@ from facetrack.people.editing import is_named, picture_sharpness, renumbered
 from facetrack.people.folder import edit
 from facetrack.people.presence import default_name
 from facetrack.tracking.identities import group_tracks
-from facetrack.tracking.known import LENGTH
 from facetrack.types import Float32
 from facetrack.whole_file import whole_file
 
@@ -142,8 +141,9 @@ def same_people(casts: Sequence[Cast], threshold: float) -> list[Group]:
             key = person.name.casefold() if is_named(person) else (video, person.id)
             units.setdefault(key, []).append((video, person.id))
     members = list(units.values())
-    vectors = np.array([_mean(casts, group) for group in members], np.float32)
-    joined = group_tracks(vectors.reshape(-1, LENGTH), _apart(casts, units), threshold)
+    dim = next((len(v) for cast in casts for v in cast.vectors.values()), 1)
+    vectors = np.array([_mean(casts, group, dim) for group in members], np.float32)
+    joined = group_tracks(vectors.reshape(-1, dim), _apart(casts, units), threshold)
     groups = [sorted(a for unit in group for a in members[unit]) for group in joined]
     return sorted(groups, key=lambda group: (-_seconds(casts, group), group[0]))
 
@@ -170,9 +170,9 @@ def seen_together(analysis: Analysis) -> set[tuple[int, int]]:
     }
 
 
-def _mean(casts: Sequence[Cast], group: Group) -> Float32:
+def _mean(casts: Sequence[Cast], group: Group, dim: int) -> Float32:
     """Zeros for somebody without an embedding: like nobody."""
-    none = np.zeros(LENGTH, np.float32)
+    none = np.zeros(dim, np.float32)
     return np.asarray(np.mean([casts[v].vectors.get(p, none) for v, p in group], axis=0))
 
 

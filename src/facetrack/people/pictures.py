@@ -12,7 +12,8 @@ from facetrack.analysis import Analysis, boxes_of, landmarks_of, thumbnail_name
 from facetrack.media.decode import upright
 from facetrack.media.frames import FrameReader
 from facetrack.media.streams import open_again, picture_stream
-from facetrack.recognition.chips import chip_quality, face_chip, face_cut, pose_quality, sharpness
+from facetrack.recognition.crops import box_crop
+from facetrack.recognition.quality import crop_quality, pose_quality, sharpness
 
 LOOKS = 8
 """Faces of a person that are cut out, to find the sharpest of those in the best pose."""
@@ -51,11 +52,11 @@ def _best_face(analysis: Analysis, person: int) -> bytes | None:
         shown = reader.frames(reader.ticks(rows["time_s"].to_numpy()))
         for (_, picture, found), box, pose in zip(shown, boxes, poses, strict=False):
             if found:
-                chip = face_chip(face_cut(upright(picture), box))
-                quality = chip_quality(pose, sharpness(chip))
+                crop = box_crop(upright(picture), box)
+                quality = crop_quality(pose, sharpness(crop))
                 if quality > best[0]:
                     stream_out = io.BytesIO()
-                    Pillow.fromarray(chip).save(stream_out, "JPEG", quality=92)
+                    Pillow.fromarray(crop).save(stream_out, "JPEG", quality=92)
                     best = quality, stream_out.getvalue()
     return best[1] or None
 

@@ -1,13 +1,14 @@
 """The two ways from frames to faces: the whole cascade on every frame, or on key frames."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+from facetrack.detection.bisection import Bisection
+from facetrack.detection.detector import Detector
 from facetrack.detection.stretch import Stretch
-from facetrack.detection.temporal import TemporalCascade
-from facetrack.engines.base import Engine
+from facetrack.detection.temporal import LooksAgain, TemporalCascade
 from facetrack.media.picture import Frame
 from facetrack.settings import DetectionSettings
 from facetrack.tracking.seen import Seen
@@ -27,6 +28,32 @@ class Judged(NamedTuple):
     starts_shot: bool
     change: float
     """Mean absolute change of the coarse picture from the frame before, of 255."""
+
+
+class StretchFiller(Protocol):
+    """Finds the faces of key frames, and of the frames between them."""
+
+    @property
+    def key_frames(self) -> int:
+        """Frames that were searched."""
+        ...
+
+    @property
+    def looks(self) -> int:
+        """Squares that were looked at outside of them."""
+        ...
+
+    def key(self, frames: Sequence[Frame]) -> list[Faces]:
+        """The faces of each frame, searched."""
+        ...
+
+    def carried(self, beside: Faces, apart: int, frame: Frame, faces: Faces) -> Faces:
+        """The faces of a key frame, and those of one ``apart`` frames away that are there too."""
+        ...
+
+    def fill(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
+        """For each stretch the faces of all its frames but the first."""
+        ...
 
 
 class FrameDetector(Protocol):
@@ -51,19 +78,21 @@ class FrameDetector(Protocol):
         ...
 
 
-def frame_detector(engine: Engine, settings: DetectionSettings) -> FrameDetector:
+def frame_detector(detector: Detector, settings: DetectionSettings) -> FrameDetector:
     """Every frame or key frames, as the settings say."""
     if settings.on_every_frame:
-        return DenseDetector(engine)
-    return KeyFrameDetector(engine, settings)
+        return DenseDetector(detector)
+    if isinstance(detector, LooksAgain):
+        return KeyFrameDetector(TemporalCascade(detector, settings), settings.key_interval)
+    return KeyFrameDetector(Bisection(detector), settings.key_interval)
 
 
 class DenseDetector:
     """The whole cascade on every frame. New frames are begun before the last ones are waited for,
     so that the engine always has work."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
         self._waiting: list[Judged] = []
         self._begun: deque[tuple[list[Judged], Iterator[Faces]]] = deque()
         self.key_frames = 0
@@ -76,9 +105,9 @@ class DenseDetector:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             self.key_frames += len(waiting)
-            found = self._engine.detect([judged.frame.picture for judged in waiting])
+            found = self._detector.detect([judged.frame.picture for judged in waiting])
             self._begun.append((waiting, found))
-        while self._begun and (last or self._behind() >= self._engine.frames_ahead):
+        while self._begun and (last or self._behind() >= self._detector.frames_ahead):
             waiting, found = self._begun.popleft()
             for judged, faces in zip(waiting, found, strict=True):
                 yield Seen(judged.frame, judged.starts_shot, faces)
@@ -89,14 +118,14 @@ class DenseDetector:
 
 
 class KeyFrameDetector:
-    """Cuts the frames into stretches inside shots and fills them by the temporal cascade.
+    """Cuts the frames into stretches inside shots, whose ends are searched and inner frames filled.
 
     A stretch ends after ``key_interval`` frames, or sooner when the picture has moved much.
     """
 
-    def __init__(self, engine: Engine, settings: DetectionSettings) -> None:
-        self._cascade = TemporalCascade(engine, settings)
-        self._interval = settings.key_interval
+    def __init__(self, filler: StretchFiller, key_interval: int) -> None:
+        self._filler = filler
+        self._interval = key_interval
         self._run: list[Frame] = []
         """The frames since the last key frame, which is the first of them."""
         self._moved = 0.0
@@ -108,11 +137,11 @@ class KeyFrameDetector:
 
     @property
     def key_frames(self) -> int:
-        return self._cascade.key_frames
+        return self._filler.key_frames
 
     @property
     def looks(self) -> int:
-        return self._cascade.looks
+        return self._filler.looks
 
     def push(self, judged: Judged) -> None:
         if judged.starts_shot:
@@ -138,14 +167,14 @@ class KeyFrameDetector:
         starts = {run[0].index: run[0] for run in runs if run[0].index in self._starts}
         keys = starts | {run[-1].index: run[-1] for run in runs}
         before = self._before
-        found = dict(zip(keys, self._cascade.key(list(keys.values())), strict=True))
+        found = dict(zip(keys, self._filler.key(list(keys.values())), strict=True))
         ends = []
         for run in runs:
             first = found.get(run[0].index, before)
-            before = self._cascade.carried(first, len(run) - 1, run[-1], found[run[-1].index])
+            before = self._filler.carried(first, len(run) - 1, run[-1], found[run[-1].index])
             found[run[-1].index] = before  # the next stretch starts with it, batched or not
             ends.append((first, before))
-        filled = self._cascade.fill(
+        filled = self._filler.fill(
             [Stretch(run, *faces) for run, faces in zip(runs, ends, strict=True)]
         )
         for run, (first, self._before), faces_of in zip(runs, ends, filled, strict=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from facetrack.analysis import Shot
-from facetrack.engines.base import Engine
+from facetrack.detection.detector import Detector
 from facetrack.media.decode import VideoSource
 from facetrack.media.picture import Frame
 from facetrack.pipeline.allocator import map_large_blocks, only_new_garbage
@@ -22,7 +22,7 @@ from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
-from facetrack.recognition.chip import Embed
+from facetrack.recognition.embedder import Embedder
 from facetrack.settings import DecodeSettings, Settings
 from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
@@ -75,23 +75,23 @@ class FaceAnalyzer:
 
     def __init__(
         self,
-        engine: Engine,
+        detector: Detector,
         settings: Settings,
         gauges: Gauges,
-        embed: Embed,
+        embedder: Embedder,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
         self._decode = settings.decode
-        self._smallest_batch = engine.smallest_batch
+        self._smallest_batch = detector.smallest_batch
         self._gauges = gauges
         self._on_tracks = on_tracks
         self._on_progress = on_progress
         self._shots = ShotDetector()
         self._unjudged: deque[Frame] = deque()
         self._shape: tuple[int, int] | None = None
-        self._detector = frame_detector(engine, settings.detection)
-        self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, embed)
+        self._detector = frame_detector(detector, settings.detection)
+        self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, embedder)
         self._seen = AnalyzedFrames()
 
     def run(self, source: VideoSource) -> AnalyzedFrames:

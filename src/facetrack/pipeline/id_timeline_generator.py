@@ -19,7 +19,8 @@ from facetrack.analysis import (
     TrackSummary,
 )
 from facetrack.people.presence import appearance, joined, most_first
-from facetrack.recognition.chip import Chip, Embed, embedded
+from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.face_crop import FaceCrop, embed_crops
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.known import KnownTracks
@@ -27,7 +28,7 @@ from facetrack.tracking.rows import joined_rows
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
 
-FIRST_CHIPS = 3
+FIRST_CROPS = 3
 """Crops of a track that are embedded in any case."""
 UNSURE = 0.12
 """Cosine within which of the threshold a track's closest other one calls for more crops."""
@@ -53,16 +54,16 @@ class IdTimelineGenerator:
 
     def __init__(
         self,
-        embed: Embed,
+        embedder: Embedder,
         tracking: TrackingSettings,
         identity: IdentitySettings,
     ) -> None:
-        self._embed = embed
+        self._embedder = embedder
         self._tracking = tracking
         self._identity = identity
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
-        self._known = KnownTracks()
+        self._known = KnownTracks(embedder.dim)
         self._best: dict[int, tuple[float, bytes]] = {}
         """Of each track the quality of its best crop, and its JPEG: pixels would add up."""
         self._counted = (0, 0)
@@ -88,11 +89,11 @@ class IdTimelineGenerator:
                 self._dropped[track.id] = dropped
             else:
                 kept.append(track)
-                best = track.best_chip
+                best = track.best_crop
                 self._best[track.id] = (best.quality, _jpeg(best))
         self._embed_best(kept)
         for track in tracks:
-            track.chips.clear()
+            track.crops.clear()
 
     def finish(self, first_frame: int, times_s: list[float], end_s: float) -> Timeline:
         """The timeline; ``times_s[i]`` is the time of frame ``first_frame + i``."""
@@ -114,16 +115,16 @@ class IdTimelineGenerator:
 
     def _embed_best(self, tracks: list[Track]) -> None:
         """The few best crops of each; the rest too of those that may or may not be somebody."""
-        best = {t.id: sorted(t.chips.values(), key=lambda c: (-c.quality, c.frame)) for t in tracks}
-        self._know(tracks, {t: chips[:FIRST_CHIPS] for t, chips in best.items()})
-        more = [t for t in tracks if len(t.chips) > FIRST_CHIPS and self._is_unsure(t)]
+        best = {t.id: sorted(t.crops.values(), key=lambda c: (-c.quality, c.frame)) for t in tracks}
+        self._know(tracks, {t: crops[:FIRST_CROPS] for t, crops in best.items()})
+        more = [t for t in tracks if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
         self._know(more, best)
 
-    def _know(self, tracks: list[Track], chips: dict[int, list[Chip]]) -> None:
+    def _know(self, tracks: list[Track], crops: dict[int, list[FaceCrop]]) -> None:
         """Each track by these of its crops."""
-        self.embedded_faces += embedded([c for t in tracks for c in chips[t.id]], self._embed)
+        self.embedded_faces += embed_crops([c for t in tracks for c in crops[t.id]], self._embedder)
         for track in tracks:
-            self._known.put(track, _mean(chips[track.id]))
+            self._known.put(track, _mean(crops[track.id]))
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is near the threshold."""
@@ -164,16 +165,16 @@ class IdTimelineGenerator:
         return {person: best[person][1] for person in sorted(best)}
 
 
-def _jpeg(chip: Chip) -> bytes:
+def _jpeg(crop: FaceCrop) -> bytes:
     stream = io.BytesIO()
-    Pillow.fromarray(chip.pixels).save(stream, "JPEG", quality=92)
+    Pillow.fromarray(crop.thumbnail).save(stream, "JPEG", quality=92)
     return stream.getvalue()
 
 
-def _mean(chips: list[Chip]) -> Float32:
+def _mean(crops: list[FaceCrop]) -> Float32:
     """``(512,)`` mean over embedded crops, weighted by their quality, of length one."""
-    weights = np.array([max(c.quality, 1e-3) for c in chips], np.float32)
-    mean = weights @ np.stack([c.embedding for c in chips if c.embedding is not None])
+    weights = np.array([max(c.quality, 1e-3) for c in crops], np.float32)
+    mean = weights @ np.stack([c.embedding for c in crops if c.embedding is not None])
     return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 

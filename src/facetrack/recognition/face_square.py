@@ -1,21 +1,14 @@
 """A face as a square picture of any size: upright in its box, or turned so that the eyes are level.
 
-Nothing is stretched; what lies outside the picture is black. The crop that is embedded is another:
-``recognition.chips``.
+Nothing is stretched; what lies outside the picture is black. The crop that is embedded is made in
+``recognition.crops``.
 """
 
-from math import ceil
-
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as Pillow
 
+from facetrack.media.face_cut import Placement, extent, placed
 from facetrack.media.picture import Picture
 from facetrack.types import Float32, Image
-
-Float64 = NDArray[np.float64]
-Placement = Float64
-"""``(2, 3)``: takes x y 1 of the square, in its pixels, to x y of the picture."""
 
 ALIGNED = np.array(
     [
@@ -74,19 +67,7 @@ def on_square(points: Float32, placement: Placement) -> Float32:
 def square(picture: Picture, placement: Placement, size: int) -> Image:
     """``(size, size, 3)`` uint8 RGB; where it is made smaller each pixel is a mean of all under it.
 
-    Only the part of the picture that is shown is turned into RGB.
+    Only the part of the frame that is shown is turned into RGB.
     """
-    corners = placement @ [(0, size, 0, size), (0, 0, size, size), (1, 1, 1, 1)]
-    edge = np.array(picture.shape)[::-1]
-    first = np.clip(np.floor(corners.min(axis=1)).astype(int) - 1, 0, edge - 1)
-    end = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, first + 1, edge)
-    part = Pillow.fromarray(np.ascontiguousarray(picture.part(*first.tolist(), *end.tolist())))
-    taps = max(1, ceil(np.hypot(*placement[:, 0]) - 1e-6))
-    inner = np.concatenate([placement[:, :2] / taps, placement[:, 2:] - first[:, None]], axis=1)
-    large = part.transform(
-        (size * taps, size * taps),
-        Pillow.Transform.AFFINE,
-        inner.flatten().tolist(),
-        Pillow.Resampling.BILINEAR,
-    )
-    return np.asarray(large.reduce(taps))
+    x1, y1, x2, y2 = extent(placement, size, picture.shape)
+    return placed(picture.part(x1, y1, x2, y2), (x1, y1), placement, size)

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
-from facetrack.tracking.known import LENGTH
 
 NEAR = 0.10
 """From the threshold: a join, or one that was not made, within it is worth a look."""
@@ -55,7 +54,7 @@ class Likeness:
                 self._tracks.setdefault(t.person, []).append(t.id)
         self._people = sorted(self._tracks)
         means = [np.mean([self._embeddings[t] for t in self._tracks[p]], 0) for p in self._people]
-        vectors = np.array(means, np.float64).reshape(len(means), LENGTH)
+        vectors = np.array(means, np.float64).reshape(len(means), -1)
         self._pairs = vectors @ vectors.T
         np.fill_diagonal(self._pairs, -np.inf)
 

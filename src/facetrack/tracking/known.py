@@ -15,16 +15,16 @@ from facetrack.types import Float32
 
 FEW = 64
 """Tracks for which there is room at first."""
-LENGTH = 512
 
 
 class KnownTracks:
     """Tracks that ended, with their embeddings; room doubles when it is used up."""
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int) -> None:
+        """``dim``: numbers of an embedding."""
         self.tracks: list[Track] = []
         self._place: dict[int, int] = {}
-        self._vectors: Float32 = np.empty((FEW, LENGTH), np.float32)
+        self._vectors: Float32 = np.empty((FEW, dim), np.float32)
         self._spans: NDArray[np.int64] = np.empty((FEW, 2), np.int64)
         """First and last frames."""
         self._beside: list[list[int]] = []
@@ -32,11 +32,11 @@ class KnownTracks:
 
     @property
     def embeddings(self) -> Float32:
-        """``(n, 512)`` float32 of length one."""
+        """``(n, dim)`` float32 of length one."""
         return self._vectors[: len(self.tracks)]
 
     def by_id(self) -> dict[int, Float32]:
-        """``(512,)`` embeddings, in the order of the tracks' ids."""
+        """``(dim,)`` embeddings, in the order of the tracks' ids."""
         return {t: self._vectors[self._place[t]] for t in sorted(self._place)}
 
     def put(self, track: Track, embedding: Float32) -> None:

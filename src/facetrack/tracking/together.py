@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from facetrack.detection.boxes import iou_matrices
-from facetrack.recognition.chip import Chip
-from facetrack.recognition.chips import pose_quality
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.quality import pose_quality
 from facetrack.tracking.guess import each_others_best
 from facetrack.tracking.rows import rows_of
 from facetrack.tracking.seen import Seen
@@ -46,8 +46,8 @@ class FacesTogether:
         self.before = [of[:count] for of, count in zip(before, counts.tolist(), strict=False)]
         """For each frame the position of each face in the frame before, -1 where there is none."""
 
-    def chip(self, face: int) -> Chip:
+    def crop(self, face: int) -> FaceCrop:
         """For the recogniser."""
         of = bisect_right(self.starts, face) - 1
         frame, _, faces = self.seen[of]
-        return Chip(frame, faces, face - self.starts[of], self.poses[face])
+        return FaceCrop(frame, faces, face - self.starts[of], self.poses[face])

@@ -12,7 +12,8 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from facetrack.recognition.chip import Chip, Embed, embedded, let_pictures_go
+from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.face_crop import FaceCrop, embed_crops, release_frames
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, Positions, associated
 from facetrack.tracking.motion import LONGEST_COURSE, Motion
@@ -29,14 +30,14 @@ SHORTEST_RUN = 8
 class Tracker:
     """Feed frames in order with ``update``; closed tracks come back as they end.
 
-    Memory: the open tracks' rows and chips, and one presentation time for each frame of the
+    Memory: the open tracks' rows and face crops, and one presentation time for each frame of the
     longest gap.
     """
 
-    def __init__(self, settings: TrackingSettings, max_chips: int, embed: Embed) -> None:
+    def __init__(self, settings: TrackingSettings, max_crops: int, embedder: Embedder) -> None:
         self.settings = settings
-        self._max_chips = max_chips
-        self._embed = embed
+        self._max_crops = max_crops
+        self._embedder = embedder
         self._open: list[Track] = []
         self._motion = Motion.of_none()
         """Of the open tracks, in their order."""
@@ -54,8 +55,8 @@ class Tracker:
     def update(self, together: Sequence[Seen]) -> list[list[Track]]:
         """Takes the faces of the next frames; the tracks that ended, by the frame that ended them.
 
-        Rows and chips are made at the end, a track's all at once; chips are cut out then: one that
-        gives way to a better one before costs nothing.
+        Rows and face crops are made at the end, a track's all at once. Crops are cut out then: one
+        that gives way to a better one before costs nothing.
         """
         faces = FacesTogether(together, self.settings.min_iou)
         self._times_s |= {frame.index: frame.time_s for frame, _, _ in together}
@@ -68,7 +69,7 @@ class Tracker:
         for track in chain(*ended):
             track.end()
         tracks = chain(self._open, *ended)
-        let_pictures_go(chip for track in tracks for chip in track.chips.values())
+        release_frames(crop for track in tracks for crop in track.crops.values())
         for past in list(self._times_s)[: max(0, len(self._times_s) - self.settings.max_gap)]:
             del self._times_s[past]
         return [tracks for tracks in ended if tracks]
@@ -114,7 +115,7 @@ class Tracker:
     def _give(self, run: Run, frames: int) -> None:
         for track, faces in run.take(frames):
             if track == len(self._open):
-                self._open.append(Track(self._next_id, self._max_chips))
+                self._open.append(Track(self._next_id, self._max_crops))
                 self._next_id += 1
             self._open[track].see(faces)
 
@@ -132,8 +133,8 @@ class Tracker:
         known = [self._open[track] for track in run.open_before(frame)[tracks]]
         for track in known:
             track.settle(together, self._times_s)
-        chips = [track.best_pose for track in known]
-        chips += [Chip(seen.frame, seen.faces, i, 0.0) for i in faces.tolist()]
-        embedded(chips, self._embed)
-        vectors = [chip.embedding for chip in chips if chip.embedding is not None]
+        crops = [track.best_pose for track in known]
+        crops += [FaceCrop(seen.frame, seen.faces, i, 0.0) for i in faces.tolist()]
+        embed_crops(crops, self._embedder)
+        vectors = [crop.embedding for crop in crops if crop.embedding is not None]
         return vectors[: len(known)], vectors[len(known) :]

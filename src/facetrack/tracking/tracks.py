@@ -5,26 +5,26 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.recognition.chip import Chip
+from facetrack.recognition.face_crop import FaceCrop
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 from facetrack.tracking.together import FacesTogether
 
-CHIP_SPACING = 12
-"""Frames that share one kept chip, so that a track's chips show different moments."""
+CROP_SPACING = 12
+"""Frames that share one kept crop, so that a track's crops show different moments."""
 
 BETTER_POSE = 1.1
-"""How much better than a kept chip's pose one must be to take its place."""
+"""How much better than a kept crop's pose one must be to take its place."""
 
 
 class Track:
-    """Holds at most ``max_chips`` faces for the embedding and one small row for every frame from
+    """Holds at most ``max_crops`` faces for the embedding and one small row for every frame from
     the first to the last."""
 
-    def __init__(self, id: int, max_chips: int) -> None:
+    def __init__(self, id: int, max_crops: int) -> None:
         self.id = id
-        self.chips: dict[int, Chip] = {}
+        self.crops: dict[int, FaceCrop] = {}
         """By the stretch of frames that they are from."""
-        self._max_chips = max_chips
+        self._max_crops = max_crops
         self._rows = GrowingRows()
         self._unsettled: list[int] = []
         """Faces by their numbers among those that are tracked together."""
@@ -54,13 +54,13 @@ class Track:
         self._unsettled += faces
 
     def settle(self, together: FacesTogether, times_s: dict[int, float]) -> None:
-        """Makes rows and chips of the faces of late.
+        """Makes rows and face crops of the faces of late.
 
         ``times_s``: of their frames, and of those in gaps before them, which are filled.
         """
         if self._unsettled:
             self._add_rows(together, times_s)
-            self._keep_chips(together)
+            self._keep_crops(together)
             self._unsettled.clear()
 
     def end(self) -> None:
@@ -79,32 +79,32 @@ class Track:
                 start = i
         self._rows.extend(rows[start:])
 
-    def _keep_chips(self, together: FacesTogether) -> None:
+    def _keep_crops(self, together: FacesTogether) -> None:
         """Keeps the best pose of each stretch of frames, and of these the best few."""
-        chips = self.chips
+        crops = self.crops
         weakest = self._weakest()
         for face in self._unsettled:
-            stretch, pose = together.frames[face] // CHIP_SPACING, together.poses[face]
-            rival = stretch if stretch in chips else weakest
+            stretch, pose = together.frames[face] // CROP_SPACING, together.poses[face]
+            rival = stretch if stretch in crops else weakest
             if rival is not None:
-                if pose <= BETTER_POSE * chips[rival].pose:
+                if pose <= BETTER_POSE * crops[rival].pose:
                     continue
-                del chips[rival]
-            chips[stretch] = together.chip(face)
+                del crops[rival]
+            crops[stretch] = together.crop(face)
             weakest = self._weakest()
 
     def _weakest(self) -> int | None:
-        """The stretch whose chip a new stretch's must beat; None while there is room for both."""
-        if len(self.chips) < self._max_chips:
+        """The stretch whose crop a new stretch's must beat; None while there is room for both."""
+        if len(self.crops) < self._max_crops:
             return None
-        return min(self.chips, key=lambda s: self.chips[s].pose)
+        return min(self.crops, key=lambda s: self.crops[s].pose)
 
     @property
-    def best_chip(self) -> Chip:
+    def best_crop(self) -> FaceCrop:
         """By quality, for which crops must be made."""
-        return max(self.chips.values(), key=lambda c: c.quality)
+        return max(self.crops.values(), key=lambda c: c.quality)
 
     @property
-    def best_pose(self) -> Chip:
+    def best_pose(self) -> FaceCrop:
         """By what is known without a crop."""
-        return max(self.chips.values(), key=lambda c: c.pose)
+        return max(self.crops.values(), key=lambda c: c.pose)

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.engines.torch.captured import Answer, Captured
+from facetrack.engines.torch.embedder import TorchEmbedder
 from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
+from facetrack.media.face_cut import BOX_CROP_SIZE
 from facetrack.pipeline.memory import Crossing, preallocate_tensors
-from facetrack.recognition.chips import CHIP_SIZE, SHARP, face_corners
+from facetrack.recognition.crops import box_corners
+from facetrack.recognition.quality import SHARP
 from facetrack.types import Float32, Recognised
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ TOGETHER = 128
 otherwise, and then a run would not repeat itself bit for bit."""
 PLACE = 7
 """Numbers that say where a face is: see ``card_chips.Place``."""
-EMBEDDED = 512
-"""Numbers of an embedding."""
 
 T = TypeVar("T")
 
@@ -41,9 +42,8 @@ T = TypeVar("T")
 class Ahead:
     """Makes crops, their sharpness and embeddings on a stream of its own; from any thread."""
 
-    def __init__(self, network: Callable[[Tensor], Tensor], device: torch.device) -> None:
-        """``network``: ``(n, 160, 160, 3)`` uint8 RGB to ``(n, 512)`` float32 of length one."""
-        self._network, self._device = network, device
+    def __init__(self, embedder: TorchEmbedder, device: torch.device) -> None:
+        self._network, self._dim, self._device = embedder.network, embedder.dim, device
         self._stream = stream("ahead", device, priority=-1)
         self._graphs: dict[tuple[int, bool], Captured | None] = {}
         """By the colours of the pictures; None where memory for it ran out."""
@@ -70,19 +70,19 @@ class Ahead:
         places = _places(pictures, counts, boxes)
         groups = [places[i : i + TOGETHER] for i in range(0, len(places), TOGETHER)]
         if not groups:
-            return lambda: _joined([])
+            return lambda: _joined([], self._dim)
         with self._lock, torch.cuda.stream(self._stream):
             graph = self._graph(pictures[0].colour, groups[0])
             if graph is None:
                 return None
             answers = [(len(group), graph.run(_filled_with(group))) for group in groups]
-        return lambda: _joined(answers)
+        return lambda: _joined(answers, self._dim)
 
     @torch.inference_mode()
     def _make_ready(self) -> None:
         """The thread gets what libraries hold for each that computes, while there is memory."""
         with torch.cuda.stream(self._stream):
-            shape = 1, CHIP_SIZE, CHIP_SIZE, 3
+            shape = 1, BOX_CROP_SIZE, BOX_CROP_SIZE, 3
             self._network(torch.zeros(shape, dtype=torch.uint8, device=self._device))
             self._stream.synchronize()
 
@@ -128,7 +128,7 @@ def _filled_with(places: NDArray[np.int64]) -> Callable[[Crossing], None]:
 
 
 def sharpness(chips: Tensor) -> Tensor:
-    """``(n,)`` as ``recognition.chips.sharpness``, of ``(n, 160, 160, 3)`` uint8."""
+    """``(n,)`` as ``recognition.quality.sharpness``, of ``(n, 160, 160, 3)`` uint8."""
     grey = chips.float().sum(3) / 3
     laplacian = (
         grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
@@ -145,12 +145,12 @@ def _places(
     places = np.empty((len(boxes), PLACE), np.int64)
     places[:, 0] = np.repeat([p.nv12.data_ptr() for p in pictures], counts)
     places[:, 1:3] = size
-    places[:, 3:] = face_corners(boxes, size)
+    places[:, 3:] = box_corners(boxes, size)
     return places
 
 
-def _joined(answers: Sequence[tuple[int, Answer]]) -> Recognised:
+def _joined(answers: Sequence[tuple[int, Answer]], dim: int) -> Recognised:
     numbers = np.concatenate(
-        [np.empty((0, EMBEDDED + 1), np.float32), *(answer()[:n] for n, answer in answers)]
+        [np.empty((0, dim + 1), np.float32), *(answer()[:n] for n, answer in answers)]
     )
     return Recognised(numbers[:, :-1], numbers[:, -1])

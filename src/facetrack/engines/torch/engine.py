@@ -1,187 +1,87 @@
-"""The torch engine: on a CUDA card in float16, or on the CPU in float32, to be compared."""
+"""The torch engine: on a GPU in float16, or on the CPU in float32, to be compared."""
 
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from facetrack.detection.boxes import Indices
-from facetrack.detection.mtcnn import EXACT
+from facetrack.detection.detector import Detector
+from facetrack.engines.base import Engine
 from facetrack.engines.torch.ahead import Ahead
-from facetrack.engines.torch.batches import (
-    Arrays,
-    CardBatches,
-    HostBatches,
-    Running,
-    is_on_card,
-)
-from facetrack.engines.torch.embedder import Embedder
-from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
-from facetrack.engines.torch.pixels import Pixels
-from facetrack.errors import FacetrackError, UsageError
-from facetrack.media.card_memory import bytes_at_hand, memory_for, ran_out
-from facetrack.media.picture import Picture
+from facetrack.engines.torch.embedder import TorchEmbedder
+from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
+from facetrack.engines.torch.networks import Layers, inception_resnet_v1
+from facetrack.engines.torch.sface import sface
+from facetrack.engines.torch.yunet_detector import TorchYunetDetector
+from facetrack.errors import UsageError
+from facetrack.media.card_memory import memory_for
+from facetrack.models.convert import Tensors
 from facetrack.models.registry import shared
-from facetrack.models.weights import recognizer_tensors
-from facetrack.pipeline.batching import SMALLEST
+from facetrack.models.weights import facenet_tensors, tensors
+from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.recognizers import Recognizer, recognizer_of
 from facetrack.settings import DetectionSettings, IdentitySettings
-from facetrack.types import Faces, Float32
 
-log = logging.getLogger(__name__)
-
-MOST_AHEAD = 512
-BYTES_AHEAD = 1 << 26
-"""Of a card's memory at hand for each frame that may wait."""
-IN_FLIGHT = 4
-"""Batches of one call at a time: while one runs, those before are copied back and looked at."""
-
-Part = Sequence[Picture]
-FacesLater = Callable[[], Iterable[Faces]]
-"""Waits for the embeddings, if there are any."""
-Looked = Callable[[], FacesLater]
-"""Waits until the faces of a batch are found."""
+Network = Callable[[Layers, Tensor], Tensor]
 
 
-class TorchEngine:
-    """Implements ``Engine``. The networks, and on a card their graphs, are one a process.
+def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
+    """The detector and the embedder of the settings on the GPU, or on the CPU in torch.
+
+    The networks, and on a GPU their graphs, are one a process.
 
     Raises:
-        UsageError: on opening, when there is no such device.
-        WeightsError: likewise, when weights are missing or are others than expected.
-        FacetrackError: at any time, when a card's memory is all taken.
+        UsageError: when there is no such device.
+        WeightsError: when weights are missing or are others than expected.
+        FacetrackError: when the GPU's memory is all taken.
     """
-
-    def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
-        self._device = _device(detection.device)
-        cuda = self._device.type == "cuda"
-        where = torch.cuda.get_device_name(self._device) if cuda else "cpu"
-        self.name = f"torch {where} {'f16' if cuda else 'f32'}"
-        self.card = f"GPU-{torch.cuda.get_device_properties(self._device).uuid}" if cuda else None
-        self.frames_ahead = _frames_ahead(self._device) if cuda else 1
-        self.smallest_batch = max(1, self.frames_ahead // 4) if cuda else SMALLEST
-        with memory_for("the networks"):
-            self._load(detection, identity)
-        self.batch_sizes: list[int] = []
-        """Of every batch so far, in order."""
-
-    def _load(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
-        device, cuda = self._device, self._device.type == "cuda"
-        dtype = torch.float16 if cuda else torch.float32
-        self._mtcnn = shared(
-            ("torch detector", device, detection),
-            lambda: TorchMtcnn(device, dtype, detection, EXACT),
-        )
-        self._batches: CardBatches | HostBatches = shared(
-            ("torch batches", device, detection),
-            lambda: CardBatches(self._mtcnn, device) if cuda else HostBatches(self._mtcnn),
-        )
-        self._embedder = shared(
-            ("torch", device, identity.recognizer, identity.weights),
-            lambda: Embedder(recognizer_tensors(identity), device, dtype),
-        )
-        self._ahead: Ahead | None = None
-        if cuda:
-            self._ahead = shared(
+    device = _device(detection.device)
+    cuda = device.type == "cuda"
+    dtype = torch.float16 if cuda else torch.float32
+    where = torch.cuda.get_device_name(device) if cuda else "cpu"
+    gpu = f"GPU-{torch.cuda.get_device_properties(device).uuid}" if cuda else None
+    with memory_for("the networks"):
+        embedder = _embedder(identity, device, dtype)
+        ahead = None
+        if cuda and isinstance(embedder, TorchEmbedder) and not embedder.crop.aligned:
+            ahead = shared(
                 ("ahead", device, identity.recognizer, identity.weights),
-                lambda: Ahead(self._embedder.network, device),
+                lambda: Ahead(embedder, device),
             )
-
-    def detect(self, pictures: Part) -> Iterator[Faces]:
-        waiting: deque[Part] = deque([pictures] if pictures else [])
-        running: deque[Looked] = deque()
-        self._start_some(waiting, running)
-        return self._found(waiting, running)
-
-    @torch.inference_mode()
-    def refine(self, pictures: Part, of_picture: Indices, anchors: Float32) -> Faces:
-        used, position = np.unique(of_picture, return_inverse=True)
-        with memory_for("looks between key frames"):
-            pixels = self._batches.pixels([pictures[i] for i in used])
-            where = torch.from_numpy(position).to(self._device)
-            squares = torch.from_numpy(anchors).to(self._device)
-            found = self._mtcnn.look(pixels, where, squares)
-            boxes, scores, landmarks = (t.cpu().numpy() for t in found)
-        return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
-
-    def embed(self, chips: NDArray[np.uint8]) -> Float32:
-        with memory_for("embeddings"):
-            embeddings: Float32 = self._embedder.embed(chips)
-        return embeddings
-
-    @torch.inference_mode()
-    def parts(self, pictures: Part) -> tuple[TorchMtcnn, Pixels, Room]:
-        """The networks, and what they are given for these pictures: for measuring them alone."""
-        return self._mtcnn, self._batches.pixels(pictures), self._batches.room
-
-    def _found(self, waiting: deque[Part], running: deque[Looked]) -> Iterator[Faces]:
-        while running:
-            faces = running.popleft()()
-            self._start_some(waiting, running)
-            yield from faces()
-
-    def _looked_at(self, part: Part, batch: Running) -> Looked:
-        """Pictures that are on the card get embeddings too, begun by a thread that waits for the
-        batch: whoever asks for the faces may be busy when they are found."""
-        ahead = self._ahead if is_on_card(part) else None
-        look = partial(self._look, part, batch, ahead)
-        return look if ahead is None else ahead.soon(look)
-
-    def _look(self, part: Part, batch: Running, ahead: Ahead | None) -> FacesLater:
-        arrays = batch.wait()
-        wanted = arrays[-1].tolist()
-        if batch.room.with_room_for(wanted) != batch.room:  # done again, so nothing is lost
-            self._batches.room = self._batches.room.with_room_for(wanted)
-            return partial(self.detect, part)
-        counts, together = _together(arrays, len(part))
-        known = None if ahead is None else ahead.start(part, counts, together.boxes)
-        if known is None:
-            return lambda: together.split(counts)
-        return lambda: together.with_recognised(known()).split(counts)
-
-    def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
-        while waiting and len(running) < IN_FLIGHT:
-            part = waiting.popleft()
-            size = self._batches.size(part)
-            if len(part) > size:
-                waiting.appendleft(part[size:])
-                part = part[:size]
-            batch = self._started(part, size)
-            if batch is None:  # only here its tensors are gone, and memory can be given back
-                self._batches.forget()
-                waiting.appendleft(part)
-            else:
-                running.append(self._looked_at(part, batch))
-                self.batch_sizes.append(len(part))
-
-    def _started(self, part: Part, size: int) -> Running | None:
-        """None where memory runs out: from now on batches are half as large."""
-        try:
-            batch: Running = self._batches.start(part, size, self._batches.room)
-            return batch
-        except RuntimeError as error:
-            if not ran_out(error):
-                raise
-            if size == 1:
-                raise FacetrackError(
-                    f"{self.name}: no memory for even one picture of {part[0].shape}; "
-                    "end other programs on the card, or use --device cpu"
-                ) from error
-        self._batches.limit = size // 2
-        log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
-        return None
+        detector: Detector
+        if detection.resolved_detector == "yunet":
+            detector = TorchYunetDetector(detection, device, dtype, ahead)
+        else:
+            detector = TorchMtcnnDetector(detection, device, dtype, ahead)
+    return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, gpu)
 
 
-def _together(arrays: Arrays, pictures: int) -> tuple[list[int], Faces]:
-    """How many faces each picture has, and all of them, picture after picture."""
-    *found, counts, _ = (array[:pictures] for array in arrays)
-    filled = np.arange(found[0].shape[1]) < counts[:, None]
-    boxes, scores, landmarks, anchors = (array[filled] for array in found)
-    faces = Faces.of_one_source(boxes, scores, landmarks, anchors, "detected")
-    return counts.astype(int).tolist(), faces
+def _embedder(identity: IdentitySettings, device: torch.device, dtype: torch.dtype) -> Embedder:
+    recognizer = recognizer_of(identity)
+    if recognizer.name not in NETWORKS:  # a file of the user's: OpenVINO reads ONNX, torch does not
+        from facetrack.engines.openvino_engine import open_embedder, quick_precision
+
+        return open_embedder(identity, quick_precision())
+
+    def make() -> TorchEmbedder:
+        layers = Layers(_tensors(recognizer), device, dtype)
+        network = NETWORKS[recognizer.name]
+        return TorchEmbedder(recognizer, lambda x: network(layers, x), device, dtype)
+
+    return shared(("torch", device, recognizer.name, recognizer.file), make)
+
+
+def _tensors(recognizer: Recognizer) -> Tensors:
+    if recognizer.file is not None:
+        return facenet_tensors(recognizer.file)
+    return tensors("sface" if recognizer.name == "sface" else "casia")
+
+
+NETWORKS: dict[str, Network] = {
+    "sface": sface,
+    "facenet": inception_resnet_v1,
+    "vggface2": inception_resnet_v1,
+}
 
 
 def _device(name: str) -> torch.device:
@@ -190,9 +90,3 @@ def _device(name: str) -> torch.device:
     if not torch.cuda.is_available():
         raise UsageError("device is 'cuda' but torch sees no CUDA card; use --device cpu")
     return torch.device("cuda", torch.cuda.current_device())
-
-
-def _frames_ahead(card: torch.device) -> int:
-    """A power of two, as the sizes of graphs are."""
-    fitting = max(1, min(MOST_AHEAD, bytes_at_hand(card) // BYTES_AHEAD))
-    return 1 << (fitting.bit_length() - 1)

@@ -1,4 +1,4 @@
-"""The four networks in torch, from the same arrays as the OpenVINO graphs.
+"""MTCNN and InceptionResnetV1 in torch, from the same arrays as the OpenVINO graphs.
 
 Functions of tensors, no modules: what a CUDA graph captures is what stands here. Arrays may be
 float32 or float16; pictures are ``(n, 3, height, width)``, RGB, already ``(x - 127.5) / 128``.
@@ -32,6 +32,11 @@ class Layers:
 
     def conv(self, x: Tensor, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
         return F.conv2d(x, self[f"{name}.weight"], self[f"{name}.bias"], stride, pad)
+
+    def depthwise(self, x: Tensor, name: str, stride: int = 1) -> Tensor:
+        """Each channel by a kernel of its own, 3 x 3, the edges filled with zeros."""
+        weight, bias = self[f"{name}.weight"], self[f"{name}.bias"]
+        return F.conv2d(x, weight, bias, stride, 1, groups=len(weight))
 
     def conv_relu(
         self, x: Tensor, name: str, stride: int = 1, pad: tuple[int, int] = (0, 0)

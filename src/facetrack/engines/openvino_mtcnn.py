@@ -1,4 +1,4 @@
-"""The CPU engine: OpenVINO, no torch.
+"""MTCNN on OpenVINO.
 
 With ``dense`` detection the cascade is facenet-pytorch's to the last digits: float32, every
 pyramid level pooled from the picture. On key frames only it need not be: libswscale makes the first
@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
-import openvino as ov
-from numpy.typing import NDArray
 
 from facetrack.detection.area import area_resized
 from facetrack.detection.boxes import Indices
@@ -21,9 +19,9 @@ from facetrack.engines.openvino_requests import Requests
 from facetrack.media.picture import Picture
 from facetrack.media.sampling import samples, thumbnails
 from facetrack.models.registry import shared
-from facetrack.models.weights import recognizer_tensors, tensors
+from facetrack.models.weights import tensors
 from facetrack.pipeline.batching import SMALLEST
-from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.settings import DetectionSettings
 from facetrack.types import Faces, Float32
 
 PICTURE_SIZES = 4
@@ -36,40 +34,26 @@ QUICK = Candidature(pnet_threshold=0.75, nms=0.5, second_look=True)
 Sizes = tuple[tuple[int, int], ...]
 
 
-class OpenVinoEngine:
-    """Implements ``Engine``. Compiled networks are shared by all engines of a process.
+class OpenVinoMtcnn:
+    """Implements ``Detector``, and looks at expected faces too."""
 
-    Raises:
-        WeightsError: on opening, when weights are missing or are others than expected.
-    """
+    name = "mtcnn"
+    smallest_batch = SMALLEST
+    frames_ahead = 1  # of one more call
 
-    def __init__(self, detection: DetectionSettings, identity: IdentitySettings) -> None:
-        precision = "f32" if detection.on_every_frame else quick_precision()
-        self.name = f"openvino cpu {precision}"
-        self.card: str | None = None
-        self.smallest_batch = SMALLEST
-        self.frames_ahead = 1  # of one more call
-        if detection.on_every_frame:
-            self._cascade = Cascade(_ExactMtcnn(), detection, EXACT)
+    def __init__(self, settings: DetectionSettings, precision: str) -> None:
+        if settings.on_every_frame:
+            self._cascade = Cascade(_ExactMtcnn(), settings, EXACT)
         else:
-            self._cascade = Cascade(_QuickMtcnn(precision), detection, QUICK)
-        self._embedder = _embedder(identity, precision)
+            self._cascade = Cascade(QuickMtcnn(precision), settings, QUICK)
 
     def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
         for i in range(0, len(pictures), TOGETHER):
             yield from self._cascade.detect(pictures[i : i + TOGETHER])
 
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``pictures[of_picture]``; rows in order."""
         return self._cascade.refine(pictures, of_picture, anchors)
-
-    def embed(self, chips: NDArray[np.uint8]) -> Float32:
-        return self._embedder.batch(chips)[0]
-
-
-def quick_precision() -> str:
-    """``bf16`` where the CPU computes with it, else ``f32``."""
-    able = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in able else "f32"
 
 
 class _ExactMtcnn:
@@ -102,7 +86,7 @@ class _ExactMtcnn:
         return *self.decide(pictures, parts), self.refine(pictures, parts)[1]
 
 
-class _QuickMtcnn:
+class QuickMtcnn:
     """Implements the cascade's ``Networks`` for key frames."""
 
     def __init__(self, precision: str) -> None:
@@ -159,11 +143,4 @@ def _onet(precision: str, pixels: type) -> Requests:
     return shared(
         ("openvino onet", precision, pixels),
         lambda: Requests(networks.onet(tensors("onet"), pixels), precision),
-    )
-
-
-def _embedder(identity: IdentitySettings, precision: str) -> Requests:
-    return shared(
-        ("openvino", identity.recognizer, identity.weights, precision),
-        lambda: Requests(networks.inception_resnet_v1(recognizer_tensors(identity)), precision),
     )

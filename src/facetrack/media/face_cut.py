@@ -1,0 +1,106 @@
+"""One face taken out of a frame, so that the frame can be let go: two crops can be made of it.
+
+The *box crop* is the face's box stretched to a square, the *aligned crop* is turned and scaled so
+that eyes, nose and mouth corners come to lie at fixed places.
+"""
+
+from math import ceil
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from facetrack.types import Image
+
+Placement = NDArray[np.float64]
+"""``(2, 3)``: takes x y 1 of a square, in its pixels, to x y of the frame."""
+
+BOX_CROP_SIZE = 160
+"""Side of a box crop in pixels."""
+
+
+class FaceCut(Protocol):
+    """A face of a frame that may be gone; costs little until a crop is asked for."""
+
+    def box_crop(self) -> Image:
+        """``(160, 160, 3)`` uint8 RGB, the box stretched to a square."""
+        ...
+
+    def aligned_crop(self) -> Image:
+        """``(size, size, 3)`` uint8 RGB, turned and scaled as the placement said; black outside
+        the frame."""
+        ...
+
+
+class Cut(Protocol):
+    """A part of a frame, taken out of it; costs little until it is looked at."""
+
+    def rgb(self) -> Image:
+        """``(height, width, 3)`` uint8."""
+        ...
+
+
+class HostFaceCut:
+    """A face in a part of a frame that lies in this machine's memory."""
+
+    def __init__(
+        self,
+        part: Cut,
+        origin: tuple[int, int],
+        corners: tuple[int, int, int, int],
+        placement: Placement,
+        size: int,
+    ) -> None:
+        """``origin``: x y of the part in the frame; ``corners``: x1 y1 x2 y2 of the box crop in
+        the frame; ``placement`` and ``size``: of the aligned crop."""
+        self._part = part
+        self._origin = origin
+        self._corners = corners
+        self._placement = placement
+        self._size = size
+
+    def box_crop(self) -> Image:
+        x1, y1, x2, y2 = self._corners
+        x, y = self._origin
+        return stretched(self._part.rgb()[y1 - y : y2 - y, x1 - x : x2 - x])
+
+    def aligned_crop(self) -> Image:
+        return placed(self._part.rgb(), self._origin, self._placement, self._size)
+
+
+def stretched(image: Image) -> Image:
+    """``(160, 160, 3)`` uint8 RGB, as facenet-pytorch stretches a face to a square."""
+    crop = Pillow.fromarray(np.ascontiguousarray(image))
+    side = BOX_CROP_SIZE
+    return np.asarray(crop.resize((side, side), Pillow.Resampling.BILINEAR))
+
+
+def extent(placement: Placement, size: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """x1 y1 x2 y2 of the part of a frame that a placed square needs; one pixel at least.
+
+    ``shape``: height and width of the frame.
+    """
+    corners = placement @ [(0, size, 0, size), (0, 0, size, size), (1, 1, 1, 1)]
+    edge = np.array(shape)[::-1]
+    first = np.clip(np.floor(corners.min(axis=1)).astype(int) - 1, 0, edge - 1)
+    end = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, first + 1, edge)
+    return int(first[0]), int(first[1]), int(end[0]), int(end[1])
+
+
+def placed(part: Image, origin: tuple[int, int], placement: Placement, size: int) -> Image:
+    """The square ``(size, size, 3)`` uint8 RGB that a placement says, out of a part of a frame.
+
+    Where it is made smaller, each pixel is a mean of all under it. ``origin``: x y of the part.
+    """
+    taps = max(1, ceil(np.hypot(*placement[:, 0]) - 1e-6))
+    inner = np.concatenate(
+        [placement[:, :2] / taps, placement[:, 2:] - np.array(origin)[:, None]], axis=1
+    )
+    large = Pillow.fromarray(np.ascontiguousarray(part)).transform(
+        (size * taps, size * taps),
+        Pillow.Transform.AFFINE,
+        inner.flatten().tolist(),
+        Pillow.Resampling.BILINEAR,
+    )
+    return np.asarray(large.reduce(taps))

@@ -1,0 +1,81 @@
+"""Where a face's two crops lie in its frame: the box with a margin, and the aligned square.
+
+The box crop follows facenet-pytorch's ``extract_face`` with a margin of 14 of 160 pixels.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrack.media.face_cut import BOX_CROP_SIZE, FaceCut, Placement, stretched
+from facetrack.media.picture import Picture
+from facetrack.recognition.embedder import CropSpec
+from facetrack.recognition.face_square import ALIGNED_SIDE, aligned, around, square
+from facetrack.recognition.light import normalised_light
+from facetrack.types import Faces, Float32, Image
+
+BOX_CROP_MARGIN = 14
+NARROWEST, WIDEST = 0.5, 2.5
+"""Sides of an aligned crop, in longer sides of the face's box, within which landmarks make sense:
+of true faces it is 0.8 to 1.6; landmarks that lie on each other would ask for the whole frame."""
+
+
+def box_corners(boxes: Float32, size: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``(n, 4)`` x1 y1 x2 y2 of the faces with their margin, whole pixels of the frame.
+
+    A box wholly outside the frame still has one pixel to cut. ``size``: ``(2,)`` or ``(n, 2)``
+    width and height of the frame of all, or of each.
+    """
+    share = BOX_CROP_MARGIN / (BOX_CROP_SIZE - BOX_CROP_MARGIN) / 2
+    margin = share * (boxes[:, 2:] - boxes[:, :2])
+    first = np.clip((boxes[:, :2] - margin).astype(np.int64), 0, size - 1)
+    end = np.clip((boxes[:, 2:] + margin).astype(np.int64), first + 1, size)
+    return np.concatenate([first, end], axis=1)
+
+
+def box_crop(picture: Picture, box: Float32) -> Image:
+    """``(160, 160, 3)`` uint8 RGB: the face with its margin; ``box``: x1 y1 x2 y2 in pixels."""
+    x1, y1, x2, y2 = box_corners(box[None], np.array(picture.shape[::-1]))[0].tolist()
+    return stretched(picture.part(x1, y1, x2, y2))
+
+
+def crop_of(picture: Picture, faces: Faces, i: int, spec: CropSpec) -> Image:
+    """``(size, size, 3)`` uint8 RGB: a face as an embedder wants it, brightened where it is dim."""
+    if not spec.aligned:
+        return normalised_light(box_crop(picture, faces.boxes[i]))
+    placement = aligned_placement(faces.boxes[i], faces.landmarks[i])
+    return normalised_light(square(picture, placement, spec.size))
+
+
+def cut_faces(pictures: Sequence[Picture], boxes: Float32, landmarks: Float32) -> list[FaceCut]:
+    """The faces as they are in the frames, one in each.
+
+    Args:
+        pictures: the frames, upright.
+        boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
+        landmarks: ``(n, 5, 2)`` x y in pixels.
+    """
+    sizes = np.array([picture.shape[::-1] for picture in pictures])
+    corners = box_corners(boxes, sizes).tolist()
+    return [
+        picture.face_cut((x1, y1, x2, y2), aligned_placement(box, points), ALIGNED_SIDE)
+        for picture, (x1, y1, x2, y2), box, points in zip(
+            pictures, corners, boxes, landmarks, strict=True
+        )
+    ]
+
+
+def aligned_placement(box: Float32, landmarks: Float32) -> Placement:
+    """``(2, 3)`` placement of the aligned crop; of the box where the landmarks make no face.
+
+    Args:
+        box: ``(4,)`` x1 y1 x2 y2 in pixels.
+        landmarks: ``(5, 2)`` x y in pixels.
+    """
+    placement = aligned(landmarks, ALIGNED_SIDE)
+    side = float(np.hypot(*placement[:, 0])) * ALIGNED_SIDE
+    longer = max(float(np.ptp(box.reshape(2, 2), axis=0).max()), 1.0)
+    if NARROWEST * longer <= side <= WIDEST * longer:
+        return placement
+    return around(box, ALIGNED_SIDE, 0.0)

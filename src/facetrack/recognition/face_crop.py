@@ -1,0 +1,94 @@
+"""A face that is kept for the recogniser."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrack.media.face_cut import FaceCut
+from facetrack.media.picture import Frame, Picture
+from facetrack.recognition.crops import cut_faces
+from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.light import normalised_light
+from facetrack.recognition.quality import crop_quality, sharpness
+from facetrack.types import Faces, Float32
+
+
+class FaceCrop:
+    """A face's place in a frame, then a cut, at last pixels and an embedding.
+
+    Each step is made when it is needed, for most crops give way to better ones.
+    """
+
+    def __init__(self, frame: Frame, faces: Faces, i: int, pose: float) -> None:
+        """The face at position ``i``; ``pose``: as ``quality.pose_quality`` judges it."""
+        self.frame = frame.index
+        self.pose = pose
+        self.box: Float32 = faces.boxes[i]
+        self.landmarks: Float32 = faces.landmarks[i]
+        self.embedding: Float32 | None = None
+        self._sharpness: float | None = None
+        if faces.recognised is not None:
+            self.embedding = faces.recognised.embeddings[i]
+            self._sharpness = float(faces.recognised.sharpness[i])
+        self.source: Picture | None = frame.picture
+        """Until it is cut out."""
+        self.cut: FaceCut | None = None
+
+    @cached_property
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """``(160, 160, 3)`` uint8 RGB: the box with a margin."""
+        release_frames([self])
+        assert self.cut is not None
+        return self.cut.box_crop()
+
+    def pixels(self, aligned: bool) -> NDArray[np.uint8]:
+        """The crop for an embedder, uint8 RGB; a dim one is brightened."""
+        if not aligned:
+            return normalised_light(self.thumbnail)
+        release_frames([self])
+        assert self.cut is not None
+        return normalised_light(self.cut.aligned_crop())
+
+    @property
+    def height_px(self) -> float:
+        """Of the face's box."""
+        return float(self.box[3] - self.box[1])
+
+    @property
+    def sharpness(self) -> float:
+        """0 to 1, as ``quality.sharpness``."""
+        if self._sharpness is None:
+            self._sharpness = sharpness(self.thumbnail)
+        return self._sharpness
+
+    @property
+    def quality(self) -> float:
+        """0 to 1, as ``quality.crop_quality``."""
+        return crop_quality(self.pose, self.sharpness)
+
+
+def release_frames(crops: Iterable[FaceCrop]) -> None:
+    """Cuts out what is wanted of the frames, which can then be let go. Nothing is done twice."""
+    waiting = [(crop, crop.source) for crop in crops if crop.source is not None]
+    if not waiting:
+        return
+    cuts = cut_faces(
+        [source for _, source in waiting],
+        np.stack([crop.box for crop, _ in waiting]),
+        np.stack([crop.landmarks for crop, _ in waiting]),
+    )
+    for (crop, _), cut in zip(waiting, cuts, strict=True):
+        crop.cut, crop.source = cut, None
+
+
+def embed_crops(crops: Sequence[FaceCrop], embedder: Embedder) -> int:
+    """Sees to it that each has its embedding, all that are missing by one call; how many were."""
+    missing = [crop for crop in crops if crop.embedding is None]
+    if missing:
+        pixels = [crop.pixels(embedder.crop.aligned) for crop in missing]
+        vectors = embedder.embed(np.stack(pixels))
+        for crop, vector in zip(missing, vectors, strict=True):
+            crop.embedding = vector
+    return len(missing)
