@@ -40,6 +40,7 @@ from facetrack.types import Faces, Float32
 PRECISIONS = (0.90, 0.95, 0.98, 0.99)
 LOW = {"rnet_threshold": 0.6, "onet_threshold": 0.3}
 LOW_YUNET = 0.2
+"""Of the network's own scores, as ``yunet.SCORE``."""
 SIDES = (480, 640, 960, 1280, 1920)
 """Longer side of YuNet's input in pixels, at most; no frame is made larger."""
 SHIPPED = ("MTCNN every frame, shipped", "MTCNN key frame, shipped", "YuNet, shipped")
