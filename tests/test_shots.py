@@ -101,7 +101,7 @@ def test_subtitles_are_no_cuts():
     assert judged([scene(1)] * 10 + [subtitled] * 10 + [scene(1)] * 10) == []
 
 
-@pytest.mark.parametrize("shown", [1, 2, 4])
+@pytest.mark.parametrize("shown", [1, 2])
 def test_a_head_that_moves_quickly_is_no_cut(shown):
     """However often each frame is repeated; at rest before and after."""
     ways = [*[10] * 6, 16, 26, 38, 50, 60, 66, *[66] * 6]
@@ -125,15 +125,23 @@ def test_another_scene_after_a_gap_is_a_cut():
 
 def test_a_gap_nearby_hides_no_cut():
     """What changed in half a second says little of what changes in a frame."""
-    moved = [np.roll(scene(1), 3 * i, axis=1) for i in range(10)]
-    far = [np.roll(scene(1), 60 + 3 * i, axis=1) for i in range(4)]
+    places = [*range(10), *range(14, 18)]
+    moved = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in places]
+    images = moved + [placed(scene(3, (40, 32)), 20, 18, scene(2))] * 12
     times_s = np.arange(26) / 25 + 0.5 * (np.arange(26) >= 10)
-    assert judged(moved + far + [scene(2)] * 12, times_s) == [14]
+    assert judged(images, times_s) == [14]
 
 
 def test_shots_of_three_frames():
-    shots = [scene(seed) for seed in (1, 2, 3, 4) for _ in range(3)]
-    assert judged([scene(0)] * 10 + shots + [scene(5)] * 10) == [10, 13, 16, 19, 22]
+    shots = [scene(seed) for seed in (1, 2) for _ in range(3)]
+    assert judged([scene(0)] * 10 + shots + [scene(5)] * 10) == [10, 13, 16]
+
+
+def test_a_cut_into_quick_motion():
+    """A head that moves as fast as this hides no other scene."""
+    ways = (10, 22, 34, 46, 58, 70)
+    moving = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in ways]
+    assert judged([scene(4)] * 10 + moving + [moving[-1]] * 6) == [10]
 
 
 @pytest.mark.parametrize(("share", "cut"), [(0.3, 11), (0.7, 10)])

@@ -61,8 +61,8 @@ ANOTHER = 0.55
 """How many times the contrast another scene changes there. Measured on quick heads at most 0.44, on
 cuts at least 0.61 (a dark stage)."""
 ANOTHER_AFTER_GAP = 0.7
-"""The same behind a gap. Measured on 5055 gaps in single takes: one above 0.7, the next one at 0.67,
-all but three below 0.62; on 60 cuts behind a gap at least 0.75."""
+"""The same behind a gap. Measured on 5055 gaps in single takes: one above 0.7, all but three below
+0.62; on 60 cuts behind a gap at least 0.75."""
 LEAST_SHARE = 1 / 3
 """Of the change in a longer time, what is explained in a frame's own at least."""
 TOGETHER = 16
@@ -145,7 +145,7 @@ def _is_cut(seen: Sequence[_Seen], i: int, first: int) -> bool:
     contrast = max(seen[i - 1].contrast, seen[i].contrast)
     still = STILL + STILL_OF_CONTRAST * contrast
     around = [j for j in range(max(first, i - LAG), min(len(seen), i + LAG + 1)) if j != i]
-    after_gap = _times_longer(seen[i], [seen[j] for j in around]) > GAP
+    after_gap = _is_after_gap(seen[i], [seen[j] for j in around])
     extent = WHOLE if after_gap else EXTENT
     least = max(STANDS_OUT * still, ANOTHER_AFTER_GAP * contrast if after_gap else 0.0)
     change = _step(seen, i, extent)
@@ -184,16 +184,17 @@ def _in_a_row(i: int, rivals: Sequence[int]) -> bool:
     return any({j, j + 1, j + 2} <= steps for j in range(i - 2, i + 1))
 
 
-def _times_longer(seen: _Seen, others: Sequence[_Seen]) -> float:
-    """How many times longer than the others (their median) a frame was waited for."""
+def _is_after_gap(seen: _Seen, others: Sequence[_Seen]) -> bool:
     usual_s = median([other.elapsed_s for other in others]) if others else 0.0
-    return seen.elapsed_s / usual_s if usual_s > 0 else 1.0
+    return 0 < GAP * usual_s < seen.elapsed_s
 
 
 def _explained(seen: Sequence[_Seen], j: int, by: _Seen, extent: tuple[int, int]) -> float:
     """What may change in the time of ``by`` where the change of ``j`` is motion."""
-    share = min(1.0, max(LEAST_SHARE, _times_longer(by, [seen[j]])))
-    return share * _step(seen, j, extent)
+    step, elapsed_s = _step(seen, j, extent), seen[j].elapsed_s
+    if by.elapsed_s >= elapsed_s:
+        return step
+    return step * max(LEAST_SHARE, by.elapsed_s / elapsed_s)
 
 
 def _step(seen: Sequence[_Seen], i: int, extent: tuple[int, int]) -> float:
