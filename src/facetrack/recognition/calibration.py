@@ -223,5 +223,13 @@ class Calibration:
         return np.asarray(self.slope * both * (faces - self.even - self.rise * both))
 
 
-SFACE = Calibration(39.2, 0.05, 0.24, 1.64, 1.24, 0.19, 0.0)
-FACENET = Calibration(44.4, 0.11, 0.65, -0.34, 0.59, 0.19, 0.19)
+SFACE = Calibration(
+    slope=38.7, even=0.0252, rise=0.274, base=1.19, sharp=1.07, size=0.288, front=0.0
+)
+"""Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose told nothing that
+sharpness and size did not."""
+FACENET = Calibration(
+    slope=45.5, even=-0.105, rise=0.431, base=-0.238, sharp=0.8, size=0.302, front=0.104,
+    common=0.3, usual_common=0.438,
+)  # fmt: skip
+"""Of InceptionResnetV1 (CASIA), made likewise with ``--recognizer facenet``."""
