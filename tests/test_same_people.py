@@ -14,7 +14,8 @@ from facetrack.errors import UsageError
 from facetrack.history import History
 from facetrack.people import editing
 from facetrack.people.folder import edit
-from facetrack.people.joining import PEOPLE_FILE, join_folders, joined_in, seen_together
+from facetrack.people.joining import join_folders
+from facetrack.people.people_file import PEOPLE_FILE, joined_in
 from test_command_line import facetrack as command
 from test_command_line import one_line
 
@@ -113,8 +114,8 @@ def test_one_name_is_one_person_and_two_names_are_two(parts, tmp_path):
 
 
 def test_people_seen_in_one_frame_stay_two(demo_analysis, parts, tmp_path):
-    assert {(3, 4), (3, 5), (6, 7)} <= seen_together(demo_analysis)
-    assert (1, 2) not in seen_together(demo_analysis)
+    assert {(3, 4), (3, 5), (6, 7)} <= people_seen_together(demo_analysis)
+    assert (1, 2) not in people_seen_together(demo_analysis)
     join_folders(parts, tmp_path, threshold=-0.9)  # everybody is alike enough
     assert sorted(people_of(tmp_path)[1]) == [1, 2]  # 3 and 4 are of one photo
     assert len(Analysis.load(parts[1]).people) == 2

@@ -16,7 +16,7 @@ from facetrack.errors import InputError
 from facetrack.history import History
 from facetrack.people import editing
 from facetrack.people.folder import analysis_folder, clips_of, edit, undo
-from facetrack.people.joining import joined_in
+from facetrack.people.people_file import joined_in
 from facetrack.people.pictures import pictured
 from facetrack.report import write_report
 

@@ -62,8 +62,15 @@ class EmbeddingGroups:
         self._means = csr_array((values, places, ends), (len(groups), len(embeddings)))
         """What each embedding weighs in its group."""
 
+    @classmethod
+    def of(cls, groups: Sequence[EmbeddingSet], judge: Judge) -> "EmbeddingGroups":
+        """Each of these sets, one or more, as a group."""
+        ends = np.cumsum([len(group) for group in groups])
+        places = np.split(np.arange(ends[-1]), ends[:-1])
+        return cls(EmbeddingSet.joined(groups), places, judge)
+
     def __len__(self) -> int:
-        return self._means.shape[0]
+        return int(self._means.shape[0])
 
     def log_odds(
         self,

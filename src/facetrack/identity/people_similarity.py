@@ -35,9 +35,7 @@ class PeopleSimilarity:
         persons = np.array([t.person for t in tracks], np.int64)
         self.of_person = dict(zip(self.people, places_of(persons, self.people), strict=True))
         """Places of each person's tracks."""
-        self._groups = EmbeddingGroups(
-            self.embeddings, list(self.of_person.values()), self.judge
-        )
+        self._groups = EmbeddingGroups(self.embeddings, list(self.of_person.values()), self.judge)
 
     @cached_property
     def between_people(self) -> Float64:

@@ -82,12 +82,14 @@ class CalibratedJudge:
 
     calibration: Calibration
     needed: float = 0.0
+    most: float = MOST
+    """Log-odds beyond which a pair counts no more."""
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
         odds = self.calibration.log_odds(cosines(one, other), of_one, of_other)
-        return np.asarray(np.clip(odds, -MOST, MOST), np.float64)
+        return np.asarray(np.clip(odds, -self.most, self.most), np.float64)
 
     def reliability(self, evidence: Evidence) -> Float64:
         return self.calibration.reliability(evidence)
