@@ -26,6 +26,7 @@ from facetrack.analysis.parts import (
     Shot,
     Split,
     TrackSummary,
+    Uncertain,
 )
 from facetrack.errors import InputError
 from facetrack.metrics import as_lines, from_lines
@@ -114,6 +115,7 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "embeddings": _embeddings(folder / "embeddings.npz", recognizer.dim),
         "recognizer": recognizer,
         "splits": _parts(Split, data, "splits") if "splits" in data else [],
+        "uncertain": _parts(Uncertain, data, "uncertain") if "uncertain" in data else [],
         "thumbnails": {p.id: (folder / p.thumbnail).read_bytes() for p in people if p.thumbnail},
         "warnings": _of_type(data["warnings"], list, "warnings"),
         "damaged": _of_type(data["source"]["damaged"], bool, "source: damaged"),
