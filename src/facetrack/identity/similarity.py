@@ -65,7 +65,7 @@ class Judge(Protocol):
         ...
 
     def in_words(self, log_odds: float) -> str:
-        """Log-odds as messages say them: ``probability 0.93`` or ``cosine 0.41``."""
+        """Log-odds as messages say them: ``a probability of 0.93`` or ``a cosine of 0.41``."""
         ...
 
 
@@ -95,7 +95,7 @@ class CalibratedJudge:
         return self.calibration.reliability(evidence)
 
     def in_words(self, log_odds: float) -> str:
-        return f"probability {probability(log_odds):.2f}"
+        return f"a probability of {probability(log_odds):.2f}"
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,4 @@ class ThresholdJudge:
         return np.ones(len(evidence))
 
     def in_words(self, log_odds: float) -> str:
-        return f"cosine {self.threshold + log_odds / STEEPNESS:.2f}"
+        return f"a cosine of {self.threshold + log_odds / STEEPNESS:.2f}"

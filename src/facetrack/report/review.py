@@ -35,7 +35,7 @@ def review_strip(analysis: Analysis, similarity: PeopleSimilarity, folder: Path)
     place = shlex.quote(str(folder.absolute()))
     names = {p.id: label(p) for p in analysis.people}
     items = [
-        _item(entry, [faces[t] for t in tracks if t in faces], analysis, names, place)
+        _item(entry, {t: faces[t] for t in tracks if t in faces}, analysis, names, place)
         for entry, tracks in zip(entries, shown, strict=True)
     ]
     return f'<div class="strip">{"".join(items)}</div>'
@@ -78,18 +78,21 @@ def _tracks_shown(entry: Uncertain, similarity: PeopleSimilarity) -> list[int]:
 
 def _item(
     entry: Uncertain,
-    faces: Sequence[bytes],
+    faces: dict[int, bytes],
     analysis: Analysis,
     names: dict[int, str],
     place: str,
 ) -> str:
     who = [names[person] for person in entry.people]
-    shown = [f'<img class="face" src="{picture(jpeg)}" alt="">' for jpeg in faces]
+    shown = [
+        f'<img class="face" src="{picture(jpeg)}" alt="track {track}">'
+        for track, jpeg in faces.items()
+    ]
     if len(shown) < 2:
         shown = [face(person, name) for person, name in zip(entry.people, who, strict=True)]
     if entry.kind == "same":
         question, when = f"Are {who[0]} and {who[1]} the same?", "If so"
-        about = "Never seen together."
+        about = "Never seen together; of all their tracks."
         if entry.tracks:
             about = f"One track that was split into {entry.tracks[0]} and {entry.tracks[1]}."
     else:
@@ -99,12 +102,12 @@ def _item(
         question, when = f"Is {several} {who[0]}?", "If not"
         if len(entry.tracks) > 1:
             question = f"Are {several} {who[0]}?"
-        about = f"{_times(entry.tracks, analysis)}; beside the rest of {who[0]}."
+        about = f"{_times(entry.tracks, analysis)}; beside all others of {who[0]}."
     command = mending_command(entry, place)
     return (
         f'<article class="doubt"><div class="faces">{"".join(shown)}</div>'
-        f"<h3>{escaped(question)}</h3><p>{escaped(about)} The same with probability "
-        f"<b>{entry.probability:.2f}</b></p>{_scale(entry.probability)}"
+        f"<h3>{escaped(question)}</h3><p>{escaped(about)} Probability that they are "
+        f"one: <b>{entry.probability:.2f}</b></p>{_scale(entry.probability)}"
         f"<p>{when}: <code>{escaped(command)}</code></p></article>"
     )
 
