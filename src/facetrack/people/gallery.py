@@ -168,7 +168,7 @@ class Gallery:
         for face in self.faces():
             if face.recognizer != recognizer:
                 continue
-            length = float(np.linalg.norm(face.embedding))
+            length = float(np.linalg.norm(face.embedding.astype(np.float64)))
             if face.embedding.shape != (dim,) or not abs(length - 1) < OF_LENGTH_ONE:
                 raise InputError(
                     f"{self.path}: what it holds of {face.name} by {face.photo} is no embedding of "
