@@ -1,4 +1,4 @@
-"""Shots, association, identities and the queue: each rule by a case that breaks without it."""
+"""Association, identities and the queue: each rule by a case that breaks without it."""
 
 import threading
 import weakref
@@ -17,45 +17,12 @@ from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.association import cheapest, costs, unclear
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.seen import Seen
-from facetrack.tracking.shots import ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.types import Faces
 
 
 def picture(grey, size=(72, 128)):
     return RgbPicture(np.full((*size, 3), grey, np.uint8))
-
-
-def cuts(greys):
-    detector = ShotDetector()
-    told = detector.push([picture(g) for g in greys]) + detector.flush()
-    assert len(told) == len(greys)
-    found = [i for i, cut in enumerate(told) if cut.starts_shot]
-    one_by_one = ShotDetector()
-    answers = [answer for g in greys for answer in one_by_one.push([picture(g)])]
-    assert answers + one_by_one.flush() == told
-    return found
-
-
-def test_a_hard_cut_is_found_at_its_frame():
-    assert cuts([50] * 6 + [120] * 6) == [6]
-
-
-def test_a_flash_is_no_cut():
-    assert cuts([50] * 6 + [250] + [50] * 6) == []
-
-
-def test_a_shot_of_one_frame_has_two_cuts():
-    assert cuts([50] * 6 + [250] + [120] * 6) == [6, 7]
-
-
-def test_a_fade_is_no_cut():
-    assert cuts([50 + 9 * i for i in range(12)]) == []
-
-
-def test_short_videos():
-    assert cuts([50]) == []
-    assert cuts([50, 200]) == [1]
 
 
 def frame(index):

@@ -113,7 +113,8 @@ class Dropped:
 
     track: int
     reason: str
-    """``too short``, ``too small``, ``unsure``, or ``forgotten``: its faces were taken out."""
+    """``too short``, ``too small``, ``unsure``, ``not a face`` (the recogniser sees no features in
+    it), or ``forgotten``: its faces were taken out."""
     detail: str
     first_frame: int
     last_frame: int

@@ -84,7 +84,7 @@ def decoded(outputs: Sequence[Float32], scale: Float32) -> Faces:
     best = np.argsort(-scores, kind="stable")[:CANDIDATES]
     kept = best[nms(boxes[best], scores[best], NMS)]
     boxes = boxes[kept] * np.tile(scale, 2)
-    surely = 1 / (1 + np.exp(SHIFT - SLOPE * scores[kept]))
+    surely = np.asarray(1 / (1 + np.exp(SHIFT - SLOPE * scores[kept])), np.float32)
     return Faces.of_one_source(boxes, surely, points[kept] * scale, boxes, "detected")
 
 

@@ -6,6 +6,7 @@ Nothing vanishes silently: a track that becomes nobody is listed with its reason
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,8 @@ from facetrack.identity.similarity import judge_of
 from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_crop import FaceCrop, embed_crops
+from facetrack.recognition.featureless import featureless_direction
+from facetrack.recognition.portrait import portrait_qualities
 from facetrack.recognition.track_embedding import changes, track_embedding
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.known import KnownTracks
@@ -34,6 +37,9 @@ from facetrack.types import Float32
 
 FIRST_CROPS = 5
 """Crops of a track that are embedded in any case."""
+BEYOND_DOUBT = 0.985
+"""Median detection score from which a track is a face whatever the recogniser thinks: of hands,
+hair and coats of arms in two films the highest was 0.970."""
 UNSURE = 2.0
 """Log-odds of a track's closest other one, around those that decide, that call for all crops."""
 PAIRS_A_TRACK = 5000
@@ -90,14 +96,13 @@ class IdTimelineGenerator:
         """Judges and embeds tracks that ended together; their crops are let go."""
         kept = [track for track in tracks if self._is_kept(track)]
         self._embed(kept, {t.id: spread(_in_time(t), FIRST_CROPS) for t in kept})
-        parts = [part for track in kept for part in self._split(track)]
+        parts = [p for track in kept for p in self._split(track) if self._is_face(p)]
         self._know(parts)
         unsure = [t for t in parts if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
         self._embed(unsure, {t.id: _in_time(t) for t in unsure})
         self._know(unsure)
         for track in parts:
-            best = track.best_crop
-            self._best[track.id] = (best.quality, _jpeg(best))
+            self._best[track.id] = self._portrait(track)
         for track in (*tracks, *parts):
             track.crops.clear()
 
@@ -154,6 +159,27 @@ class IdTimelineGenerator:
         self._tracks.remove(track)
         return [part for part in parts if self._is_kept(part)]
 
+    def _is_face(self, track: Track) -> bool:
+        """Whether the recogniser sees more in it than in crops without features; asked only of
+        tracks of which the detector is not quite sure."""
+        scores = track.rows["score"][track.seen]
+        if float(np.median(scores)) >= BEYOND_DOUBT:
+            return True
+        crops = [c for c in _in_time(track) if c.embedding is not None]
+        alike = float(track_embedding(crops).vector @ self._featureless)
+        limit = self._embedder.calibration.featureless
+        if alike < limit:
+            return True
+        detail = f"similarity {alike:.2f} to crops without features, below {limit:.2f} needed"
+        self._dropped[track.id] = Dropped(
+            track.id, "not a face", detail, track.first_frame, track.last_frame
+        )
+        return False
+
+    @cached_property
+    def _featureless(self) -> Float32:
+        return featureless_direction(self._embedder)
+
     def _number_parts(self) -> None:
         """Gives the parts of tracks that were split numbers behind those of all tracks."""
         number = max((t.id for t in self._tracks), default=0)
@@ -170,6 +196,13 @@ class IdTimelineGenerator:
         for track in tracks:
             crops = [c for c in _in_time(track) if c.embedding is not None]
             self._known.put(track, track_embedding(crops))
+
+    def _portrait(self, track: Track) -> tuple[float, bytes]:
+        """The quality and the JPEG of the face that is shown for the track."""
+        crops = [c for c in _in_time(track) if c.embedding is not None]
+        qualities = portrait_qualities(crops, track_embedding(crops).vector)
+        best = int(np.argmax(qualities))
+        return qualities[best], _jpeg(crops[best])
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is neither surely the same nor

@@ -69,6 +69,8 @@ class Calibration:
 
     even: float
     """Cosine at which same and different are equally likely."""
+    featureless: float = 0.38
+    """Cosine of a track with crops that show no features from which it is no face."""
 
     def log_odds(self, cosine: Any, a: Evidence, b: Evidence) -> Float64:
         return np.asarray(25.0 * (np.asarray(cosine) - self.even), np.float64)
@@ -87,4 +89,4 @@ class Calibration:
 
 
 SFACE = Calibration(0.40)
-FACENET = Calibration(0.40)
+FACENET = Calibration(0.40, 0.7)
