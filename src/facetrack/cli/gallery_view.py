@@ -163,7 +163,7 @@ def _warn_of_doubts(
     calibration: Calibration,
 ) -> None:
     """A photo of somebody else under a name would spoil both."""
-    judge = CalibratedJudge(calibration)
+    believed, strangers = CalibratedJudge(calibration, prior=0.0), CalibratedJudge(calibration)
     mine = [n for n in before if n.casefold() == name.casefold()]
     theirs = [*faces, *(before[n] for n in mine)]
     others = {n: known for n, known in before.items() if n not in mine}
@@ -171,7 +171,7 @@ def _warn_of_doubts(
         rest = [known for known in theirs if known is not face]
         if rest:
             known = EmbeddingSet.joined(rest)
-            odds = judge.log_odds(face.vectors, face.evidence, known.vectors, known.evidence)
+            odds = believed.log_odds(face.vectors, face.evidence, known.vectors, known.evidence)
             most = probability(float(odds.max()))
             if most < DOUBTFUL:
                 _warn(
@@ -179,8 +179,8 @@ def _warn_of_doubts(
                     f"(probability {most:.2f})"
                 )
         if others:
-            groups = EmbeddingGroups.of(list(others.values()), judge)
-            odds = EmbeddingGroups.of([face], judge).log_odds(other=groups)
+            groups = EmbeddingGroups.of(list(others.values()), strangers)
+            odds = EmbeddingGroups.of([face], strangers).log_odds(other=groups)
             for other, found in zip(others, map(probability, odds[0].tolist()), strict=True):
                 if found >= DOUBTFUL:
                     _warn(

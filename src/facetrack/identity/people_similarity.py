@@ -91,4 +91,25 @@ def embeddings_of(analysis: Analysis, tracks: list[TrackSummary]) -> EmbeddingSe
 
 def evidence_of(track: TrackSummary) -> Evidence:
     """What is behind a track's embedding; of an older analysis what is usual."""
-    return Evidence.of_track(track.faces, track.face_px, track.sharpness, track.frontality)
+    unknown = float("nan")
+    return Evidence.of_track(
+        track.faces,
+        track.face_px,
+        track.sharpness,
+        track.frontality,
+        unknown if track.agreement is None else track.agreement,
+        unknown if track.commonness is None else track.commonness,
+    )
+
+
+def probability(log_odds: float) -> float:
+    """0 to 1."""
+    return float(1 / (1 + np.exp(-log_odds)))
+
+
+def together(analysis: Analysis, people: Sequence[int]) -> dict[int, NDArray[np.int32]]:
+    """The frames in which each of these people was detected."""
+    faces = analysis.faces
+    seen = faces["source"].to_numpy(zero_copy_only=False) != "interpolated"
+    frame, person_of = faces["frame"].to_numpy()[seen], faces["person"].to_numpy()[seen]
+    return {person: np.unique(frame[person_of == person]) for person in people}

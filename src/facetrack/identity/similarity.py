@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.recognition.calibration import Calibration, Evidence
+from facetrack.recognition.calibration import PRIOR, Calibration, Evidence
 from facetrack.settings import IdentitySettings
 from facetrack.types import Float32
 
@@ -82,13 +82,15 @@ class CalibratedJudge:
 
     calibration: Calibration
     needed: float = 0.0
+    prior: float = PRIOR
+    """Log-odds before faces are compared: by itself those of two tracks of a film."""
     most: float = MOST
     """Log-odds beyond which a pair counts no more."""
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
-        odds = self.calibration.log_odds(cosines(one, other), of_one, of_other)
+        odds = self.calibration.log_odds(cosines(one, other), of_one, of_other, self.prior)
         return np.asarray(np.clip(odds, -self.most, self.most), np.float64)
 
     def reliability(self, evidence: Evidence) -> Float64:

@@ -246,8 +246,10 @@ def _evidence(stored: object) -> Evidence:
     """What ``Evidence.to_dict`` gave, as JSON; what is usual where that is not there."""
     try:
         numbers = json.loads(stored) if isinstance(stored, str) else {}
-        if numbers and all(math.isfinite(value) and value >= 0 for value in numbers.values()):
-            return Evidence.of_track(**numbers)
+        if numbers and all(math.isfinite(value) for value in numbers.values()):
+            found = Evidence.of_track(**numbers)
+            if min(found.faces[0], found.face_px[0], found.sharpness[0], found.frontality[0]) >= 0:
+                return found
     except (ValueError, TypeError, AttributeError):
         pass
     return unknown_evidence()

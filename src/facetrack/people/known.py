@@ -40,7 +40,7 @@ class Match:
     similarity: float
     """Mean cosine over the person's tracks and the name's photos."""
     log_odds: float
-    """That they are one person, by these faces alone."""
+    """How much likelier these faces are of one person than of two."""
     confidence: float
     """0 to 1: with the other names, and nobody, in mind."""
 
@@ -92,7 +92,7 @@ def confidences(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _matches(analysis: Analysis, gallery: Mapping[str, EmbeddingSet]) -> list[Match]:
     """Of each unnamed person the best, the most probable first."""
-    judge = CalibratedJudge(analysis.recognizer.calibration, most=MOST)
+    judge = CalibratedJudge(analysis.recognizer.calibration, prior=0.0, most=MOST)
     similarity = PeopleSimilarity(analysis, judge)
     if not gallery or not similarity.people:
         return []
