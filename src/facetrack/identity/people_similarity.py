@@ -100,16 +100,3 @@ def evidence_of(track: TrackSummary) -> Evidence:
         unknown if track.agreement is None else track.agreement,
         unknown if track.commonness is None else track.commonness,
     )
-
-
-def probability(log_odds: float) -> float:
-    """0 to 1."""
-    return float(1 / (1 + np.exp(-log_odds)))
-
-
-def together(analysis: Analysis, people: Sequence[int]) -> dict[int, NDArray[np.int32]]:
-    """The frames in which each of these people was detected."""
-    faces = analysis.faces
-    seen = faces["source"].to_numpy(zero_copy_only=False) != "interpolated"
-    frame, person_of = faces["frame"].to_numpy()[seen], faces["person"].to_numpy()[seen]
-    return {person: np.unique(frame[person_of == person]) for person in people}
