@@ -292,7 +292,7 @@ def test_two_who_are_seen_together_do_not_both_have_a_name(demo_analysis):
     assert min(alike[3], alike[4]) > MARGIN
     assert abs(alike[3] - alike[4]) < MARGIN
     assert names(demo_analysis, {"Ada": halfway}) == {}
-    nearer = between(demo_analysis, 3, 4, 0.7)
+    nearer = between(demo_analysis, 3, 4, 0.9)
     assert names(demo_analysis, {"Ada": nearer}) == {3: "Ada"}
 
 
@@ -310,6 +310,13 @@ def test_confidence_falls_with_the_number_of_names_and_with_a_rival():
     assert many < 0.3
     assert confidences(np.array([9, 9 - MARGIN]))[0] == pytest.approx(SURE, abs=0.01)
     assert confidences(np.array([-5.0]))[0] < 0.01
+
+
+def test_confidence_falls_with_the_number_of_people_in_the_video():
+    alone, crowd = (confidences(np.array([3.5]), people)[0] for people in (1, 30))
+    assert alone > SURE > 0.6 > crowd
+    # Among as many names as people it is what it is among the names.
+    assert confidences(np.full(30, 5.0), 30)[0] == confidences(np.full(30, 5.0))[0]
 
 
 def test_a_bad_photo_makes_nobody_sure(demo_analysis):

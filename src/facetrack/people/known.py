@@ -2,8 +2,9 @@
 
 How sure is a matter of how alike they are, of how good the faces are, of who else is known, and of
 how many: among a hundred names some stranger is more alike than among two. The recogniser's
-calibration gives the odds of each name; before anybody is looked at, the person is as likely
-somebody of the gallery as nobody, each name equally.
+calibration gives the odds of each name. Before anybody is looked at, the person is as likely
+somebody of the gallery as nobody, each name equally; and each name is as likely nobody of the video
+as somebody, each person equally.
 """
 
 from collections.abc import Mapping
@@ -84,9 +85,12 @@ def recognised(analysis: Analysis, gallery: Mapping[str, EmbeddingSet]) -> Recog
     return Recognition(replace(analysis, people=people), unsure)
 
 
-def confidences(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n,)`` of n names by their log-odds: together with 'unknown' they make one."""
-    odds = np.exp(log_odds) / max(len(log_odds), 1)
+def confidences(log_odds: NDArray[np.float64], people: int = 1) -> NDArray[np.float64]:
+    """``(n,)`` of n names by their log-odds: together with 'unknown' they make one.
+
+    ``people``: how many there are in the video.
+    """
+    odds = np.exp(log_odds) / max(len(log_odds), people)
     return np.asarray(odds / (1 + odds.sum()))
 
 
@@ -106,7 +110,7 @@ def _matches(analysis: Analysis, gallery: Mapping[str, EmbeddingSet]) -> list[Ma
         name = list(gallery)[best]
         tracks = similarity.embeddings.vectors[similarity.of_person[person]]
         cosine = float((gallery[name].vectors @ tracks.mean(axis=0)).mean())
-        sure = min(float(confidences(of_person)[best]), SUREST)
+        sure = min(float(confidences(of_person, len(analysis.people))[best]), SUREST)
         found.append(Match(person, name, cosine, float(of_person[best]), round(sure, 2)))
     return sorted(found, key=lambda m: (-m.log_odds, m.person))
 
