@@ -22,7 +22,7 @@ from facetrack.cli.people import list_people, merge_people, undo_edit
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.metrics import COLUMNS, as_row, as_table
 from facetrack.people.editing import merged
-from facetrack.people.uncertain import rival_probabilities, uncertain
+from facetrack.people.uncertain import likely_pairs, uncertain
 from facetrack.report.charts import POINTS, run_charts, thinned
 from facetrack.report.review import review_strip
 
@@ -270,9 +270,19 @@ def test_who_is_a_little_like_everybody_is_not_listed_with_everybody():
     odds[0] = odds[:, 0] = 0.5  # a blurred face: a third, for each pair alone
     odds[1, 2] = odds[2, 1] = 0.5
     np.fill_diagonal(odds, 0)
-    found = rival_probabilities(odds)
-    assert found[0].max() < 0.05
-    assert found[1, 2] == pytest.approx(0.5 / (1 + 0.5 + 0.5), abs=0.01)
+    ((one, other, probability),) = likely_pairs(odds)
+    assert (one, other) == (1, 2)
+    assert probability == pytest.approx(0.5 / (1 + 0.5 + 0.5), abs=0.01)
+
+
+def test_of_dark_faces_that_are_all_a_little_alike_the_best_pair_alone_is_listed():
+    dark = np.array(
+        [[0, 0.1, 0.3, 0.06], [0.1, 0, 0.6, 0.1], [0.3, 0.6, 0, 0.12], [0.06, 0.1, 0.12, 0]]
+    )
+    assert [(one, other) for one, other, _ in likely_pairs(dark)] == [(0, 2), (1, 2)]
+    dark[0, 2] = dark[2, 0] = 0.25
+    assert [(one, other) for one, other, _ in likely_pairs(dark)] == [(1, 2)]
+    assert likely_pairs(np.zeros((0, 0))) == []
 
 
 def test_a_track_that_was_split_is_said_when_its_parts_are_two_people(demo_analysis, tmp_path):

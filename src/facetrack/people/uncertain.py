@@ -21,6 +21,9 @@ Float64 = NDArray[np.float64]
 
 MAY_BE_ONE = 0.05
 """Probability from which two people are worth a look."""
+NEARLY_BEST = 0.5
+"""Two people are listed when their odds are at least this share of those of either's best match: of
+several dark or blurred faces, which are all a little alike, the best pair alone."""
 SURELY_ONE = 0.9
 """Probability below which tracks of one person are worth a look."""
 MOST_ENTRIES = 12
@@ -46,8 +49,8 @@ def uncertain(analysis: Analysis, similarity: PeopleSimilarity | None = None) ->
     return [*same[:MOST_ENTRIES], *splits[:MOST_ENTRIES], *other[:MOST_ENTRIES]]
 
 
-def rival_probabilities(odds: Float64) -> Float64:
-    """``(n, n)`` probability that two people are one, given all others whom each may be as well.
+def likely_pairs(odds: Float64) -> list[tuple[int, int, float]]:
+    """Pairs of people who may be one, and the probability, given whom else each may be.
 
     A person is one of the others at most, so the odds of all of them share one whole. The lesser of
     what the two people's sides say counts.
@@ -56,7 +59,11 @@ def rival_probabilities(odds: Float64) -> Float64:
         odds: ``(n, n)`` symmetric odds of each two; 0 where they cannot be one.
     """
     share = odds / (1 + odds.sum(axis=1, keepdims=True))
-    return np.asarray(np.minimum(share, share.T), np.float64)
+    found = np.minimum(share, share.T)
+    best = odds.max(axis=1, initial=0.0)
+    near = odds >= NEARLY_BEST * np.maximum(best[:, None], best)
+    pairs = np.argwhere(np.triu(near & (found >= MAY_BE_ONE), 1)).tolist()
+    return [(i, j, _rounded(found[i, j])) for i, j in pairs]
 
 
 def _may_be_one(analysis: Analysis, similarity: PeopleSimilarity) -> list[Uncertain]:
@@ -66,10 +73,9 @@ def _may_be_one(analysis: Analysis, similarity: PeopleSimilarity) -> list[Uncert
     odds[seen_together(analysis.faces, "person", people).toarray()] = 0
     known = np.isin(people, _named(analysis))
     odds[np.outer(known, known)] = 0  # two names are two people
-    found = rival_probabilities(odds)
     return [
-        Uncertain("same", sorted((people[i], people[j])), [], _rounded(found[i, j]))
-        for i, j in np.argwhere(np.triu(found >= MAY_BE_ONE, 1)).tolist()
+        Uncertain("same", sorted((people[i], people[j])), [], probability)
+        for i, j, probability in likely_pairs(odds)
     ]
 
 
