@@ -95,7 +95,7 @@ class IdTimelineGenerator:
     def add(self, tracks: Sequence[Track]) -> None:
         """Judges and embeds tracks that ended together; their crops are let go."""
         kept = [track for track in tracks if self._is_kept(track)]
-        self._embed(kept, {t.id: spread(_in_time(t), FIRST_CROPS) for t in kept})
+        self._embed(kept, {t.id: first_crops(t) for t in kept})
         parts = [p for track in kept for p in self._split(track) if self._is_face(p)]
         self._know(parts)
         unsure = [t for t in parts if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
@@ -146,12 +146,12 @@ class IdTimelineGenerator:
         """The track, or its parts where it goes over from one person to another; those that are
         good enough to be somebody."""
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        if not changes(crops, self._embedder.calibration):
+        if not changes(crops, self._embedder.calibration, track.breaks):
             return [track]
         self._embed([track], {track.id: _in_time(track)})
         crops = _in_time(track)
         parts = [track]
-        for k in changes(crops, self._embedder.calibration):
+        for k in changes(crops, self._embedder.calibration, list(track.breaks)):
             at = parts[-1].break_between(crops[k - 1].frame, crops[k].frame)
             rest = parts[-1].split_at(at, -1 - len(self._splits))
             self._splits.append((parts[-1], rest))
@@ -270,12 +270,18 @@ def _in_time(track: Track) -> list[FaceCrop]:
     return sorted(track.crops.values(), key=lambda crop: crop.frame)
 
 
-def spread(crops: Sequence[FaceCrop], most: int) -> list[FaceCrop]:
-    """So many of these, evenly over the whole, the first and the last among them."""
-    if len(crops) <= most:
-        return list(crops)
-    places = np.linspace(0, len(crops) - 1, most).round().astype(int)
-    return [crops[i] for i in places.tolist()]
+def first_crops(track: Track) -> list[FaceCrop]:
+    """A few crops, evenly over the track, and the best one of each part between its breaks."""
+    crops = _in_time(track)
+    places = np.linspace(0, len(crops) - 1, min(FIRST_CROPS, len(crops))).round().astype(int)
+    wanted = {crops[i].frame for i in places.tolist()}
+    if track.breaks:
+        best: dict[int, FaceCrop] = {}
+        for (part, _), crop in track.crops.items():
+            if part not in best or crop.pose > best[part].pose:
+                best[part] = crop
+        wanted |= {crop.frame for crop in best.values()}
+    return [crop for crop in crops if crop.frame in wanted]
 
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facetrack.media.face_cut import FaceCut
 from facetrack.media.picture import Frame, Picture
-from facetrack.recognition.crops import cut_faces
+from facetrack.recognition.crops import cut_faces, visible_share
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
@@ -32,6 +32,7 @@ class FaceCrop:
         if faces.recognised is not None:
             self.embedding = faces.recognised.embeddings[i]
             self._sharpness = float(faces.recognised.sharpness[i])
+        self._shape = frame.picture.shape
         self.source: Picture | None = frame.picture
         """Until it is cut out."""
         self.cut: FaceCut | None = None
@@ -54,6 +55,11 @@ class FaceCrop:
         """The crop for an embedder, uint8 RGB; a dim one is brightened."""
         return normalised_light(self.aligned if aligned else self.thumbnail)
 
+    @cached_property
+    def visible(self) -> float:
+        """Share of the aligned crop that lies inside the frame, 0 to 1."""
+        return visible_share(self.box, self.landmarks, self._shape)
+
     @property
     def height_px(self) -> float:
         """Of the face's box."""
@@ -73,8 +79,8 @@ class FaceCrop:
 
     @property
     def quality(self) -> float:
-        """0 to 1, as ``quality.crop_quality``."""
-        return crop_quality(self.pose, self.sharpness)
+        """0 to 1, as ``quality.crop_quality``; less where the frame cuts the face off."""
+        return crop_quality(self.pose, self.sharpness) * self.visible**2
 
 
 def release_frames(crops: Iterable[FaceCrop]) -> None:

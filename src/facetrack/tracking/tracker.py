@@ -16,6 +16,7 @@ from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_crop import FaceCrop, embed_crops, release_frames
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, Positions, associated
+from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.motion import LONGEST_COURSE, Motion
 from facetrack.tracking.runs import Run
 from facetrack.tracking.seen import Seen
@@ -41,6 +42,7 @@ class Tracker:
         self._open: list[Track] = []
         self._motion = Motion.of_none()
         """Of the open tracks, in their order."""
+        self._changes = LocalChanges()
         self._next_id = 1
         self._times_s: dict[int, float] = {}
         """Of the frames at hand, and of those before that a gap may reach back to."""
@@ -58,7 +60,9 @@ class Tracker:
         Rows and face crops are made at the end, a track's all at once. Crops are cut out then: one
         that gives way to a better one before costs nothing.
         """
-        faces = FacesTogether(together, self.settings.min_iou)
+        if not together:
+            return []
+        faces = FacesTogether(together, self.settings.min_iou, self._changes)
         self._times_s |= {frame.index: frame.time_s for frame, _, _ in together}
         cuts = [i for i, one in enumerate(together) if one.starts_shot]
         ended = self._follow(faces, 0, cuts[0] if cuts else len(together))
