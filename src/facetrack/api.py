@@ -23,6 +23,7 @@ from facetrack.machine import machine, versions
 from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
 from facetrack.metrics import Sample, in_short
+from facetrack.people.uncertain import uncertain
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
 from facetrack.pipeline.gauges import Gauges, StageClock
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
@@ -106,7 +107,7 @@ def analyze(
     if not timeline.people:
         warnings.append(_why_nobody(seen, len(timeline.dropped)))
     metrics = monitor.samples()
-    return Analysis(
+    analysis = Analysis(
         info=info,
         people=timeline.people,
         tracks=timeline.tracks,
@@ -147,6 +148,7 @@ def analyze(
             "versions": versions(),
         },
     )
+    return replace(analysis, uncertain=uncertain(analysis))
 
 
 def plan(

@@ -211,7 +211,7 @@ class IdTimelineGenerator:
         if not len(may):
             return False
         odds = self._known_odds(np.array([place]), may)
-        return abs(float(odds.max())) < UNSURE
+        return abs(float(odds.max()) - self._judge.needed) < UNSURE
 
     def _known_odds(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float64]:
         vectors, evidence = self._known.embeddings, self._known.evidence
@@ -228,6 +228,7 @@ class IdTimelineGenerator:
                 self._judge.reliability(evidence),
                 known.together(),
                 self._known_odds,
+                self._judge.needed,
             )
         )
         return [[known.tracks[i] for i in group] for group in found]
