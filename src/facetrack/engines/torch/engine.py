@@ -43,7 +43,7 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
     with memory_for("the networks"):
         embedder = _embedder(identity, device, dtype)
         ahead = None
-        if cuda and isinstance(embedder, TorchEmbedder) and not embedder.crop.aligned:
+        if cuda and isinstance(embedder, TorchEmbedder):
             ahead = shared(
                 ("ahead", device, identity.recognizer, identity.weights),
                 lambda: Ahead(embedder, device),
