@@ -104,3 +104,10 @@ def _windows(n: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def _normalised(means: Tensor, dtype: torch.dtype) -> Tensor:
     return ((means - MEAN) * SCALE).to(dtype).permute(0, 3, 1, 2)
+
+
+def normalised(crops: Tensor, dtype: torch.dtype) -> Tensor:
+    """``(n, size, size, 3)`` uint8 RGB as a recogniser takes it: ``(n, 3, size, size)``,
+    ``(x - 127.5) / 128``."""
+    x = _normalised(crops.float(), dtype)
+    return x.contiguous(memory_format=torch.channels_last)
