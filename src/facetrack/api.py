@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.analysis import Analysis
+from facetrack.analysis import Analysis, RecognizerInfo
 from facetrack.clips.crops import read_crops
 from facetrack.clips.manifest import remove_manifest, write_manifest
 from facetrack.clips.overlay import Overlay
@@ -117,6 +117,8 @@ def analyze(
         frame_times=np.array(seen.times_s, np.float64),
         first_frame=seen.first_frame,
         embeddings=timeline.embeddings,
+        recognizer=RecognizerInfo(embedder.name, embedder.dim, embedder.calibration),
+        splits=timeline.splits,
         thumbnails=timeline.thumbnails,
         warnings=warnings,
         damaged=source.damaged,

@@ -146,7 +146,14 @@ class IdentitySettings:
         None, "Weight file for vggface2 (.pt or .safetensors)."
     )
     faces_per_track: int = setting(8, "Best faces of a track that are embedded, at most.")
-    threshold: float = setting(0.40, "Cosine similarity from which two tracks are one person.")
+    probability: float = setting(
+        0.5, "Probability from which two tracks are one person, by the recogniser's calibration."
+    )
+    threshold: float | None = setting(
+        None,
+        "Cosine similarity from which two tracks are one person, however good their faces are; "
+        "unset: probability decides.",
+    )
 
     def __post_init__(self) -> None:
         if self.recognizer == "casia":  # its name until 0.1
@@ -165,7 +172,11 @@ class IdentitySettings:
                 "a checkpoint's path (--weights FILE) when recognizer is vggface2",
             )
         require(self.faces_per_track >= 1, "faces_per_track", self.faces_per_track, "1 or more")
-        require(-1 < self.threshold < 1, "threshold", self.threshold, "between -1 and 1")
+        require(0 < self.probability < 1, "probability", self.probability, "between 0 and 1")
+        wanted = "between -1 and 1"
+        require(
+            self.threshold is None or -1 < self.threshold < 1, "threshold", self.threshold, wanted
+        )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,15 @@
 from facetrack.analysis.crops import FaceCrop, FaceCrops
 from facetrack.analysis.faces import CORNERS, FACE_COLUMNS, boxes_of, landmarks_of
 from facetrack.analysis.folder import METRICS_FILE, SCHEMA, thumbnail_name
-from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.analysis.parts import (
+    Dropped,
+    Interval,
+    Person,
+    RecognizerInfo,
+    Shot,
+    Split,
+    TrackSummary,
+)
 from facetrack.analysis.result import Analysis
 from facetrack.analysis.tracks import TrackFaces
 
@@ -18,7 +26,9 @@ __all__ = [
     "FaceCrops",
     "Interval",
     "Person",
+    "RecognizerInfo",
     "Shot",
+    "Split",
     "TrackFaces",
     "TrackSummary",
     "boxes_of",

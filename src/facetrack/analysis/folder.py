@@ -18,10 +18,19 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack.analysis.faces import FACE_COLUMNS
-from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.analysis.parts import (
+    Dropped,
+    Interval,
+    Person,
+    RecognizerInfo,
+    Shot,
+    Split,
+    TrackSummary,
+)
 from facetrack.errors import InputError
 from facetrack.metrics import as_lines, from_lines
 from facetrack.parquet import read_table, write_table
+from facetrack.recognition.calibration import FACENET, Calibration
 from facetrack.types import Float32, VideoInfo
 from facetrack.whole_file import whole_file, write_json
 
@@ -102,6 +111,8 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "frame_times": times_s,
         "first_frame": first_frame,
         "embeddings": _embeddings(folder / "embeddings.npz"),
+        "recognizer": _recognizer(data),
+        "splits": _parts(Split, data, "splits") if "splits" in data else [],
         "thumbnails": {p.id: (folder / p.thumbnail).read_bytes() for p in people if p.thumbnail},
         "warnings": _of_type(data["warnings"], list, "warnings"),
         "damaged": _of_type(data["source"]["damaged"], bool, "source: damaged"),
@@ -110,6 +121,19 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "performance": _of_type(data["performance"], dict, "performance"),
         "next_person": _of_type(data.get("next_person", 0), int, "next_person"),
     }
+
+
+def _recognizer(data: dict[str, Any]) -> RecognizerInfo:
+    """As it is stored; before there were several it was InceptionResnetV1 alone."""
+    if "recognizer" not in data:
+        vggface2 = data["settings"]["identity"]["recognizer"] == "vggface2"
+        return RecognizerInfo("vggface2" if vggface2 else "facenet", 512, FACENET)
+    stored = _of_type(data["recognizer"], dict, "recognizer")
+    return RecognizerInfo(
+        _of_type(stored["name"], str, "recognizer: name"),
+        _of_type(stored["dim"], int, "recognizer: dim"),
+        Calibration.from_dict(_of_type(stored["calibration"], dict, "recognizer: calibration")),
+    )
 
 
 def _of_type(value: Any, kind: type[Value], what: str) -> Value:

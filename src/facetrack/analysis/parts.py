@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from facetrack.recognition.calibration import Calibration
+
 FORGOTTEN = "forgotten"
 """Why a track was dropped whose faces were taken out on request."""
 
@@ -33,6 +35,38 @@ class TrackSummary:
     first_frame: int
     last_frame: int
     """Inclusive."""
+    faces: int = 0
+    """Faces behind the embedding; 0: there is none, or it is not known."""
+    face_px: float = 0.0
+    """Their height in pixels, as the recogniser's calibration counts it."""
+    sharpness: float = 0.0
+    """How sharp they are, 0 to 1."""
+    frontality: float = 0.0
+    """How far they look at the camera, 0 (profile) to 1."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A track that went over from one person to another, and so is two."""
+
+    track: int
+    """What was before the change."""
+    into: int
+    """What came after it."""
+    frame: int
+    """The first frame after the change."""
+
+
+@dataclass(frozen=True)
+class RecognizerInfo:
+    """The network that an analysis' embeddings are of."""
+
+    name: str
+    """As ``Embedder.name``."""
+    dim: int
+    """Numbers in an embedding."""
+    calibration: Calibration
+    """From a cosine to a probability."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +97,8 @@ class Dropped:
 
     track: int
     reason: str
-    """``too short``, ``too small``, ``unsure``, or ``forgotten``: its faces were taken out."""
+    """``too short``, ``too small``, ``unsure``, ``not a face`` (the recogniser sees no features in
+    it), or ``forgotten``: its faces were taken out."""
     detail: str
     first_frame: int
     last_frame: int

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from facetrack.analysis.crops import FaceCrops, chosen_faces
 from facetrack.analysis.folder import SCHEMA, read_folder, write_folder
-from facetrack.analysis.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.analysis.parts import (
+    Dropped,
+    Interval,
+    Person,
+    RecognizerInfo,
+    Shot,
+    Split,
+    TrackSummary,
+)
 from facetrack.analysis.tables import TableName, as_pandas, table_of
 from facetrack.analysis.tracks import TrackFaces, tracks_of
 from facetrack.analysis.who import find_person
@@ -50,7 +58,11 @@ class Analysis:
     first_frame: int
     """Index of the first analysed frame in the source."""
     embeddings: dict[int, Float32]
-    """Track id to 512 floats of length one."""
+    """Track id to a vector of length one, of as many floats as ``recognizer`` says."""
+    recognizer: RecognizerInfo
+    """What the embeddings are of."""
+    splits: list[Split] = field(default_factory=list)
+    """Tracks that showed two people."""
     thumbnails: dict[int, bytes] = field(default_factory=dict)
     """Person id to a JPEG."""
     warnings: list[str] = field(default_factory=list)
@@ -199,6 +211,12 @@ class Analysis:
             "intervals": [asdict(i) for i in self.intervals],
             "shots": [asdict(s) for s in self.shots],
             "dropped": [asdict(d) for d in self.dropped],
+            "splits": [asdict(s) for s in self.splits],
+            "recognizer": {
+                "name": self.recognizer.name,
+                "dim": self.recognizer.dim,
+                "calibration": self.recognizer.calibration.to_dict(),
+            },
             "warnings": self.warnings,
             "settings": self.settings,
             "performance": self.performance,

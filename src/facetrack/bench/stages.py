@@ -131,7 +131,7 @@ def _drain(video: Path, device: str) -> None:
 
 def _judgements(frames: Sequence[Frame]) -> list[Judgement]:
     shots = ShotDetector()
-    return [*shots.push([frame.picture for frame in frames]), *shots.flush()]
+    return [*shots.push(frames), *shots.flush()]
 
 
 def _detected(engine: Engine, settings: Settings, judged: Sequence[Judged]) -> list[Seen]:

@@ -54,7 +54,7 @@ def enrol(
     with Gallery(path, make=True) as known:
         before = known.of_recognizer(identity.recognizer)
         known.add(faces)
-    _warn_of_doubts(name, faces, before, identity.threshold)
+    _warn_of_doubts(name, faces, before, identity.threshold or 0.4)
     print(f"{name} is known by {counted(len(photos), 'more photo')} in {path}")
     return 0
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from facetrack.detection.boxes import iou_matrix
 from facetrack.detection.detector import Detector
+from facetrack.detection.mtcnn import SURE
 from facetrack.detection.stretch import Stretch
 from facetrack.media.picture import Frame
 from facetrack.types import Faces, Float32
 
-STRAIGHT = 0.85
+STRAIGHT = 0.8
 """IoU of a face with its place on the straight way from which the way is straight."""
 LONGEST_STRAIGHT = 8
 """Frames from search to search at most on a straight way."""
@@ -41,7 +42,7 @@ class _Part:
         frames = len(self.stretch.frames) - 1
         if frames == 1:
             return True
-        if not self.stretch.agrees:
+        if not _agrees(self.stretch):
             return False
         if self.straight:
             return frames <= LONGEST_STRAIGHT
@@ -82,19 +83,36 @@ class Bisection:
 
 def _halves(part: _Part, middle: Faces) -> list[_Part]:
     stretch = part.stretch
-    straight = stretch.agrees and _lies_on(middle, _between(stretch, stretch.middle))
+    straight = _agrees(stretch) and _lies_on(middle, _between(stretch, stretch.middle))
     return [_Part(half, straight) for half in stretch.halves(middle)]
 
 
-def _lies_on(found: Faces, expected: Faces) -> bool:
-    """Whether these are the expected faces, each nearly where it was expected."""
-    if len(found) != len(expected):
+def _agrees(stretch: Stretch) -> bool:
+    """Whether both ends show the same faces, hardly moved.
+
+    Faces that are not sure come and go with the noise of the film. To look for each of them would
+    be to search every frame, so they need not agree.
+    """
+    if any(pair.apart for pair in stretch.pairs):
         return False
-    if not len(found):
+    first, last = {p.first for p in stretch.pairs}, {p.last for p in stretch.pairs}
+    return _sure(stretch.first) <= first and _sure(stretch.last) <= last
+
+
+def _lies_on(found: Faces, expected: Faces) -> bool:
+    """Whether the sure faces of these are the same, each nearly where it was expected."""
+    sure, wanted = _sure(found), _sure(expected)
+    if not sure and not wanted:
         return True
-    iou = iou_matrix(found.boxes, expected.boxes)
-    best = iou.argmax(axis=1)
-    return len(set(best.tolist())) == len(found) and bool((iou.max(axis=1) >= STRAIGHT).all())
+    if not len(found) or not len(expected):
+        return False
+    near = iou_matrix(found.boxes, expected.boxes) >= STRAIGHT
+    return bool(near[sorted(sure)].any(axis=1).all() and near[:, sorted(wanted)].any(axis=0).all())
+
+
+def _sure(faces: Faces) -> set[int]:
+    """Positions of the faces that are sure."""
+    return set(np.flatnonzero(faces.scores >= SURE).tolist())
 
 
 def _faces_of(stretch: Stretch) -> list[Faces]:

@@ -6,7 +6,9 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from facetrack.analysis import FACE_COLUMNS, Analysis
-from facetrack.tracking.identities import group_tracks
+from facetrack.identity.clustering import TrackSet, group_tracks
+from facetrack.identity.similarity import ThresholdJudge
+from facetrack.recognition.calibration import Evidence
 
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
@@ -18,7 +20,20 @@ def regrouped(analysis: Analysis, threshold: float) -> tuple[int, pa.Table]:
     groups: list[list[int]] = []
     if tracks:
         embeddings = np.stack([analysis.embeddings[t] for t in tracks])
-        groups = group_tracks(embeddings, _together(analysis.faces, tracks), threshold)
+        judge, evidence = (
+            ThresholdJudge(threshold),
+            Evidence.joined([Evidence.none()] * len(tracks)),
+        )
+        groups = group_tracks(
+            TrackSet(
+                embeddings,
+                np.ones(len(tracks)),
+                _together(analysis.faces, tracks),
+                lambda some, others: judge.log_odds(
+                    embeddings[some], evidence, embeddings[others], evidence
+                ),
+            )
+        )
     for number, group in enumerate(groups, start=1):
         person_of[[tracks[i] for i in group]] = number
     person = pa.array(person_of[analysis.faces["track"].to_numpy()], pa.int32())

@@ -18,10 +18,12 @@ from scipy.sparse import csr_array
 
 from facetrack.analysis import Analysis, Interval, Person
 from facetrack.errors import UsageError
+from facetrack.identity.clustering import TrackSet, group_tracks
+from facetrack.identity.similarity import ThresholdJudge
 from facetrack.people.editing import is_named, picture_sharpness, renumbered
 from facetrack.people.folder import edit
 from facetrack.people.presence import default_name
-from facetrack.tracking.identities import group_tracks
+from facetrack.recognition.calibration import Evidence
 from facetrack.types import Float32
 from facetrack.whole_file import whole_file
 
@@ -60,8 +62,8 @@ class Cast:
         return cls(
             folder,
             str(analysis.info.path),
-            identity["recognizer"],
-            identity["threshold"],
+            analysis.recognizer.name,
+            identity.get("threshold") or 0.0,
             analysis.people,
             analysis.intervals,
             {p: np.mean(vectors, axis=0) for p, vectors in tracks.items()},
@@ -143,7 +145,16 @@ def same_people(casts: Sequence[Cast], threshold: float) -> list[Group]:
     members = list(units.values())
     dim = next((len(v) for cast in casts for v in cast.vectors.values()), 1)
     vectors = np.array([_mean(casts, group, dim) for group in members], np.float32)
-    joined = group_tracks(vectors.reshape(-1, dim), _apart(casts, units), threshold)
+    vectors = vectors.reshape(-1, dim)
+    judge, evidence = ThresholdJudge(threshold), Evidence.joined([Evidence.none()] * len(members))
+    joined = group_tracks(
+        TrackSet(
+            vectors,
+            np.ones(len(members)),
+            _apart(casts, units),
+            lambda some, others: judge.log_odds(vectors[some], evidence, vectors[others], evidence),
+        )
+    )
     groups = [sorted(a for unit in group for a in members[unit]) for group in joined]
     return sorted(groups, key=lambda group: (-_seconds(casts, group), group[0]))
 

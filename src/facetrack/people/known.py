@@ -62,7 +62,7 @@ def recognised(analysis: Analysis, gallery: Mapping[str, Float32]) -> Recognitio
     taken = {p.name.casefold() for p in analysis.people}
     names = [name for name in gallery if name.casefold() not in taken]
     matches = _matches(analysis, {name: gallery[name] for name in names})
-    threshold = analysis.settings["identity"]["threshold"]
+    threshold = analysis.settings["identity"]["threshold"] or 0.0
     given: dict[int, Match] = {}
     for name in names:
         of_name = [m for m in matches if m.name == name]

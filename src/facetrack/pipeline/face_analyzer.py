@@ -106,7 +106,7 @@ class FaceAnalyzer:
                 while batch := self._take(queue):
                     self._unjudged.extend(batch)
                     with self._gauges.stages.shots:
-                        judgements = self._shots.push([frame.picture for frame in batch])
+                        judgements = self._shots.push(batch)
                     for judgement in judgements:
                         self._push(judgement)
                     self._detect(last=False, queued=len(queue))

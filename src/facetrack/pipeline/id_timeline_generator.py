@@ -5,10 +5,12 @@ Nothing vanishes silently: a track that becomes nobody is listed with its reason
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from facetrack.analysis import (
@@ -16,22 +18,29 @@ from facetrack.analysis import (
     Dropped,
     Interval,
     Person,
+    Split,
     TrackSummary,
 )
+from facetrack.identity.clustering import TrackSet, group_tracks
+from facetrack.identity.similarity import judge_of
 from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_crop import FaceCrop, embed_crops
+from facetrack.recognition.featureless import featureless_direction
+from facetrack.recognition.track_embedding import changes, track_embedding
 from facetrack.settings import IdentitySettings, TrackingSettings
-from facetrack.tracking.identities import group_tracks
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.rows import joined_rows
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
 
-FIRST_CROPS = 3
+FIRST_CROPS = 5
 """Crops of a track that are embedded in any case."""
-UNSURE = 0.12
-"""Cosine within which of the threshold a track's closest other one calls for more crops."""
+BEYOND_DOUBT = 0.985
+"""Median detection score from which a track is a face whatever the recogniser thinks: of hands,
+hair and coats of arms in two films the highest was 0.970."""
+UNSURE = 2.0
+"""Log-odds of a track's closest other one, around those that decide, that call for all crops."""
 PAIRS_A_TRACK = 5000
 """Pairs of tracks that are looked at to count people for progress, for each new track."""
 
@@ -44,6 +53,7 @@ class Timeline:
     tracks: list[TrackSummary]
     intervals: list[Interval]
     dropped: list[Dropped]
+    splits: list[Split]
     faces: pa.Table
     embeddings: dict[int, Float32]
     thumbnails: dict[int, bytes]
@@ -60,9 +70,11 @@ class IdTimelineGenerator:
     ) -> None:
         self._embedder = embedder
         self._tracking = tracking
-        self._identity = identity
+        self._judge = judge_of(embedder.calibration, identity)
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
+        self._splits: list[tuple[Track, Track]] = []
+        """Tracks that were split: what is before the change, and what is after it."""
         self._known = KnownTracks(embedder.dim)
         self._best: dict[int, tuple[float, bytes]] = {}
         """Of each track the quality of its best crop, and its JPEG: pixels would add up."""
@@ -80,63 +92,138 @@ class IdTimelineGenerator:
         return self._counted[1]
 
     def add(self, tracks: Sequence[Track]) -> None:
-        """Judges and embeds tracks that ended together; their crops but the best are let go."""
-        kept = []
-        for track in tracks:
-            self._tracks.append(track)
-            dropped = why_dropped(track, self._tracking)
-            if dropped is not None:
-                self._dropped[track.id] = dropped
-            else:
-                kept.append(track)
-                best = track.best_crop
-                self._best[track.id] = (best.quality, _jpeg(best))
-        self._embed_best(kept)
-        for track in tracks:
+        """Judges and embeds tracks that ended together; their crops are let go."""
+        kept = [track for track in tracks if self._is_kept(track)]
+        self._embed(kept, {t.id: spread(_in_time(t), FIRST_CROPS) for t in kept})
+        parts = [p for track in kept for p in self._split(track) if self._is_face(p)]
+        self._know(parts)
+        unsure = [t for t in parts if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
+        self._embed(unsure, {t.id: _in_time(t) for t in unsure})
+        self._know(unsure)
+        for track in parts:
+            best = track.best_crop
+            self._best[track.id] = (best.quality, _jpeg(best))
+        for track in (*tracks, *parts):
             track.crops.clear()
 
     def finish(self, first_frame: int, times_s: list[float], end_s: float) -> Timeline:
         """The timeline; ``times_s[i]`` is the time of frame ``first_frame + i``."""
+        self._number_parts()
         edges_s = [*times_s, end_s]
         person_of, people, intervals = self._name_people(first_frame, edges_s)
         tracks = sorted(self._tracks, key=lambda t: t.id)
+        evidence = self._known.evidence_by_id()
         return Timeline(
             people=people,
             tracks=[
-                TrackSummary(t.id, person_of.get(t.id, 0), t.first_frame, t.last_frame)
+                TrackSummary(
+                    t.id, person_of.get(t.id, 0), t.first_frame, t.last_frame,
+                    **(evidence[t.id].to_dict() if t.id in evidence else {}),
+                )
                 for t in tracks
             ],
             intervals=intervals,
             dropped=[self._dropped[t.id] for t in tracks if t.id in self._dropped],
+            splits=[Split(a.id, b.id, b.first_frame) for a, b in self._splits],
             faces=face_table(tracks, person_of),
             embeddings=self._known.by_id(),
             thumbnails=self._thumbnails(person_of),
+        )  # fmt: skip
+
+    def _is_kept(self, track: Track) -> bool:
+        """Notes the track, and why it is dropped if it is."""
+        self._tracks.append(track)
+        dropped = why_dropped(track, self._tracking)
+        if dropped is not None:
+            self._dropped[track.id] = dropped
+        return dropped is None
+
+    def _embed(self, tracks: list[Track], crops: dict[int, list[FaceCrop]]) -> None:
+        wanted = [crop for track in tracks for crop in crops[track.id]]
+        self.embedded_faces += embed_crops(wanted, self._embedder)
+
+    def _split(self, track: Track) -> list[Track]:
+        """The track, or its parts where it goes over from one person to another; those that are
+        good enough to be somebody."""
+        crops = [c for c in _in_time(track) if c.embedding is not None]
+        if not changes(crops, self._embedder.calibration):
+            return [track]
+        self._embed([track], {track.id: _in_time(track)})
+        crops = _in_time(track)
+        parts = [track]
+        for k in changes(crops, self._embedder.calibration):
+            at = parts[-1].break_between(crops[k - 1].frame, crops[k].frame)
+            rest = parts[-1].split_at(at, -1 - len(self._splits))
+            self._splits.append((parts[-1], rest))
+            parts.append(rest)
+        self._tracks.remove(track)
+        return [part for part in parts if self._is_kept(part)]
+
+    def _is_face(self, track: Track) -> bool:
+        """Whether the recogniser sees more in it than in crops without features; asked only of
+        tracks of which the detector is not quite sure."""
+        scores = track.rows["score"][track.seen]
+        if float(np.median(scores)) >= BEYOND_DOUBT:
+            return True
+        crops = [c for c in _in_time(track) if c.embedding is not None]
+        alike = float(track_embedding(crops).vector @ self._featureless)
+        limit = self._embedder.calibration.featureless
+        if alike < limit:
+            return True
+        detail = f"similarity {alike:.2f} to crops without features, below {limit:.2f} needed"
+        self._dropped[track.id] = Dropped(
+            track.id, "not a face", detail, track.first_frame, track.last_frame
         )
+        return False
 
-    def _embed_best(self, tracks: list[Track]) -> None:
-        """The few best crops of each; the rest too of those that may or may not be somebody."""
-        best = {t.id: sorted(t.crops.values(), key=lambda c: (-c.quality, c.frame)) for t in tracks}
-        self._know(tracks, {t: crops[:FIRST_CROPS] for t, crops in best.items()})
-        more = [t for t in tracks if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
-        self._know(more, best)
+    @cached_property
+    def _featureless(self) -> Float32:
+        return featureless_direction(self._embedder)
 
-    def _know(self, tracks: list[Track], crops: dict[int, list[FaceCrop]]) -> None:
-        """Each track by these of its crops."""
-        self.embedded_faces += embed_crops([c for t in tracks for c in crops[t.id]], self._embedder)
+    def _number_parts(self) -> None:
+        """Gives the parts of tracks that were split numbers behind those of all tracks."""
+        number = max((t.id for t in self._tracks), default=0)
+        for _, part in self._splits:
+            number += 1
+            if part.id in self._best:
+                self._best[number] = self._best.pop(part.id)
+            if part.id in self._dropped:
+                self._dropped[number] = replace(self._dropped.pop(part.id), track=number)
+            part.id = number
+
+    def _know(self, tracks: list[Track]) -> None:
+        """Each track by those of its crops that are embedded."""
         for track in tracks:
-            self._known.put(track, _mean(crops[track.id]))
+            crops = [c for c in _in_time(track) if c.embedding is not None]
+            self._known.put(track, track_embedding(crops))
 
     def _is_unsure(self, track: Track) -> bool:
-        """Whether the most similar track that may be the same person is near the threshold."""
-        alike, may = self._known.alike(track)
-        if not may.any():
+        """Whether the most similar track that may be the same person is neither surely the same nor
+        surely another."""
+        place, may = self._known.rivals(track)
+        if not len(may):
             return False
-        return abs(float(alike[may].max()) - self._identity.threshold) < UNSURE
+        odds = self._known_odds(np.array([place]), may)
+        return abs(float(odds.max())) < UNSURE
+
+    def _known_odds(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float64]:
+        vectors, evidence = self._known.embeddings, self._known.evidence
+        return self._judge.log_odds(
+            vectors[some], evidence.pick(some), vectors[others], evidence.pick(others)
+        )
 
     def _groups(self) -> list[list[Track]]:
         known = self._known
-        groups = group_tracks(known.embeddings, known.together(), self._identity.threshold)
-        return [[known.tracks[i] for i in group] for group in groups]
+        evidence = known.evidence
+        found = group_tracks(
+            TrackSet(
+                known.embeddings,
+                self._judge.reliability(evidence),
+                known.together(),
+                self._known_odds,
+            )
+        )
+        return [[known.tracks[i] for i in group] for group in found]
 
     def _name_people(
         self, first_frame: int, edges_s: list[float]
@@ -171,11 +258,16 @@ def _jpeg(crop: FaceCrop) -> bytes:
     return stream.getvalue()
 
 
-def _mean(crops: list[FaceCrop]) -> Float32:
-    """``(512,)`` mean over embedded crops, weighted by their quality, of length one."""
-    weights = np.array([max(c.quality, 1e-3) for c in crops], np.float32)
-    mean = weights @ np.stack([c.embedding for c in crops if c.embedding is not None])
-    return np.asarray(mean / np.linalg.norm(mean), np.float32)
+def _in_time(track: Track) -> list[FaceCrop]:
+    return sorted(track.crops.values(), key=lambda crop: crop.frame)
+
+
+def spread(crops: Sequence[FaceCrop], most: int) -> list[FaceCrop]:
+    """So many of these, evenly over the whole, the first and the last among them."""
+    if len(crops) <= most:
+        return list(crops)
+    places = np.linspace(0, len(crops) - 1, most).round().astype(int)
+    return [crops[i] for i in places.tolist()]
 
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:

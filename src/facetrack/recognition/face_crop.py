@@ -11,7 +11,7 @@ from facetrack.media.picture import Frame, Picture
 from facetrack.recognition.crops import cut_faces
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.light import normalised_light
-from facetrack.recognition.quality import crop_quality, sharpness
+from facetrack.recognition.quality import crop_quality, frontality, sharpness
 from facetrack.types import Faces, Float32
 
 
@@ -55,6 +55,11 @@ class FaceCrop:
     def height_px(self) -> float:
         """Of the face's box."""
         return float(self.box[3] - self.box[1])
+
+    @property
+    def frontality(self) -> float:
+        """1 when it looks at the camera, 0 in full profile."""
+        return float(frontality(self.landmarks[None])[0])
 
     @property
     def sharpness(self) -> float:

@@ -45,7 +45,7 @@ class Likeness:
     """Of the people of one analysis."""
 
     def __init__(self, analysis: Analysis) -> None:
-        self.threshold = float(analysis.settings["identity"]["threshold"])
+        self.threshold = float(analysis.settings["identity"]["threshold"] or 0.4)
         self._analysis = analysis
         self._embeddings = analysis.embeddings
         self._tracks: dict[int, list[int]] = {}

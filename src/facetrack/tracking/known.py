@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from facetrack.recognition.calibration import Evidence
+from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
 
@@ -27,6 +29,7 @@ class KnownTracks:
         self._vectors: Float32 = np.empty((FEW, dim), np.float32)
         self._spans: NDArray[np.int64] = np.empty((FEW, 2), np.int64)
         """First and last frames."""
+        self._evidence: list[Evidence] = []
         self._beside: list[list[int]] = []
         """Places of those that were detected in one and the same frame."""
 
@@ -35,15 +38,27 @@ class KnownTracks:
         """``(n, dim)`` float32 of length one."""
         return self._vectors[: len(self.tracks)]
 
+    @property
+    def evidence(self) -> Evidence:
+        """Of all tracks, an array a field."""
+        return Evidence.joined(self._evidence)
+
     def by_id(self) -> dict[int, Float32]:
         """``(dim,)`` embeddings, in the order of the tracks' ids."""
-        return {t: self._vectors[self._place[t]] for t in sorted(self._place)}
+        places = {track.id: i for i, track in enumerate(self.tracks)}
+        return {t: self._vectors[places[t]] for t in sorted(places)}
 
-    def put(self, track: Track, embedding: Float32) -> None:
+    def evidence_by_id(self) -> dict[int, Evidence]:
+        """What is behind each embedding."""
+        return {track.id: e for track, e in zip(self.tracks, self._evidence, strict=True)}
+
+    def put(self, track: Track, embedding: TrackEmbedding) -> None:
         """A second time: instead of the embedding before."""
         if track.id not in self._place:
             self._add(track)
-        self._vectors[self._place[track.id]] = embedding
+        place = self._place[track.id]
+        self._vectors[place] = embedding.vector
+        self._evidence[place] = embedding.evidence
 
     def together(self) -> csr_array:
         """``(n, n)``: whether two tracks were detected in one and the same frame."""
@@ -52,16 +67,12 @@ class KnownTracks:
         places = np.fromiter(chain.from_iterable(self._beside), np.int64, int(ends[-1]))
         return csr_array((np.ones(len(places), bool), places, ends), shape=(n, n))
 
-    def alike(self, track: Track) -> tuple[Float32, NDArray[np.bool_]]:
-        """``(n,)`` cosines with all, and which of them may be of the same person.
-
-        Not by BLAS: its threads would spin on every core.
-        """
+    def rivals(self, track: Track) -> tuple[int, NDArray[np.intp]]:
+        """The track's place, and the places of those that may be of the same person."""
         place = self._place[track.id]
-        alike = np.einsum("ij,j->i", self.embeddings, self._vectors[place])
         may = np.ones(len(self.tracks), dtype=bool)
         may[[place, *self._beside[place]]] = False
-        return np.asarray(alike), may
+        return place, np.flatnonzero(may)
 
     def _add(self, track: Track) -> None:
         n = len(self.tracks)
@@ -78,6 +89,7 @@ class KnownTracks:
         self._spans[n] = first, last
         self._place[track.id] = n
         self.tracks.append(track)
+        self._evidence.append(Evidence.none())
 
 
 def seen_together(a: Track, b: Track) -> bool:

@@ -6,12 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.quality import head_turn
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 from facetrack.tracking.together import FacesTogether
 
 CROP_SPACING = 12
 """Frames that share one kept crop, so that a track's crops show different moments."""
 
+WORTHLESS = 0.3
+"""Share of the best kept crop's pose below which another moment's crop is not kept."""
+TURN = 0.15
+"""Turn of the head that counts as much as a moment more or less."""
 BETTER_POSE = 1.1
 """How much better than a kept crop's pose one must be to take its place."""
 
@@ -67,6 +72,33 @@ class Track:
         """Nothing more is added."""
         self._rows.trim()
 
+    def split_at(self, frame: int, id: int) -> "Track":
+        """Ends the track before a frame; what was from there on is another track."""
+        rest = Track(id, self._max_crops)
+        rows = self.rows
+        at = int(np.searchsorted(rows["frame"], frame))
+        rest._rows.extend(rows[at:])
+        rest.end()
+        rest.crops = {s: c for s, c in self.crops.items() if c.frame >= frame}
+        self.crops = {s: c for s, c in self.crops.items() if c.frame < frame}
+        kept, self._rows = rows[:at], GrowingRows()
+        self._rows.extend(kept)
+        self.end()
+        return rest
+
+    def break_between(self, before: int, until: int) -> int:
+        """The frame after ``before``, up to ``until``, at which the track most likely goes over to
+        another face: after a gap, or else where its box jumps farthest."""
+        rows = self.rows
+        a, b = np.searchsorted(rows["frame"], (before, until))
+        bridged = np.flatnonzero(rows["bridged"][a : b + 1])
+        if len(bridged):
+            return int(rows["frame"][a + bridged[-1] + 1])
+        boxes = rows["box"][a : b + 1].astype(np.float64)
+        size = np.maximum(boxes[1:, 3] - boxes[1:, 1], 1.0)
+        jumps = np.abs(np.diff(boxes, axis=0)).max(axis=1) / size
+        return int(rows["frame"][a + 1 + int(jumps.argmax())])
+
     def _add_rows(self, together: FacesTogether, times_s: dict[int, float]) -> None:
         rows = together.rows[self._unsettled]
         frames = [together.frames[face] for face in self._unsettled]
@@ -80,24 +112,39 @@ class Track:
         self._rows.extend(rows[start:])
 
     def _keep_crops(self, together: FacesTogether) -> None:
-        """Keeps the best pose of each stretch of frames, and of these the best few."""
+        """Keeps the best pose of each stretch of frames, and of these few that differ."""
         crops = self.crops
-        weakest = self._weakest()
         for face in self._unsettled:
             stretch, pose = together.frames[face] // CROP_SPACING, together.poses[face]
-            rival = stretch if stretch in crops else weakest
-            if rival is not None:
-                if pose <= BETTER_POSE * crops[rival].pose:
+            if stretch in crops:
+                if pose <= BETTER_POSE * crops[stretch].pose:
                     continue
-                del crops[rival]
+            elif len(crops) >= self._max_crops and not self._is_wanted(pose):
+                continue
             crops[stretch] = together.crop(face)
-            weakest = self._weakest()
+            if len(crops) > self._max_crops:
+                del crops[self._least_needed()]
 
-    def _weakest(self) -> int | None:
-        """The stretch whose crop a new stretch's must beat; None while there is room for both."""
-        if len(self.crops) < self._max_crops:
-            return None
-        return min(self.crops, key=lambda s: self.crops[s].pose)
+    def _is_wanted(self, pose: float) -> bool:
+        """Whether a face of another moment may be worth more than one that is kept."""
+        return pose > WORTHLESS * max(crop.pose for crop in self.crops.values())
+
+    def _least_needed(self) -> int:
+        """The stretch of the worse one of the two crops that are most alike in pose and time."""
+        crops = dict(sorted(self.crops.items()))
+        stretches = list(crops)
+        best = max(crop.pose for crop in crops.values())
+        worst = min(stretches, key=lambda s: crops[s].pose)
+        if crops[worst].pose < WORTHLESS * best:
+            return worst
+        turns = np.array([head_turn(crop.landmarks) for crop in crops.values()]) / TURN
+        span = max(stretches[-1] - stretches[0], 1)
+        times = np.array(stretches, np.float64)[:, None] / (span / len(crops))
+        places = np.concatenate([turns, times], axis=1)
+        apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+        np.fill_diagonal(apart, np.inf)
+        i, j = divmod(int(apart.argmin()), len(crops))
+        return min(stretches[i], stretches[j], key=lambda s: (crops[s].pose, s))
 
     @property
     def best_crop(self) -> FaceCrop:

@@ -1,0 +1,64 @@
+"""Blocks of coarse frames, and how far over the frame a change of them reaches.
+
+Everything is counted in integers, so that a frame gives the same numbers in any batch.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrack.media.picture import COARSE
+
+BLOCK = (2, 4)
+"""Rows and columns of samples in a block: enough samples to average noise and the grain of point
+samples, few enough rows that two lines of subtitles are less high than a face."""
+ROWS, COLUMNS = COARSE[0] // BLOCK[0], COARSE[1] // BLOCK[1]
+SAMPLES = 3 * BLOCK[0] * BLOCK[1]
+"""Values of a block, all colours."""
+
+Blocks = NDArray[np.int16]
+"""``(..., 3, ROWS, COLUMNS)``: sums of the samples of each block, RGB."""
+
+
+def blocks_of(coarse: NDArray[np.uint8]) -> Blocks:
+    """Of ``(n, 36 * 64 * 3)`` coarse frames, ``(n, 3, ROWS, COLUMNS)``."""
+    rows = coarse.reshape(-1, ROWS, 2, COARSE[1] * 3)
+    pairs = np.add(rows[:, :, 0], rows[:, :, 1], dtype=np.int16)
+    # Colour by colour from here on: sums over the last axis, of three, would cost twice as much.
+    colours = np.ascontiguousarray(pairs.reshape(-1, ROWS * COARSE[1], 3).transpose(0, 2, 1))
+    halves = colours.reshape(-1, 3, ROWS, COLUMNS * 2, 2)
+    quarters = (halves[..., 0] + halves[..., 1]).reshape(-1, 3, ROWS, COLUMNS, 2)
+    blocks: Blocks = quarters[..., 0] + quarters[..., 1]
+    return blocks
+
+
+def contrasts(blocks: Blocks) -> list[float]:
+    """Standard deviation of the brightness of the blocks (of 255) of each frame."""
+    count = ROWS * COLUMNS
+    values = blocks.sum(axis=1, dtype=np.int32).reshape(len(blocks), count)
+    sums = values.sum(axis=1, dtype=np.int64)
+    variance = count * np.einsum("ni,ni->n", values, values, dtype=np.int64) - sums**2
+    found: list[float] = (np.sqrt(variance) / (count * SAMPLES)).tolist()
+    return found
+
+
+def reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> NDArray[np.float64]:
+    """The change (of 255) that ``extent[0]`` rows of blocks have in ``extent[1]`` columns each.
+
+    The mean of the most changed blocks of each row; of the rows, the least changed one of the most
+    changed. What changes fewer rows counts nothing, however strong it is.
+    """
+    rows, columns = extent
+    changes = np.abs(after - before).sum(axis=-3, dtype=np.int16)
+    most = np.partition(changes, COLUMNS - columns, axis=-1)[..., COLUMNS - columns :]
+    sums = most.sum(axis=-1, dtype=np.int32)
+    changed: NDArray[np.float64] = np.partition(sums, ROWS - rows, axis=-1)[..., ROWS - rows]
+    return changed / (columns * SAMPLES)
+
+
+def least_reach(
+    before: Sequence[Blocks], after: Sequence[Blocks], extent: tuple[int, int]
+) -> float:
+    """Of all pairs of a frame before and a frame after."""
+    return float(reach(np.stack(before)[:, None], np.stack(after)[None], extent).min())
