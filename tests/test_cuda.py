@@ -20,7 +20,11 @@ from facetrack.media.card_memory import DecodingRoom, device_allocations
 from facetrack.media.decode import VideoSource
 from facetrack.media.opening import open_source
 from facetrack.media.picture import RgbPicture
+from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
+from facetrack.recognition.crops import box_crop, crop_of
+from facetrack.recognition.quality import sharpness
+from facetrack.recognition.recognizers import ALIGNED_112
 from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 from media import make_film, make_film_of_sizes, make_video
 
@@ -37,6 +41,12 @@ SURE = 0.95
 @pytest.fixture(scope="module")
 def engine():
     return open_torch_engine(CARD, IdentitySettings(recognizer="facenet"))
+
+
+@pytest.fixture(params=["mtcnn", "yunet"])
+def detector(request):
+    """Settings of each detector."""
+    return replace(CARD, detector=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +186,77 @@ def test_the_same_embeddings_as_on_the_cpu(engine, cpu_engine):
     assert cosines.min() >= 0.99
 
 
+def test_sface_is_as_onnx_runtime_computes_it(pictures, engine):
+    """From the file as it is published, on real crops and on darker ones."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    tensors("sface")  # fetches the file where it is missing
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        find(FILES["sface"]), options, providers=["CPUExecutionProvider"]
+    )
+    found = list(zip(pictures, engine.detector.detect(pictures), strict=True))
+    crops = [
+        crop_of(frame, faces, i, ALIGNED_112) for frame, faces in found for i in range(len(faces))
+    ]
+    crops = np.stack(crops + [crop // 2 for crop in crops])
+    assert len(crops) > 40
+    name = session.get_inputs()[0].name
+    planes = crops.transpose(0, 3, 1, 2).astype(np.float32)
+    expected = np.concatenate([session.run(None, {name: one[None]})[0] for one in planes])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    embedder = open_torch_engine(CARD, IdentitySettings(recognizer="sface")).embedder
+    cosines = (embedder.embed(crops) * expected).sum(1)
+    assert cosines.min() >= 0.995
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
+@pytest.mark.parametrize("recognizer", ["sface", "facenet"])
+def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer):
+    """The same as when somebody asks for them."""
+    engine = open_torch_engine(
+        replace(CARD, detector=detector), IdentitySettings(recognizer=recognizer)
+    )
+    source, _ = open_source(film, "cuda")
+    with source:
+        frames = [frame.picture for frame in source.frames()][:60]
+    found = [
+        (frame, faces, i)
+        for frame, faces in zip(frames, engine.detector.detect(frames), strict=True)
+        for i in range(len(faces))
+    ]
+    assert len(found) >= 60
+    crops = np.stack([crop_of(*face, engine.embedder.crop) for face in found])
+    ahead = np.stack([faces.recognised.embeddings[i] for _, faces, i in found])
+    assert (engine.embedder.embed(crops) * ahead).sum(1).min() >= 0.99
+    sharp = [sharpness(box_crop(frame, faces.boxes[i])) for frame, faces, i in found]
+    np.testing.assert_allclose(
+        [faces.recognised.sharpness[i] for _, faces, i in found], sharp, atol=0.02
+    )
+
+
+def test_yunet_finds_the_same_faces_as_on_the_cpu(film, pictures):
+    """In frames that the GPU decoded, which it scales itself, and in frames of the host."""
+    gpu, cpu = (
+        open_torch_engine(DetectionSettings(device=d, detector="yunet"), IdentitySettings())
+        for d in ("cuda", "torch-cpu")
+    )
+    source, _ = open_source(film, "cuda")
+    with source:
+        decoded = [frame.picture for frame in source.frames()][::10]
+    with VideoSource(film) as plain:
+        of_host = [frame.picture for frame in plain.frames()][::10]
+    for on_gpu, on_cpu in (decoded, of_host), (of_host, of_host), (pictures, pictures):
+        found, expected = (
+            list(engine.detector.detect(frames))
+            for engine, frames in ((gpu, on_gpu), (cpu, on_cpu))
+        )
+        best = matched(found, expected)
+        assert len(best) >= 20
+        assert (best >= 0.9).mean() >= 0.99
+        assert (matched(expected, found) >= 0.9).mean() >= 0.99
+
+
 def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
     clip = pyfeat_data / "face_noface.mov"
     card, cpu = (
@@ -231,23 +312,36 @@ def test_a_damaged_stretch_costs_its_own_frames_alone(film, tmp_path):
     assert {round(t * 25) for t in times} >= {*range(50), *range(100, 200)}
 
 
-def test_chips_are_taken_off_the_card_together_and_look_as_on_the_host(film):
-    """From odd corners too; smaller and larger than a chip."""
+def turned(scale, degrees, x, y):
+    """The placement of a square with its corner at ``x y``."""
+    turn = scale * np.exp(1j * np.radians(degrees))
+    return np.array([(turn.real, -turn.imag, x), (turn.imag, turn.real, y)])
+
+
+def test_face_crops_are_taken_off_the_gpu_together_and_look_as_on_the_host(film):
+    """From odd corners too, smaller and larger than a crop; turned, and reaching past the edges."""
     source, _ = open_source(film, "cuda")
     with source:
-        pictures = [frame.picture for frame in source.frames()][:60]
+        frames = [frame.picture for frame in source.frames()][:60]
     at = [(5 * i % 200, 3 * i % 90) for i in range(30)]
     corners = [(x, y, x + 31 + 7 * i, y + 40 + 3 * i) for i, (x, y) in enumerate(at)]
-    cuts = [picture.cut(*at) for picture, at in zip(pictures, corners, strict=False)]
+    placements = [turned(0.3 + i / 10, 7 * i - 90, 11 * i - 20, 5 * i) for i in range(30)]
+    cuts = [
+        frame.face_cut(*where, 112)
+        for frame, *where in zip(frames, corners, placements, strict=False)
+    ]
     del cuts[::3]
-    cuts[5].rgb()
+    cuts[5].box_crop()
     assert all(cut.picture is None for cut in cuts)
     kept = [i for i in range(30) if i % 3]
     for i, cut in zip(kept, cuts, strict=True):
-        x1, y1, x2, y2 = corners[i]
-        on_host = face_chip(RgbPicture(pictures[i].rgb()).cut(x1, y1, x2, y2))
-        difference = np.abs(face_chip(cut).astype(int) - on_host)
-        assert difference.max() <= 4 and difference.mean() < 0.5
+        on_host = RgbPicture(frames[i].rgb()).face_cut(corners[i], placements[i], 112)
+        for a, b in (
+            (cut.box_crop(), on_host.box_crop()),
+            (cut.aligned_crop(), on_host.aligned_crop()),
+        ):
+            difference = np.abs(a.astype(int) - b)
+            assert difference.max() <= 4 and difference.mean() < 0.5
 
 
 def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
@@ -258,8 +352,9 @@ def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
         assert len(list(source.frames())) == 30
 
 
-def test_results_do_not_hang_on_the_batches(engine, pictures):
+def test_results_do_not_hang_on_the_batches(detector, pictures):
     """Nor on where the pictures are."""
+    engine = open_torch_engine(detector, IdentitySettings())
     whole = list(engine.detector.detect(pictures))
     for size in (1, 7, len(pictures) - 1):
         parts = (pictures[i : i + size] for i in range(0, len(pictures), size))
@@ -280,9 +375,9 @@ def test_nothing_is_allocated_once_all_sizes_are_known(film):
     assert (device_allocations(device), torch.cuda.memory_reserved(device)) == before
 
 
-def test_out_of_memory_halves_the_batch_and_loses_no_face(pictures):
+def test_out_of_memory_halves_the_batch_and_loses_no_face(detector, pictures):
     """The card really has no more to give."""
-    settings = replace(CARD, rnet_threshold=0.71)  # graphs of its own
+    settings = replace(detector, rnet_threshold=0.71)  # graphs of its own
     many = [*pictures] * 8
     generous = open_torch_engine(settings, IdentitySettings())
     expected = list(generous.detector.detect(many))

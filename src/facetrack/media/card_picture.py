@@ -75,8 +75,10 @@ class CardPicture:
 
 
 class CardCut:
-    """A face in a frame on the GPU; implements ``FaceCut``. Its crops are taken off the GPU when one
-    is asked for; until then it costs nothing, for most cuts are let go before."""
+    """A face in a frame on the GPU; implements ``FaceCut``.
+
+    Its crops are taken off the GPU when one is asked for. Until then it costs nothing, for most
+    cuts are let go before."""
 
     def __init__(
         self,

@@ -1,16 +1,16 @@
-"""Face crops out of NV12 frames on a GPU, many in one kernel: only what a recogniser sees leaves it.
+"""Face crops out of NV12 frames on a GPU, many in one kernel: only what is looked at leaves it.
 
 The same as cutting, converting and scaling by Pillow on the host, but for some rounding in between.
 Chroma is repeated to the luma's pixels.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import triton
 import triton.language as tl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from facetrack.media.face_cut import BOX_CROP_SIZE, Placement
@@ -23,7 +23,7 @@ BLOCK = 128
 
 
 def places(
-    addresses: Sequence[int],
+    addresses: ArrayLike,
     sizes: NDArray[np.int64],
     corners: NDArray[np.int64],
     placements: Placement,
@@ -59,7 +59,9 @@ def aligned_crops(table: Tensor, matrices: Tensor, size: int) -> Tensor:
     return _made(_aligned_crop, table, matrices, size)
 
 
-def _made(kernel: "triton.JITFunction[object]", table: Tensor, matrices: Tensor, size: int) -> Tensor:
+def _made(
+    kernel: "triton.JITFunction[object]", table: Tensor, matrices: Tensor, size: int
+) -> Tensor:
     out = torch.empty((len(table), size, size, 3), dtype=torch.uint8, device=table.device)
     step = matrices.stride(0) if matrices.ndim > 1 else 0
     kernel[len(table), triton.cdiv(size * size, BLOCK)](

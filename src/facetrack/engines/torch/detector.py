@@ -28,7 +28,7 @@ from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
 from facetrack.pipeline.batching import SMALLEST
 from facetrack.settings import DetectionSettings
-from facetrack.types import Faces
+from facetrack.types import Faces, Float32
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +100,26 @@ class TorchDetector(Generic[R]):
         if batch.room.with_room_for(wanted) != batch.room:  # done again, so nothing is lost
             self._batches.room = self._batches.room.with_room_for(wanted)
             return partial(self.detect, part)
-        counts, together = _together(arrays, len(part))
+        counts, together = self._together(arrays, len(part))
         known = None if ahead is None else ahead.start(part, counts, together)
         if known is None:
             return lambda: together.split(counts)
         return lambda: together.with_recognised(known()).split(counts)
+
+    def _together(self, arrays: Arrays, frames: int) -> tuple[list[int], Faces]:
+        """How many faces each frame has, and all of them, frame after frame."""
+        *found, counts, _ = arrays
+        counts = counts[:frames]
+        filled = np.arange(found[0].shape[1]) < counts[:, None]
+        boxes, scores, landmarks, anchors = (array[:frames][filled] for array in found)
+        faces = Faces.of_one_source(
+            boxes, self._probability(scores), landmarks, anchors, "detected"
+        )
+        return counts.astype(int).tolist(), faces
+
+    def _probability(self, scores: Float32) -> Float32:
+        """That a box is a face, from what the networks call a score."""
+        return scores
 
     def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
         while waiting and len(running) < IN_FLIGHT:
@@ -124,7 +139,8 @@ class TorchDetector(Generic[R]):
     def _started(self, part: Part, size: int) -> Running[R] | None:
         """None where memory runs out: from now on batches are half as large."""
         try:
-            return self._batches.start(part, size, self._batches.room)
+            batch: Running[R] = self._batches.start(part, size, self._batches.room)
+            return batch
         except RuntimeError as error:
             if not ran_out(error):
                 raise
@@ -136,16 +152,6 @@ class TorchDetector(Generic[R]):
         self._batches.limit = size // 2
         log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
         return None
-
-
-def _together(arrays: Arrays, frames: int) -> tuple[list[int], Faces]:
-    """How many faces each frame has, and all of them, frame after frame."""
-    *found, counts, _ = arrays
-    counts = counts[:frames]
-    filled = np.arange(found[0].shape[1]) < counts[:, None]
-    boxes, scores, landmarks, anchors = (array[:frames][filled] for array in found)
-    faces = Faces.of_one_source(boxes, scores, landmarks, anchors, "detected")
-    return counts.astype(int).tolist(), faces
 
 
 def frames_ahead(device: torch.device) -> int:

@@ -51,7 +51,7 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
             )
         detector: Detector
         if detection.resolved_detector == "yunet":
-            detector = TorchYunetDetector(detection, device, dtype, ahead)
+            detector = TorchYunetDetector(detection, device, ahead)
         else:
             detector = TorchMtcnnDetector(detection, device, dtype, ahead)
     return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, gpu)

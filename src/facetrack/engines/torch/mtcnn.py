@@ -57,9 +57,7 @@ class TorchMtcnn:
     """The three detector networks on one device. Implements ``BatchNetworks``."""
 
     name = "MTCNN"
-    first_room = MtcnnRoom(
-        per_level=256, per_picture=512, rnet=128, kept=64, onet=16, faces=16
-    )
+    first_room = MtcnnRoom(per_level=256, per_picture=512, rnet=128, kept=64, onet=16, faces=16)
 
     def __init__(
         self,

@@ -18,6 +18,9 @@ from facetrack.engines.torch.networks import Layers
 
 TILE = 128
 """Pixels of one Triton program."""
+WARPS = 4
+STAGES = 3
+"""Taps on their way from memory at a time."""
 
 
 class Unit(NamedTuple):
@@ -106,7 +109,8 @@ def _run(
     count = n * (height // 2) * (width // 2) * 4 if pool else n * height * width
     _unit[(triton.cdiv(count, TILE),)](
         x, x if above is None else above, out, *layer, count, height, width, stride,
-        C=channels, OUT=outputs, TILE=TILE, POOL=pool, RELU=relu, ADD=above is not None,
+        C=channels, OUT=outputs, TILE=TILE, POOL=pool, RELU=relu, ADD=above is not None, STAGES=STAGES,
+        num_warps=WARPS,
     )  # fmt: skip
 
 
@@ -140,7 +144,7 @@ def _stem(pixels, out, taps, shift, count, height, width, OUT: tl.constexpr, TIL
 def _unit(
     x, above, out, weight, of_taps, shift, count, height, width, stride,
     C: tl.constexpr, OUT: tl.constexpr, TILE: tl.constexpr,
-    POOL: tl.constexpr, RELU: tl.constexpr, ADD: tl.constexpr,
+    POOL: tl.constexpr, RELU: tl.constexpr, ADD: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     at = tl.program_id(0) * TILE + tl.arange(0, TILE)
     real = at < count
@@ -158,7 +162,7 @@ def _unit(
     image = (line // rows).to(tl.int64)
     channel, made = tl.arange(0, C), tl.arange(0, OUT)
     sums = tl.zeros((TILE, OUT), tl.float32)
-    for tap in tl.static_range(9):
+    for tap in tl.range(9, num_stages=STAGES):
         y, across = row + tap // 3 - 1, column + tap % 3 - 1
         there = real & (y >= 0) & (y < height) & (across >= 0) & (across < width)
         source = x + ((image * height + y) * width + across)[:, None] * C + channel[None, :]
