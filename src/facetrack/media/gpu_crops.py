@@ -59,9 +59,7 @@ def aligned_crops(table: Tensor, matrices: Tensor, size: int) -> Tensor:
     return _made(_aligned_crop, table, matrices, size)
 
 
-def _made(
-    kernel: "triton.JITFunction[object]", table: Tensor, matrices: Tensor, size: int
-) -> Tensor:
+def _made(kernel: Any, table: Tensor, matrices: Tensor, size: int) -> Tensor:
     out = torch.empty((len(table), size, size, 3), dtype=torch.uint8, device=table.device)
     step = matrices.stride(0) if matrices.ndim > 1 else 0
     kernel[len(table), triton.cdiv(size * size, BLOCK)](

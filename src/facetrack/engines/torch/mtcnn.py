@@ -29,7 +29,6 @@ from facetrack.models.weights import tensors
 from facetrack.settings import DetectionSettings
 from facetrack.types import Image
 
-
 BYTES_A_PIXEL = 40
 """Of device memory for each pixel of a batch's frames: 15 were measured with six faces a frame, and
 a crowd needs more room."""

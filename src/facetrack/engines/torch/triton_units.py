@@ -109,8 +109,8 @@ def _run(
     count = n * (height // 2) * (width // 2) * 4 if pool else n * height * width
     _unit[(triton.cdiv(count, TILE),)](
         x, x if above is None else above, out, *layer, count, height, width, stride,
-        C=channels, OUT=outputs, TILE=TILE, POOL=pool, RELU=relu, ADD=above is not None, STAGES=STAGES,
-        num_warps=WARPS,
+        C=channels, OUT=outputs, TILE=TILE, POOL=pool, RELU=relu, ADD=above is not None,
+        STAGES=STAGES, num_warps=WARPS,
     )  # fmt: skip
 
 
