@@ -20,8 +20,9 @@ MULTIPLE = 32
 """What the sides of the network's input are multiples of."""
 LONGEST_SIDE = 960
 """Pixels of the longer side of the frame as the network sees it, at most."""
-SMALLEST_SEEN = 10.0
-"""Pixels of a face in the network's input from which it is found."""
+SMALLEST_SEEN = 16.0
+"""Pixels of a face in the network's input from which it is found: of 150 marked frames 86 % of
+those of 16 to 20 pixels, 97 % of larger ones, 70 % of those of 14."""
 SCORE = 0.6
 """The network's own score from which a box is a face."""
 SLOPE, SHIFT = 17.5, 9.65

@@ -27,6 +27,7 @@ from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_crop import FaceCrop, embed_crops
 from facetrack.recognition.featureless import featureless_direction
+from facetrack.recognition.portrait import portrait_qualities
 from facetrack.recognition.track_embedding import changes, track_embedding
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.known import KnownTracks
@@ -101,8 +102,7 @@ class IdTimelineGenerator:
         self._embed(unsure, {t.id: _in_time(t) for t in unsure})
         self._know(unsure)
         for track in parts:
-            best = track.best_crop
-            self._best[track.id] = (best.quality, _jpeg(best))
+            self._best[track.id] = self._portrait(track)
         for track in (*tracks, *parts):
             track.crops.clear()
 
@@ -196,6 +196,13 @@ class IdTimelineGenerator:
         for track in tracks:
             crops = [c for c in _in_time(track) if c.embedding is not None]
             self._known.put(track, track_embedding(crops))
+
+    def _portrait(self, track: Track) -> tuple[float, bytes]:
+        """The quality and the JPEG of the face that is shown for the track."""
+        crops = [c for c in _in_time(track) if c.embedding is not None]
+        qualities = portrait_qualities(crops, track_embedding(crops).vector)
+        best = int(np.argmax(qualities))
+        return qualities[best], _jpeg(crops[best])
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is neither surely the same nor

@@ -43,13 +43,16 @@ class FaceCrop:
         assert self.cut is not None
         return self.cut.box_crop()
 
-    def pixels(self, aligned: bool) -> NDArray[np.uint8]:
-        """The crop for an embedder, uint8 RGB; a dim one is brightened."""
-        if not aligned:
-            return normalised_light(self.thumbnail)
+    @cached_property
+    def aligned(self) -> NDArray[np.uint8]:
+        """``(112, 112, 3)`` uint8 RGB: turned and scaled so that the landmarks lie in place."""
         release_frames([self])
         assert self.cut is not None
-        return normalised_light(self.cut.aligned_crop())
+        return self.cut.aligned_crop()
+
+    def pixels(self, aligned: bool) -> NDArray[np.uint8]:
+        """The crop for an embedder, uint8 RGB; a dim one is brightened."""
+        return normalised_light(self.aligned if aligned else self.thumbnail)
 
     @property
     def height_px(self) -> float:

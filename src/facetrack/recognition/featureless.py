@@ -1,4 +1,4 @@
-"""What an embedder sees where there is no face: the direction that embeddings without features have.
+"""What an embedder sees where there is no face: the direction of embeddings without features.
 
 A network that was trained to tell faces apart gives crops without features (a hand, hair, a coat of
 arms) nearly the same embedding. So does it with blurred ovals of noise, which can be made at any
@@ -36,4 +36,4 @@ def _oval(chance: np.random.Generator, size: int) -> Image:
     skin = np.array([200, 150, 120]) * chance.uniform(0.4, 1.1)
     image = share * skin + (1 - share) * chance.uniform(0, 200, 3)
     image += chance.uniform(5, 30) * patches[..., None] / patches.std()
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255), np.uint8)
