@@ -43,6 +43,10 @@ class TrackSummary:
     """How sharp they are, 0 to 1."""
     frontality: float = 0.0
     """How far they look at the camera, 0 (profile) to 1."""
+    agreement: float | None = None
+    """How much their embeddings are alike, 0 to 1: the length of their mean."""
+    commonness: float | None = None
+    """How much the embedding looks like everybody, for recognisers of which that is known."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from facetrack.cli.calibrate import calibrate
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
@@ -223,6 +224,7 @@ def bench(
 
 app.command()(export)
 app.command()(evaluate)
+app.command()(calibrate)
 
 
 @app.command()

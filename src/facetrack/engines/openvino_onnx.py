@@ -1,5 +1,7 @@
 """Any face embedder from an ONNX file, on OpenVINO."""
 
+from pathlib import Path
+
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 from facetrack.engines.openvino_requests import Requests
 from facetrack.errors import WeightsError
 from facetrack.models.onnx_file import without_block_quantisation
+from facetrack.recognition.face_square import ALIGNED_SIDE
 from facetrack.recognition.onnx_recognizer import OnnxRecognizer
 from facetrack.types import Float32
 
@@ -43,6 +46,22 @@ class OnnxEmbedder:
             raw = np.empty((0, self.dim), np.float32)
         length = np.linalg.norm(raw, axis=1, keepdims=True)
         return np.asarray(raw / np.maximum(length, 1e-12), np.float32)
+
+
+def input_size_of(file: Path) -> int:
+    """Side in pixels of the crops that a face embedder's file asks for; 112 where any will do.
+
+    Raises:
+        WeightsError: when it is no such file.
+    """
+    try:
+        model = ov.Core().read_model(without_block_quantisation(file.read_bytes()))
+        shape = model.input().get_partial_shape()
+        sides = [int(side.get_length()) for side in shape if side.is_static]
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+        raise WeightsError(f"{file}: not a readable face embedder ({reason})") from error
+    return max((side for side in sides if side > 3), default=ALIGNED_SIDE)
 
 
 def _made_ready(model: ov.Model, recognizer: OnnxRecognizer) -> bool:

@@ -82,7 +82,15 @@ def judge_of_analysis(analysis: Analysis) -> Judge:
 
 def evidence_of(track: TrackSummary) -> Evidence:
     """What is behind a track's embedding; of an older analysis what is usual."""
-    return Evidence.of_track(track.faces, track.face_px, track.sharpness, track.frontality)
+    unknown = float("nan")
+    return Evidence.of_track(
+        track.faces,
+        track.face_px,
+        track.sharpness,
+        track.frontality,
+        unknown if track.agreement is None else track.agreement,
+        unknown if track.commonness is None else track.commonness,
+    )
 
 
 def probability(log_odds: float) -> float:

@@ -1,92 +1,235 @@
-"""From the cosine of two embeddings to the probability that they are of one person."""
+"""From the cosine of two embeddings to the probability that they are of one person.
+
+The log-odds that two embeddings ``a`` and ``b`` are of one person are::
+
+    prior + slope * Q * (c - even - rise * Q)
+
+``c`` is the mean cosine over all pairs of a face behind ``a`` and a face behind ``b``: the cosine
+of the two means times the agreement of the faces behind each. What both have in common with people
+who do not exist is taken off, where that is known (``strangers``). ``Q`` is the product of the
+reliability of both. Without evidence (``Q`` 0) the probability is the prior; the less reliable the
+faces, the flatter the curve, and the more cosine a probability asks for that is above the prior.
+
+Coefficients come from labelled photographs (``facetrack calibrate``); docs/identity.md says how
+well they do, by groups of people.
+"""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Float64 = NDArray[np.float64]
+
+PRIOR = -4.6
+"""Log-odds that two tracks of a film are of one person, before their faces are compared: 1 in 100.
+Above what is usual for a film of ten people, for two people joined are worse than one split."""
+SHARPNESS_FLOOR = 0.02
+"""Is added to a sharpness before its logarithm is taken: below it all faces are blurred alike."""
+USUAL_SHARPNESS, USUAL_PX, LARGEST_PX = 0.1, 48.0, 112.0
+"""Sharpness and face height that count as 0 in a reliability, and the height from which more
+pixels change nothing: no embedder's crop has more."""
+SHARED = 0.8
+"""Cosine of two faces of a track, where it was not measured: 0.83 for two views of a photograph by
+SFace, 0.85 by InceptionResnetV1."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How good the faces behind embeddings are, an array a field, one number an embedding."""
+    """How good the faces behind embeddings are: each field ``(n,)``, one number an embedding."""
 
     faces: Float64
+    """How many faces the embedding is the mean of."""
     face_px: Float64
+    """Mean height of their boxes in pixels."""
     sharpness: Float64
+    """Their mean sharpness, 0 to 1, as ``quality.sharpness``."""
     frontality: Float64
+    """Their mean frontality, 0 to 1, as ``quality.frontality``."""
+    agreement: Float64
+    """Length of the weighted mean of their unit embeddings before it is normalised: 1 when all
+    are alike. Not known (NaN): what is usual for so many faces of a track."""
+    commonness: Float64
+    """``Strangers.commonness`` of the embedding. Not known (NaN): what is usual."""
 
     @classmethod
-    def of_faces(cls, face_px: Float64, sharpness: Float64, frontality: Float64) -> "Evidence":
-        """Of one embedding that is the mean over these faces."""
-        return cls(
-            np.array([len(face_px)], np.float64),
-            np.array([np.mean(face_px)]),
-            np.array([np.mean(sharpness)]),
-            np.array([np.mean(frontality)]),
+    def of_faces(
+        cls,
+        face_px: Float64,
+        sharpness: Float64,
+        frontality: Float64,
+        agreement: float = np.nan,
+        commonness: float = np.nan,
+    ) -> "Evidence":
+        """Of one embedding that is the mean over ``(k,)`` faces, one or more."""
+        return cls.of_track(
+            len(face_px),
+            float(np.mean(face_px)),
+            float(np.mean(sharpness)),
+            float(np.mean(frontality)),
+            1.0 if len(face_px) == 1 else agreement,
+            commonness,
         )
 
     @classmethod
     def of_track(
-        cls, faces: int, face_px: float, sharpness: float, frontality: float
+        cls,
+        faces: int,
+        face_px: float,
+        sharpness: float,
+        frontality: float,
+        agreement: float = np.nan,
+        commonness: float = np.nan,
     ) -> "Evidence":
+        """Of one embedding, from what was stored; without a face: as of a usual track."""
         if not faces:
             faces, face_px, sharpness, frontality = 3, 100.0, 0.5, 0.7
-        return cls(*(np.array([float(x)]) for x in (faces, face_px, sharpness, frontality)))
+        values = (faces, face_px, sharpness, frontality, agreement, commonness)
+        return cls(*(np.array([float(value)]) for value in values))
 
     @classmethod
     def none(cls) -> "Evidence":
-        return cls(*(np.zeros(1) for _ in range(4)))
+        """Of one embedding of which nothing is known: not reliable at all."""
+        return cls.of_track(1, 0.0, 0.0, 0.0, 1.0)
 
     @classmethod
     def joined(cls, parts: Sequence["Evidence"]) -> "Evidence":
-        if not parts:
-            return cls(*(np.zeros(0) for _ in range(4)))
-        return cls(*(np.concatenate([getattr(p, f) for p in parts]) for f in FIELDS))
+        """One after the other."""
+        return cls(
+            *(np.concatenate([np.zeros(0), *(getattr(p, f) for p in parts)]) for f in FIELDS)
+        )
 
     def pick(self, which: NDArray[np.intp]) -> "Evidence":
+        """The rows at these positions, in their order."""
         return Evidence(*(getattr(self, f)[which] for f in FIELDS))
 
     def __len__(self) -> int:
         return len(self.faces)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "faces": int(self.faces[0]),
-            **{f: round(float(getattr(self, f)[0]), 4) for f in FIELDS[1:]},
-        }
+        """JSON-ready, of one embedding; what is not known is left out."""
+        values = {f: float(getattr(self, f)[0]) for f in FIELDS}
+        known = {f: round(value, 4) for f, value in values.items() if not np.isnan(value)}
+        return known | {"faces": int(self.faces[0])}
 
 
-FIELDS = ("faces", "face_px", "sharpness", "frontality")
+FIELDS = tuple(field.name for field in fields(Evidence))
 
 
 @dataclass(frozen=True)
 class Calibration:
     """How far the cosines of a recogniser can be trusted."""
 
+    slope: float
+    """Log-odds for each unit of cosine between faces of full reliability."""
     even: float
-    """Cosine at which same and different are equally likely."""
+    """Cosine that says nothing either way, as reliability goes to 0."""
+    rise: float
+    """How much higher that cosine is at full reliability: good faces of one person are closer."""
+    base: float
+    """Log-odds of the reliability of a frontal face of 48 pixels and sharpness 0.1."""
+    sharp: float
+    """What a doubling of sharpness adds to it."""
+    size: float
+    """What a doubling of height adds to it, up to 112 pixels; beside sharpness, little."""
+    front: float
+    """What a frontal face has more than a profile."""
+    common: float = 0.0
+    """Share of each embedding's commonness that is taken off the cosine; 0: none is known."""
+    usual_common: float = 0.0
+    """Commonness of an embedding of which it was not measured."""
     featureless: float = 0.38
     """Cosine of a track with crops that show no features from which it is no face."""
 
-    def log_odds(self, cosine: Any, a: Evidence, b: Evidence) -> Float64:
-        return np.asarray(25.0 * (np.asarray(cosine) - self.even), np.float64)
-
     def reliability(self, evidence: Evidence) -> Float64:
-        return np.minimum(evidence.face_px / 60.0, 1.0)
+        """``(n,)`` 0 to 1: 1 for large, sharp, frontal faces."""
+        best = Evidence.of_track(1, LARGEST_PX, 1.0, 1.0, 1.0)
+        return np.asarray(self._trust(evidence) / self._trust(best))
 
-    def to_dict(self) -> dict[str, Any]:
+    def log_odds(
+        self, cosine: ArrayLike, a: Evidence, b: Evidence, prior: float = PRIOR
+    ) -> Float64:
+        """Log-odds that two embeddings are of one person; of the shape of ``cosine``.
+
+        Args:
+            cosine: ``(n, m)`` between ``n`` embeddings and ``m`` others; or one number.
+            a: of the ``n``.
+            b: of the ``m``.
+            prior: log-odds before the faces are compared.
+        """
+        cosines = np.asarray(cosine, np.float64)
+        one, other = (self._parts(a)[:, :, None], self._parts(b)[:, None, :])
+        odds = prior + self._evidence(np.atleast_2d(cosines), one, other)
+        return np.asarray(odds.reshape(cosines.shape))
+
+    def log_odds_of_pairs(
+        self, cosine: Float64, a: Evidence, b: Evidence, prior: float = PRIOR
+    ) -> Float64:
+        """The same for ``(k,)`` pairs, with the evidence of each side row by row."""
+        return np.asarray(prior + self._evidence(cosine, self._parts(a), self._parts(b)))
+
+    def probability(
+        self, cosine: ArrayLike, a: Evidence, b: Evidence, prior: float = PRIOR
+    ) -> Float64:
+        """Probability that two embeddings are of one person; arguments as of ``log_odds``."""
+        odds = np.clip(self.log_odds(cosine, a, b, prior), -50, 50)
+        return np.asarray(1 / (1 + np.exp(-odds)))
+
+    def cosine_for(
+        self, probability: float, a: Evidence, b: Evidence, prior: float = PRIOR
+    ) -> Float64:
+        """``(n, m)`` cosine that gives this probability; above 1 where none is enough."""
+        wanted = np.log(probability / (1 - probability)) - prior
+        (trust_a, agree_a, common_a), (trust_b, agree_b, common_b) = self._parts(a), self._parts(b)
+        both = np.outer(trust_a, trust_b)
+        level = self.even + self.rise * both + np.add.outer(common_a, common_b)
+        return np.asarray((level + wanted / (self.slope * both)) / np.outer(agree_a, agree_b))
+
+    def to_dict(self) -> dict[str, float]:
         """JSON-ready."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "Calibration":
+    def from_dict(cls, stored: dict[str, float]) -> "Calibration":
         """What ``to_dict`` gave."""
         return cls(**stored)
 
+    def _trust(self, evidence: Evidence) -> Float64:
+        """``(n,)`` 0 to 1: share of the full slope that each side of a pair leaves."""
+        sharp = np.log2((evidence.sharpness + SHARPNESS_FLOOR) / USUAL_SHARPNESS)
+        size = np.log2(np.clip(evidence.face_px, 1.0, LARGEST_PX) / USUAL_PX)
+        odds = (
+            self.base
+            + self.sharp * sharp
+            + self.size * size
+            + self.front * (evidence.frontality - 1)
+        )
+        return np.asarray(1 / (1 + np.exp(-odds)))
 
-SFACE = Calibration(0.40)
-FACENET = Calibration(0.40, 0.7)
+    def _parts(self, evidence: Evidence) -> Float64:
+        """``(3, n)``: trust, agreement, and what is taken off the cosine."""
+        usual = np.sqrt(SHARED + (1 - SHARED) / np.maximum(evidence.faces, 1))
+        agreement = np.where(np.isnan(evidence.agreement), usual, evidence.agreement)
+        known = ~np.isnan(evidence.commonness)
+        commonness = np.where(known, evidence.commonness, self.usual_common)
+        return np.stack([self._trust(evidence), agreement, self.common * agreement * commonness])
+
+    def _evidence(self, cosine: Float64, one: Float64, other: Float64) -> Float64:
+        (trust_a, agree_a, common_a), (trust_b, agree_b, common_b) = one, other
+        both = trust_a * trust_b
+        faces = cosine * (agree_a * agree_b) - (common_a + common_b)
+        return np.asarray(self.slope * both * (faces - self.even - self.rise * both))
+
+
+SFACE = Calibration(
+    slope=38.7, even=0.0252, rise=0.274, base=1.19, sharp=1.07, size=0.288, front=0.0
+)
+"""Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose told nothing that
+sharpness and size did not."""
+FACENET = Calibration(
+    slope=45.5, even=-0.105, rise=0.431, base=-0.238, sharp=0.8, size=0.302, front=0.104,
+    common=0.3, usual_common=0.438,
+)  # fmt: skip
+"""Of InceptionResnetV1 (CASIA), made likewise with ``--recognizer facenet``."""

@@ -71,8 +71,8 @@ def onnx_recognizer(file: Path) -> OnnxRecognizer:
         raise WeightsError(f"{beside}: not a readable calibration ({error})") from error
 
 
-def write_recognizer(recognizer: OnnxRecognizer) -> Path:
-    """Writes ``FILE.json`` beside the recogniser's file."""
+def write_recognizer(recognizer: OnnxRecognizer, out: Path | None = None) -> Path:
+    """Writes ``FILE.json`` beside the recogniser's file, or ``out``; says where."""
     assert recognizer.file is not None
     stored: dict[str, Any] = {
         "schema": SCHEMA,
@@ -82,7 +82,7 @@ def write_recognizer(recognizer: OnnxRecognizer) -> Path:
         "input": asdict(recognizer.input),
         "calibration": recognizer.calibration.to_dict(),
     }
-    beside = recognizer.file.with_suffix(".json")
+    beside = out or recognizer.file.with_suffix(".json")
     write_json(beside, json.dumps(stored, indent=1) + "\n")
     return beside
 

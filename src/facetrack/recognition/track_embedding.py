@@ -17,8 +17,12 @@ ODD = 0.6
 FEWEST_TO_JUDGE = 4
 """Faces from which on one of them can be called odd."""
 LEAST_WEIGHT = 1e-3
-TWO_PEOPLE = -3.0
-"""Log-odds (a probability of 0.05) that no pair of faces across a change may exceed."""
+GOES_ON = 2.0
+"""Log-odds that a face which goes on in its place is the same person's, before it is looked at."""
+TWO_PEOPLE = -1.5
+"""Log-odds that no pair of faces across a change may exceed."""
+AROUND = 2
+"""Faces on either side of a change that are compared."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,22 @@ def track_embedding(crops: Sequence[FaceCrop]) -> TrackEmbedding:
     vectors = _vectors(crops)
     weights = np.array([max(crop.quality, LEAST_WEIGHT) for crop in crops])
     kept = _without_odd(vectors, weights)
-    mean = weights[kept] @ vectors[kept]
-    vector = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
-    return TrackEmbedding(vector, evidence_of([crops[i] for i in kept]))
+    mean = weights[kept] @ vectors[kept] / weights[kept].sum()
+    length = float(np.linalg.norm(mean))
+    vector = np.asarray(mean / max(length, 1e-12), np.float32)
+    return TrackEmbedding(vector, evidence_of([crops[i] for i in kept], length))
 
 
-def evidence_of(crops: Sequence[FaceCrop]) -> Evidence:
-    """What the calibration wants to know of the faces behind a mean."""
+def evidence_of(crops: Sequence[FaceCrop], agreement: float = 1.0) -> Evidence:
+    """What the calibration wants to know of the faces behind a mean.
+
+    ``agreement``: length of the mean of their embeddings.
+    """
     return Evidence.of_faces(
         np.array([crop.height_px for crop in crops]),
         np.array([crop.sharpness for crop in crops]),
         np.array([crop.frontality for crop in crops]),
+        agreement,
     )
 
 
@@ -57,23 +66,19 @@ def changes(crops: Sequence[FaceCrop], calibration: Calibration) -> list[int]:
     """Positions at which another person's faces begin, from 1 on; empty: all are one person's.
 
     A head that turns away looks like another one at last, but step by step. So a change is only
-    where no face before it looks like any face after it.
+    where none of the last faces before it looks like any of the first ones after it.
 
     ``crops``: embedded, in order of time.
     """
     n = len(crops)
     if n < 2:
         return []
-    vectors = _vectors(crops).astype(np.float64)
-    evidence = [evidence_of([crop]) for crop in crops]
-    odds = np.array(
-        [
-            [float(calibration.log_odds(vectors[i] @ vectors[j], evidence[i], evidence[j]))
-             for j in range(n)]
-            for i in range(n)
-        ]
-    )  # fmt: skip
-    return [k for k in range(1, n) if odds[:k, k:].max() < TWO_PEOPLE]
+    vectors = _vectors(crops)
+    evidence = Evidence.joined([evidence_of([crop]) for crop in crops])
+    odds = calibration.log_odds(vectors @ vectors.T, evidence, evidence, GOES_ON)
+    return [
+        k for k in range(1, n) if odds[max(0, k - AROUND) : k, k : k + AROUND].max() < TWO_PEOPLE
+    ]
 
 
 def _without_odd(vectors: Float32, weights: Float64) -> list[int]:

@@ -1,0 +1,93 @@
+"""``facetrack calibrate``: how far the cosines of a recogniser can be trusted, from photographs."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facetrack.recognition.calibration_report import Report
+
+
+def calibrate(
+    photos: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with a folder of photos for each person, or with labels.csv "
+            "(file, identity, group)."
+        ),
+    ],
+    recognizer: Annotated[
+        str, typer.Option(help="FILE.onnx of a face embedder; or sface or facenet, to look at.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write; by default FILE.json beside FILE.onnx."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+    ] = False,
+) -> None:
+    """Fit a recogniser's calibration to labelled photos, and say how good it is on other people."""
+    from facetrack.recognition.calibrating import calibrate_recognizer
+
+    made = calibrate_recognizer(photos, recognizer, out)
+    if json:
+        line = {
+            "recognizer": made.name,
+            "written": str(made.written) if made.written else None,
+            "photos": made.photos,
+            "calibration": made.calibration.to_dict(),
+            "report": made.report.to_dict(),
+        }
+        print(jsonlib.dumps(line))
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(_table(f"{made.name}: people who were not used for the fit", made.report))
+    console.print(_reliability_table(made.report))
+    if made.written:
+        console.print(f"wrote {made.written}", highlight=False, soft_wrap=True)
+    else:
+        console.print(f"{made.calibration}", highlight=False, soft_wrap=True)
+
+
+def _table(title: str, report: "Report") -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title)
+    table.add_column("pairs of")
+    table.add_column("group")
+    for column in ("same", "different", "false joins", "missed", "found at 0.1 %", "equal error"):
+        table.add_column(column, justify="right")
+    for row in report.rows:
+        shares = (row.joined, row.missed, row.found, row.equal_error)
+        table.add_row(
+            row.what,
+            row.group,
+            f"{row.same}",
+            f"{row.different}",
+            *(f"{share:.2%}" for share in shares),
+        )
+    return table
+
+
+def _reliability_table(report: "Report") -> "Table":
+    from rich.table import Table
+
+    table = Table(title=f"said and true; mean distance {report.error:.3f}")
+    for column in ("probability", "share of pairs", "said", "true"):
+        table.add_column(column, justify="right")
+    for one in report.bins:
+        table.add_row(
+            f"{one.low:.1f} to {one.high:.1f}",
+            f"{one.share:.2%}",
+            f"{one.said:.3f}",
+            f"{one.true:.3f}",
+        )
+    return table
