@@ -22,6 +22,7 @@ from facetrack.media.opening import open_source
 from facetrack.media.picture import RgbPicture
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
+from facetrack.recognition import light
 from facetrack.recognition.crops import box_crop, crop_of
 from facetrack.recognition.quality import sharpness
 from facetrack.recognition.recognizers import ALIGNED_112
@@ -201,9 +202,12 @@ def test_sface_is_as_onnx_runtime_computes_it(pictures, engine):
     ]
     crops = np.stack(crops + [crop // 2 for crop in crops])
     assert len(crops) > 40
-    name = session.get_inputs()[0].name
+    # The file lists weights among its inputs that nothing uses.
+    unused = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}
     planes = crops.transpose(0, 3, 1, 2).astype(np.float32)
-    expected = np.concatenate([session.run(None, {name: one[None]})[0] for one in planes])
+    expected = np.concatenate(
+        [session.run(None, unused | {"data": one[None]})[0] for one in planes]
+    )
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     embedder = open_torch_engine(CARD, IdentitySettings(recognizer="sface")).embedder
     cosines = (embedder.embed(crops) * expected).sum(1)
@@ -233,6 +237,21 @@ def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer
     np.testing.assert_allclose(
         [faces.recognised.sharpness[i] for _, faces, i in found], sharp, atol=0.02
     )
+
+
+def test_dark_crops_are_made_brighter_as_on_the_host(pictures, engine):
+    """Beside bright ones, which stay."""
+    from facetrack.engines.torch.triton_light import normalised_light
+
+    found = zip(pictures, engine.detector.detect(pictures), strict=True)
+    crops = np.stack([crop_of(frame, faces, 0, ALIGNED_112) for frame, faces in found])
+    crops = np.concatenate([crops // share for share in (1, 3, 8, 60)])
+    expected = np.stack([light.normalised_light(crop) for crop in crops])
+    assert (expected != crops).any((1, 2, 3)).sum() >= len(crops) // 2
+    difference = np.abs(
+        normalised_light(torch.from_numpy(crops).cuda()).cpu().numpy() - expected.astype(int)
+    )
+    assert difference.max() <= 1 and difference.mean() < 0.01
 
 
 def test_yunet_finds_the_same_faces_as_on_the_cpu(film, pictures):

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from facetrack.engines.torch.captured import Answer, Captured
 from facetrack.engines.torch.embedder import TorchEmbedder
-from facetrack.engines.torch.light import normalised_light
 from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
 from facetrack.pipeline.memory import Crossing, preallocate_tensors
@@ -99,6 +98,7 @@ class Ahead:
         return self._graphs[colour]
 
     def _captured(self, colour: tuple[int, bool], fill: Callable[[Crossing], None]) -> Captured:
+        from facetrack.engines.torch.triton_light import normalised_light
         from facetrack.media.card_picture import colour_arguments
         from facetrack.media.gpu_crops import PLACE, aligned_crops, box_crops
 

@@ -122,36 +122,53 @@ class TorchDetector(Generic[R]):
         return scores
 
     def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
+        on_their_way = bool(running)
         while waiting and len(running) < IN_FLIGHT:
             part = waiting.popleft()
             size = self._batches.size(part)
             if len(part) > size:
                 waiting.appendleft(part[size:])
                 part = part[:size]
-            batch = self._started(part, size)
+            batch = self._started(part, size, on_their_way)
             if batch is None:  # only here its tensors are gone, and memory can be given back
+                _wait_for_all(running)
+                on_their_way = False
                 self._batches.forget()
                 waiting.appendleft(part)
             else:
+                on_their_way = True
                 running.append(self._looked_at(part, batch))
                 self.batch_sizes.append(len(part))
 
-    def _started(self, part: Part, size: int) -> Running[R] | None:
-        """None where memory runs out: from now on batches are half as large."""
+    def _started(self, part: Part, size: int, on_their_way: bool) -> Running[R] | None:
+        """None where memory runs out: from now on batches are half as large.
+
+        ``on_their_way``: whether batches that hold memory will give it back.
+        """
         try:
             batch: Running[R] = self._batches.start(part, size, self._batches.room)
             return batch
         except RuntimeError as error:
             if not ran_out(error):
                 raise
-            if size == 1:
+            if size == 1 and not on_their_way:
                 raise FacetrackError(
                     f"{self._networks.name} on {self._device}: no memory for even one picture of "
                     f"{part[0].shape}; end other programs on the card, or use --device cpu"
                 ) from error
-        self._batches.limit = size // 2
-        log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
+        self._batches.limit = max(1, size // 2)
+        log.warning("out of memory with %d pictures; going on with %d", size, max(1, size // 2))
         return None
+
+
+def _wait_for_all(running: deque[Looked]) -> None:
+    """Until their faces are known; what they hold of the GPU's memory is let go."""
+    for i, look in enumerate(running):
+        running[i] = partial(_known, look())
+
+
+def _known(faces: FacesLater) -> FacesLater:
+    return faces
 
 
 def frames_ahead(device: torch.device) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from facetrack.engines.torch.networks import Layers
 
-TILE = 128
+TILE = 64
 """Pixels of one Triton program."""
 WARPS = 4
 STAGES = 3
