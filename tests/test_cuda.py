@@ -408,7 +408,7 @@ def test_out_of_memory_halves_the_batch_and_loses_no_face(detector, pictures):
         found = list(scarce.detector.detect(many))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert max(scarce.detector.batch_sizes) < max(generous.detector.batch_sizes)
+    assert scarce.detector._batches.limit < max(generous.detector.batch_sizes)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
 
@@ -436,7 +436,9 @@ def test_a_card_with_little_memory_finds_the_same_faces(films, mib, tmp_path):
     assert run.returncode == 0, run.stderr
     found = facetrack.Analysis.load(tmp_path)
     assert found.performance["decoder"] == "nvdec"
-    assert found.tracks == expected.tracks
+    assert [(t.id, t.person, t.first_frame, t.last_frame) for t in found.tracks] == [
+        (t.id, t.person, t.first_frame, t.last_frame) for t in expected.tracks
+    ]
     assert len(found.people) == len(expected.people) == 1
     np.testing.assert_allclose(found.faces["x1"], expected.faces["x1"], atol=0.1)
 

@@ -21,7 +21,6 @@ from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
 from facetrack.pipeline.memory import Crossing, preallocate_tensors
 from facetrack.recognition.crops import aligned_placements, box_corners
-from facetrack.recognition.quality import SHARP
 from facetrack.types import Faces, Recognised
 
 if TYPE_CHECKING:
@@ -99,6 +98,7 @@ class Ahead:
 
     def _captured(self, colour: tuple[int, bool], fill: Callable[[Crossing], None]) -> Captured:
         from facetrack.engines.torch.triton_light import normalised_light
+        from facetrack.engines.torch.triton_sharpness import sharpness
         from facetrack.media.card_picture import colour_arguments
         from facetrack.media.gpu_crops import PLACE, aligned_crops, box_crops
 
@@ -130,16 +130,6 @@ def _filled_with(places: NDArray[np.int64]) -> Callable[[Crossing], None]:
     return fill
 
 
-def sharpness(crops: Tensor) -> Tensor:
-    """``(n,)`` as ``recognition.quality.sharpness``, of ``(n, 160, 160, 3)`` uint8."""
-    grey = crops.float().sum(3) / 3
-    laplacian = (
-        grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
-        - 4 * grey[:, 1:-1, 1:-1]
-    )  # fmt: skip
-    return (laplacian.flatten(1).var(1, correction=0) / SHARP).clamp(max=1.0)
-
-
 def _places(
     frames: "Sequence[CardPicture]", counts: Sequence[int], faces: Faces
 ) -> NDArray[np.int64]:
@@ -153,7 +143,7 @@ def _places(
 
 
 def _joined(answers: Sequence[tuple[int, Answer]], dim: int) -> Recognised:
-    numbers = np.concatenate(
-        [np.empty((0, dim + 1), np.float32), *(answer()[:n] for n, answer in answers)]
-    )
+    # The last one first: whoever waits loses the interpreter, and behind it nothing is waited for.
+    arrived = [answer()[:n] for n, answer in reversed(answers)][::-1]
+    numbers = np.concatenate([np.empty((0, dim + 1), np.float32), *arrived])
     return Recognised(numbers[:, :-1], numbers[:, -1])
