@@ -218,6 +218,30 @@ def test_ctrl_c_while_rendering(pyfeat_data, tmp_path):
     no_remains(tmp_path)
 
 
+def test_how_people_are_told_apart_is_an_option(pyfeat_data, tmp_path):
+    """Old names of recognisers go on."""
+    done = facetrack(
+        "analyze", pyfeat_data / "single_face.mp4", "-o", tmp_path, "-q", "--detector", "mtcnn",
+        "--recognizer", "casia", "--probability", "0.8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    timeline = json.loads((tmp_path / "single_face" / "timeline.json").read_text())
+    assert timeline["settings"]["detection"]["detector"] == "mtcnn"
+    assert timeline["recognizer"]["name"] == "facenet"
+    assert timeline["settings"]["identity"]["probability"] == 0.8
+    assert timeline["settings"]["identity"]["threshold"] is None
+    assert timeline["performance"]["detector"] == "mtcnn"
+    done = facetrack("analyze", pyfeat_data / "single_face.mp4", "--probability", "1.5")
+    assert done.returncode == 2
+    assert "probability is 1.5; it must be between 0 and 1" in one_line(done.stderr)
+    done = facetrack("analyze", pyfeat_data / "single_face.mp4", "--detector", "haar")
+    assert "detector is 'haar'; it must be auto, mtcnn, yunet" in one_line(done.stderr)
+    printed = facetrack("config").stdout
+    assert 'detector = "auto"' in printed
+    assert "probability = 0.5" in printed
+    assert "# threshold =" in printed
+
+
 def test_config_prints_a_file_that_config_reads(tmp_path):
     printed = facetrack("config")
     tables = tomllib.loads(printed.stdout)

@@ -15,9 +15,10 @@ import facetrack
 from facetrack.cli.evaluate import evaluate
 from facetrack.clips.segments import Clock
 from facetrack.evaluation.labelled import Labelled
-from facetrack.evaluation.regrouping import regrouped
+from facetrack.evaluation.regrouping import PROBABILITIES, THRESHOLDS, regrouped
 from facetrack.evaluation.scores import compare
 from facetrack.evaluation.truth import read_truth
+from facetrack.settings import IdentitySettings
 from joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 
@@ -60,7 +61,21 @@ def test_the_command_says_the_same(joined, capsys):
     evaluate(joined / "film", joined / "truth.txt", thresholds=True)
     shown = capsys.readouterr().out
     assert "2 people in the truth, 2 found" in shown
-    assert "0.40: 2 people" in shown
+    assert "by person, from another probability on" in shown
+    assert "0.50: 2 people" in shown
+
+
+def test_probabilities_are_compared_or_cosines_where_one_was_set(joined):
+    analysis = facetrack.Analysis.load(joined / "film")
+    found = facetrack.evaluate(analysis, joined / "truth.txt", thresholds=True).to_dict()
+    assert [t["probability"] for t in found["thresholds"]] == list(PROBABILITIES)
+    assert {t["threshold"] for t in found["thresholds"]} == {None}
+    assert [t["people"] for t in found["thresholds"] if t["probability"] == 0.5] == [2]
+    identity = {**analysis.settings["identity"], "threshold": 0.3}
+    by_cosine = replace(analysis, settings={**analysis.settings, "identity": identity})
+    found = facetrack.evaluate(by_cosine, joined / "truth.txt", thresholds=True).to_dict()
+    assert [t["threshold"] for t in found["thresholds"]] == list(THRESHOLDS)
+    assert {t["probability"] for t in found["thresholds"]} == {None}
 
 
 def test_trackeval_counts_the_same_from_files(joined, tmp_path):
@@ -195,14 +210,22 @@ def test_what_is_no_truth_is_said(joined, name, content, words, tmp_path):
 
 
 @pytest.mark.parametrize("which", ["joined", "demo_analysis"])
-def test_the_same_threshold_makes_the_same_people(which, request):
+def test_the_same_settings_make_the_same_people(which, request):
     analysis = request.getfixturevalue(which)
     if which == "joined":
         analysis = facetrack.Analysis.load(analysis / "film")
-    count, faces = regrouped(analysis, analysis.settings["identity"]["threshold"])
+    probability = analysis.settings["identity"]["probability"]
+    count, faces = regrouped(analysis, IdentitySettings(probability=probability))
     assert count == len(analysis.people)
     pairs = set(zip(faces["person"].to_pylist(), analysis.faces["person"].to_pylist(), strict=True))
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def test_nobody_regrouped_is_nobody(demo_analysis):
+    nobody = replace(
+        demo_analysis, people=[], tracks=[], embeddings={}, faces=demo_analysis.faces.slice(0, 0)
+    )
+    assert regrouped(nobody, IdentitySettings()) == (0, nobody.faces)
 
 
 def test_without_the_extra_one_line_says_what_to_install(joined):

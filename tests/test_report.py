@@ -17,11 +17,13 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import facetrack
-from facetrack.analysis import Analysis, Interval, Person, Shot, TrackSummary
+from facetrack.analysis import Analysis, Interval, Person, Shot, Split, TrackSummary
+from facetrack.cli.people import list_people, merge_people, undo_edit
+from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.metrics import COLUMNS, as_row, as_table
 from facetrack.people.editing import merged
+from facetrack.people.uncertain import likely_pairs, uncertain
 from facetrack.report.charts import POINTS, run_charts, thinned
-from facetrack.report.likeness import Likeness
 from facetrack.report.review import review_strip
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -211,31 +213,99 @@ def test_doubtful_tracks_come_with_the_command_that_mends_them(demo_analysis, tm
     merged(demo_analysis, 1, [2]).save(out)
     page = show(facetrack.write_report(out))
     doubts = page.locator(".doubt")
-    assert doubts.count() == 4
+    assert doubts.count() == 1  # both tracks of the other person are one entry
     assert page.eval_on_selector_all(".doubt img", "all => all.every(i => i.naturalWidth > 0)")
     commands = page.locator(".doubt code").all_inner_texts()
-    command = next(c for c in commands if c.endswith("--track 2"))
+    (command,) = commands
+    assert command.endswith(" 1 --track 2 --track 8")
     subprocess.run([sys.executable, "-m", *shlex.split(command)], check=True, capture_output=True)
     page.reload()
     assert page.locator(".card").count() == len(Analysis.load(out).people) == 7
 
 
+def turned_to(vector, towards, cosine):
+    """A vector of length one that has this cosine with ``towards``."""
+    apart = vector - (vector @ towards) * towards
+    apart /= np.linalg.norm(apart)
+    return (cosine * towards + np.sqrt(1 - cosine**2) * apart).astype(np.float32)
+
+
 def test_people_who_may_be_one_come_with_the_command_unless_they_were_seen_together(demo_analysis):
-    one, other = demo_analysis.embeddings[1], demo_analysis.embeddings[2]
-    apart = other - (other @ one) * one
-    near = 0.38 * one + np.sqrt(1 - 0.38**2) * apart / np.linalg.norm(apart)
+    even = even_cosine(demo_analysis)
+    left_out = (8, 9)  # one track a person
     alike = replace(
         demo_analysis,
-        tracks=[t for t in demo_analysis.tracks if t.id not in (8, 9)],
-        faces=demo_analysis.faces.filter(~np.isin(demo_analysis.faces["track"], (8, 9))),
-        embeddings=demo_analysis.embeddings | {2: near.astype(np.float32)},
+        tracks=[t for t in demo_analysis.tracks if t.id not in left_out],
+        faces=demo_analysis.faces.filter(~np.isin(demo_analysis.faces["track"], left_out)),
+        embeddings={t: e for t, e in demo_analysis.embeddings.items() if t not in left_out},
     )
-    likeness = Likeness(alike)
-    assert likeness.most_similar(3) == (4, pytest.approx(0.63, abs=0.05))
-    assert [(p.one, p.other) for p in likeness.doubtful_pairs()] == [(1, 2)]
-    assert likeness.doubtful_pairs()[0].similarity == pytest.approx(0.38, abs=1e-4)
-    strip = review_strip(alike, likeness, Path("/a b"))
+    assert uncertain(alike) == []
+    with_her = alike.embeddings | {
+        2: turned_to(alike.embeddings[2], alike.embeddings[1], even),
+        4: turned_to(alike.embeddings[4], alike.embeddings[3], even),  # of one photo: never one
+    }
+    alike = replace(alike, embeddings=with_her)
+    (entry,) = uncertain(alike)
+    assert (entry.kind, entry.people, entry.tracks) == ("same", [1, 2], [])
+    # A half for the pair alone; beside nobody the odds are one to one.
+    assert entry.probability == pytest.approx(0.5, abs=0.05)
+    strip = review_strip(alike, PeopleSimilarity(alike), Path("/a b"))
     assert "<code>facetrack people merge &#x27;/a b&#x27; 1 2</code>" in strip
+    two_names = [replace(p, name=f"Name {p.id}") if p.id < 3 else p for p in alike.people]
+    assert uncertain(replace(alike, people=two_names)) == []
+
+
+def even_cosine(analysis):
+    """At which tracks 1 and 2 are as likely one person as two."""
+    similarity = PeopleSimilarity(analysis)
+    calibration = analysis.recognizer.calibration
+    one, two = (similarity.embeddings.evidence.pick(np.array([i])) for i in (0, 1))
+    cosines = np.linspace(0, 1, 1001)
+    odds = [float(np.squeeze(calibration.log_odds(np.array([[c]]), one, two))) for c in cosines]
+    return float(cosines[np.abs(odds).argmin()])
+
+
+def test_who_is_a_little_like_everybody_is_not_listed_with_everybody():
+    odds = np.full((30, 30), 1e-4)
+    odds[0] = odds[:, 0] = 0.5  # a blurred face: a third, for each pair alone
+    odds[1, 2] = odds[2, 1] = 0.5
+    np.fill_diagonal(odds, 0)
+    ((one, other, probability),) = likely_pairs(odds)
+    assert (one, other) == (1, 2)
+    assert probability == pytest.approx(0.5 / (1 + 0.5 + 0.5), abs=0.01)
+
+
+def test_of_dark_faces_that_are_all_a_little_alike_the_best_pair_alone_is_listed():
+    dark = np.array(
+        [[0, 0.1, 0.3, 0.06], [0.1, 0, 0.6, 0.1], [0.3, 0.6, 0, 0.12], [0.06, 0.1, 0.12, 0]]
+    )
+    assert [(one, other) for one, other, _ in likely_pairs(dark)] == [(0, 2), (1, 2)]
+    dark[0, 2] = dark[2, 0] = 0.25
+    assert [(one, other) for one, other, _ in likely_pairs(dark)] == [(1, 2)]
+    assert likely_pairs(np.zeros((0, 0))) == []
+
+
+def test_a_track_that_was_split_is_said_when_its_parts_are_two_people(demo_analysis, tmp_path):
+    split = replace(demo_analysis, splits=[Split(1, 2, 130), Split(1, 9, 400)])
+    (entry,) = uncertain(split)
+    assert (entry.kind, entry.people, entry.tracks) == ("same", [1, 2], [1, 2])
+    assert entry.probability < 0.05
+    strip = review_strip(split, PeopleSimilarity(split), tmp_path)
+    assert "One track that was split into 1 and 2" in strip
+
+
+def test_what_is_uncertain_is_stored_and_is_of_the_last_edit(demo_analysis, tmp_path, capsys):
+    demo_analysis.save(tmp_path)
+    merge_people(tmp_path, 1, [2])
+    said = capsys.readouterr().out
+    assert f"facetrack people split {tmp_path} 1 --track 2 --track 8" in said
+    (stored,) = json.loads((tmp_path / "timeline.json").read_text())["uncertain"]
+    assert stored["probability"] < 0.9
+    assert (stored["kind"], stored["people"], stored["tracks"]) == ("different", [1], [2, 8])
+    list_people(tmp_path, json=True)
+    assert json.loads(capsys.readouterr().out)["uncertain"] == [stored]
+    undo_edit(tmp_path)
+    assert json.loads((tmp_path / "timeline.json").read_text())["uncertain"] == []
 
 
 def test_a_video_of_nobody_has_a_page_too(demo_analysis, tmp_path, show):
@@ -269,7 +339,7 @@ def long_one(analysis):
     hours, fps, people, times = 3, 25, 200, 50
     frames = hours * 3600 * fps
     rng = np.random.default_rng(1)
-    directions = rng.normal(size=(people, 512)).astype(np.float32)
+    directions = rng.normal(size=(people, analysis.recognizer.dim)).astype(np.float32)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     jpeg = analysis.thumbnails[1]
     intervals = [

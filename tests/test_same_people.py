@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
 
 from facetrack.analysis import Analysis
@@ -13,8 +14,10 @@ from facetrack.cli.people import name_person
 from facetrack.errors import UsageError
 from facetrack.history import History
 from facetrack.people import editing
+from facetrack.people.cast import people_seen_together
 from facetrack.people.folder import edit
-from facetrack.people.joining import PEOPLE_FILE, join_folders, joined_in, seen_together
+from facetrack.people.joining import ACROSS, join_folders
+from facetrack.people.people_file import PEOPLE_FILE, joined_in
 from test_command_line import facetrack as command
 from test_command_line import one_line
 
@@ -54,10 +57,12 @@ def test_a_film_cut_in_two_has_the_same_people(demo_analysis, tmp_path):
     data, people = people_of(out)
     assert people == {1: {"one": 3.0, "two": 1.0}, 2: {"one": 0.4, "two": 2.0}}
     assert [v["folder"] for v in data["videos"]] == ["one", "two"]
+    assert (data["recognizer"], data["probability"], data["threshold"]) == ("sface", ACROSS, None)
     for person in data["people"]:
         assert (out / person["thumbnail"]).is_file()
         for video in person["videos"]:
             assert video["similarity"] > 0.5
+            assert video["probability"] > ACROSS
             told = Analysis.load(out / video["folder"])
             mine = [i for i in told.intervals if i.person == person["id"]]
             assert [i["start_frame"] for i in video["intervals"]] == [i.start_frame for i in mine]
@@ -112,19 +117,68 @@ def test_one_name_is_one_person_and_two_names_are_two(parts, tmp_path):
     assert {p.name for p in Analysis.load(parts[1]).people} >= {"Bo", "Eve"}
 
 
+def test_a_blurred_face_does_not_make_two_people_of_two_videos_one(demo_analysis, tmp_path):
+    """It is like both; of good faces the third would make them one."""
+    her, him = (part(demo_analysis, (p,)) for p in (1, 2))
+    one = her.embeddings[min(her.embeddings)]
+    apart = him.embeddings[min(him.embeddings)]
+    apart = apart - (apart @ one) * one
+    two = 0.35 * one + np.sqrt(1 - 0.35**2) * apart / np.linalg.norm(apart)
+    between = (one + two) / np.linalg.norm(one + two)
+    a, b, c = (with_only(her, one), with_only(him, two), with_only(her, between, blurred=True))
+    for name, analysis in {"a": a, "b": b, "c": c}.items():
+        analysis.save(tmp_path / name)
+    folders = [tmp_path / name for name in "abc"]
+    join_folders(folders, tmp_path)
+    _, people = people_of(tmp_path)
+    assert [p for p in people.values() if {"a", "b"} <= p.keys()] == []
+    join_folders(folders, tmp_path, threshold=0.5)
+    assert [set(p) for p in people_of(tmp_path)[1].values()] == [{"a", "b", "c"}]
+
+
+def with_only(analysis, vector, blurred=False):
+    """The analysis with this embedding for all tracks."""
+    worse = {"face_px": 24.0, "sharpness": 0.0, "frontality": 0.2, "faces": 1} if blurred else {}
+    return replace(
+        analysis,
+        tracks=[replace(t, **worse) for t in analysis.tracks],
+        embeddings={t: vector.astype(np.float32) for t in analysis.embeddings},
+    )
+
+
+def test_analyses_that_were_made_with_a_cosine_are_joined_by_one(parts, tmp_path):
+    def with_identity(folder, **identity):
+        analysis = Analysis.load(folder)
+        old = {**analysis.settings["identity"], **identity}
+        identity = {k: v for k, v in old.items() if v is not None}
+        replace(analysis, settings={**analysis.settings, "identity": identity}).save(folder)
+
+    with_identity(parts[0], threshold=0.62)
+    join_folders(parts, tmp_path)
+    assert (people_of(tmp_path)[0]["threshold"], people_of(tmp_path)[0]["probability"]) == (
+        0.62,
+        None,
+    )
+    with_identity(parts[0], threshold=0.62, probability=None)  # 0.1 always stored one
+    join_folders(parts, tmp_path)
+    assert people_of(tmp_path)[0]["probability"] == ACROSS
+    with_identity(parts[0], threshold=None, probability=0.95)
+    join_folders(parts, tmp_path)
+    assert people_of(tmp_path)[0]["probability"] == 0.95
+
+
 def test_people_seen_in_one_frame_stay_two(demo_analysis, parts, tmp_path):
-    assert {(3, 4), (3, 5), (6, 7)} <= seen_together(demo_analysis)
-    assert (1, 2) not in seen_together(demo_analysis)
+    assert {(3, 4), (3, 5), (6, 7)} <= people_seen_together(demo_analysis)
+    assert (1, 2) not in people_seen_together(demo_analysis)
     join_folders(parts, tmp_path, threshold=-0.9)  # everybody is alike enough
     assert sorted(people_of(tmp_path)[1]) == [1, 2]  # 3 and 4 are of one photo
     assert len(Analysis.load(parts[1]).people) == 2
 
 
 def test_two_networks_are_not_compared(demo_analysis, parts, tmp_path):
-    other = dict(demo_analysis.settings)
-    other["identity"] = {**other["identity"], "recognizer": "vggface2"}
-    replace(demo_analysis, settings=other).save(tmp_path / "c")
-    with pytest.raises(UsageError, match="casia and vggface2 cannot be compared"):
+    other = replace(demo_analysis.recognizer, name="another")
+    replace(demo_analysis, recognizer=other).save(tmp_path / "c")
+    with pytest.raises(UsageError, match="another and sface cannot be compared"):
         join_folders([*parts, tmp_path / "c"], tmp_path)
 
 

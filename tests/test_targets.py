@@ -9,11 +9,14 @@ import pytest
 from PIL import Image
 
 import facetrack
-from facetrack.analysis import FACE_COLUMNS, Analysis, Person
-from facetrack.clips.photo import Enroller, similarities
+from facetrack.analysis import FACE_COLUMNS, Analysis, Person, RecognizerInfo
+from facetrack.clips.photo import Enroller, face_of
 from facetrack.clips.target import choose, targets_of
+from facetrack.engines.opening import open_engine
 from facetrack.errors import TargetError, UsageError
-from facetrack.settings import ClipSettings
+from facetrack.identity.people_similarity import PeopleSimilarity
+from facetrack.recognition.calibration import SFACE
+from facetrack.settings import ClipSettings, DetectionSettings, IdentitySettings, Settings
 from facetrack.types import VideoInfo
 
 
@@ -31,6 +34,7 @@ def analysis_of(heights):
         tracks=[], intervals=[], shots=[], dropped=[],
         faces=FACE_COLUMNS.empty_table().from_pylist(rows, FACE_COLUMNS),
         frame_times=np.zeros(1), first_frame=0, embeddings={},
+        recognizer=RecognizerInfo("sface", 128, SFACE),
     )  # fmt: skip
 
 
@@ -164,7 +168,10 @@ def test_the_face_of_a_thumbnail_and_of_a_turned_photo_is_found(pyfeat_data, tal
     [
         ("free-mountain-vector-01.jpg", "shows no face"),
         ("multi_face.jpg", "shows 5 faces"),
-        ("0-f15-hao-ph.jpg", r"the most alike is person 1 with 0\.\d\d, and 0\.40 is needed"),
+        (
+            "0-f15-hao-ph.jpg",
+            r"with a probability of 0\.\d\d, and a probability of 0\.50 is needed",
+        ),
     ],
 )
 def test_a_photo_that_is_nobody_is_said(pyfeat_data, talking, name, words):
@@ -178,13 +185,48 @@ def test_a_file_that_is_no_picture_is_said(tmp_path, talking):
         photo_targets(tmp_path / "a.jpg", talking)
 
 
-def test_likeness_is_the_mean_over_a_persons_tracks(talking):
+def test_where_a_cosine_was_set_it_decides_about_a_photo(pyfeat_data, talking):
+    strict = {**talking.settings, "identity": {**talking.settings["identity"], "threshold": 0.99}}
+    with pytest.raises(TargetError, match=r"with a cosine of 0\.[5-9]\d, and a cosine of 0\.99 is"):
+        photo_targets(pyfeat_data / "single_face.jpg", replace(talking, settings=strict))
+
+
+def test_a_photo_is_not_compared_with_another_networks_embeddings(pyfeat_data, talking):
+    by_another = replace(talking, recognizer=replace(talking.recognizer, name="facenet"))
+    with pytest.raises(UsageError, match="by sface, and those of the video are by facenet"):
+        photo_targets(pyfeat_data / "single_face.jpg", by_another)
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
+@pytest.mark.parametrize("recognizer", ["sface", "facenet"])
+def test_the_pictures_of_an_analysis_find_their_people(
+    demo_analysis, recognizer, detector, tmp_path, analysed
+):
+    """Pictures of ``people/`` show nothing but a face, of 61 pixels and more in the video."""
+    settings = Settings(identity=IdentitySettings(recognizer))
+    analysis = analysed(demo_analysis.info.path, settings)
+    engine = open_engine(DetectionSettings(detector=detector), settings.identity)
+    enroller = Enroller(engine)
+    for person, jpeg in analysis.thumbnails.items():
+        photo = tmp_path / f"{person}.jpg"
+        photo.write_bytes(jpeg)
+        assert enroller.find(photo, analysis) == person
+
+
+def test_a_photos_log_odds_are_the_mean_over_a_persons_tracks(pyfeat_data, talking):
     (track,) = [t for t in talking.tracks if t.person]
-    face = talking.embeddings[track.id]
+    engine = open_engine(DetectionSettings(), IdentitySettings())
+    face = face_of(pyfeat_data / "single_face.jpg", engine, 0.95)
+    own = talking.embeddings[track.id]
+    other = np.roll(own, 1)
+    alone = [
+        PeopleSimilarity(replace(talking, embeddings={track.id: vector})).of_face(face)[1]
+        for vector in (own, other)
+    ]
     two = replace(
         talking,
         tracks=[track, replace(track, id=99)],
-        embeddings={**talking.embeddings, 99: -face},
+        embeddings={track.id: own, 99: other},
     )
-    assert similarities(face, talking)[1] == pytest.approx(1, abs=1e-5)
-    assert similarities(face, two)[1] == pytest.approx(0, abs=1e-5)
+    assert PeopleSimilarity(two).of_face(face)[1] == pytest.approx(np.mean(alone), abs=1e-4)
+    assert alone[0] > 2 > -2 > alone[1]

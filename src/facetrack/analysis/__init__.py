@@ -11,6 +11,7 @@ from facetrack.analysis.parts import (
     Shot,
     Split,
     TrackSummary,
+    Uncertain,
 )
 from facetrack.analysis.result import Analysis
 from facetrack.analysis.tracks import TrackFaces
@@ -31,6 +32,7 @@ __all__ = [
     "Split",
     "TrackFaces",
     "TrackSummary",
+    "Uncertain",
     "boxes_of",
     "landmarks_of",
     "thumbnail_name",

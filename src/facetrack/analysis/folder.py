@@ -26,6 +26,7 @@ from facetrack.analysis.parts import (
     Shot,
     Split,
     TrackSummary,
+    Uncertain,
 )
 from facetrack.errors import InputError
 from facetrack.metrics import as_lines, from_lines
@@ -100,6 +101,7 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
     first_frame = _of_type(source.pop("first_frame"), int, "source: first_frame")
     times_s = read_table(folder / "frames.parquet")["time_s"].to_numpy()
     frames = first_frame, first_frame + len(times_s)
+    recognizer = _recognizer(data)
     return {
         "info": _info(source),
         "people": people,
@@ -110,9 +112,10 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "faces": _faces(read_table(folder / "faces.parquet"), tracks, frames),
         "frame_times": times_s,
         "first_frame": first_frame,
-        "embeddings": _embeddings(folder / "embeddings.npz"),
-        "recognizer": _recognizer(data),
+        "embeddings": _embeddings(folder / "embeddings.npz", recognizer.dim),
+        "recognizer": recognizer,
         "splits": _parts(Split, data, "splits") if "splits" in data else [],
+        "uncertain": _parts(Uncertain, data, "uncertain") if "uncertain" in data else [],
         "thumbnails": {p.id: (folder / p.thumbnail).read_bytes() for p in people if p.thumbnail},
         "warnings": _of_type(data["warnings"], list, "warnings"),
         "damaged": _of_type(data["source"]["damaged"], bool, "source: damaged"),
@@ -216,10 +219,10 @@ def _faces(stored: pa.Table, tracks: Sequence[TrackSummary], frames: tuple[int, 
     return faces
 
 
-def _embeddings(path: Path) -> dict[int, Float32]:
+def _embeddings(path: Path, dim: int) -> dict[int, Float32]:
     with np.load(path, allow_pickle=False) as stored:
         embeddings = {int(track): stored[track] for track in stored.files}
     for track, vector in embeddings.items():
-        if vector.ndim != 1 or vector.dtype != np.float32:
+        if vector.shape != (dim,) or vector.dtype != np.float32:
             raise ValueError(f"embedding of track {track} is {vector.dtype} {vector.shape}")
     return embeddings

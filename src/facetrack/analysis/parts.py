@@ -62,6 +62,22 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Uncertain:
+    """Something about who is who that a person should look at."""
+
+    kind: str
+    """``same``: two people who may be one; ``different``: tracks of a person that may be somebody
+    else."""
+    people: list[int]
+    """The two people, or the one."""
+    tracks: list[int]
+    """``different``: the tracks in doubt. ``same``: the parts of a track that was split between the
+    two, where there is one; else empty."""
+    probability: float
+    """That they are one person, 0 to 1."""
+
+
+@dataclass(frozen=True)
 class RecognizerInfo:
     """The network that an analysis' embeddings are of."""
 

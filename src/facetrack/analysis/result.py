@@ -20,6 +20,7 @@ from facetrack.analysis.parts import (
     Shot,
     Split,
     TrackSummary,
+    Uncertain,
 )
 from facetrack.analysis.tables import TableName, as_pandas, table_of
 from facetrack.analysis.tracks import TrackFaces, tracks_of
@@ -63,6 +64,9 @@ class Analysis:
     """What the embeddings are of."""
     splits: list[Split] = field(default_factory=list)
     """Tracks that showed two people."""
+    uncertain: list[Uncertain] = field(default_factory=list)
+    """What a person should look at, as ``people.uncertain`` found it in the run or after the last
+    edit."""
     thumbnails: dict[int, bytes] = field(default_factory=dict)
     """Person id to a JPEG."""
     warnings: list[str] = field(default_factory=list)
@@ -212,6 +216,7 @@ class Analysis:
             "shots": [asdict(s) for s in self.shots],
             "dropped": [asdict(d) for d in self.dropped],
             "splits": [asdict(s) for s in self.splits],
+            "uncertain": [asdict(u) for u in self.uncertain],
             "recognizer": {
                 "name": self.recognizer.name,
                 "dim": self.recognizer.dim,

@@ -12,6 +12,7 @@ from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.known import GalleryFile, WithGallery
+from facetrack.cli.networks import Detector, Recognizer, Weights
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
 from facetrack.cli.weights import app as weights_app
@@ -43,9 +44,14 @@ Dense = Annotated[
     ),
 ]
 MinFace = Annotated[int | None, typer.Option(help="Smallest face to look for, pixels.")]
-Recognizer = Annotated[str | None, typer.Option(help="casia (comes along) or vggface2.")]
-Weights = Annotated[Path | None, typer.Option(help="Weight file for vggface2.")]
-Threshold = Annotated[float | None, typer.Option(help="Similarity that makes one person, -1 to 1.")]
+Probability = Annotated[
+    float | None,
+    typer.Option(help="Probability that makes one person of two tracks, 0 to 1 (by itself 0.5)."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Cosine that makes one person instead, however good faces are, -1 to 1."),
+]
 Crops = Annotated[
     Path | None, typer.Option(help="Edited crops.parquet: these clips and no others.")
 ]
@@ -67,10 +73,12 @@ def run(
     start: Start = None,
     duration: Duration = None,
     device: Device = None,
+    detector: Detector = None,
     dense: Dense = None,
     min_face: MinFace = None,
     recognizer: Recognizer = None,
     weights: Weights = None,
+    probability: Probability = None,
     threshold: Threshold = None,
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
@@ -88,7 +96,16 @@ def run(
         config,
         {
             **_analysis_flags(
-                start, duration, device, dense, min_face, recognizer, weights, threshold
+                start,
+                duration,
+                device,
+                detector,
+                dense,
+                min_face,
+                recognizer,
+                weights,
+                probability,
+                threshold,
             ),
             "clips": clips,
         },
@@ -107,10 +124,12 @@ def analyze(
     start: Start = None,
     duration: Duration = None,
     device: Device = None,
+    detector: Detector = None,
     dense: Dense = None,
     min_face: MinFace = None,
     recognizer: Recognizer = None,
     weights: Weights = None,
+    probability: Probability = None,
     threshold: Threshold = None,
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
@@ -124,7 +143,18 @@ def analyze(
 
     settings = load_settings(
         config,
-        _analysis_flags(start, duration, device, dense, min_face, recognizer, weights, threshold),
+        _analysis_flags(
+            start,
+            duration,
+            device,
+            detector,
+            dense,
+            min_face,
+            recognizer,
+            weights,
+            probability,
+            threshold,
+        ),
     )
     return run_videos(
         videos, out, settings, clips=False, gallery=gallery, same_people=same_people,
@@ -245,14 +275,26 @@ def _analysis_flags(
     start: float | None,
     duration: float | None,
     device: str | None,
+    detector: str | None,
     dense: bool | None,
     min_face: int | None,
     recognizer: str | None,
     weights: Path | None,
+    probability: float | None,
     threshold: float | None,
 ) -> dict[str, dict[str, object]]:
     return {
         "decode": {"start_s": start, "duration_s": duration},
-        "detection": {"device": device, "dense": dense, "min_face": min_face},
-        "identity": {"recognizer": recognizer, "weights": weights, "threshold": threshold},
+        "detection": {
+            "device": device,
+            "detector": detector,
+            "dense": dense,
+            "min_face": min_face,
+        },
+        "identity": {
+            "recognizer": recognizer,
+            "weights": weights,
+            "probability": probability,
+            "threshold": threshold,
+        },
     }

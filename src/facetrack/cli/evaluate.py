@@ -35,7 +35,9 @@ def evaluate(
     ],
     thresholds: Annotated[
         bool,
-        typer.Option("--thresholds", help="Also what other thresholds would have made of it."),
+        typer.Option(
+            "--thresholds", help="Also what other probabilities, or cosines, would have made of it."
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
     debug: Annotated[
@@ -70,9 +72,13 @@ def _show(analysis: "Analysis", found: "Evaluation") -> None:
     if found.left_out:
         console.print(f"{found.left_out} boxes of the truth are in frames that were not analysed")
     if found.thresholds:
-        others = [(f"{t.threshold:.2f}: {t.people} people", t.scores) for t in found.thresholds]
+        by = "cosine" if found.thresholds[0].probability is None else "probability"
+        others = [
+            (f"{t.probability or t.threshold:.2f}: {t.people} people", t.scores)
+            for t in found.thresholds
+        ]
         columns = SHARES | {"switches": COUNTS["switches"]}
-        console.print(_table("by person, at other thresholds", "threshold", columns, others))
+        console.print(_table(f"by person, from another {by} on", by, columns, others))
 
 
 def _table(

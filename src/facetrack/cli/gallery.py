@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 
 from facetrack.cli.known import GalleryFile, WithGallery
+from facetrack.cli.networks import Detector, Recognizer, Weights
 from facetrack.errors import UsageError
 
 app = typer.Typer(help="Known people, whom --gallery names elsewhere.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="What the person is called.")]
-Recognizer = Annotated[str | None, typer.Option(help="casia (comes along) or vggface2.")]
-Weights = Annotated[Path | None, typer.Option(help="Weight file for vggface2.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
@@ -23,16 +22,17 @@ def add(
         list[Path], typer.Argument(help="Pictures of that person alone.", metavar="PHOTO...")
     ],
     gallery: GalleryFile = None,
+    detector: Detector = None,
     recognizer: Recognizer = None,
     weights: Weights = None,
     debug: Debug = False,
 ) -> int:
     """Know a person by one or more photos."""
     from facetrack.cli.gallery_view import enrol
-    from facetrack.settings import IdentitySettings
+    from facetrack.settings import DetectionSettings, IdentitySettings
 
-    identity = IdentitySettings(recognizer or "casia", weights)
-    return enrol(gallery, name, photos, identity)
+    identity = IdentitySettings(recognizer or IdentitySettings().recognizer, weights)
+    return enrol(gallery, name, photos, identity, DetectionSettings(detector=detector or "auto"))
 
 
 @app.command("list", cls=WithGallery)

@@ -12,6 +12,8 @@ from facetrack.cli.people_view import counted
 from facetrack.clips.photo import face_of
 from facetrack.engines.opening import open_engine
 from facetrack.errors import InputError
+from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
+from facetrack.identity.similarity import CalibratedJudge, probability
 from facetrack.people.editing import is_named
 from facetrack.people.gallery import (
     Gallery,
@@ -23,11 +25,15 @@ from facetrack.people.gallery import (
 )
 from facetrack.people.known import recognised
 from facetrack.people.names import checked_name
+from facetrack.recognition.calibration import Calibration
+from facetrack.recognition.recognizers import recognizer_of
 from facetrack.settings import DetectionSettings, IdentitySettings, TrackingSettings
-from facetrack.types import Float32
 
-Known = dict[str, Float32]
-"""Name to ``(n, 512)`` embeddings."""
+Known = dict[str, EmbeddingSet]
+"""Name to the embeddings of the photos."""
+DOUBTFUL = 0.5
+"""Probability below which a photo is little like the others of its name, and from which it is like
+somebody else's."""
 
 
 def path_of(gallery: Path | None) -> Path:
@@ -36,25 +42,25 @@ def path_of(gallery: Path | None) -> Path:
 
 
 def enrol(
-    gallery: Path | None, name: str, photos: Sequence[Path], identity: IdentitySettings
+    gallery: Path | None,
+    name: str,
+    photos: Sequence[Path],
+    identity: IdentitySettings,
+    detection: DetectionSettings | None = None,
 ) -> int:
     """All photos or none."""
     name, path = checked_name(name), path_of(gallery)
-    engine = open_engine(DetectionSettings(), identity)
+    engine = open_engine(detection or DetectionSettings(), identity)
+    embedder, min_score = engine.embedder, TrackingSettings().min_score
+    found = [face_of(photo, engine, min_score) for photo in photos]
     faces = [
-        KnownFace(
-            name,
-            identity.recognizer,
-            photo.name,
-            today(),
-            face_of(photo, engine, TrackingSettings().min_score),
-        )
-        for photo in photos
+        KnownFace(name, embedder.name, photo.name, today(), face.vectors[0], face.evidence)
+        for photo, face in zip(photos, found, strict=True)
     ]
     with Gallery(path, make=True) as known:
-        before = known.of_recognizer(identity.recognizer)
+        before = known.of_recognizer(embedder.name, embedder.dim)
         known.add(faces)
-    _warn_of_doubts(name, faces, before, identity.threshold or 0.4)
+    _warn_of_doubts(name, photos, found, before, embedder.calibration)
     print(f"{name} is known by {counted(len(photos), 'more photo')} in {path}")
     return 0
 
@@ -108,16 +114,27 @@ def delete(path: Path) -> int:
     return 0
 
 
-def known_people(gallery: Path | None, recognizer: str) -> Known | None:
-    """Whom a run shall know, before it begins; None: it does not ask."""
+def known_people(gallery: Path | None, identity: IdentitySettings) -> Known | None:
+    """Whom a run with these settings shall know, before it begins; None: it does not ask."""
     if gallery is None:
         return None
+    recognizer = recognizer_of(identity)
+    return _known_by(gallery, recognizer.name, recognizer.dim, identity.recognizer)
+
+
+def known_people_of(gallery: Path, analysis: Analysis) -> Known:
+    """Whom the gallery knows by the recogniser of an analysis."""
+    recognizer, asked = analysis.recognizer, analysis.settings["identity"]["recognizer"]
+    return _known_by(gallery, recognizer.name, recognizer.dim, asked)
+
+
+def _known_by(gallery: Path, name: str, dim: int, asked: str) -> Known:
     with Gallery(gallery) as opened:
-        known = opened.of_recognizer(recognizer)
+        known = opened.of_recognizer(name, dim)
     if not known:
         raise InputError(
-            f"{gallery} knows nobody by {recognizer}; add photos with: facetrack gallery add NAME "
-            f"PHOTO --recognizer {recognizer}"
+            f"{gallery} knows nobody by {name}; add photos with: facetrack gallery add NAME "
+            f"PHOTO --recognizer {asked}"
         )
     return known
 
@@ -138,19 +155,38 @@ def with_names(analysis: Analysis, known: Known | None, quiet: bool) -> Analysis
     return found.analysis
 
 
-def _warn_of_doubts(name: str, faces: Sequence[KnownFace], before: Known, threshold: float) -> None:
+def _warn_of_doubts(
+    name: str,
+    photos: Sequence[Path],
+    faces: Sequence[EmbeddingSet],
+    before: Known,
+    calibration: Calibration,
+) -> None:
     """A photo of somebody else under a name would spoil both."""
-    theirs = [f.embedding for f in faces] + [
-        e for n, vectors in before.items() if n.casefold() == name.casefold() for e in vectors
-    ]
-    for face in faces:
-        alike = [float(face.embedding @ e) for e in theirs if e is not face.embedding]
-        if alike and max(alike) < threshold:
-            _warn(f"{face.photo} is little like the other photos of {name} ({max(alike):.2f})")
-        for other, vectors in before.items():
-            cosine = float((vectors @ face.embedding).mean())
-            if other.casefold() != name.casefold() and cosine >= threshold:
-                _warn(f"{face.photo} is like {other} too ({cosine:.2f}); neither may be told apart")
+    believed, strangers = CalibratedJudge(calibration, prior=0.0), CalibratedJudge(calibration)
+    mine = [n for n in before if n.casefold() == name.casefold()]
+    theirs = [*faces, *(before[n] for n in mine)]
+    others = {n: known for n, known in before.items() if n not in mine}
+    for photo, face in zip(photos, faces, strict=True):
+        rest = [known for known in theirs if known is not face]
+        if rest:
+            known = EmbeddingSet.joined(rest)
+            odds = believed.log_odds(face.vectors, face.evidence, known.vectors, known.evidence)
+            most = probability(float(odds.max()))
+            if most < DOUBTFUL:
+                _warn(
+                    f"{photo.name} is little like the other photos of {name} "
+                    f"(probability {most:.2f})"
+                )
+        if others:
+            groups = EmbeddingGroups.of(list(others.values()), strangers)
+            odds = EmbeddingGroups.of([face], strangers).log_odds(other=groups)
+            for other, found in zip(others, map(probability, odds[0].tolist()), strict=True):
+                if found >= DOUBTFUL:
+                    _warn(
+                        f"{photo.name} is like {other} too (probability {found:.2f}); neither may "
+                        "be told apart"
+                    )
 
 
 def _warn(line: str) -> None:

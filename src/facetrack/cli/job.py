@@ -13,7 +13,7 @@ from rich.table import Table
 
 from facetrack import api
 from facetrack.analysis import METRICS_FILE, Analysis
-from facetrack.cli.gallery_view import known_people, with_names
+from facetrack.cli.gallery_view import known_people, known_people_of, with_names
 from facetrack.cli.join_view import join
 from facetrack.cli.people_view import label_of
 from facetrack.cli.progress import ProgressView
@@ -24,7 +24,7 @@ from facetrack.clips.segments import LeftOut
 from facetrack.engines.opening import open_engine
 from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.metrics import as_line
-from facetrack.people.joining import joined_in
+from facetrack.people.people_file import joined_in
 from facetrack.report import write_report
 from facetrack.settings import ClipSettings, Settings
 from facetrack.whole_file import whole_file
@@ -53,7 +53,7 @@ def run_videos(
     folders = _folders(videos, out)
     if same_people and dry_run:
         raise UsageError("--same-people changes folders, and --dry-run writes none; leave one out")
-    known = known_people(gallery, settings.identity.recognizer)
+    known = known_people(gallery, settings.identity)
     photos = check_settings(settings.clips) if clips else []
     engine = open_engine(settings.detection, settings.identity)
     enroller = Enroller(engine)
@@ -138,8 +138,7 @@ def _render_each(
         try:
             analysis = Analysis.load(folder)
             if gallery is not None:
-                known = known_people(gallery, analysis.settings["identity"]["recognizer"])
-                analysis = with_names(analysis, known, quiet)
+                analysis = with_names(analysis, known_people_of(gallery, analysis), quiet)
             plan, made = Plan([], []), []
             if settings is not None:
                 with ProgressView(folder.name, quiet) as view:

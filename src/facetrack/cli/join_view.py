@@ -14,7 +14,8 @@ from facetrack.cli.faces import draw_faces
 from facetrack.cli.people_view import counted
 from facetrack.errors import FacetrackError, InputError
 from facetrack.people.folder import analysis_folders
-from facetrack.people.joining import PEOPLE_FILE, inside, join_folders
+from facetrack.people.joining import join_folders
+from facetrack.people.people_file import PEOPLE_FILE, inside
 from facetrack.report import write_report
 
 
@@ -73,7 +74,7 @@ def _show(folders: Sequence[Path], out: Path, numbers: Sequence[dict[int, int]])
         where = [
             f"{v['folder']} {v['seconds']:.2f} s"
             + f" (was {' and '.join(map(str, was[(v['folder'], p['id'])]))})"
-            + ("" if v["similarity"] is None else f", alike {v['similarity']:.2f}")
+            + ("" if v["probability"] is None else f", probability {v['probability']:.2f}")
             for v in p["videos"]
         ]
         table.add_row(str(p["id"]), p["name"], f"{p['seconds']:.2f}", "\n".join(where))

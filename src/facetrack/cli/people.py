@@ -137,7 +137,9 @@ def join_videos(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Similarity that makes one person of two videos, -1 to 1."),
+        typer.Option(
+            help="Cosine that makes one person of two videos, -1 to 1; unset: a probability of 0.9."
+        ),
     ] = None,
     debug: Debug = False,
 ) -> int:

@@ -1,6 +1,7 @@
 """What ``facetrack people`` shows, and what it says after an edit."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,8 +17,9 @@ from facetrack.errors import InputError
 from facetrack.history import History
 from facetrack.people import editing
 from facetrack.people.folder import analysis_folder, clips_of, edit, undo
-from facetrack.people.joining import joined_in
+from facetrack.people.people_file import joined_in
 from facetrack.people.pictures import pictured
+from facetrack.people.uncertain import in_words, mending_command, uncertain
 from facetrack.report import write_report
 
 SHOWN = 4
@@ -40,6 +42,11 @@ def show_people(analysis: Analysis, folder: Path) -> None:
         ]
         table.add_row(label_of(person), f"{person.seconds:.2f}", _some(tracks), _some(spans))
     console.print(table)
+    for entry in uncertain(analysis):
+        command = mending_command(entry, shlex.quote(str(folder)))
+        console.print(
+            f"{in_words(entry)}: {command}", markup=False, highlight=False, soft_wrap=True
+        )
     steps = History(folder).steps()
     if steps:
         said = f"{counted(len(steps), 'edit')}, the latest: {steps[-1]}"
@@ -53,7 +60,13 @@ def show_json(analysis: Analysis, folder: Path) -> None:
         for p in analysis.people
     ]
     edits = History(folder).steps()
-    print(json.dumps({"folder": str(folder), "people": people, "edits": edits}, ensure_ascii=False))
+    told = {
+        "folder": str(folder),
+        "people": people,
+        "uncertain": [asdict(entry) for entry in uncertain(analysis)],
+        "edits": edits,
+    }
+    print(json.dumps(told, ensure_ascii=False))
 
 
 def label_of(person: Person) -> str:

@@ -14,10 +14,13 @@ from facetrack.analysis import Analysis
 from facetrack.engines.base import Engine
 from facetrack.engines.opening import open_engine
 from facetrack.errors import TargetError, UsageError
-from facetrack.media.picture import RgbPicture
-from facetrack.recognition.crops import crop_of
+from facetrack.identity.embedding_groups import EmbeddingSet
+from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
+from facetrack.media.picture import Frame, RgbPicture
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
+from facetrack.recognition.quality import pose_quality
 from facetrack.settings import DetectionSettings, IdentitySettings
-from facetrack.types import Float32
 
 BORDER = 0.5
 """Of a photo's longer side, put around it: of a face that fills the photo, as in the pictures of
@@ -30,10 +33,10 @@ class Enroller:
 
     def __init__(self, engine: Engine | None = None) -> None:
         self._engine = engine
-        self._faces: dict[Path, Float32] = {}
+        self._faces: dict[Path, EmbeddingSet] = {}
 
-    def enrol(self, photo: Path, engine: Engine, min_score: float) -> Float32:
-        """``(512,)`` of length one: the only face in the photo.
+    def enrol(self, photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
+        """The only face in the photo, and how good it is.
 
         Raises:
             UsageError: when the file is no picture.
@@ -44,28 +47,35 @@ class Enroller:
         return self._faces[photo]
 
     def find(self, photo: Path, analysis: Analysis) -> int:
-        """The person of the video who is in the photo.
+        """The person of the video who is in the photo: the most probable one, if they are as
+        probable as two tracks must be to become one person.
 
         Raises:
             UsageError: when the file is no picture.
             TargetError: when it shows no face or several, or nobody in the video is like it.
         """
         self._engine = self._engine or _engine_like(analysis)
+        recognizer = self._engine.embedder.name
+        if recognizer != analysis.recognizer.name:
+            raise UsageError(
+                f"target {photo}: its embedding is by {recognizer}, and those of the video are by "
+                f"{analysis.recognizer.name}; analyse the video again"
+            )
         face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
-        alike = similarities(face, analysis)
-        threshold = analysis.settings["identity"]["threshold"] or 0.4
-        best = max(alike, key=lambda person: alike[person], default=None)
+        judge = judge_of_analysis(analysis)
+        odds = PeopleSimilarity(analysis, judge).of_face(face)
+        best = max(odds, key=lambda person: odds[person], default=None)
         if best is None:
             raise TargetError(f"target {photo} is not in this video; there is nobody")
-        if alike[best] < threshold:
+        if odds[best] < judge.needed:
             raise TargetError(
-                f"target {photo} is not in this video; the most alike is person {best} with "
-                f"{alike[best]:.2f}, and {threshold:.2f} is needed"
+                f"target {photo} is not in this video; the most similar is person {best} with "
+                f"{judge.in_words(odds[best])}, and {judge.in_words(judge.needed)} is needed"
             )
         return best
 
 
-def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
+def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
     """See ``Enroller.enrol``.
 
     Raises:
@@ -84,23 +94,13 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> Float32:
         if len(faces) > 1:
             raise TargetError(f"{photo} shows {len(faces)} faces; give a photo of one person alone")
         if len(faces) == 1:
-            crop = crop_of(picture, faces, 0, engine.embedder.crop)
-            return np.asarray(engine.embedder.embed(crop[None])[0])
+            pose = float(pose_quality(faces.boxes, faces.landmarks, faces.scores)[0])
+            crop = FaceCrop(Frame(0, 0.0, picture), faces, 0, pose)
+            embedder = FaceEmbedder(engine.embedder, engine.aligner)
+            embedder.embed([crop])
+            found = embedder.mean([crop])
+            return EmbeddingSet(found.vector[None], found.evidence)
     raise TargetError(f"{photo} shows no face; give one that shows it from the front")
-
-
-def similarities(face: Float32, analysis: Analysis) -> dict[int, float]:
-    """Each person's mean cosine over their tracks, -1 to 1, as tracks were joined into people.
-
-    Args:
-        face: ``(512,)`` of length one.
-    """
-    tracks: dict[int, list[float]] = {}
-    for track in analysis.tracks:
-        if track.person and track.id in analysis.embeddings:
-            cosine = float(analysis.embeddings[track.id] @ face)
-            tracks.setdefault(track.person, []).append(cosine)
-    return {person: float(np.mean(cosines)) for person, cosines in tracks.items()}
 
 
 def _engine_like(analysis: Analysis) -> Engine:

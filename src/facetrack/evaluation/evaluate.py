@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from facetrack.analysis import Analysis
 from facetrack.errors import InputError
 from facetrack.evaluation.labelled import Labelled
-from facetrack.evaluation.regrouping import THRESHOLDS, regrouped
+from facetrack.evaluation.regrouping import others_of, regrouped
 from facetrack.evaluation.scores import Compared, Scores, compare
 from facetrack.evaluation.truth import read_truth
 from facetrack.exports.appearances import clock_of
@@ -20,9 +20,13 @@ from facetrack.exports.mot import faces_of_people
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """What another ``identity.threshold`` would have made of the same tracks."""
+    """What another ``identity.probability`` would have made of the same tracks, or another
+    ``identity.threshold`` where the run was given one."""
 
-    threshold: float
+    probability: float | None
+    """None where the cosine decides."""
+    threshold: float | None
+    """A cosine; None where the probability decides."""
     people: int
     scores: Scores
 
@@ -58,7 +62,12 @@ class Evaluation:
                 for true, found, seconds in self.pairs
             ],
             "thresholds": [
-                {"threshold": t.threshold, "people": t.people, **asdict(t.scores)}
+                {
+                    "probability": t.probability,
+                    "threshold": t.threshold,
+                    "people": t.people,
+                    **asdict(t.scores),
+                }
                 for t in self.thresholds
             ],
         }
@@ -71,7 +80,7 @@ def evaluate(
 
     Args:
         truth: file that ``read_truth`` reads.
-        thresholds: also what other thresholds of similarity would have made of the same tracks.
+        thresholds: also what other probabilities, or cosines, would have made of the same tracks.
 
     Raises:
         InputError: when the truth cannot be read, or says nothing of the analysed frames.
@@ -92,9 +101,14 @@ def evaluate(
         by_track=compare(wanted, Labelled.of_faces(known, "track"), clock).scores,
         pairs=_pairs(by_person),
         thresholds=[
-            AtThreshold(t, people, compare(wanted, _of_people(faces), clock).scores)
-            for t in (THRESHOLDS if thresholds else ())
-            for people, faces in [regrouped(analysis, t)]
+            AtThreshold(
+                other.probability if other.threshold is None else None,
+                other.threshold,
+                people,
+                compare(wanted, _of_people(faces), clock).scores,
+            )
+            for other in (others_of(analysis) if thresholds else ())
+            for people, faces in [regrouped(analysis, other)]
         ],
     )
 

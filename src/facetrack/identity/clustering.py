@@ -33,8 +33,8 @@ WEAK = 0.35
 LEAST_WEIGHT = 1e-3
 """What a track counts at least in a mean over pairs."""
 CLEARLY = 2.2
-"""Log-odds (a probability of 0.9) that a weak track needs to join a person, and by which that
-person must be ahead of the next one."""
+"""Log-odds that a weak track needs beyond what others need to join a person (a probability of 0.9
+where others need 0.5), and by which that person must be ahead of the next one."""
 
 PairLogOdds = Callable[[Indices, Indices], Float64]
 """For positions of ``n`` and of ``m`` tracks, ``(n, m)`` log-odds that two are one person."""
@@ -52,6 +52,8 @@ class TrackSet:
     """``(n, n)`` bool; True where two tracks share a frame."""
     log_odds: PairLogOdds
     """0: as likely one person as two, by all that is known."""
+    needed: float = 0.0
+    """Log-odds from which two are one person."""
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -62,9 +64,9 @@ def group_tracks(tracks: TrackSet) -> list[list[int]]:
     order = _canonical_order(tracks.embeddings)
     strong = order[tracks.reliability[order] >= WEAK]
     weak = order[tracks.reliability[order] < WEAK]
-    people = [list(group) for group in _linked(tracks, strong, 0.0)]
+    people = [list(group) for group in _linked(tracks, strong, tracks.needed)]
     left = _assign_weak(tracks, people, weak)
-    people += _linked(tracks, left, CLEARLY)
+    people += _linked(tracks, left, tracks.needed + CLEARLY)
     return sorted(sorted(group) for group in people)
 
 
@@ -173,7 +175,7 @@ def _assign_weak(tracks: TrackSet, people: list[list[int]], weak: Indices) -> In
             best = int(means.argmax())
             others = np.delete(means, best)
             lead = means[best] - others.max(initial=-np.inf)
-            if means[best] >= CLEARLY and lead >= CLEARLY:
+            if means[best] >= tracks.needed + CLEARLY and lead >= CLEARLY:
                 chosen.append((float(means[best]), track, best))
     taken: set[int] = set()
     for _, track, person in sorted(chosen, key=lambda c: -c[0]):

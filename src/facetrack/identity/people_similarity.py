@@ -1,74 +1,74 @@
-"""How probable it is that people, tracks and faces of an analysis are one, as runs judged it."""
+"""How probable it is that people, tracks and faces of an analysis are one."""
 
-from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis, TrackSummary
-from facetrack.identity.clustering import LEAST_WEIGHT
-from facetrack.identity.similarity import MOST, Judge, judge_of
+from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet, places_of
+from facetrack.identity.similarity import CalibratedJudge, Judge, judge_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.settings import IdentitySettings
-from facetrack.types import Float32
 
 Float64 = NDArray[np.float64]
 
 
 class PeopleSimilarity:
-    """Of one analysis: its tracks that have embeddings, judged by its own recogniser.
+    """Of one analysis: the people and tracks that have embeddings.
 
     The log-odds of two groups of tracks are the mean over all pairs, a pair weighing as much as its
-    faces are worth: what ``identity.clustering`` joins by. Above 0 two are taken for one person.
+    faces are worth: what ``identity.clustering`` joins by.
     """
 
-    def __init__(self, analysis: Analysis) -> None:
+    def __init__(self, analysis: Analysis, judge: Judge | None = None) -> None:
+        """``judge``: None: by the calibration of the analysis' recogniser, whatever the run joined
+        by."""
+        self.judge = judge or CalibratedJudge(analysis.recognizer.calibration)
         tracks = [t for t in analysis.tracks if t.id in analysis.embeddings]
-        dim = analysis.recognizer.dim
-        self.judge = judge_of_analysis(analysis)
-        self.tracks = [t.id for t in tracks]
-        """Track ids, in the order of all arrays here."""
-        self.person = np.array([t.person for t in tracks], np.int64)
-        """``(n,)``; 0: nobody."""
-        self.vectors = np.array([analysis.embeddings[t] for t in self.tracks], np.float32)
-        self.vectors = self.vectors.reshape(-1, dim)
-        self.evidence = Evidence.joined([evidence_of(t) for t in tracks])
-        self.weights = np.maximum(self.judge.reliability(self.evidence), LEAST_WEIGHT)
+        self.tracks = np.array([t.id for t in tracks], np.int64)
+        """``(n,)`` track ids, in the order of all arrays here."""
+        self.embeddings = embeddings_of(analysis, tracks)
+        there = {t.person for t in tracks}
+        self.people = [p.id for p in analysis.people if p.id in there]
+        """Numbers of people who have embeddings, in the analysis' order."""
+        persons = np.array([t.person for t in tracks], np.int64)
+        self.of_person = dict(zip(self.people, places_of(persons, self.people), strict=True))
+        """Places of each person's tracks."""
+        self._groups = EmbeddingGroups(self.embeddings, list(self.of_person.values()), self.judge)
 
-    def log_odds(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> Float64:
-        """``(n, m)`` of pairs of tracks, by their places."""
-        return self.judge.log_odds(
-            self.vectors[some], self.evidence.pick(some),
-            self.vectors[others], self.evidence.pick(others),
-        )  # fmt: skip
+    @cached_property
+    def between_people(self) -> Float64:
+        """``(people, people)`` log-odds of each two, in the order of ``people``."""
+        return self._groups.log_odds()
 
-    def of_person(self, person: int) -> NDArray[np.intp]:
-        """Places of the person's tracks."""
-        return np.flatnonzero(self.person == person)
+    def between_tracks(self, some: NDArray[np.intp]) -> Float64:
+        """``(n, n)`` log-odds of tracks, by their places."""
+        faces = self.embeddings.pick(some)
+        return self.judge.log_odds(faces.vectors, faces.evidence, faces.vectors, faces.evidence)
 
     def between(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> float:
-        """Log-odds of two groups of tracks; -8 where one is empty."""
-        if not len(some) or not len(others):
-            return -MOST
-        weights = np.outer(self.weights[some], self.weights[others])
-        return float((weights * self.log_odds(some, others)).sum() / weights.sum())
+        """Log-odds of two groups of tracks, by their places; ``-MOST`` where one is empty."""
+        one, other = (EmbeddingGroups(self.embeddings, [g], self.judge) for g in (some, others))
+        return float(one.log_odds(other=other)[0, 0])
 
-    def of_face(self, vector: Float32, evidence: Evidence) -> dict[int, float]:
+    def weights(self, some: NDArray[np.intp]) -> Float64:
+        """``(n,)`` how much each of these tracks is worth, 0 to 1."""
+        return self.judge.reliability(self.embeddings.evidence.pick(some))
+
+    def with_groups(self, others: EmbeddingGroups) -> Float64:
+        """``(people, groups)`` log-odds of each person and each group of other faces."""
+        return self._groups.log_odds(other=others)
+
+    def of_face(self, face: EmbeddingSet) -> dict[int, float]:
         """Each person's log-odds to be the one of a face.
 
-        Args:
-            vector: ``(dim,)`` of length one, by the analysis' recogniser.
-            evidence: how good the face is.
+        ``face``: one embedding, by the analysis' recogniser.
         """
-        if not len(self.tracks):
+        if not self.people:
             return {}
-        odds = self.judge.log_odds(vector[None], evidence, self.vectors, self.evidence)[0]
-        found = {}
-        for person in np.unique(self.person[self.person > 0]).tolist():
-            mine = self.of_person(person)
-            weights = self.weights[mine]
-            found[person] = float(weights @ odds[mine] / weights.sum())
-        return found
+        group = EmbeddingGroups(face, [np.arange(len(face))], self.judge)
+        return dict(zip(self.people, self.with_groups(group)[:, 0].tolist(), strict=True))
 
 
 def judge_of_analysis(analysis: Analysis) -> Judge:
@@ -78,6 +78,15 @@ def judge_of_analysis(analysis: Analysis) -> Judge:
         probability=stored.get("probability", 0.5), threshold=stored.get("threshold")
     )
     return judge_of(analysis.recognizer.calibration, identity)
+
+
+def embeddings_of(analysis: Analysis, tracks: list[TrackSummary]) -> EmbeddingSet:
+    """Of these tracks, each of which has one."""
+    vectors = np.array([analysis.embeddings[t.id] for t in tracks], np.float32)
+    return EmbeddingSet(
+        vectors.reshape(-1, analysis.recognizer.dim),
+        Evidence.joined([evidence_of(t) for t in tracks]),
+    )
 
 
 def evidence_of(track: TrackSummary) -> Evidence:
@@ -91,16 +100,3 @@ def evidence_of(track: TrackSummary) -> Evidence:
         unknown if track.agreement is None else track.agreement,
         unknown if track.commonness is None else track.commonness,
     )
-
-
-def probability(log_odds: float) -> float:
-    """0 to 1."""
-    return float(1 / (1 + np.exp(-log_odds)))
-
-
-def together(analysis: Analysis, people: Sequence[int]) -> dict[int, NDArray[np.int32]]:
-    """The frames in which each of these people was detected."""
-    faces = analysis.faces
-    seen = faces["source"].to_numpy(zero_copy_only=False) != "interpolated"
-    frame, person_of = faces["frame"].to_numpy()[seen], faces["person"].to_numpy()[seen]
-    return {person: np.unique(frame[person_of == person]) for person in people}

@@ -1,4 +1,4 @@
-"""How similar two tracks are, in log-odds that they are of one person: 0 is the join decision."""
+"""How similar two faces or tracks are, in log-odds that they are of one person."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.recognition.calibration import Calibration, Evidence
+from facetrack.recognition.calibration import PRIOR, Calibration, Evidence
 from facetrack.settings import IdentitySettings
 from facetrack.types import Float32
 
@@ -29,13 +29,28 @@ def cosines(one: Float32, other: Float32) -> Float32:
     return np.asarray(one @ other.T, np.float32)
 
 
+def probability(log_odds: float) -> float:
+    """0 to 1."""
+    return float(1 / (1 + np.exp(-log_odds)))
+
+
+def log_odds_of(probability: float) -> float:
+    """``probability``: between 0 and 1."""
+    return float(np.log(probability / (1 - probability)))
+
+
 class Judge(Protocol):
     """Judges pairs of embeddings."""
+
+    @property
+    def needed(self) -> float:
+        """Log-odds from which two are taken for one person."""
+        ...
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
-        """``(n, m)``; above 0 two are taken for one person.
+        """``(n, m)``; 0: as likely one person as two.
 
         Args:
             one: ``(n, dim)`` embeddings of length one.
@@ -49,12 +64,16 @@ class Judge(Protocol):
         """``(n,)`` 0 to 1: how much each embedding can be trusted."""
         ...
 
+    def in_words(self, log_odds: float) -> str:
+        """Log-odds as messages say them: ``a probability of 0.93`` or ``a cosine of 0.41``."""
+        ...
+
 
 def judge_of(calibration: Calibration, identity: IdentitySettings) -> Judge:
     """By probability, or by a bare cosine where the user sets one."""
     if identity.threshold is not None:
         return ThresholdJudge(identity.threshold)
-    return CalibratedJudge(calibration, identity.probability)
+    return CalibratedJudge(calibration, log_odds_of(identity.probability))
 
 
 @dataclass(frozen=True)
@@ -62,19 +81,23 @@ class CalibratedJudge:
     """By the recogniser's calibration."""
 
     calibration: Calibration
-    needed: float
-    """Probability from which two are one person."""
+    needed: float = 0.0
+    prior: float = PRIOR
+    """Log-odds before faces are compared: by itself those of two tracks of a film."""
+    most: float = MOST
+    """Log-odds beyond which a pair counts no more."""
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
-        cosine = cosines(one, other)
-        odds = self.calibration.log_odds(cosine, of_one, of_other)
-        needed = float(np.log(self.needed / (1 - self.needed)))
-        return np.asarray(np.clip(odds, -MOST, MOST) - needed, np.float64)
+        odds = self.calibration.log_odds(cosines(one, other), of_one, of_other, self.prior)
+        return np.asarray(np.clip(odds, -self.most, self.most), np.float64)
 
     def reliability(self, evidence: Evidence) -> Float64:
         return self.calibration.reliability(evidence)
+
+    def in_words(self, log_odds: float) -> str:
+        return f"a probability of {probability(log_odds):.2f}"
 
 
 @dataclass(frozen=True)
@@ -82,12 +105,15 @@ class ThresholdJudge:
     """By a cosine, whatever the faces are like."""
 
     threshold: float
+    needed: float = 0.0
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
-        cosine = cosines(one, other)
-        return np.asarray(STEEPNESS * (cosine - self.threshold), np.float64)
+        return np.asarray(STEEPNESS * (cosines(one, other) - self.threshold), np.float64)
 
     def reliability(self, evidence: Evidence) -> Float64:
         return np.ones(len(evidence))
+
+    def in_words(self, log_odds: float) -> str:
+        return f"a cosine of {self.threshold + log_odds / STEEPNESS:.2f}"

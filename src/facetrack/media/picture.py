@@ -132,6 +132,10 @@ class RgbPicture:
         return np.array(whole.resize((width, height), Pillow.Resampling.BOX))
 
     def coarse(self) -> Image:
+        return self._coarse
+
+    @cached_property
+    def _coarse(self) -> Image:
         rows, columns = coarse_grid(*self.shape)
         return np.ascontiguousarray(self._image[rows][:, columns])
 
@@ -183,6 +187,10 @@ class YuvPicture:
         return scaled(self._picture, height, width)
 
     def coarse(self) -> Image:
+        return self._coarse
+
+    @cached_property
+    def _coarse(self) -> Image:
         rows, columns = coarse_grid(*self.shape)
         luma, *chroma = self._views
         yuv = [luma[rows][:, columns], *(p[rows // 2][:, columns // 2] for p in chroma)]

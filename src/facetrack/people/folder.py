@@ -1,7 +1,7 @@
 """Corrections of an analysis where it lies: each a step that can be undone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from facetrack.analysis import Analysis
 from facetrack.errors import InputError, UsageError
 from facetrack.history import History
+from facetrack.people.uncertain import uncertain
 
 
 def analysis_folder(out: Path) -> Path:
@@ -43,7 +44,8 @@ def edit(folder: Path, what: str, change: Callable[[Analysis], Analysis]) -> Ana
     edited: list[Analysis] = []
 
     def write(new: Path) -> None:
-        edited.append(change(Analysis.load(folder)))
+        changed = change(Analysis.load(folder))
+        edited.append(replace(changed, uncertain=uncertain(changed)))
         edited[0].save(new)
 
     History(folder).change(what, write)

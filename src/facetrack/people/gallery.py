@@ -1,29 +1,35 @@
 """Known people: names and the embeddings of their faces, in one SQLite file.
 
-No picture is kept, only 512 numbers a photo, the photo's file name and the day. Embeddings of one
-recogniser are never compared with those of another. The file, the folder made for it, and what
-SQLite puts beside it while it writes are readable by their owner only.
+No picture is kept, only an embedding a photo, how good the face is, the photo's file name and the
+day. Embeddings of one recogniser are never compared with those of another. The file, the folder
+made for it, and what SQLite puts beside it while it writes are readable by their owner only.
 """
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from platformdirs import user_data_path
 
 from facetrack.errors import InputError, TargetError
+from facetrack.identity.embedding_groups import EmbeddingSet
+from facetrack.recognition.calibration import Evidence
 from facetrack.types import Float32
 
 SCHEMA = "facetrack/gallery/1"
 APPLICATION = 0x46544731
 """Marks the file as ours."""
+OF_LENGTH_ONE = 0.01
+"""How far an embedding's length may be from one."""
 WAIT_S = 30.0
 """For another process that writes."""
 BESIDE = ("-journal", "-wal", "-shm")
@@ -35,8 +41,16 @@ CREATE TABLE IF NOT EXISTS faces (
     recognizer TEXT NOT NULL,
     photo TEXT NOT NULL,
     added TEXT NOT NULL,
-    embedding BLOB NOT NULL
+    embedding BLOB NOT NULL,
+    evidence TEXT
 )"""
+OLD_NAMES = {"casia": "facenet"}
+"""Recognisers that were called otherwise until 0.1."""
+
+
+def unknown_evidence() -> Evidence:
+    """Of a face of which an older version kept the embedding alone."""
+    return Evidence.of_track(0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -45,13 +59,15 @@ class KnownFace:
 
     name: str
     recognizer: str
-    """The network that the embedding is of: casia or vggface2."""
+    """As ``Embedder.name``: the network that the embedding is of."""
     photo: str
     """Name of the photo's file."""
     added: str
     """Day, as 2026-11-25."""
     embedding: Float32
-    """``(512,)`` of length one."""
+    """``(dim,)`` of length one."""
+    evidence: Evidence = field(default_factory=unknown_evidence)
+    """How good the face is."""
 
 
 def default_gallery() -> Path:
@@ -98,11 +114,11 @@ class Gallery:
         Raises:
             TargetError: when nobody has the name.
         """
-        rows = self._base.execute("SELECT * FROM faces ORDER BY rowid").fetchall()
-        found = [
-            KnownFace(name, recognizer, photo, added, np.frombuffer(vector, "<f4"))
-            for name, recognizer, photo, added, vector in rows
-        ]
+        rows = self._base.execute(
+            "SELECT name, recognizer, photo, added, embedding, "
+            f"{'evidence' if self._has_evidence() else 'NULL'} FROM faces ORDER BY rowid"
+        )
+        found = [self._face(row) for row in rows.fetchall()]
         found.sort(key=lambda face: face.name.casefold())
         if who is None:
             return found
@@ -116,14 +132,19 @@ class Gallery:
         """All or none; who is there already under another spelling keeps that."""
         self._base.execute("BEGIN IMMEDIATE")
         with self._base:
+            if not self._has_evidence():  # a file of 0.1
+                self._base.execute("ALTER TABLE faces ADD COLUMN evidence TEXT")
             spelt = {
                 name.casefold(): name
                 for (name,) in self._base.execute("SELECT DISTINCT name FROM faces")
             }
             for f in faces:
                 name = spelt.setdefault(f.name.casefold(), f.name)
-                row = (name, f.recognizer, f.photo, f.added, f.embedding.astype("<f4").tobytes())
-                self._base.execute("INSERT INTO faces VALUES (?, ?, ?, ?, ?)", row)
+                row = (
+                    name, f.recognizer, f.photo, f.added, f.embedding.astype("<f4").tobytes(),
+                    json.dumps(f.evidence.to_dict()),
+                )  # fmt: skip
+                self._base.execute("INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def remove(self, name: str) -> int:
         """How many faces went; raises ``TargetError`` when nobody has the name."""
@@ -133,13 +154,45 @@ class Gallery:
             self._base.execute("DELETE FROM faces WHERE name = ?", (theirs[0].name,))
         return len(theirs)
 
-    def of_recognizer(self, recognizer: str) -> dict[str, Float32]:
-        """Name to ``(n, 512)`` embeddings that this network made."""
-        found: dict[str, list[Float32]] = {}
+    def of_recognizer(self, recognizer: str, dim: int) -> dict[str, EmbeddingSet]:
+        """Name to the embeddings that this network made.
+
+        Args:
+            recognizer: as ``Embedder.name``.
+            dim: numbers that its embeddings have.
+
+        Raises:
+            InputError: when an embedding has others.
+        """
+        found: dict[str, list[EmbeddingSet]] = {}
         for face in self.faces():
-            if face.recognizer == recognizer:
-                found.setdefault(face.name, []).append(face.embedding)
-        return {name: np.stack(vectors) for name, vectors in found.items()}
+            if face.recognizer != recognizer:
+                continue
+            length = float(np.linalg.norm(face.embedding.astype(np.float64)))
+            if face.embedding.shape != (dim,) or not abs(length - 1) < OF_LENGTH_ONE:
+                raise InputError(
+                    f"{self.path}: what it holds of {face.name} by {face.photo} is no embedding of "
+                    f"{recognizer}; take it out with: facetrack gallery remove {face.name!r}"
+                )
+            embedding = EmbeddingSet(face.embedding[None], face.evidence)
+            found.setdefault(face.name, []).append(embedding)
+        return {name: EmbeddingSet.joined(faces) for name, faces in found.items()}
+
+    def _has_evidence(self) -> bool:
+        columns = self._base.execute("PRAGMA table_info(faces)").fetchall()
+        return "evidence" in {column[1] for column in columns}
+
+    def _face(self, row: tuple[Any, ...]) -> KnownFace:
+        """SQLite checks no types: anything may stand in a file that was edited."""
+        *texts, vector, evidence = row
+        if not all(isinstance(text, str) for text in texts) or not isinstance(vector, bytes):
+            raise InputError(f"{self.path} is no gallery that can be read (a row is {texts!r})")
+        name, recognizer, photo, added = texts
+        whole = vector[: len(vector) // 4 * 4]
+        return KnownFace(
+            name, OLD_NAMES.get(recognizer, recognizer), photo, added,
+            np.frombuffer(whole, "<f4"), _evidence(evidence),
+        )  # fmt: skip
 
     def _prepare(self) -> None:
         # What is removed is overwritten, not only let go of; and nothing is put into /tmp.
@@ -165,6 +218,7 @@ def export_gallery(faces: Iterable[KnownFace], file: Path) -> None:
                 "photo": f.photo,
                 "recognizer": f.recognizer,
                 "added": f.added,
+                "evidence": f.evidence.to_dict(),
                 "embedding": [round(float(x), 7) for x in f.embedding],
             }
         )
@@ -186,6 +240,19 @@ def delete_gallery(path: Path) -> None:
 def today() -> str:
     """As ``KnownFace.added`` has it."""
     return date.today().isoformat()
+
+
+def _evidence(stored: object) -> Evidence:
+    """What ``Evidence.to_dict`` gave, as JSON; what is usual where that is not there."""
+    try:
+        numbers = json.loads(stored) if isinstance(stored, str) else {}
+        if numbers and all(math.isfinite(value) for value in numbers.values()):
+            found = Evidence.of_track(**numbers)
+            if min(found.faces[0], found.face_px[0], found.sharpness[0], found.frontality[0]) >= 0:
+                return found
+    except (ValueError, TypeError, AttributeError):
+        pass
+    return unknown_evidence()
 
 
 def _make_private(path: Path) -> None:

@@ -1,9 +1,10 @@
 """Names people of a video whom a gallery knows, where that is sure enough.
 
-How sure is a matter of how alike they are, of who else is known, and of how many: among a hundred
-names some stranger is more alike than among two. The odds that two faces are one person's grow with
-their cosine as a logistic curve does, fitted to labelled pairs (docs/people.md); before anybody is
-looked at, the person is as likely somebody of the gallery as nobody.
+How sure is a matter of how alike they are, of how good the faces are, of who else is known, and of
+how many: among a hundred names some stranger is more alike than among two. The recogniser's
+calibration gives the odds of each name. Before anybody is looked at, the person is as likely
+somebody of the gallery as nobody, each name equally; and each name is as likely nobody of the video
+as somebody, each person equally.
 """
 
 from collections.abc import Mapping
@@ -13,19 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis
+from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
+from facetrack.identity.people_similarity import PeopleSimilarity
+from facetrack.identity.similarity import CalibratedJudge, log_odds_of
 from facetrack.people.editing import is_named, together
-from facetrack.types import Float32
 
-EVEN, STEEP = 0.355, 32.0
-"""Cosine at which same and different are equally likely, and how fast the odds grow from there."""
 SURE = 0.9
 """Confidence from which a name is given."""
 SUREST = 0.99
-"""Said of nobody is more: the pairs that the curve was fitted to are few."""
+"""Said of nobody is more: calibrations know little of what happens once in a thousand times."""
 MAYBE = 0.5
 """Confidence from which it is worth a hint."""
-MARGIN = float(np.log(SURE / (1 - SURE))) / STEEP
-"""Cosine by which one of two must be ahead for the odds to be enough."""
+MARGIN = log_odds_of(SURE)
+"""Log-odds by which one of two must be ahead to be sure."""
+MOST = 12.0
+"""Log-odds beyond which a pair of faces counts no more. More than inside a video: of a thousand
+names each begins with odds of one in a thousand."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ class Match:
     name: str
     similarity: float
     """Mean cosine over the person's tracks and the name's photos."""
+    log_odds: float
+    """How much likelier these faces are of one person than of two."""
     confidence: float
-    """0 to 1."""
+    """0 to 1: with the other names, and nobody, in mind."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +56,25 @@ class Recognition:
     """Who may be somebody, but stays unknown."""
 
 
-def recognised(analysis: Analysis, gallery: Mapping[str, Float32]) -> Recognition:
+def recognised(analysis: Analysis, gallery: Mapping[str, EmbeddingSet]) -> Recognition:
     """Names those who are surely somebody; who has a name already keeps it.
 
     Two people of a video never get one name. Of several who are alike enough the most alike gets
     it; none does when two are about as alike and are seen at the same time: one of them is not it.
+    Where the run was told a threshold of cosine, that must be reached too.
 
     Args:
-        gallery: name to ``(n, 512)`` embeddings of the recogniser that the analysis was made with.
+        gallery: name to embeddings of the recogniser that the analysis was made with.
     """
     taken = {p.name.casefold() for p in analysis.people}
     names = [name for name in gallery if name.casefold() not in taken]
     matches = _matches(analysis, {name: gallery[name] for name in names})
-    threshold = analysis.settings["identity"]["threshold"] or 0.0
+    threshold = analysis.settings["identity"].get("threshold")
+    least = -1.0 if threshold is None else threshold
     given: dict[int, Match] = {}
     for name in names:
         of_name = [m for m in matches if m.name == name]
-        sure = [m for m in of_name if m.confidence >= SURE and m.similarity >= threshold]
+        sure = [m for m in of_name if m.confidence >= SURE and m.similarity >= least]
         if sure and not _has_rival(analysis, sure):
             given[sure[0].person] = sure[0]
     people = [
@@ -77,33 +85,38 @@ def recognised(analysis: Analysis, gallery: Mapping[str, Float32]) -> Recognitio
     return Recognition(replace(analysis, people=people), unsure)
 
 
-def confidences(alike: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n,)`` of n names by their cosines: together with 'unknown' they make one."""
-    odds = np.exp(STEEP * (alike - EVEN)) / max(len(alike), 1)
+def confidences(log_odds: NDArray[np.float64], people: int = 1) -> NDArray[np.float64]:
+    """``(n,)`` of n names by their log-odds: together with 'unknown' they make one.
+
+    ``people``: how many there are in the video.
+    """
+    odds = np.exp(log_odds) / max(len(log_odds), people)
     return np.asarray(odds / (1 + odds.sum()))
 
 
-def _matches(analysis: Analysis, gallery: Mapping[str, Float32]) -> list[Match]:
-    """Of each unnamed person the best, the most alike first."""
+def _matches(analysis: Analysis, gallery: Mapping[str, EmbeddingSet]) -> list[Match]:
+    """Of each unnamed person the best, the most probable first."""
+    judge = CalibratedJudge(analysis.recognizer.calibration, prior=0.0, most=MOST)
+    similarity = PeopleSimilarity(analysis, judge)
+    if not gallery or not similarity.people:
+        return []
+    odds = similarity.with_groups(EmbeddingGroups.of(list(gallery.values()), judge))
+    nameless = {p.id for p in analysis.people if not is_named(p)}
     found = []
-    for person in analysis.people:
-        tracks = [
-            analysis.embeddings[t.id]
-            for t in analysis.tracks
-            if t.person == person.id and t.id in analysis.embeddings
-        ]
-        if not tracks or not gallery or is_named(person):
+    for person, of_person in zip(similarity.people, odds, strict=True):
+        if person not in nameless:
             continue
-        middle = np.mean(tracks, axis=0)
-        alike = np.array([float((faces @ middle).mean()) for faces in gallery.values()])
-        best = int(alike.argmax())
-        sure = min(float(confidences(alike)[best]), SUREST)
-        found.append(Match(person.id, list(gallery)[best], float(alike[best]), round(sure, 2)))
-    return sorted(found, key=lambda m: (-m.similarity, m.person))
+        best = int(of_person.argmax())
+        name = list(gallery)[best]
+        tracks = similarity.embeddings.vectors[similarity.of_person[person]]
+        cosine = float((gallery[name].vectors @ tracks.mean(axis=0)).mean())
+        sure = min(float(confidences(of_person, len(analysis.people))[best]), SUREST)
+        found.append(Match(person, name, cosine, float(of_person[best]), round(sure, 2)))
+    return sorted(found, key=lambda m: (-m.log_odds, m.person))
 
 
 def _has_rival(analysis: Analysis, sure: list[Match]) -> bool:
     """Whether the first of these who would have one name may as well be another of them."""
     best, *others = sure
-    close = [m for m in others if best.similarity - m.similarity < MARGIN]
+    close = [m for m in others if best.log_odds - m.log_odds < MARGIN]
     return any(together(analysis, best.person, other.person) for other in close)

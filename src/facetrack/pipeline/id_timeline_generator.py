@@ -6,7 +6,6 @@ Nothing vanishes silently: a track that becomes nobody is listed with its reason
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +23,10 @@ from facetrack.analysis import (
 from facetrack.identity.clustering import TrackSet, group_tracks
 from facetrack.identity.similarity import judge_of
 from facetrack.people.presence import appearance, joined, most_first
-from facetrack.recognition.embedder import Embedder
-from facetrack.recognition.face_crop import FaceCrop, embed_crops
-from facetrack.recognition.featureless import featureless_direction
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.portrait import portrait_qualities
-from facetrack.recognition.track_embedding import changes, track_embedding
+from facetrack.recognition.track_embedding import changes
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.rows import joined_rows
@@ -65,7 +63,7 @@ class IdTimelineGenerator:
 
     def __init__(
         self,
-        embedder: Embedder,
+        embedder: FaceEmbedder,
         tracking: TrackingSettings,
         identity: IdentitySettings,
     ) -> None:
@@ -95,7 +93,7 @@ class IdTimelineGenerator:
     def add(self, tracks: Sequence[Track]) -> None:
         """Judges and embeds tracks that ended together; their crops are let go."""
         kept = [track for track in tracks if self._is_kept(track)]
-        self._embed(kept, {t.id: spread(_in_time(t), FIRST_CROPS) for t in kept})
+        self._embed(kept, {t.id: first_crops(t) for t in kept})
         parts = [p for track in kept for p in self._split(track) if self._is_face(p)]
         self._know(parts)
         unsure = [t for t in parts if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
@@ -140,18 +138,18 @@ class IdTimelineGenerator:
 
     def _embed(self, tracks: list[Track], crops: dict[int, list[FaceCrop]]) -> None:
         wanted = [crop for track in tracks for crop in crops[track.id]]
-        self.embedded_faces += embed_crops(wanted, self._embedder)
+        self.embedded_faces += self._embedder.embed(wanted)
 
     def _split(self, track: Track) -> list[Track]:
         """The track, or its parts where it goes over from one person to another; those that are
         good enough to be somebody."""
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        if not changes(crops, self._embedder.calibration):
+        if not changes(crops, self._embedder.calibration, track.breaks):
             return [track]
         self._embed([track], {track.id: _in_time(track)})
         crops = _in_time(track)
         parts = [track]
-        for k in changes(crops, self._embedder.calibration):
+        for k in changes(crops, self._embedder.calibration, list(track.breaks)):
             at = parts[-1].break_between(crops[k - 1].frame, crops[k].frame)
             rest = parts[-1].split_at(at, -1 - len(self._splits))
             self._splits.append((parts[-1], rest))
@@ -166,7 +164,7 @@ class IdTimelineGenerator:
         if float(np.median(scores)) >= BEYOND_DOUBT:
             return True
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        alike = float(track_embedding(crops).vector @ self._featureless)
+        alike = float(self._embedder.mean(crops).vector @ self._embedder.featureless)
         limit = self._embedder.calibration.featureless
         if alike < limit:
             return True
@@ -175,10 +173,6 @@ class IdTimelineGenerator:
             track.id, "not a face", detail, track.first_frame, track.last_frame
         )
         return False
-
-    @cached_property
-    def _featureless(self) -> Float32:
-        return featureless_direction(self._embedder)
 
     def _number_parts(self) -> None:
         """Gives the parts of tracks that were split numbers behind those of all tracks."""
@@ -195,12 +189,12 @@ class IdTimelineGenerator:
         """Each track by those of its crops that are embedded."""
         for track in tracks:
             crops = [c for c in _in_time(track) if c.embedding is not None]
-            self._known.put(track, track_embedding(crops))
+            self._known.put(track, self._embedder.mean(crops))
 
     def _portrait(self, track: Track) -> tuple[float, bytes]:
         """The quality and the JPEG of the face that is shown for the track."""
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        qualities = portrait_qualities(crops, track_embedding(crops).vector)
+        qualities = portrait_qualities(crops, self._embedder.mean(crops).vector)
         best = int(np.argmax(qualities))
         return qualities[best], _jpeg(crops[best])
 
@@ -211,7 +205,7 @@ class IdTimelineGenerator:
         if not len(may):
             return False
         odds = self._known_odds(np.array([place]), may)
-        return abs(float(odds.max())) < UNSURE
+        return abs(float(odds.max()) - self._judge.needed) < UNSURE
 
     def _known_odds(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float64]:
         vectors, evidence = self._known.embeddings, self._known.evidence
@@ -228,6 +222,7 @@ class IdTimelineGenerator:
                 self._judge.reliability(evidence),
                 known.together(),
                 self._known_odds,
+                self._judge.needed,
             )
         )
         return [[known.tracks[i] for i in group] for group in found]
@@ -269,12 +264,18 @@ def _in_time(track: Track) -> list[FaceCrop]:
     return sorted(track.crops.values(), key=lambda crop: crop.frame)
 
 
-def spread(crops: Sequence[FaceCrop], most: int) -> list[FaceCrop]:
-    """So many of these, evenly over the whole, the first and the last among them."""
-    if len(crops) <= most:
-        return list(crops)
-    places = np.linspace(0, len(crops) - 1, most).round().astype(int)
-    return [crops[i] for i in places.tolist()]
+def first_crops(track: Track) -> list[FaceCrop]:
+    """A few crops, evenly over the track, and the best one of each part between its breaks."""
+    crops = _in_time(track)
+    places = np.linspace(0, len(crops) - 1, min(FIRST_CROPS, len(crops))).round().astype(int)
+    wanted = {crops[i].frame for i in places.tolist()}
+    if track.breaks:
+        best: dict[int, FaceCrop] = {}
+        for (part, _), crop in track.crops.items():
+            if part not in best or crop.pose > best[part].pose:
+                best[part] = crop
+        wanted |= {crop.frame for crop in best.values()}
+    return [crop for crop in crops if crop.frame in wanted]
 
 
 def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:

@@ -15,7 +15,7 @@ well they do, by groups of people.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,10 @@ class Evidence:
         return cls(
             *(np.concatenate([np.zeros(0), *(getattr(p, f) for p in parts)]) for f in FIELDS)
         )
+
+    def with_commonness(self, commonness: float) -> "Evidence":
+        """The same of one embedding, and how common it is."""
+        return replace(self, commonness=np.array([commonness]))
 
     def pick(self, which: NDArray[np.intp]) -> "Evidence":
         """The rows at these positions, in their order."""
@@ -229,7 +233,7 @@ SFACE = Calibration(
 """Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose told nothing that
 sharpness and size did not."""
 FACENET = Calibration(
-    slope=45.5, even=-0.105, rise=0.431, base=-0.238, sharp=0.8, size=0.302, front=0.104,
-    common=0.3, usual_common=0.438,
+    slope=45.9, even=-0.164, rise=0.505, base=-0.042, sharp=0.918, size=0.0573, front=0.0,
+    common=0.3, usual_common=0.421,
 )  # fmt: skip
 """Of InceptionResnetV1 (CASIA), made likewise with ``--recognizer facenet``."""

@@ -66,6 +66,22 @@ def cut_faces(pictures: Sequence[Picture], boxes: Float32, landmarks: Float32) -
     ]
 
 
+def visible_share(box: Float32, landmarks: Float32, shape: tuple[int, int]) -> float:
+    """Share of a face's aligned crop that lies inside the frame, 0 to 1.
+
+    Args:
+        box: ``(4,)`` x1 y1 x2 y2 in pixels.
+        landmarks: ``(5, 2)`` x y in pixels.
+        shape: height and width of the frame.
+    """
+    steps = (np.arange(8) + 0.5) / 8 * ALIGNED_SIDE
+    x, y = np.meshgrid(steps, steps)
+    placement = aligned_placements(box[None], landmarks[None])[0]
+    points = placement @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    edge = np.array(shape)[::-1, None]
+    return float(((points >= 0) & (points < edge)).all(axis=0).mean())
+
+
 def aligned_placements(boxes: Float32, landmarks: Float32) -> Placement:
     """``(n, 2, 3)`` placements of aligned crops; of the box where landmarks make no face.
 

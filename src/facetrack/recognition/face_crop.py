@@ -1,6 +1,6 @@
 """A face that is kept for the recogniser."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from facetrack.media.face_cut import FaceCut
 from facetrack.media.picture import Frame, Picture
-from facetrack.recognition.crops import cut_faces
-from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.crops import cut_faces, visible_share
 from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
 from facetrack.types import Faces, Float32
@@ -32,6 +31,7 @@ class FaceCrop:
         if faces.recognised is not None:
             self.embedding = faces.recognised.embeddings[i]
             self._sharpness = float(faces.recognised.sharpness[i])
+        self._shape = frame.picture.shape
         self.source: Picture | None = frame.picture
         """Until it is cut out."""
         self.cut: FaceCut | None = None
@@ -39,20 +39,25 @@ class FaceCrop:
     @cached_property
     def thumbnail(self) -> NDArray[np.uint8]:
         """``(160, 160, 3)`` uint8 RGB: the box with a margin."""
-        release_frames([self])
+        cut_out([self])
         assert self.cut is not None
         return self.cut.box_crop()
 
     @cached_property
     def aligned(self) -> NDArray[np.uint8]:
         """``(112, 112, 3)`` uint8 RGB: turned and scaled so that the landmarks lie in place."""
-        release_frames([self])
+        cut_out([self])
         assert self.cut is not None
         return self.cut.aligned_crop()
 
     def pixels(self, aligned: bool) -> NDArray[np.uint8]:
         """The crop for an embedder, uint8 RGB; a dim one is brightened."""
         return normalised_light(self.aligned if aligned else self.thumbnail)
+
+    @cached_property
+    def visible(self) -> float:
+        """Share of the aligned crop that lies inside the frame, 0 to 1."""
+        return visible_share(self.box, self.landmarks, self._shape)
 
     @property
     def height_px(self) -> float:
@@ -73,12 +78,12 @@ class FaceCrop:
 
     @property
     def quality(self) -> float:
-        """0 to 1, as ``quality.crop_quality``."""
-        return crop_quality(self.pose, self.sharpness)
+        """0 to 1, as ``quality.crop_quality``; less where the frame cuts the face off."""
+        return crop_quality(self.pose, self.sharpness) * self.visible**2
 
 
-def release_frames(crops: Iterable[FaceCrop]) -> None:
-    """Cuts out what is wanted of the frames, which can then be let go. Nothing is done twice."""
+def cut_out(crops: Sequence[FaceCrop]) -> None:
+    """Takes the faces out of their frames, which are let go; none was before."""
     waiting = [(crop, crop.source) for crop in crops if crop.source is not None]
     if not waiting:
         return
@@ -89,14 +94,3 @@ def release_frames(crops: Iterable[FaceCrop]) -> None:
     )
     for (crop, _), cut in zip(waiting, cuts, strict=True):
         crop.cut, crop.source = cut, None
-
-
-def embed_crops(crops: Sequence[FaceCrop], embedder: Embedder) -> int:
-    """Sees to it that each has its embedding, all that are missing by one call; how many were."""
-    missing = [crop for crop in crops if crop.embedding is None]
-    if missing:
-        pixels = [crop.pixels(embedder.crop.aligned) for crop in missing]
-        vectors = embedder.embed(np.stack(pixels))
-        for crop, vector in zip(missing, vectors, strict=True):
-            crop.embedding = vector
-    return len(missing)

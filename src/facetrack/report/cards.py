@@ -3,15 +3,18 @@
 import base64
 from collections import Counter
 
+import numpy as np
+
 from facetrack.analysis import Analysis, Person
-from facetrack.report.likeness import Likeness
+from facetrack.identity.people_similarity import PeopleSimilarity
+from facetrack.identity.similarity import probability
 from facetrack.report.text import clock, escaped, label, percent, rows
 from facetrack.report.timeline import span_s
 
 NOBODY = '<svg class="face" role="img" aria-label="no picture" viewBox="0 0 20 20"></svg>'
 
 
-def people_cards(analysis: Analysis, likeness: Likeness) -> str:
+def people_cards(analysis: Analysis, similarity: PeopleSimilarity) -> str:
     """HTML of all people, in the analysis' order."""
     tracks = Counter(t.person for t in analysis.tracks)
     names = {p.id: label(p) for p in analysis.people}
@@ -26,7 +29,7 @@ def people_cards(analysis: Analysis, likeness: Likeness) -> str:
                 "first seen": clock(person.first_s),
                 "last seen": clock(person.last_s),
                 "tracks": tracks[person.id],
-                "most like": _nearest(likeness.most_similar(person.id), names),
+                "most like": _nearest(person.id, similarity, names),
                 **_sure(person),
             },
         )
@@ -60,5 +63,11 @@ def _sure(person: Person) -> dict[str, object]:
     return {} if person.confidence is None else {"name is sure": f"{person.confidence:.2f}"}
 
 
-def _nearest(found: tuple[int, float] | None, names: dict[int, str]) -> str:
-    return "nobody to compare" if found is None else f"{names[found[0]]}, {found[1]:.2f}"
+def _nearest(person: int, similarity: PeopleSimilarity, names: dict[int, str]) -> str:
+    """Who else the person is most like, and the probability that the two are one."""
+    if person not in similarity.people or len(similarity.people) < 2:
+        return "nobody to compare"
+    own = similarity.people.index(person)
+    odds = similarity.between_people[own].copy()
+    odds[own] = -np.inf
+    return f"{names[similarity.people[odds.argmax()]]}, {probability(float(odds.max())):.2f}"

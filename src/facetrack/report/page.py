@@ -11,10 +11,10 @@ from string import Template
 
 from facetrack.analysis import Analysis
 from facetrack.history import History
+from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
 from facetrack.report import facts
 from facetrack.report.cards import people_cards
 from facetrack.report.charts import run_charts
-from facetrack.report.likeness import Likeness
 from facetrack.report.review import review_strip
 from facetrack.report.text import escaped
 from facetrack.report.timeline import timeline_data
@@ -55,7 +55,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 def page_of(analysis: Analysis, folder: Path) -> str:
     """The page's HTML; addresses in it are relative to the folder."""
     style, script = _file("page.css"), _file("page.js")
-    likeness = Likeness(analysis)
+    similarity, judge = PeopleSimilarity(analysis), judge_of_analysis(analysis)
     return Template(_file("page.html")).substitute(
         policy=_policy(style, script),
         style=style,
@@ -64,9 +64,9 @@ def page_of(analysis: Analysis, folder: Path) -> str:
         name=escaped(analysis.info.path.name),
         path=escaped(analysis.info.path),
         summary=facts.summary(analysis),
-        people=people_cards(analysis, likeness),
-        threshold=f"{likeness.threshold:.2f}",
-        review=review_strip(analysis, likeness, folder),
+        people=people_cards(analysis, similarity),
+        joined_from=judge.in_words(judge.needed),
+        review=review_strip(analysis, similarity, folder),
         charts=run_charts(analysis.metrics),
         stages=facts.stages(analysis.performance),
         settings=facts.settings(analysis),

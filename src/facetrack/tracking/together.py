@@ -13,6 +13,7 @@ from facetrack.detection.boxes import iou_matrices
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.quality import pose_quality
 from facetrack.tracking.guess import each_others_best
+from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.rows import rows_of
 from facetrack.tracking.seen import Seen
 
@@ -20,7 +21,10 @@ from facetrack.tracking.seen import Seen
 class FacesTogether:
     """Faces count from 0, frame by frame; frames count from 0 too."""
 
-    def __init__(self, seen: Sequence[Seen], min_iou: float) -> None:
+    def __init__(
+        self, seen: Sequence[Seen], min_iou: float, changes: LocalChanges | None = None
+    ) -> None:
+        """``changes``: of the frames before; None: nothing is known of what stands out."""
         self.seen = seen
         counts = np.array([len(one.faces) for one in seen], np.int64)
         self.starts = [0, *counts.cumsum().tolist()]
@@ -45,6 +49,10 @@ class FacesTogether:
         before = [[], *each_others_best(iou, min_iou).tolist()]
         self.before = [of[:count] for of, count in zip(before, counts.tolist(), strict=False)]
         """For each frame the position of each face in the frame before, -1 where there is none."""
+        self.stands_out = [False] * len(self.boxes)
+        """Whether the place of each face suddenly looks different."""
+        if changes is not None:
+            self.stands_out = changes.stand_out(seen, self.boxes, self.at).tolist()
 
     def crop(self, face: int) -> FaceCrop:
         """For the recogniser."""

@@ -12,10 +12,11 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from facetrack.recognition.embedder import Embedder
-from facetrack.recognition.face_crop import FaceCrop, embed_crops, release_frames
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, Positions, associated
+from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.motion import LONGEST_COURSE, Motion
 from facetrack.tracking.runs import Run
 from facetrack.tracking.seen import Seen
@@ -34,13 +35,14 @@ class Tracker:
     longest gap.
     """
 
-    def __init__(self, settings: TrackingSettings, max_crops: int, embedder: Embedder) -> None:
+    def __init__(self, settings: TrackingSettings, max_crops: int, embedder: FaceEmbedder) -> None:
         self.settings = settings
         self._max_crops = max_crops
         self._embedder = embedder
         self._open: list[Track] = []
         self._motion = Motion.of_none()
         """Of the open tracks, in their order."""
+        self._changes = LocalChanges()
         self._next_id = 1
         self._times_s: dict[int, float] = {}
         """Of the frames at hand, and of those before that a gap may reach back to."""
@@ -58,7 +60,9 @@ class Tracker:
         Rows and face crops are made at the end, a track's all at once. Crops are cut out then: one
         that gives way to a better one before costs nothing.
         """
-        faces = FacesTogether(together, self.settings.min_iou)
+        if not together:
+            return []
+        faces = FacesTogether(together, self.settings.min_iou, self._changes)
         self._times_s |= {frame.index: frame.time_s for frame, _, _ in together}
         cuts = [i for i, one in enumerate(together) if one.starts_shot]
         ended = self._follow(faces, 0, cuts[0] if cuts else len(together))
@@ -69,7 +73,7 @@ class Tracker:
         for track in chain(*ended):
             track.end()
         tracks = chain(self._open, *ended)
-        release_frames(crop for track in tracks for crop in track.crops.values())
+        self._embedder.release_frames(crop for track in tracks for crop in track.crops.values())
         for past in list(self._times_s)[: max(0, len(self._times_s) - self.settings.max_gap)]:
             del self._times_s[past]
         return [tracks for tracks in ended if tracks]
@@ -135,6 +139,6 @@ class Tracker:
             track.settle(together, self._times_s)
         crops = [track.best_pose for track in known]
         crops += [FaceCrop(seen.frame, seen.faces, i, 0.0) for i in faces.tolist()]
-        embed_crops(crops, self._embedder)
+        self._embedder.embed(crops)
         vectors = [crop.embedding for crop in crops if crop.embedding is not None]
         return vectors[: len(known)], vectors[len(known) :]

@@ -1,5 +1,6 @@
 """A track: one face followed from frame to frame inside one shot."""
 
+from bisect import bisect_right
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,10 @@ from facetrack.recognition.quality import head_turn
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 from facetrack.tracking.together import FacesTogether
 
+Stretch = tuple[int, int]
+"""How many breaks are before it, and which of the track's stretches of ``CROP_SPACING`` it is."""
+MOST_BREAKS = 24
+"""Beyond it the light flickers, and breaks mean nothing."""
 CROP_SPACING = 12
 """Frames that share one kept crop, so that a track's crops show different moments."""
 
@@ -27,8 +32,11 @@ class Track:
 
     def __init__(self, id: int, max_crops: int) -> None:
         self.id = id
-        self.crops: dict[int, FaceCrop] = {}
+        self.crops: dict[Stretch, FaceCrop] = {}
         """By the stretch of frames that they are from."""
+        self.breaks: list[int] = []
+        """Frames from which on the face's place looks different from just before."""
+        self._last_frame: int | None = None
         self._max_crops = max_crops
         self._rows = GrowingRows()
         self._unsettled: list[int] = []
@@ -80,6 +88,7 @@ class Track:
         rest._rows.extend(rows[at:])
         rest.end()
         rest.crops = {s: c for s, c in self.crops.items() if c.frame >= frame}
+        rest.breaks = [b for b in self.breaks if b > frame]
         self.crops = {s: c for s, c in self.crops.items() if c.frame < frame}
         kept, self._rows = rows[:at], GrowingRows()
         self._rows.extend(kept)
@@ -88,7 +97,10 @@ class Track:
 
     def break_between(self, before: int, until: int) -> int:
         """The frame after ``before``, up to ``until``, at which the track most likely goes over to
-        another face: after a gap, or else where its box jumps farthest."""
+        another face: at a break, after a gap, or else where its box jumps farthest."""
+        sudden = [frame for frame in self.breaks if before < frame <= until]
+        if sudden:
+            return sudden[-1]
         rows = self.rows
         a, b = np.searchsorted(rows["frame"], (before, until))
         bridged = np.flatnonzero(rows["bridged"][a : b + 1])
@@ -112,34 +124,54 @@ class Track:
         self._rows.extend(rows[start:])
 
     def _keep_crops(self, together: FacesTogether) -> None:
-        """Keeps the best pose of each stretch of frames, and of these few that differ."""
+        """Keeps the best pose of each stretch of frames, and of these few that differ.
+
+        Where the face's place suddenly looks different a new stretch begins, and a face from each
+        side is kept.
+        """
         crops = self.crops
         for face in self._unsettled:
-            stretch, pose = together.frames[face] // CROP_SPACING, together.poses[face]
+            if together.stands_out[face] and self._last_frame is not None:
+                self.breaks.append(together.frames[face])
+                if len(self.breaks) > MOST_BREAKS:
+                    self.breaks.clear()  # it flickers: nothing stands out
+            self._last_frame = together.frames[face]
+            part = bisect_right(self.breaks, together.frames[face])
+            stretch, pose = (part, together.frames[face] // CROP_SPACING), together.poses[face]
             if stretch in crops:
                 if pose <= BETTER_POSE * crops[stretch].pose:
                     continue
-            elif len(crops) >= self._max_crops and not self._is_wanted(pose):
+            elif len(crops) >= self._room and not self._is_wanted(part, pose):
                 continue
             crops[stretch] = together.crop(face)
-            if len(crops) > self._max_crops:
+            if len(crops) > self._room:
                 del crops[self._least_needed()]
 
-    def _is_wanted(self, pose: float) -> bool:
+    @property
+    def _room(self) -> int:
+        """Crops that are kept: two a part between breaks at least."""
+        return max(self._max_crops, 2 * (len(self.breaks) + 1))
+
+    def _is_wanted(self, part: int, pose: float) -> bool:
         """Whether a face of another moment may be worth more than one that is kept."""
+        if all(of != part for of, _ in self.crops):
+            return True
         return pose > WORTHLESS * max(crop.pose for crop in self.crops.values())
 
-    def _least_needed(self) -> int:
-        """The stretch of the worse one of the two crops that are most alike in pose and time."""
-        crops = dict(sorted(self.crops.items()))
+    def _least_needed(self) -> Stretch:
+        """The stretch of the worse one of the two crops that are most alike in pose and time; none
+        that is the only one between two breaks."""
+        parts = [part for part, _ in self.crops]
+        crops = {s: c for s, c in sorted(self.crops.items()) if parts.count(s[0]) > 1}
+        crops = crops or dict(sorted(self.crops.items()))
         stretches = list(crops)
         best = max(crop.pose for crop in crops.values())
         worst = min(stretches, key=lambda s: crops[s].pose)
         if crops[worst].pose < WORTHLESS * best:
             return worst
         turns = np.array([head_turn(crop.landmarks) for crop in crops.values()]) / TURN
-        span = max(stretches[-1] - stretches[0], 1)
-        times = np.array(stretches, np.float64)[:, None] / (span / len(crops))
+        at = np.array([moment for _, moment in stretches], np.float64)
+        times = (at / (max(float(np.ptp(at)), 1.0) / len(crops)))[:, None]
         places = np.concatenate([turns, times], axis=1)
         apart = np.linalg.norm(places[:, None] - places[None], axis=2)
         np.fill_diagonal(apart, np.inf)

@@ -68,7 +68,7 @@ class TorchDetector(Generic[R]):
         self.frames_ahead = frames_ahead(device) if cuda else 1
         self.smallest_batch = max(1, self.frames_ahead // 4) if cuda else SMALLEST
         self._batches: GpuBatches[R] | HostBatches[R] = shared(
-            ("torch batches", device, settings),
+            ("torch batches", networks.name, device, settings),
             lambda: GpuBatches(networks, device) if cuda else HostBatches(networks),
         )
         self.batch_sizes: list[int] = []

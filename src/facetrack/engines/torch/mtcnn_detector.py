@@ -36,11 +36,11 @@ class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
         ahead: Ahead | None,
     ) -> None:
         """``ahead``: embeds the faces of frames that lie on the GPU, as soon as they are found."""
-        self._mtcnn = shared(
+        self.networks: TorchMtcnn = shared(
             ("torch mtcnn", device, settings),
             lambda: TorchMtcnn(device, dtype, settings, EXACT),
         )
-        super().__init__(self._mtcnn, settings, device, ahead)
+        super().__init__(self.networks, settings, device, ahead)
 
     @torch.inference_mode()
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
@@ -50,14 +50,14 @@ class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
             pixels = self._pixels([pictures[i] for i in used])
             where = torch.from_numpy(position).to(self._device)
             squares = torch.from_numpy(anchors).to(self._device)
-            found = self._mtcnn.look(pixels, where, squares)
+            found = self.networks.look(pixels, where, squares)
             boxes, scores, landmarks = (t.cpu().numpy() for t in found)
         return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
     @torch.inference_mode()
     def parts(self, pictures: Sequence[Picture]) -> tuple[TorchMtcnn, Pixels, MtcnnRoom]:
         """The networks, and what they are given for these frames: for measuring them alone."""
-        return self._mtcnn, self._pixels(pictures), self._batches.room
+        return self.networks, self._pixels(pictures), self._batches.room
 
     def _pixels(self, pictures: Sequence[Picture]) -> Pixels:
         if not is_on_gpu(pictures):

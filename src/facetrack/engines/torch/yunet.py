@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facetrack.detection.aligner import IS_FACE
 from facetrack.detection.yunet import (
     CANDIDATES,
     NMS,
@@ -20,9 +21,11 @@ from facetrack.detection.yunet import (
     scaled_size,
 )
 from facetrack.engines.torch.batches import GpuFrames
-from facetrack.engines.torch.boxes import suppressed
+from facetrack.engines.torch.boxes import squared, suppressed
 from facetrack.engines.torch.found import Found, Room, Slots, padded_to, rows
+from facetrack.engines.torch.mtcnn import TorchMtcnn
 from facetrack.engines.torch.networks import Layers
+from facetrack.engines.torch.pixels import Pixels
 from facetrack.media.picture import Picture
 from facetrack.models.weights import tensors
 from facetrack.settings import DetectionSettings
@@ -48,14 +51,19 @@ class TorchYunet:
     name = "YuNet"
     first_room = YunetRoom(candidates=128, faces=16)
 
-    def __init__(self, device: torch.device, settings: DetectionSettings) -> None:
+    def __init__(
+        self, device: torch.device, settings: DetectionSettings, looks: TorchMtcnn | None
+    ) -> None:
+        """``looks``: places the landmarks of faces in frames that lie on the GPU; None: YuNet."""
         self._settings = settings
+        self._looks = looks
         net = Layers(tensors("yunet"), device, torch.float32)
         self._network = _on_gpu(net) if device.type == "cuda" else _on_cpu(net)
 
     def frame_bytes(self, height: int, width: int) -> int:
         rows, columns = filled_size(*scaled_size(height, width, self._settings))
-        return rows * columns * BYTES_A_PIXEL
+        packed = 0 if self._looks is None else 4 * height * width
+        return rows * columns * BYTES_A_PIXEL + packed
 
     def image(self, picture: Picture) -> Image:
         return picture.scaled(*scaled_size(*picture.shape, self._settings))
@@ -73,7 +81,10 @@ class TorchYunet:
             packed = rgb_filled(frames.pointers, size, whole)
         else:
             packed = nv12_scaled(frames.pointers, frames.shape, size, whole, frames.matrix)
-        return self._found(self._network(packed), whole, frames.shape, room)
+        found = self._found(self._network(packed), whole, frames.shape, room)
+        if self._looks is None or frames.matrix is None:
+            return found
+        return found._replace(landmarks=_placed(self._looks, Pixels.of_frames(frames), found))
 
     def _found(
         self, raw: Tensor, whole: tuple[int, int], shape: tuple[int, int], room: YunetRoom
@@ -106,6 +117,16 @@ class TorchYunet:
             count,
             torch.stack(wanted),
         )
+
+
+def _placed(looks: TorchMtcnn, pixels: Pixels, found: Found) -> Tensor:
+    """The landmarks of faces, by O-Net where it sees one."""
+    frames, faces, _ = found.boxes.shape
+    of_frame = torch.arange(frames, device=found.boxes.device)[:, None].expand(-1, faces)
+    squares = squared(found.boxes).flatten(0, 1)
+    _, scores, landmarks = looks.look(pixels, of_frame.flatten(), squares)
+    sure = (scores >= IS_FACE).view(frames, faces, 1, 1)
+    return torch.where(sure, landmarks.view_as(found.landmarks), found.landmarks)
 
 
 def _cells(whole: tuple[int, int], device: torch.device) -> Tensor:

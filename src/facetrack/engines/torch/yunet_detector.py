@@ -5,6 +5,7 @@ import torch
 from facetrack.detection.yunet import probability
 from facetrack.engines.torch.ahead import Ahead
 from facetrack.engines.torch.detector import TorchDetector
+from facetrack.engines.torch.mtcnn import TorchMtcnn
 from facetrack.engines.torch.yunet import TorchYunet, YunetRoom
 from facetrack.models.registry import shared
 from facetrack.settings import DetectionSettings
@@ -21,10 +22,21 @@ class TorchYunetDetector(TorchDetector[YunetRoom]):
     name = "yunet"
 
     def __init__(
-        self, settings: DetectionSettings, device: torch.device, ahead: Ahead | None
+        self,
+        settings: DetectionSettings,
+        device: torch.device,
+        ahead: Ahead | None,
+        looks: TorchMtcnn | None,
     ) -> None:
-        """``ahead``: embeds the faces of frames that lie on the GPU, as soon as they are found."""
-        networks = shared(("torch yunet", device, settings), lambda: TorchYunet(device, settings))
+        """
+        Args:
+            ahead: embeds the faces of frames that lie on the GPU, as soon as they are found.
+            looks: places the landmarks of these faces, see ``detection.aligner``; None: YuNet's.
+        """
+        networks = shared(
+            ("torch yunet", device, settings, looks is None),
+            lambda: TorchYunet(device, settings, looks),
+        )
         super().__init__(networks, settings, device, ahead)
 
     def _probability(self, scores: Float32) -> Float32:
