@@ -229,7 +229,7 @@ SFACE = Calibration(
 """Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose told nothing that
 sharpness and size did not."""
 FACENET = Calibration(
-    slope=45.5, even=-0.105, rise=0.431, base=-0.238, sharp=0.8, size=0.302, front=0.104,
-    common=0.3, usual_common=0.438,
+    slope=45.9, even=-0.164, rise=0.505, base=-0.042, sharp=0.918, size=0.0573, front=0.0,
+    common=0.3, usual_common=0.421,
 )  # fmt: skip
 """Of InceptionResnetV1 (CASIA), made likewise with ``--recognizer facenet``."""

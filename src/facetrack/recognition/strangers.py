@@ -7,8 +7,8 @@ with strangers says nothing of whether they are one person. That is the idea of 
 normalisation in speaker verification (Auckenthaler et al., 2000).
 
 The strangers are drawn from a normal distribution with the mean and the chief directions of real
-people's embeddings. No stranger is a real person's face, and none can be turned back into one; on
-pairs of people who were not used, they do as well as real people (docs/identity.md).
+people's embeddings. None of them is a real person. On pairs of people who were not used they do
+nearly as well as real people (docs/identity.md).
 """
 
 from functools import lru_cache

@@ -25,8 +25,9 @@ SAME_MOMENT = 0.12
 """How much closer two faces of one person in one shot are, as a cosine, than two photographs, from
 which calibrations are made. Of the tracks of three films by SFace the closest of the faces around a
 moment had log-odds of 4.0 and more, where one face gave way to another of 0.5 and less."""
-LEAST_SEEN = 0.9
-"""Share of a face inside the frame from which it is compared."""
+CUT_OFF = 6
+"""Power of the share of a face inside the frame with which its evidence counts: a profile that the
+frame's edge cuts off by an eighth looked like somebody else."""
 AROUND = 2
 """Faces on either side of a change that are compared."""
 
@@ -82,15 +83,14 @@ def changes(
         calibration: of the recogniser.
         breaks: frames from which on the face's place looked different, in order.
     """
-    whole = [i for i, crop in enumerate(crops) if crop.visible >= LEAST_SEEN]
-    if len(whole) < len(crops):
-        return [whole[k] for k in changes([crops[i] for i in whole], calibration, breaks)]
     n = len(crops)
     if n < 2:
         return []
     vectors = _vectors(crops)
     evidence = Evidence.joined([evidence_of([crop]) for crop in crops])
     odds = calibration.log_odds(vectors @ vectors.T - SAME_MOMENT, evidence, evidence, 0.0)
+    seen = np.array([crop.visible for crop in crops]) ** CUT_OFF
+    odds *= np.minimum(seen[:, None], seen)
     part = [bisect_right(breaks, crop.frame) for crop in crops]
     found = []
     for k in range(1, n):
