@@ -146,7 +146,7 @@ def some_faces() -> tuple[FaceSamples, Float32]:
     settings = DetectionSettings(device="cpu", min_face=16)
     engine = open_engine(settings, IdentitySettings(recognizer="sface"))
     chosen = [p for p in photos if p.identity in held][:60]
-    samples = filmed_faces(chosen, engine.detector, engine.embedder.crop)
+    samples = filmed_faces(chosen, engine, engine.embedder.crop)
     return samples, samples.embed(engine.embedder)
 
 

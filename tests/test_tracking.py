@@ -11,6 +11,7 @@ from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.recognition.calibration import FACENET, Evidence
 from facetrack.recognition.embedder import CropSpec
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
 from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.settings import IdentitySettings, TrackingSettings
@@ -54,7 +55,7 @@ class AllAlike:
 
 
 def follow(per_frame, shots=(), settings=None):
-    tracker = Tracker(settings or TrackingSettings(), 4, AllAlike())
+    tracker = Tracker(settings or TrackingSettings(), 4, FaceEmbedder(AllAlike()))
     seen = [Seen(frame(i), i in shots, found) for i, found in enumerate(per_frame)]
     ended = [
         track for part in (seen[:3], seen[3:]) for over in tracker.update(part) for track in over
@@ -116,7 +117,7 @@ def growing(i):
 
 
 def test_a_crop_that_gives_way_before_its_frame_is_let_go_is_never_cut():
-    tracker = Tracker(TrackingSettings(), 4, AllAlike())
+    tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
     pictures = [WatchedPicture(5 * i) for i in range(6)]
     tracker.update([Seen(Frame(i, i / 25, p), i == 0, growing(i)) for i, p in enumerate(pictures)])
     tracker.update([])
@@ -126,7 +127,7 @@ def test_a_crop_that_gives_way_before_its_frame_is_let_go_is_never_cut():
 
 
 def test_frames_are_let_go():
-    tracker = Tracker(TrackingSettings(), 4, AllAlike())
+    tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
     pictures = [WatchedPicture(0) for _ in range(3)]
     tracker.update([Seen(Frame(i, i / 25, p), i == 1, growing(i)) for i, p in enumerate(pictures)])
     alive = [weakref.ref(p) for p in pictures]
@@ -197,9 +198,9 @@ def test_stretches_that_touch_become_one():
 
 def test_faces_are_rows_by_frame_then_track():
     settings = TrackingSettings(min_frames=2)
-    generator = IdTimelineGenerator(AllAlike(), settings, IdentitySettings())
+    generator = IdTimelineGenerator(FaceEmbedder(AllAlike()), settings, IdentitySettings())
     seen = [faces(box(50), box(150)), faces(box(50), box(150)), faces(box(50)), faces(box(250))]
-    tracker = Tracker(settings, 4, AllAlike())
+    tracker = Tracker(settings, 4, FaceEmbedder(AllAlike()))
     for i, found in enumerate(seen):
         tracker.update([Seen(frame(i), False, found)])
     generator.add(tracker.finish())
@@ -278,7 +279,7 @@ def test_closing_wakes_a_waiting_producer():
 def test_a_face_that_goes_on_is_not_looked_at_for_a_lost_one():
     """A face beside it was lost; nobody asks the recogniser whether the one that stays is it."""
     embedder = AllAlike()
-    tracker = Tracker(TrackingSettings(), 4, embedder)
+    tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(embedder))
     for i in range(12):
         found = faces(box(50), box(65)) if i < 2 else faces(box(50))
         tracker.update([Seen(frame(i), False, found)])

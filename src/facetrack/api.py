@@ -1,13 +1,11 @@
 """The library's face: one call analyses a video, one renders clips of its people."""
 
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facetrack.analysis import Analysis, RecognizerInfo
 from facetrack.clips.crops import read_crops
@@ -29,9 +27,9 @@ from facetrack.pipeline.gauges import Gauges, StageClock
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.pipeline.monitor import Monitor
 from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import ClipSettings, Settings
 from facetrack.tracking.tracks import Track
-from facetrack.types import Float32
 
 OnProgress = Callable[[Progress], None]
 OnSample = Callable[[Sample], None]
@@ -76,7 +74,7 @@ def analyze(
     with opened as source:
         with stages.open:
             engine = engine or open_engine(settings.detection, settings.identity)
-        embedder = _OneAtATime(engine.embedder, stages.embed)
+        embedder = FaceEmbedder(_Timed(engine.embedder, stages.embed), engine.aligner)
         generator = IdTimelineGenerator(embedder, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
         people = 0
@@ -228,19 +226,13 @@ def render(
     return made
 
 
-class _OneAtATime:
-    """An embedder that is timed, and asked by one thread at a time: tracks in work and tracks that
-    ended are looked at in threads of their own."""
+class _Timed:
+    """An embedder whose work is timed."""
 
     def __init__(self, embedder: Embedder, stage: StageClock) -> None:
         self.name, self.crop, self.dim = embedder.name, embedder.crop, embedder.dim
         self.calibration = embedder.calibration
-        self._embed = stage.timed(embedder.embed)
-        self._lock = threading.Lock()
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        with self._lock:
-            return self._embed(crops)
+        self.embed = stage.timed(embedder.embed)
 
 
 def _why_nobody(seen: AnalyzedFrames, dropped: int) -> str:

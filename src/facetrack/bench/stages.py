@@ -17,6 +17,7 @@ from facetrack.media.opening import open_source
 from facetrack.media.picture import Frame, Picture
 from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.recognition.crops import crop_of
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import DetectionSettings, Settings
 from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
@@ -142,6 +143,8 @@ def _detected(engine: Engine, settings: Settings, judged: Sequence[Judged]) -> l
 
 
 def _tracked(engine: Engine, settings: Settings, seen: Sequence[Seen]) -> None:
-    tracker = Tracker(settings.tracking, settings.identity.faces_per_track, engine.embedder)
+    tracker = Tracker(
+        settings.tracking, settings.identity.faces_per_track, FaceEmbedder(engine.embedder)
+    )
     tracker.update(seen)
     tracker.finish()

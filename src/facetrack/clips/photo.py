@@ -17,9 +17,9 @@ from facetrack.errors import TargetError, UsageError
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
 from facetrack.media.picture import Frame, RgbPicture
-from facetrack.recognition.face_crop import FaceCrop, embed_crops
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
-from facetrack.recognition.track_embedding import track_embedding
 from facetrack.settings import DetectionSettings, IdentitySettings
 
 BORDER = 0.5
@@ -96,8 +96,9 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
         if len(faces) == 1:
             pose = float(pose_quality(faces.boxes, faces.landmarks, faces.scores)[0])
             crop = FaceCrop(Frame(0, 0.0, picture), faces, 0, pose)
-            embed_crops([crop], engine.embedder)
-            found = track_embedding([crop])
+            embedder = FaceEmbedder(engine.embedder, engine.aligner)
+            embedder.embed([crop])
+            found = embedder.mean([crop])
             return EmbeddingSet(found.vector[None], found.evidence)
     raise TargetError(f"{photo} shows no face; give one that shows it from the front")
 

@@ -39,7 +39,18 @@ class Parts(NamedTuple):
     """``(k,)`` which picture of the batch each belongs to."""
 
 
-class Networks(Protocol):
+class LookNetwork(Protocol):
+    """O-Net and R-Net together on some engine, with the resampling before them."""
+
+    def look(
+        self, pictures: Sequence[Picture], parts: Parts
+    ) -> tuple[Float32, Float32, Float32, Float32]:
+        """O-Net's offsets, landmarks and scores as ``Networks.decide`` has them, and R-Net's scores
+        for the same parts."""
+        ...
+
+
+class Networks(LookNetwork, Protocol):
     """The three networks on some engine, with the resampling before them."""
 
     def propose(
@@ -55,12 +66,6 @@ class Networks(Protocol):
 
     def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
         """O-Net on 48x48: offsets, landmarks ``(k, 10)`` (five x, then five y), scores."""
-        ...
-
-    def look(
-        self, pictures: Sequence[Picture], parts: Parts
-    ) -> tuple[Float32, Float32, Float32, Float32]:
-        """What ``decide`` gives, and R-Net's scores for the same parts."""
         ...
 
 
@@ -122,17 +127,7 @@ class Cascade:
         ``anchors``: ``(n, 4)``; ``of_picture``: each one's picture. A square that lies wholly
         outside its picture, or in which R-Net sees no face, has score 0.
         """
-        proposed = Candidates(anchors, np.zeros(len(anchors), np.float32), of_picture)
-        inside, parts = _parts(pictures, proposed)
-        out, scores = anchors.copy(), proposed.scores
-        landmarks = np.zeros((len(anchors), 5, 2), np.float32)
-        if len(inside):
-            offsets, points, surely, likely = self._networks.look(pictures, parts)
-            squares = anchors[inside]
-            out[inside] = regressed(squares, offsets, inclusive=1)
-            landmarks[inside] = _landmarks(squares, points)
-            scores[inside] = np.where(likely > self._settings.rnet_threshold, surely, 0)
-        return Faces.of_one_source(out, scores, landmarks, anchors, "refined")
+        return refined(self._networks, self._settings, pictures, of_picture, anchors)
 
     def _propose(self, pictures: Sequence[Picture]) -> Candidates:
         height, width = pictures[0].shape
@@ -204,6 +199,27 @@ class Cascade:
             np.where(better[:, None], again.anchors, faces.anchors),
             "detected",
         )
+
+
+def refined(
+    networks: LookNetwork,
+    settings: DetectionSettings,
+    pictures: Sequence[Picture],
+    of_picture: Indices,
+    anchors: Float32,
+) -> Faces:
+    """See ``Cascade.refine``."""
+    proposed = Candidates(anchors, np.zeros(len(anchors), np.float32), of_picture)
+    inside, parts = _parts(pictures, proposed)
+    out, scores = anchors.copy(), proposed.scores
+    landmarks = np.zeros((len(anchors), 5, 2), np.float32)
+    if len(inside):
+        offsets, points, surely, likely = networks.look(pictures, parts)
+        squares = anchors[inside]
+        out[inside] = regressed(squares, offsets, inclusive=1)
+        landmarks[inside] = _landmarks(squares, points)
+        scores[inside] = np.where(likely > settings.rnet_threshold, surely, 0)
+    return Faces.of_one_source(out, scores, landmarks, anchors, "refined")
 
 
 def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list[float]:

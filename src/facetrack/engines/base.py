@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from facetrack.detection.aligner import Aligner
 from facetrack.detection.detector import Detector
 from facetrack.recognition.embedder import Embedder
 
@@ -14,5 +15,7 @@ class Engine:
     """For the report, e.g. ``openvino cpu bf16``."""
     detector: Detector
     embedder: Embedder
+    aligner: Aligner | None = None
+    """Places landmarks better than the detector; None: the detector's are good enough."""
     gpu: str | None = None
     """UUID of the GPU that the networks run on, as NVML has it; None: on none."""

@@ -7,10 +7,11 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from facetrack.detection.aligner import OnetAligner
 from facetrack.detection.detector import Detector
 from facetrack.detection.yunet import Yunet
 from facetrack.engines.base import Engine
-from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
+from facetrack.engines.openvino_mtcnn import OpenVinoLook, OpenVinoMtcnn
 from facetrack.engines.openvino_networks import inception_resnet_v1
 from facetrack.engines.openvino_onnx import OnnxEmbedder
 from facetrack.engines.openvino_requests import Requests
@@ -40,11 +41,14 @@ def open_openvino_engine(detection: DetectionSettings, identity: IdentitySetting
     """
     precision = "f32" if detection.exact else quick_precision()
     detector: Detector
+    aligner = None
     if detection.resolved_detector == "yunet":
         detector = OpenVinoYunet(detection, precision)
+        aligner = OnetAligner(OpenVinoLook(detection, precision))
     else:
         detector = OpenVinoMtcnn(detection, precision)
-    return Engine(f"openvino cpu {precision}", detector, open_embedder(identity, precision))
+    embedder = open_embedder(identity, precision)
+    return Engine(f"openvino cpu {precision}", detector, embedder, aligner)
 
 
 def quick_precision() -> str:

@@ -13,7 +13,15 @@ import numpy as np
 
 from facetrack.detection.area import area_resized
 from facetrack.detection.boxes import Indices
-from facetrack.detection.mtcnn import EXACT, ONET_SIZE, RNET_SIZE, Candidature, Cascade, Parts
+from facetrack.detection.mtcnn import (
+    EXACT,
+    ONET_SIZE,
+    RNET_SIZE,
+    Candidature,
+    Cascade,
+    Parts,
+    refined,
+)
 from facetrack.engines import openvino_networks as networks
 from facetrack.engines.openvino_requests import Requests
 from facetrack.media.picture import Picture
@@ -32,6 +40,28 @@ QUICK = Candidature(pnet_threshold=0.75, nms=0.5, second_look=True)
 """Half the crops for R- and O-Net, the same faces."""
 
 Sizes = tuple[tuple[int, int], ...]
+
+
+class OpenVinoLook:
+    """Implements ``LookNetwork``, and looks at squares without the rest of the cascade."""
+
+    def __init__(self, settings: DetectionSettings, precision: str) -> None:
+        self._settings = settings
+        self._look = shared(
+            ("openvino look", precision),
+            lambda: Requests(networks.look(tensors("onet"), tensors("rnet")), precision),
+        )
+
+    def look(
+        self, pictures: Sequence[Picture], parts: Parts
+    ) -> tuple[Float32, Float32, Float32, Float32]:
+        crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
+        offsets, points, surely, likely = self._look.batch(crops)
+        return offsets, points, surely, likely
+
+    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``pictures[of_picture]``; rows in order."""
+        return refined(self, self._settings, pictures, of_picture, anchors)
 
 
 class OpenVinoMtcnn:

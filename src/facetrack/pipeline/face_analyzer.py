@@ -22,7 +22,7 @@ from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.in_turn import InTurn
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
-from facetrack.recognition.embedder import Embedder
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import DecodeSettings, Settings
 from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
@@ -78,7 +78,7 @@ class FaceAnalyzer:
         detector: Detector,
         settings: Settings,
         gauges: Gauges,
-        embedder: Embedder,
+        embedder: FaceEmbedder,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:

@@ -6,7 +6,6 @@ Nothing vanishes silently: a track that becomes nobody is listed with its reason
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +23,10 @@ from facetrack.analysis import (
 from facetrack.identity.clustering import TrackSet, group_tracks
 from facetrack.identity.similarity import judge_of
 from facetrack.people.presence import appearance, joined, most_first
-from facetrack.recognition.embedder import Embedder
-from facetrack.recognition.face_crop import FaceCrop, embed_crops
-from facetrack.recognition.featureless import featureless_direction
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.portrait import portrait_qualities
-from facetrack.recognition.track_embedding import changes, track_embedding
+from facetrack.recognition.track_embedding import changes
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.known import KnownTracks
 from facetrack.tracking.rows import joined_rows
@@ -65,7 +63,7 @@ class IdTimelineGenerator:
 
     def __init__(
         self,
-        embedder: Embedder,
+        embedder: FaceEmbedder,
         tracking: TrackingSettings,
         identity: IdentitySettings,
     ) -> None:
@@ -140,7 +138,7 @@ class IdTimelineGenerator:
 
     def _embed(self, tracks: list[Track], crops: dict[int, list[FaceCrop]]) -> None:
         wanted = [crop for track in tracks for crop in crops[track.id]]
-        self.embedded_faces += embed_crops(wanted, self._embedder)
+        self.embedded_faces += self._embedder.embed(wanted)
 
     def _split(self, track: Track) -> list[Track]:
         """The track, or its parts where it goes over from one person to another; those that are
@@ -166,7 +164,7 @@ class IdTimelineGenerator:
         if float(np.median(scores)) >= BEYOND_DOUBT:
             return True
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        alike = float(track_embedding(crops).vector @ self._featureless)
+        alike = float(self._embedder.mean(crops).vector @ self._embedder.featureless)
         limit = self._embedder.calibration.featureless
         if alike < limit:
             return True
@@ -175,10 +173,6 @@ class IdTimelineGenerator:
             track.id, "not a face", detail, track.first_frame, track.last_frame
         )
         return False
-
-    @cached_property
-    def _featureless(self) -> Float32:
-        return featureless_direction(self._embedder)
 
     def _number_parts(self) -> None:
         """Gives the parts of tracks that were split numbers behind those of all tracks."""
@@ -195,12 +189,12 @@ class IdTimelineGenerator:
         """Each track by those of its crops that are embedded."""
         for track in tracks:
             crops = [c for c in _in_time(track) if c.embedding is not None]
-            self._known.put(track, track_embedding(crops))
+            self._known.put(track, self._embedder.mean(crops))
 
     def _portrait(self, track: Track) -> tuple[float, bytes]:
         """The quality and the JPEG of the face that is shown for the track."""
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        qualities = portrait_qualities(crops, track_embedding(crops).vector)
+        qualities = portrait_qualities(crops, self._embedder.mean(crops).vector)
         best = int(np.argmax(qualities))
         return qualities[best], _jpeg(crops[best])
 

@@ -73,7 +73,7 @@ def calibrate_recognizer(place: Path, recognizer: str, out: Path | None) -> Cali
     settings = DetectionSettings(device="cpu", min_face=SMALLEST_PX)
     if recognizer in BUILT_IN:
         engine = open_engine(settings, IdentitySettings(recognizer=recognizer))
-        samples = filmed_faces(photos, engine.detector, engine.embedder.crop)
+        samples = filmed_faces(photos, engine, engine.embedder.crop)
         calibration, report = fitted(samples, engine.embedder)
         return Calibrated(recognizer, len(photos), calibration, report, None)
     file = Path(recognizer)
@@ -84,7 +84,7 @@ def calibrate_recognizer(place: Path, recognizer: str, out: Path | None) -> Cali
     engine = open_engine(settings, IdentitySettings())
     size = input_size_of(file)
     crop = CropSpec(size=size, aligned=size == 112)
-    samples = filmed_faces(photos, engine.detector, crop)
+    samples = filmed_faces(photos, engine, crop)
     chosen = _with_input(file, crop, samples)
     calibration, report = fitted(samples, OnnxEmbedder(chosen, "f32"))
     written = write_recognizer(replace(chosen, calibration=calibration), out)

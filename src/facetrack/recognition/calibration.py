@@ -15,7 +15,7 @@ well they do, by groups of people.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,10 @@ class Evidence:
         return cls(
             *(np.concatenate([np.zeros(0), *(getattr(p, f) for p in parts)]) for f in FIELDS)
         )
+
+    def with_commonness(self, commonness: float) -> "Evidence":
+        """The same of one embedding, and how common it is."""
+        return replace(self, commonness=np.array([commonness]))
 
     def pick(self, which: NDArray[np.intp]) -> "Evidence":
         """The rows at these positions, in their order."""

@@ -1,6 +1,6 @@
 """A face that is kept for the recogniser."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from facetrack.media.face_cut import FaceCut
 from facetrack.media.picture import Frame, Picture
 from facetrack.recognition.crops import cut_faces, visible_share
-from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
 from facetrack.types import Faces, Float32
@@ -40,14 +39,14 @@ class FaceCrop:
     @cached_property
     def thumbnail(self) -> NDArray[np.uint8]:
         """``(160, 160, 3)`` uint8 RGB: the box with a margin."""
-        release_frames([self])
+        cut_out([self])
         assert self.cut is not None
         return self.cut.box_crop()
 
     @cached_property
     def aligned(self) -> NDArray[np.uint8]:
         """``(112, 112, 3)`` uint8 RGB: turned and scaled so that the landmarks lie in place."""
-        release_frames([self])
+        cut_out([self])
         assert self.cut is not None
         return self.cut.aligned_crop()
 
@@ -83,8 +82,8 @@ class FaceCrop:
         return crop_quality(self.pose, self.sharpness) * self.visible**2
 
 
-def release_frames(crops: Iterable[FaceCrop]) -> None:
-    """Cuts out what is wanted of the frames, which can then be let go. Nothing is done twice."""
+def cut_out(crops: Sequence[FaceCrop]) -> None:
+    """Takes the faces out of their frames, which are let go; none was before."""
     waiting = [(crop, crop.source) for crop in crops if crop.source is not None]
     if not waiting:
         return
@@ -95,14 +94,3 @@ def release_frames(crops: Iterable[FaceCrop]) -> None:
     )
     for (crop, _), cut in zip(waiting, cuts, strict=True):
         crop.cut, crop.source = cut, None
-
-
-def embed_crops(crops: Sequence[FaceCrop], embedder: Embedder) -> int:
-    """Sees to it that each has its embedding, all that are missing by one call; how many were."""
-    missing = [crop for crop in crops if crop.embedding is None]
-    if missing:
-        pixels = [crop.pixels(embedder.crop.aligned) for crop in missing]
-        vectors = embedder.embed(np.stack(pixels))
-        for crop, vector in zip(missing, vectors, strict=True):
-            crop.embedding = vector
-    return len(missing)

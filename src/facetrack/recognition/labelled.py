@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
 from facetrack.detection.detector import Detector
+from facetrack.engines.base import Engine
 from facetrack.errors import InputError
 from facetrack.media.picture import RgbPicture
 from facetrack.recognition.crops import box_crop, crop_of
@@ -114,9 +115,9 @@ def _of_table(table: Path) -> list[LabelledPhoto]:
 
 
 def filmed_faces(
-    photos: Sequence[LabelledPhoto], detector: Detector, spec: CropSpec, seed: int = 0
+    photos: Sequence[LabelledPhoto], engine: Engine, spec: CropSpec, seed: int = 0
 ) -> FaceSamples:
-    """The faces of the photos under many conditions, each found again by the detector.
+    """The faces of the photos under many conditions, each found again by the engine's detector.
 
     Faces that it does not find under a condition are left out, as in a video.
     """
@@ -128,16 +129,16 @@ def filmed_faces(
     rows: list[tuple[LabelledPhoto, int, str, float, float, float, float, Image]] = []
     waiting: list[tuple[int, Condition, Image]] = []
     for i, photo in enumerate(photos):
-        face = _cut_out(photo.file, detector)
+        face = _cut_out(photo.file, engine.detector)
         if face is None:
             continue
         region, height = face
         wanted = [*SWEEP, *conditions[photo.identity], *conditions[photo.identity]]
         waiting += [(i, c, _on_frame(degraded(region, height, c, chance))) for c in wanted]
         if len(waiting) >= TOGETHER:
-            rows += _found(waiting, photos, detector, spec)
+            rows += _found(waiting, photos, engine, spec)
             waiting = []
-    rows += _found(waiting, photos, detector, spec)
+    rows += _found(waiting, photos, engine, spec)
     if not rows:
         raise InputError("no photo shows a face")
     people, places, names, px, sharp, front, quality, crops = zip(*rows, strict=True)
@@ -200,18 +201,21 @@ def _on_frame(image: Image) -> Image:
 def _found(
     waiting: Sequence[tuple[int, Condition, Image]],
     photos: Sequence[LabelledPhoto],
-    detector: Detector,
+    engine: Engine,
     spec: CropSpec,
 ) -> Iterator[tuple[LabelledPhoto, int, str, float, float, float, float, Image]]:
     pictures = [RgbPicture(frame) for *_, frame in waiting]
     middle = np.array([FRAME / 2, FRAME / 2])
     for (place, condition, _), picture, faces in zip(
-        waiting, pictures, detector.detect(pictures) if pictures else (), strict=True
+        waiting, pictures, engine.detector.detect(pictures) if pictures else (), strict=True
     ):
         i = _chief(faces, middle)
         if i is None:
             continue
         one = faces.pick(np.array([i]))
+        if engine.aligner is not None and spec.aligned:
+            placed = engine.aligner.landmarks([picture], one.boxes, one.landmarks)
+            one = replace(one, landmarks=placed)
         sharp = sharpness(box_crop(picture, one.boxes[0]))
         pose = float(pose_quality(one.boxes, one.landmarks, one.scores)[0])
         yield (

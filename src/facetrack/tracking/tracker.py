@@ -12,8 +12,8 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from facetrack.recognition.embedder import Embedder
-from facetrack.recognition.face_crop import FaceCrop, embed_crops, release_frames
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, Positions, associated
 from facetrack.tracking.local_changes import LocalChanges
@@ -35,7 +35,7 @@ class Tracker:
     longest gap.
     """
 
-    def __init__(self, settings: TrackingSettings, max_crops: int, embedder: Embedder) -> None:
+    def __init__(self, settings: TrackingSettings, max_crops: int, embedder: FaceEmbedder) -> None:
         self.settings = settings
         self._max_crops = max_crops
         self._embedder = embedder
@@ -73,7 +73,7 @@ class Tracker:
         for track in chain(*ended):
             track.end()
         tracks = chain(self._open, *ended)
-        release_frames(crop for track in tracks for crop in track.crops.values())
+        self._embedder.release_frames(crop for track in tracks for crop in track.crops.values())
         for past in list(self._times_s)[: max(0, len(self._times_s) - self.settings.max_gap)]:
             del self._times_s[past]
         return [tracks for tracks in ended if tracks]
@@ -139,6 +139,6 @@ class Tracker:
             track.settle(together, self._times_s)
         crops = [track.best_pose for track in known]
         crops += [FaceCrop(seen.frame, seen.faces, i, 0.0) for i in faces.tolist()]
-        embed_crops(crops, self._embedder)
+        self._embedder.embed(crops)
         vectors = [crop.embedding for crop in crops if crop.embedding is not None]
         return vectors[: len(known)], vectors[len(known) :]

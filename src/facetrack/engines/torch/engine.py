@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from facetrack.detection.aligner import OnetAligner
 from facetrack.detection.detector import Detector
 from facetrack.engines.base import Engine
 from facetrack.engines.torch.ahead import Ahead
@@ -49,11 +50,13 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
                 lambda: Ahead(embedder, device),
             )
         detector: Detector
+        aligner = None
         if detection.resolved_detector == "yunet":
             detector = TorchYunetDetector(detection, device, dtype, ahead)
+            aligner = OnetAligner(TorchMtcnnDetector(detection, device, dtype, None))
         else:
             detector = TorchMtcnnDetector(detection, device, dtype, ahead)
-    return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, gpu)
+    return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, aligner, gpu)
 
 
 def _embedder(identity: IdentitySettings, device: torch.device, dtype: torch.dtype) -> Embedder:
