@@ -36,6 +36,12 @@ def test_tables_say_what_the_parts_say(demo_analysis):
         demo_analysis.table("peeple")
 
 
+def test_numbers_that_may_be_missing_are_numbers_in_tables(demo_analysis):
+    first = replace(demo_analysis.people[0], name="Ada", confidence=0.97)
+    named = replace(demo_analysis, people=[first, *demo_analysis.people[1:]])
+    assert named.table("people")["confidence"].to_pylist() == [0.97] + [None] * 6
+
+
 def test_tables_join(demo_analysis):
     """Seconds on screen by name, from faces, frames and people."""
     faces = demo_analysis.table("faces").select(["frame", "person"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 import numpy as np
@@ -75,6 +76,15 @@ def _parts(parts: Sequence[Any], kind: type) -> pa.Table:
     """One row a part, one column a field."""
     types = get_type_hints(kind)
     schema = pa.schema(
-        [(f.name, COLUMN_TYPES.get(types[f.name], pa.string())) for f in fields(kind)]
+        [
+            (f.name, COLUMN_TYPES.get(_without_none(types[f.name]), pa.string()))
+            for f in fields(kind)
+        ]
     )
     return pa.Table.from_pylist([asdict(part) for part in parts], schema=schema)
+
+
+def _without_none(kind: Any) -> Any:
+    """``float`` of ``float | None``."""
+    kinds = [k for k in get_args(kind) if k is not NoneType]
+    return kinds[0] if kinds else kind
