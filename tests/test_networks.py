@@ -20,6 +20,7 @@ from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
 from facetrack.recognition.calibration import SFACE
 from facetrack.recognition.crops import crop_of
+from facetrack.recognition.featureless import featureless_direction, measured_direction
 from facetrack.recognition.onnx_recognizer import (
     NetworkInput,
     OnnxRecognizer,
@@ -203,3 +204,11 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, model):
     with pytest.raises(WeightsError, match="not a readable face embedder") as error:
         open_embedder(IdentitySettings(recognizer=str(file)), "f32")
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("recognizer", ["sface", "facenet"])
+def test_the_stored_direction_without_features_is_the_networks_own(recognizer):
+    embedder = open_embedder(IdentitySettings(recognizer=recognizer), quick_precision())
+    stored, measured = featureless_direction(embedder), measured_direction(embedder)
+    assert stored.shape == (embedder.dim,)
+    assert float(stored @ measured) >= 0.99

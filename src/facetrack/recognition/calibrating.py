@@ -10,6 +10,7 @@ from facetrack.engines.opening import open_engine
 from facetrack.engines.openvino_onnx import OnnxEmbedder, input_size_of
 from facetrack.errors import InputError, UsageError, WeightsError
 from facetrack.recognition.calibrate import (
+    TrackMeans,
     fit,
     pairs_of,
     people_for_fit,
@@ -20,6 +21,7 @@ from facetrack.recognition.calibration import SFACE, Calibration
 from facetrack.recognition.calibration_report import Report, equal_error, report_on
 from facetrack.recognition.degraded import SWEEP
 from facetrack.recognition.embedder import CropSpec, Embedder
+from facetrack.recognition.featureless import featureless_direction
 from facetrack.recognition.labelled import FaceSamples, filmed_faces, labelled_photos
 from facetrack.recognition.onnx_recognizer import (
     NetworkInput,
@@ -29,6 +31,7 @@ from facetrack.recognition.onnx_recognizer import (
 )
 from facetrack.recognition.strangers import strangers_of
 from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.types import Float32
 
 SMALLEST_PX = 16
 """Faces that are looked for: smaller ones tell nobody apart."""
@@ -40,6 +43,9 @@ INPUTS = tuple(
 )
 """How networks want their pixels. A file does not say it, but the wrong way tells people apart
 worse, so each is tried."""
+GOOD_FACES, FACES_KEPT, FACES_MARGIN = 0.5, 0.995, 0.05
+"""Reliability from which a track shows what faces look like to a recogniser; the share of such
+tracks below the limit from which a track is no face, and what is added to be safe."""
 TO_TRY = 400
 """Faces that are embedded for each of them."""
 
@@ -104,8 +110,19 @@ def fitted(samples: FaceSamples, embedder: Embedder) -> tuple[Calibration, Repor
     if not pairs.same.any() or pairs.same.all() or not len(held):
         raise InputError("too few people with two photos each; ten or more are needed")
     calibration = fit(learned, pairs)
+    limit = _featureless_limit(learned, calibration, featureless_direction(embedder))
+    calibration = replace(calibration, featureless=limit)
     others = singles.pick(np.flatnonzero(~np.isin(singles.identity, chosen)))
     return calibration, report_on(others, held, calibration)
+
+
+def _featureless_limit(tracks: TrackMeans, calibration: Calibration, direction: Float32) -> float:
+    """Cosine with crops without features that hardly any track of good faces reaches."""
+    good = calibration.reliability(tracks.evidence) >= GOOD_FACES
+    if not good.any():
+        return calibration.featureless
+    alike = np.quantile(tracks.vectors[good] @ direction, FACES_KEPT)
+    return round(float(np.clip(alike + FACES_MARGIN, 0.2, 0.95)), 3)
 
 
 def _with_input(file: Path, crop: CropSpec, samples: FaceSamples) -> OnnxRecognizer:
