@@ -12,7 +12,7 @@ import facetrack
 from facetrack.engines.opening import open_engine
 from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
 from facetrack.engines.torch.batches import HostBatches
-from facetrack.engines.torch.mtcnn import Room
+from facetrack.engines.torch.mtcnn import MtcnnRoom
 from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
 from facetrack.errors import FacetrackError
 from facetrack.media.picture import RgbPicture
@@ -70,8 +70,8 @@ def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
 
 def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, pictures):
     engine = on_torch()
-    engine._batches = HostBatches(engine._mtcnn)
-    engine._batches.room = Room(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
+    engine._batches = HostBatches(engine.networks)
+    engine._batches.room = MtcnnRoom(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
     expected = list(openvino_engine.detect(pictures[2]))
     for a, b in zip(engine.detect(pictures[2]), expected, strict=True):
         assert_same(a, b)
@@ -92,7 +92,7 @@ class Scarce(HostBatches):
 
 def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, pictures):
     engine = on_torch()
-    engine._batches = Scarce(engine._mtcnn, most=2)
+    engine._batches = Scarce(engine.networks, most=2)
     expected = list(torch_engine.detect(pictures[0]))
     for a, b in zip(engine.detect(pictures[0]), expected, strict=True):
         assert_same(a, b)
@@ -101,7 +101,7 @@ def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, pictures
 
 def test_no_memory_for_one_picture_is_an_error(pictures):
     engine = on_torch()
-    engine._batches = Scarce(engine._mtcnn, most=0)
+    engine._batches = Scarce(engine.networks, most=0)
     with pytest.raises(FacetrackError, match="no memory for even one picture"):
         list(engine.detect(pictures[0]))
 

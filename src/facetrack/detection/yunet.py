@@ -66,7 +66,7 @@ class Yunet:
         if not pictures:
             return
         height, width = scaled_size(*pictures[0].shape, self._settings)
-        outputs = self._network.run([_filled(p.scaled(height, width)) for p in pictures])
+        outputs = self._network.run([filled(p.scaled(height, width)) for p in pictures])
         for picture, arrays in zip(pictures, outputs, strict=True):
             scale = np.array([picture.shape[1] / width, picture.shape[0] / height], np.float32)
             yield decoded(arrays, scale)
@@ -85,8 +85,13 @@ def decoded(outputs: Sequence[Float32], scale: Float32) -> Faces:
     best = np.argsort(-scores, kind="stable")[:CANDIDATES]
     kept = best[nms(boxes[best], scores[best], NMS)]
     boxes = boxes[kept] * np.tile(scale, 2)
-    surely = np.asarray(1 / (1 + np.exp(SHIFT - SLOPE * scores[kept])), np.float32)
+    surely = probability(scores[kept])
     return Faces.of_one_source(boxes, surely, points[kept] * scale, boxes, "detected")
+
+
+def probability(scores: Float32) -> Float32:
+    """``(n,)`` scores of the network as probabilities that a box is a face."""
+    return np.asarray(1 / (1 + np.exp(SHIFT - SLOPE * scores)), np.float32)
 
 
 def _of_stride(
@@ -104,10 +109,15 @@ def _of_stride(
     return np.concatenate([centre - half, centre + half], axis=1), marks, surely[rows, columns]
 
 
-def _filled(image: Image) -> NDArray[np.uint8]:
-    """The image, black below and to the right of it up to sides that are multiples of 32."""
+def filled_size(height: int, width: int) -> tuple[int, int]:
+    """Sides of the network's input, multiples of 32, for an image of this size."""
+    return height + -height % MULTIPLE, width + -width % MULTIPLE
+
+
+def filled(image: Image) -> NDArray[np.uint8]:
+    """The image, black below and to the right of it up to ``filled_size``."""
     height, width = image.shape[:2]
-    below, right = -height % MULTIPLE, -width % MULTIPLE
-    if not below and not right:
+    rows, columns = filled_size(height, width)
+    if (rows, columns) == (height, width):
         return image
-    return np.pad(image, ((0, below), (0, right), (0, 0)))
+    return np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)))

@@ -7,7 +7,7 @@ import triton.language as tl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.media.card_chips import whole
+from facetrack.media.gpu_crops import whole
 from facetrack.media.picture import COARSE
 
 BLOCK = 256

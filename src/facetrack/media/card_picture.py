@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.media.card_chips import Place, chips_of
 from facetrack.media.card_memory import CUTS_SHARE, bytes_at_hand, memory_for
 from facetrack.media.card_streams import stream
-from facetrack.media.face_cut import FaceCut, Placement, extent, placed
+from facetrack.media.face_cut import FaceCut, Placement
+from facetrack.media.gpu_crops import aligned_crops, box_crops, places
 from facetrack.media.picture import Raster, RgbPicture, YuvCut
 from facetrack.media.yuv import to_rgb_matrix
 from facetrack.models.registry import shared
@@ -75,8 +75,10 @@ class CardPicture:
 
 
 class CardCut:
-    """A part of a picture for the recogniser. It is taken off the card when it is looked at; until
-    then it costs nothing, for most cuts are let go before."""
+    """A face in a frame on the GPU; implements ``FaceCut``.
+
+    Its crops are taken off the GPU when one is asked for. Until then it costs nothing, for most
+    cuts are let go before."""
 
     def __init__(
         self,
@@ -87,38 +89,30 @@ class CardCut:
     ) -> None:
         """See ``Picture.face_cut``."""
         self.picture: CardPicture | None = picture
+        """Until the crops are there."""
         self.corners = corners
         self.placement, self.size = placement, size
-        self._aligned: Image | None = None
-        self._chip: Image | None = None
+        self._box_crop: Image | None = None
+        self._aligned_crop: Image | None = None
         _waiting(picture.nv12.device).add(self)
 
     def box_crop(self) -> Image:
-        if self.picture is not None:
-            _waiting(self.picture.nv12.device).take_off(self)
-        assert self._chip is not None
-        return self._chip
+        self._take_off()
+        assert self._box_crop is not None
+        return self._box_crop
 
     def aligned_crop(self) -> Image:
+        self._take_off()
+        assert self._aligned_crop is not None
+        return self._aligned_crop
+
+    def _take_off(self) -> None:
         if self.picture is not None:
             _waiting(self.picture.nv12.device).take_off(self)
-        assert self._aligned is not None
-        return self._aligned
 
-    def place(self) -> tuple[Place, tuple[float, ...]]:
-        """Where it is, and the colours of its picture."""
-        assert self.picture is not None
-        height, width = self.picture.shape
-        start = self.picture.nv12.data_ptr()
-        return Place(start, width, height, *self.corners), colour_arguments(*self.picture.colour)
-
-    def arrived(self, chip: Image) -> None:
-        """The picture is let go."""
-        assert self.picture is not None
-        x1, y1, x2, y2 = extent(self.placement, self.size, self.picture.shape)
-        part = self.picture.part(x1, y1, x2, y2)
-        self._aligned = placed(part, (x1, y1), self.placement, self.size)
-        self._chip = chip
+    def arrived(self, box_crop: Image, aligned_crop: Image) -> None:
+        """The frame is let go."""
+        self._box_crop, self._aligned_crop = box_crop, aligned_crop
         self.picture = None
 
 
@@ -159,16 +153,33 @@ class _Waiting:
                 self._take_all()
 
     def _take_all(self) -> None:
-        """One kernel and one copy for all."""
+        """A kernel and a copy for each kind of crop, of all cuts together."""
         cuts = self._wanted()
         self._cuts.clear()
         self._blocks.clear()
-        places, colours = zip(*(cut.place() for cut in cuts), strict=True)
+        for size in {cut.size for cut in cuts}:
+            some = [cut for cut in cuts if cut.size == size]
+            for cut, *crops in zip(some, *self._crops(some, size), strict=True):
+                cut.arrived(*(crop.copy() for crop in crops))
+
+    def _crops(
+        self, cuts: "Sequence[CardCut]", size: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Box crops and aligned crops of ``size``."""
+        pictures = [cut.picture for cut in cuts if cut.picture is not None]
+        where = places(
+            [picture.nv12.data_ptr() for picture in pictures],
+            np.array([picture.shape[::-1] for picture in pictures]),
+            np.array([cut.corners for cut in cuts]),
+            np.stack([cut.placement for cut in cuts]),
+        )
+        colours = [colour_arguments(*picture.colour) for picture in pictures]
         copies = stream("copies", self._device, -1)
-        with memory_for("face cuts"), torch.inference_mode(), torch.cuda.stream(copies):
-            chips = chips_of(places, colours, self._device).cpu().numpy()
-        for cut, chip in zip(cuts, chips, strict=True):
-            cut.arrived(chip.copy())
+        with memory_for("face crops"), torch.inference_mode(), torch.cuda.stream(copies):
+            table = torch.from_numpy(where).to(self._device)
+            matrices = torch.tensor(colours, dtype=torch.float32).to(self._device)
+            of_boxes, turned = box_crops(table, matrices), aligned_crops(table, matrices, size)
+            return of_boxes.cpu().numpy(), turned.cpu().numpy()
 
     def _wanted(self) -> list[CardCut]:
         return [cut for cut in (reference() for reference in self._cuts) if cut is not None]

@@ -228,12 +228,12 @@ class Calibration:
 
 
 SFACE = Calibration(
-    slope=38.7, even=0.0252, rise=0.274, base=1.19, sharp=1.07, size=0.288, front=0.0
+    slope=47.1, even=0.059, rise=0.267, base=1.45, sharp=1.54, size=0.0614, front=0.0
 )
 """Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose told nothing that
 sharpness and size did not."""
 FACENET = Calibration(
-    slope=45.9, even=-0.164, rise=0.505, base=-0.042, sharp=0.918, size=0.0573, front=0.0,
-    common=0.3, usual_common=0.421,
+    slope=44.9, even=-0.139, rise=0.454, base=0.0641, sharp=1.01, size=0.00889, front=0.383,
+    common=0.3, usual_common=0.418, featureless=0.7,
 )  # fmt: skip
 """Of InceptionResnetV1 (CASIA), made likewise with ``--recognizer facenet``."""

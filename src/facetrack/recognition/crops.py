@@ -44,7 +44,8 @@ def crop_of(picture: Picture, faces: Faces, i: int, spec: CropSpec) -> Image:
     """``(size, size, 3)`` uint8 RGB: a face as an embedder wants it, brightened where it is dim."""
     if not spec.aligned:
         return normalised_light(box_crop(picture, faces.boxes[i]))
-    placement = aligned_placement(faces.boxes[i], faces.landmarks[i])
+    of_one = slice(i, i + 1)
+    placement = aligned_placements(faces.boxes[of_one], faces.landmarks[of_one])[0]
     return normalised_light(square(picture, placement, spec.size))
 
 
@@ -58,11 +59,10 @@ def cut_faces(pictures: Sequence[Picture], boxes: Float32, landmarks: Float32) -
     """
     sizes = np.array([picture.shape[::-1] for picture in pictures])
     corners = box_corners(boxes, sizes).tolist()
+    placements = aligned_placements(boxes, landmarks)
     return [
-        picture.face_cut((x1, y1, x2, y2), aligned_placement(box, points), ALIGNED_SIDE)
-        for picture, (x1, y1, x2, y2), box, points in zip(
-            pictures, corners, boxes, landmarks, strict=True
-        )
+        picture.face_cut((x1, y1, x2, y2), placement, ALIGNED_SIDE)
+        for picture, (x1, y1, x2, y2), placement in zip(pictures, corners, placements, strict=True)
     ]
 
 
@@ -76,21 +76,21 @@ def visible_share(box: Float32, landmarks: Float32, shape: tuple[int, int]) -> f
     """
     steps = (np.arange(8) + 0.5) / 8 * ALIGNED_SIDE
     x, y = np.meshgrid(steps, steps)
-    points = aligned_placement(box, landmarks) @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    placement = aligned_placements(box[None], landmarks[None])[0]
+    points = placement @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
     edge = np.array(shape)[::-1, None]
     return float(((points >= 0) & (points < edge)).all(axis=0).mean())
 
 
-def aligned_placement(box: Float32, landmarks: Float32) -> Placement:
-    """``(2, 3)`` placement of the aligned crop; of the box where the landmarks make no face.
+def aligned_placements(boxes: Float32, landmarks: Float32) -> Placement:
+    """``(n, 2, 3)`` placements of aligned crops; of the box where landmarks make no face.
 
     Args:
-        box: ``(4,)`` x1 y1 x2 y2 in pixels.
-        landmarks: ``(5, 2)`` x y in pixels.
+        boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
+        landmarks: ``(n, 5, 2)`` x y in pixels.
     """
-    placement = aligned(landmarks, ALIGNED_SIDE)
-    side = float(np.hypot(*placement[:, 0])) * ALIGNED_SIDE
-    longer = max(float(np.ptp(box.reshape(2, 2), axis=0).max()), 1.0)
-    if NARROWEST * longer <= side <= WIDEST * longer:
-        return placement
-    return around(box, ALIGNED_SIDE, 0.0)
+    placements = aligned(landmarks, ALIGNED_SIDE)
+    sides = np.hypot(placements[:, 0, 0], placements[:, 1, 0]) * ALIGNED_SIDE
+    longer = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1.0)
+    sane = (NARROWEST * longer <= sides) & (sides <= WIDEST * longer)
+    return np.where(sane[:, None, None], placements, around(boxes, ALIGNED_SIDE, 0.0))

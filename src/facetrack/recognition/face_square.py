@@ -29,34 +29,44 @@ def around(box: Float32, size: int, margin: float) -> Placement:
     """The square around a face's middle.
 
     Args:
-        box: ``(4,)`` x1 y1 x2 y2 in pixels of the picture.
+        box: ``(..., 4)`` x1 y1 x2 y2 in pixels of the picture.
         size: side of the square in its own pixels.
         margin: how much wider than the longer side of the box, as a part of that side.
+
+    Returns:
+        ``(..., 2, 3)``.
     """
-    corners = np.asarray(box, np.float64).reshape(2, 2)
-    scale = max(np.ptp(corners, axis=0).max(), 1.0) * (1 + margin) / size
-    start = corners.mean(axis=0) - scale * size / 2
-    return np.array([(scale, 0, start[0]), (0, scale, start[1])])
+    corners = np.asarray(box, np.float64).reshape(*box.shape[:-1], 2, 2)
+    scale = np.maximum(np.ptp(corners, axis=-2).max(axis=-1), 1.0) * (1 + margin) / size
+    placement = np.zeros((*scale.shape, 2, 3))
+    placement[..., 0, 0] = placement[..., 1, 1] = scale
+    placement[..., 2] = corners.mean(axis=-2) - (scale * size / 2)[..., None]
+    return placement
 
 
 def aligned(landmarks: Float32, size: int) -> Placement:
     """The square in which the landmarks lie closest to ``ALIGNED``, as scaled to ``size``.
 
     Args:
-        landmarks: ``(5, 2)`` x y in pixels of the picture: eyes, nose, mouth corners.
+        landmarks: ``(..., 5, 2)`` x y in pixels of the picture: eyes, nose, mouth corners.
         size: side of the square in its own pixels.
+
+    Returns:
+        ``(..., 2, 3)``.
 
     The least squares of Umeyama (PAMI 1991), in closed form: in the plane, as complex numbers, to
     turn and to scale is one multiplication.
     """
     seen = np.asarray(landmarks, np.float64) @ (1, 1j)
     wanted = ALIGNED @ (1, 1j) * (size / ALIGNED_SIDE)
-    centred = seen - seen.mean()
-    spread = max(np.vdot(centred, centred).real, 1e-9)
-    turn = np.vdot(centred, wanted) / spread
-    back = 1 / turn if abs(turn) > 1e-9 else 1.0
-    start = seen.mean() - back * wanted.mean()
-    return np.array([(back.real, -back.imag, start.real), (back.imag, back.real, start.imag)])
+    middle = seen.mean(axis=-1)
+    centred = seen - middle[..., None]
+    spread = np.maximum((np.abs(centred) ** 2).sum(axis=-1), 1e-9)
+    turn = (centred.conj() * wanted).sum(axis=-1) / spread
+    back = np.where(np.abs(turn) > 1e-9, 1 / np.where(turn == 0, 1, turn), 1.0)
+    start = middle - back * wanted.mean()
+    rows = [(back.real, -back.imag, start.real), (back.imag, back.real, start.imag)]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def on_square(points: Float32, placement: Placement) -> Float32:

@@ -1,6 +1,6 @@
-"""Embeddings of all faces of a batch that is on a card, before anybody asks for one.
+"""Embeddings of all faces of a batch that is on a GPU, before anybody asks for one.
 
-The tracker's questions come one by one, and each answer decides the next question: a card that is
+The tracker's questions come one by one, and each answer decides the next question: a GPU that is
 asked so waits most of the time. It embeds every face of a batch in less time than it detects them.
 """
 
@@ -19,11 +19,9 @@ from facetrack.engines.torch.captured import Answer, Captured
 from facetrack.engines.torch.embedder import TorchEmbedder
 from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
-from facetrack.media.face_cut import BOX_CROP_SIZE
 from facetrack.pipeline.memory import Crossing, preallocate_tensors
-from facetrack.recognition.crops import box_corners
-from facetrack.recognition.quality import SHARP
-from facetrack.types import Float32, Recognised
+from facetrack.recognition.crops import aligned_placements, box_corners
+from facetrack.types import Faces, Recognised
 
 if TYPE_CHECKING:
     from facetrack.media.card_picture import CardPicture
@@ -33,8 +31,6 @@ log = logging.getLogger(__name__)
 TOGETHER = 128
 """Faces of the one graph, which is filled up with the last face: networks of another size round
 otherwise, and then a run would not repeat itself bit for bit."""
-PLACE = 7
-"""Numbers that say where a face is: see ``card_chips.Place``."""
 
 T = TypeVar("T")
 
@@ -43,10 +39,10 @@ class Ahead:
     """Makes crops, their sharpness and embeddings on a stream of its own; from any thread."""
 
     def __init__(self, embedder: TorchEmbedder, device: torch.device) -> None:
-        self._network, self._dim, self._device = embedder.network, embedder.dim, device
+        self._embedder, self._device = embedder, device
         self._stream = stream("ahead", device, priority=-1)
         self._graphs: dict[tuple[int, bool], Captured | None] = {}
-        """By the colours of the pictures; None where memory for it ran out."""
+        """By the colours of the frames; None where memory for it ran out."""
         self._pool: object = None
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
@@ -60,30 +56,31 @@ class Ahead:
 
     @torch.inference_mode()
     def start(
-        self, pictures: "Sequence[CardPicture]", counts: Sequence[int], boxes: Float32
+        self, frames: "Sequence[CardPicture]", counts: Sequence[int], faces: Faces
     ) -> Callable[[], Recognised] | None:
         """Begins the work; what is returned waits for it. None where memory for it ran out: faces
         are embedded when somebody asks then.
 
-        ``boxes``: ``(n, 4)``, picture after picture, of which each has so many.
+        ``faces``: frame after frame, of which each has so many.
         """
-        places = _places(pictures, counts, boxes)
-        groups = [places[i : i + TOGETHER] for i in range(0, len(places), TOGETHER)]
+        where = _places(frames, counts, faces)
+        groups = [where[i : i + TOGETHER] for i in range(0, len(where), TOGETHER)]
         if not groups:
-            return lambda: _joined([], self._dim)
+            return lambda: _joined([], self._embedder.dim)
         with self._lock, torch.cuda.stream(self._stream):
-            graph = self._graph(pictures[0].colour, groups[0])
+            graph = self._graph(frames[0].colour, groups[0])
             if graph is None:
                 return None
             answers = [(len(group), graph.run(_filled_with(group))) for group in groups]
-        return lambda: _joined(answers, self._dim)
+        return lambda: _joined(answers, self._embedder.dim)
 
     @torch.inference_mode()
     def _make_ready(self) -> None:
         """The thread gets what libraries hold for each that computes, while there is memory."""
         with torch.cuda.stream(self._stream):
-            shape = 1, BOX_CROP_SIZE, BOX_CROP_SIZE, 3
-            self._network(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+            size = self._embedder.crop.size
+            shape = 1, size, size, 3
+            self._embedder.network(torch.zeros(shape, dtype=torch.uint8, device=self._device))
             self._stream.synchronize()
 
     def _graph(self, colour: tuple[int, bool], places: NDArray[np.int64]) -> Captured | None:
@@ -100,18 +97,24 @@ class Ahead:
         return self._graphs[colour]
 
     def _captured(self, colour: tuple[int, bool], fill: Callable[[Crossing], None]) -> Captured:
-        from facetrack.media.card_chips import chips_at
+        from facetrack.engines.torch.triton_light import normalised_light
+        from facetrack.engines.torch.triton_sharpness import sharpness
         from facetrack.media.card_picture import colour_arguments
+        from facetrack.media.gpu_crops import PLACE, aligned_crops, box_crops
 
         def new_way(results: int) -> Crossing:
             return preallocate_tensors(TOGETHER * PLACE, results, None, self._device)
 
         def look(numbers: Tensor) -> Tensor:
-            chips = chips_at(numbers.view(TOGETHER, PLACE), matrix)
-            return torch.cat([self._network(chips), sharpness(chips)[:, None]], 1)
+            table = numbers.view(TOGETHER, PLACE)
+            of_boxes = box_crops(table, matrix)
+            crops = aligned_crops(table, matrix, spec.size) if spec.aligned else of_boxes
+            embeddings = self._embedder.network(normalised_light(crops))
+            return torch.cat([embeddings, sharpness(of_boxes)[:, None]], 1)
 
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
+        spec = self._embedder.crop
         matrix = torch.tensor(colour_arguments(*colour), device=self._device)
         first = new_way(0)
         fill(first)
@@ -120,37 +123,27 @@ class Ahead:
 
 def _filled_with(places: NDArray[np.int64]) -> Callable[[Crossing], None]:
     def fill(way: Crossing) -> None:
-        table = way.numbers.numpy().reshape(TOGETHER, PLACE)
+        table = way.numbers.numpy().reshape(TOGETHER, -1)
         table[: len(places)] = places
         table[len(places) :] = places[-1]
 
     return fill
 
 
-def sharpness(chips: Tensor) -> Tensor:
-    """``(n,)`` as ``recognition.quality.sharpness``, of ``(n, 160, 160, 3)`` uint8."""
-    grey = chips.float().sum(3) / 3
-    laplacian = (
-        grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
-        - 4 * grey[:, 1:-1, 1:-1]
-    )  # fmt: skip
-    return (laplacian.flatten(1).var(1, correction=0) / SHARP).clamp(max=1.0)
-
-
 def _places(
-    pictures: "Sequence[CardPicture]", counts: Sequence[int], boxes: Float32
+    frames: "Sequence[CardPicture]", counts: Sequence[int], faces: Faces
 ) -> NDArray[np.int64]:
-    """``(n, 7)`` int64."""
-    size = np.array(pictures[0].shape[::-1])
-    places = np.empty((len(boxes), PLACE), np.int64)
-    places[:, 0] = np.repeat([p.nv12.data_ptr() for p in pictures], counts)
-    places[:, 1:3] = size
-    places[:, 3:] = box_corners(boxes, size)
-    return places
+    """``(n, 13)`` as ``gpu_crops.places``."""
+    from facetrack.media.gpu_crops import places
+
+    size = np.array(frames[0].shape[::-1])
+    addresses = np.repeat([frame.nv12.data_ptr() for frame in frames], counts)
+    corners = box_corners(faces.boxes, size)
+    return places(addresses, size, corners, aligned_placements(faces.boxes, faces.landmarks))
 
 
 def _joined(answers: Sequence[tuple[int, Answer]], dim: int) -> Recognised:
-    numbers = np.concatenate(
-        [np.empty((0, dim + 1), np.float32), *(answer()[:n] for n, answer in answers)]
-    )
+    # The last one first: whoever waits loses the interpreter, and behind it nothing is waited for.
+    arrived = [answer()[:n] for n, answer in reversed(answers)][::-1]
+    numbers = np.concatenate([np.empty((0, dim + 1), np.float32), *arrived])
     return Recognised(numbers[:, :-1], numbers[:, -1])

@@ -68,7 +68,8 @@ class Captured:
         return lambda: self._arrived(way)
 
     def _arrived(self, way: Crossing) -> NDArray[np.float32]:
-        way.done.synchronize()
+        if not way.done.query():
+            way.done.synchronize()
         # Not torch's copy: it wakes a thread a core, and these spin for a while after it.
         found: NDArray[np.float32] = way.results.view_as(self._found).numpy().copy()
         self._free.append(way)

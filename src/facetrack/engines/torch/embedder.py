@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.engines.torch.pixels import MEAN, SCALE
 from facetrack.media.card_memory import ran_out
 from facetrack.media.card_streams import stream
 from facetrack.recognition.recognizers import Recognizer
@@ -29,16 +28,15 @@ class TorchEmbedder:
         recognizer: Recognizer,
         network: Callable[[Tensor], Tensor],
         device: torch.device,
-        dtype: torch.dtype,
     ) -> None:
-        """``network``: ``(n, 3, size, size)`` RGB as ``(x - 127.5) / 128`` in ``dtype``, to
-        ``(n, dim)`` float32 of length one."""
+        """``network``: ``(n, size, size, 3)`` uint8 RGB on the device to ``(n, dim)`` float32 of
+        length one, in the current stream."""
         self.name = recognizer.name
         self.crop = recognizer.crop
         self.dim = recognizer.dim
         self.calibration = recognizer.calibration
-        self._network = network
-        self._device, self._dtype = device, dtype
+        self.network = network
+        self._device = device
         self._cuda = device.type == "cuda"
         self._stream = stream("embedder", device, priority=-1) if self._cuda else None
         self._graphs = {n: self._captured(n) for n in CAPTURED} if self._cuda else {}
@@ -72,12 +70,6 @@ class TorchEmbedder:
             graph.replay()
             found = exit_[: len(crops)]
         return np.asarray(found.cpu().numpy(), np.float32)
-
-    def network(self, pixels: Tensor) -> Tensor:
-        """``(n, size, size, 3)`` uint8 RGB to ``(n, dim)`` on the device, in the current stream."""
-        x = ((pixels.permute(0, 3, 1, 2).float() - MEAN) * SCALE).to(self._dtype)
-        x = x.contiguous(memory_format=torch.channels_last)
-        return self._network(x)
 
     @torch.inference_mode()
     def _captured(self, n: int) -> "tuple[torch.cuda.CUDAGraph, Tensor, Tensor]":

@@ -11,8 +11,8 @@ from facetrack.engines.base import Engine
 from facetrack.engines.torch.ahead import Ahead
 from facetrack.engines.torch.embedder import TorchEmbedder
 from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
-from facetrack.engines.torch.networks import Layers, inception_resnet_v1
-from facetrack.engines.torch.sface import sface
+from facetrack.engines.torch.networks import Layers, inception_resnet_v1_on
+from facetrack.engines.torch.sface import sface_on
 from facetrack.engines.torch.yunet_detector import TorchYunetDetector
 from facetrack.errors import UsageError
 from facetrack.media.card_memory import memory_for
@@ -23,7 +23,8 @@ from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.recognizers import Recognizer, recognizer_of
 from facetrack.settings import DetectionSettings, IdentitySettings
 
-Network = Callable[[Layers, Tensor], Tensor]
+Network = Callable[[Tensor], Tensor]
+"""Crops ``(n, size, size, 3)`` uint8 RGB to embeddings."""
 
 
 def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
@@ -44,7 +45,7 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
     with memory_for("the networks"):
         embedder = _embedder(identity, device, dtype)
         ahead = None
-        if cuda and isinstance(embedder, TorchEmbedder) and not embedder.crop.aligned:
+        if cuda and isinstance(embedder, TorchEmbedder):
             ahead = shared(
                 ("ahead", device, identity.recognizer, identity.weights),
                 lambda: Ahead(embedder, device),
@@ -52,8 +53,10 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
         detector: Detector
         aligner = None
         if detection.resolved_detector == "yunet":
-            detector = TorchYunetDetector(detection, device, dtype, ahead)
-            aligner = OnetAligner(TorchMtcnnDetector(detection, device, dtype, None))
+            mtcnn = TorchMtcnnDetector(detection, device, dtype, None)
+            looks = mtcnn.networks if embedder.crop.aligned else None
+            detector = TorchYunetDetector(detection, device, ahead, looks)
+            aligner = OnetAligner(mtcnn)
         else:
             detector = TorchMtcnnDetector(detection, device, dtype, ahead)
     return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, aligner, gpu)
@@ -68,8 +71,7 @@ def _embedder(identity: IdentitySettings, device: torch.device, dtype: torch.dty
 
     def make() -> TorchEmbedder:
         layers = Layers(_tensors(recognizer), device, dtype)
-        network = NETWORKS[recognizer.name]
-        return TorchEmbedder(recognizer, lambda x: network(layers, x), device, dtype)
+        return TorchEmbedder(recognizer, NETWORKS[recognizer.name](layers, device), device)
 
     return shared(("torch", device, recognizer.name, recognizer.file), make)
 
@@ -80,10 +82,10 @@ def _tensors(recognizer: Recognizer) -> Tensors:
     return tensors("sface" if recognizer.name == "sface" else "casia")
 
 
-NETWORKS: dict[str, Network] = {
-    "sface": sface,
-    "facenet": inception_resnet_v1,
-    "vggface2": inception_resnet_v1,
+NETWORKS: dict[str, Callable[[Layers, torch.device], Network]] = {
+    "sface": sface_on,
+    "facenet": inception_resnet_v1_on,
+    "vggface2": inception_resnet_v1_on,
 }
 
 

@@ -1,13 +1,10 @@
 """The MTCNN cascade on a device, a batch of pictures at once, without asking the host in between.
 
-The same numbers as ``detection.mtcnn`` with dense settings. Every step works on arrays of fixed
-size: so many slots a picture, so many crops a batch (``Room``). ``Found.wanted`` says what would
-have been needed; the caller makes more room and does the batch again, so nothing is lost.
+The same numbers as ``detection.mtcnn`` with dense settings.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,16 +19,24 @@ from facetrack.detection.mtcnn import (
     Candidature,
     pyramid_scales,
 )
+from facetrack.engines.torch.batches import GpuFrames
 from facetrack.engines.torch.boxes import corners_inside, regressed, squared, suppressed
+from facetrack.engines.torch.found import Found, Room, Slots
 from facetrack.engines.torch.networks import Layers, onet, pnet, rnet
 from facetrack.engines.torch.pixels import Pixels, crops, levels
+from facetrack.media.picture import Picture
 from facetrack.models.weights import tensors
 from facetrack.settings import DetectionSettings
+from facetrack.types import Image
+
+BYTES_A_PIXEL = 40
+"""Of device memory for each pixel of a batch's frames: 15 were measured with six faces a frame, and
+a crowd needs more room."""
 
 
 @dataclass(frozen=True)
-class Room:
-    """Sizes of the arrays between the networks."""
+class MtcnnRoom(Room):
+    """Sizes of the arrays between the three networks."""
 
     per_level: int
     """P-Net windows of one level of one picture."""
@@ -46,60 +51,12 @@ class Room:
     faces: int
     """Faces of one picture."""
 
-    @classmethod
-    def to_begin(cls) -> "Room":
-        """Enough for a few people in each picture."""
-        return cls(per_level=256, per_picture=512, rnet=128, kept=64, onet=16, faces=16)
-
-    def with_room_for(self, wanted: Sequence[int]) -> "Room":
-        """Room for what was wanted and some more, in few steps; itself where it sufficed."""
-        sizes = (getattr(self, f.name) for f in fields(self))
-        return Room(
-            *(
-                size if want <= size else _stepped(int(want))
-                for size, want in zip(sizes, wanted, strict=True)
-            )
-        )
-
-
-def _stepped(want: int) -> int:
-    """An eighth more at least, in steps of a quarter of a power of two."""
-    step = max(1, (1 << want.bit_length()) // 8)
-    return (want + want // 8) // step * step + step
-
-
-class Found(NamedTuple):
-    """Faces of a batch, best first in each picture; rows beyond ``count`` mean nothing."""
-
-    boxes: Tensor
-    """``(b, faces, 4)``."""
-    scores: Tensor
-    landmarks: Tensor
-    """``(b, faces, 5, 2)``."""
-    anchors: Tensor
-    count: Tensor
-    """``(b,)``."""
-    wanted: Tensor
-    """``(6,)`` how large each part of the room would have had to be, in ``Room``'s order."""
-
-
-class Slots(NamedTuple):
-    """``(b, k)`` places for candidates, best first; not every place holds one."""
-
-    boxes: Tensor
-    scores: Tensor
-    valid: Tensor
-
-    def best(self, k: int) -> tuple["Slots", Tensor]:
-        """The ``k`` best, and where they were; of equal ones the first stays first."""
-        scores, at = self.scores.masked_fill(~self.valid, -1.0).sort(descending=True, stable=True)
-        scores, at = scores[:, :k], at[:, :k]
-        boxes = self.boxes.gather(1, at[..., None].expand(-1, -1, 4))
-        return Slots(boxes, scores, scores >= 0), at
-
 
 class TorchMtcnn:
-    """The three detector networks on one device."""
+    """The three detector networks on one device. Implements ``BatchNetworks``."""
+
+    name = "MTCNN"
+    first_room = MtcnnRoom(per_level=256, per_picture=512, rnet=128, kept=64, onet=16, faces=16)
 
     def __init__(
         self,
@@ -115,7 +72,20 @@ class TorchMtcnn:
         self._threshold = settings.pnet_threshold or candidature.pnet_threshold
         self._nms = candidature.nms
 
-    def detect(self, pixels: Pixels, room: Room) -> Found:
+    def frame_bytes(self, height: int, width: int) -> int:
+        return height * width * BYTES_A_PIXEL
+
+    def image(self, picture: Picture) -> Image:
+        return picture.rgb()
+
+    def in_images(self, images: Tensor, shape: tuple[int, int], room: MtcnnRoom) -> Found:
+        return self.detect(Pixels.of_rgb(images), room)
+
+    def in_frames(self, frames: GpuFrames, room: MtcnnRoom) -> Found:
+        return self.detect(Pixels.of_frames(frames), room)
+
+    def detect(self, pixels: Pixels, room: MtcnnRoom) -> Found:
+        """The whole cascade."""
         squares, wanted = self.propose(pixels, room)
         squares, wanted_rnet, wanted_kept = self.refine(pixels, squares, room)
         found, wanted_onet, wanted_faces = self.decide(pixels, squares, room)
@@ -136,7 +106,7 @@ class TorchMtcnn:
         landmarks = torch.where(inside[:, None, None], landmarks_of(anchors, points), 0.0)
         return boxes, torch.where(sees, scores, 0.0), landmarks
 
-    def propose(self, pixels: Pixels, room: Room) -> tuple[Slots, list[Tensor]]:
+    def propose(self, pixels: Pixels, room: MtcnnRoom) -> tuple[Slots, list[Tensor]]:
         """The squares that P-Net proposes in each picture."""
         height, width = pixels.height, pixels.width
         scales = pyramid_scales(height, width, self._settings)
@@ -160,7 +130,7 @@ class TorchMtcnn:
         return Slots(squares, slots.scores, kept), [per_level, stays.sum(1).amax()]
 
     def _windows(
-        self, probabilities: Tensor, scale: float, cells: int, room: Room
+        self, probabilities: Tensor, scale: float, cells: int, room: MtcnnRoom
     ) -> tuple[Tensor, ...]:
         """One level's windows ``(b, k, 4)``, scores, which stay, cells, and most in a picture.
 
@@ -182,7 +152,7 @@ class TorchMtcnn:
         most = (flat >= self._threshold).sum(1).amax()
         return windows, scores, stays, at + cells, most
 
-    def refine(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Slots, Tensor, Tensor]:
+    def refine(self, pixels: Pixels, slots: Slots, room: MtcnnRoom) -> tuple[Slots, Tensor, Tensor]:
         """What R-Net leaves of the squares, moved and squared again."""
         corners, inside = corners_inside(slots.boxes, pixels.height, pixels.width)
         crew = _Crew(slots.valid & inside, room.rnet)
@@ -195,7 +165,7 @@ class TorchMtcnn:
         squares = squared(regressed(best.boxes, moves, 1.0))
         return Slots(squares, best.scores, kept), crew.wanted, passed.sum(1).amax()
 
-    def decide(self, pixels: Pixels, slots: Slots, room: Room) -> tuple[Found, Tensor, Tensor]:
+    def decide(self, pixels: Pixels, slots: Slots, room: MtcnnRoom) -> tuple[Found, Tensor, Tensor]:
         """O-Net's faces."""
         corners, inside = corners_inside(slots.boxes, pixels.height, pixels.width)
         crew = _Crew(slots.valid & inside, room.onet)

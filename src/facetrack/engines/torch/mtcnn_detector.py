@@ -1,9 +1,6 @@
 """MTCNN in torch: on a GPU in float16, or on the CPU in float32, to be compared."""
 
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,39 +8,18 @@ import torch
 from facetrack.detection.boxes import Indices
 from facetrack.detection.mtcnn import EXACT
 from facetrack.engines.torch.ahead import Ahead
-from facetrack.engines.torch.batches import (
-    Arrays,
-    CardBatches,
-    HostBatches,
-    Running,
-    is_on_card,
-)
-from facetrack.engines.torch.mtcnn import Room, TorchMtcnn
+from facetrack.engines.torch.batches import GpuFrames, addresses, is_on_gpu, matrix_of
+from facetrack.engines.torch.detector import TorchDetector
+from facetrack.engines.torch.mtcnn import MtcnnRoom, TorchMtcnn
 from facetrack.engines.torch.pixels import Pixels
-from facetrack.errors import FacetrackError
-from facetrack.media.card_memory import bytes_at_hand, memory_for, ran_out
+from facetrack.media.card_memory import memory_for
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
-from facetrack.pipeline.batching import SMALLEST
 from facetrack.settings import DetectionSettings
 from facetrack.types import Faces, Float32
 
-log = logging.getLogger(__name__)
 
-MOST_AHEAD = 512
-BYTES_AHEAD = 1 << 26
-"""Of a card's memory at hand for each frame that may wait."""
-IN_FLIGHT = 4
-"""Batches of one call at a time: while one runs, those before are copied back and looked at."""
-
-Part = Sequence[Picture]
-FacesLater = Callable[[], Iterable[Faces]]
-"""Waits for the embeddings, if there are any."""
-Looked = Callable[[], FacesLater]
-"""Waits until the faces of a batch are found."""
-
-
-class TorchMtcnnDetector:
+class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
     """Implements ``Detector``, and looks at expected faces too.
 
     Raises:
@@ -60,112 +36,32 @@ class TorchMtcnnDetector:
         ahead: Ahead | None,
     ) -> None:
         """``ahead``: embeds the faces of frames that lie on the GPU, as soon as they are found."""
-        cuda = device.type == "cuda"
-        self._device = device
-        self._ahead = ahead
-        self.frames_ahead = frames_ahead(device) if cuda else 1
-        self.smallest_batch = max(1, self.frames_ahead // 4) if cuda else SMALLEST
-        self._mtcnn = shared(
-            ("torch detector", device, settings),
+        self.networks: TorchMtcnn = shared(
+            ("torch mtcnn", device, settings),
             lambda: TorchMtcnn(device, dtype, settings, EXACT),
         )
-        self._batches: CardBatches | HostBatches = shared(
-            ("torch batches", device, settings),
-            lambda: CardBatches(self._mtcnn, device) if cuda else HostBatches(self._mtcnn),
-        )
-        self.batch_sizes: list[int] = []
-        """Of every batch so far, in order."""
-
-    def detect(self, pictures: Part) -> Iterator[Faces]:
-        waiting: deque[Part] = deque([pictures] if pictures else [])
-        running: deque[Looked] = deque()
-        self._start_some(waiting, running)
-        return self._found(waiting, running)
+        super().__init__(self.networks, settings, device, ahead)
 
     @torch.inference_mode()
-    def refine(self, pictures: Part, of_picture: Indices, anchors: Float32) -> Faces:
+    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+        """See ``LooksAgain``."""
         used, position = np.unique(of_picture, return_inverse=True)
         with memory_for("looks between key frames"):
-            pixels = self._batches.pixels([pictures[i] for i in used])
+            pixels = self._pixels([pictures[i] for i in used])
             where = torch.from_numpy(position).to(self._device)
             squares = torch.from_numpy(anchors).to(self._device)
-            found = self._mtcnn.look(pixels, where, squares)
+            found = self.networks.look(pixels, where, squares)
             boxes, scores, landmarks = (t.cpu().numpy() for t in found)
         return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
     @torch.inference_mode()
-    def parts(self, pictures: Part) -> tuple[TorchMtcnn, Pixels, Room]:
-        """The networks, and what they are given for these pictures: for measuring them alone."""
-        return self._mtcnn, self._batches.pixels(pictures), self._batches.room
+    def parts(self, pictures: Sequence[Picture]) -> tuple[TorchMtcnn, Pixels, MtcnnRoom]:
+        """The networks, and what they are given for these frames: for measuring them alone."""
+        return self.networks, self._pixels(pictures), self._batches.room
 
-    def _found(self, waiting: deque[Part], running: deque[Looked]) -> Iterator[Faces]:
-        while running:
-            faces = running.popleft()()
-            self._start_some(waiting, running)
-            yield from faces()
-
-    def _looked_at(self, part: Part, batch: Running) -> Looked:
-        """Pictures that are on the card get embeddings too, begun by a thread that waits for the
-        batch: whoever asks for the faces may be busy when they are found."""
-        ahead = self._ahead if is_on_card(part) else None
-        look = partial(self._look, part, batch, ahead)
-        return look if ahead is None else ahead.soon(look)
-
-    def _look(self, part: Part, batch: Running, ahead: Ahead | None) -> FacesLater:
-        arrays = batch.wait()
-        wanted = arrays[-1].tolist()
-        if batch.room.with_room_for(wanted) != batch.room:  # done again, so nothing is lost
-            self._batches.room = self._batches.room.with_room_for(wanted)
-            return partial(self.detect, part)
-        counts, together = _together(arrays, len(part))
-        known = None if ahead is None else ahead.start(part, counts, together.boxes)
-        if known is None:
-            return lambda: together.split(counts)
-        return lambda: together.with_recognised(known()).split(counts)
-
-    def _start_some(self, waiting: deque[Part], running: deque[Looked]) -> None:
-        while waiting and len(running) < IN_FLIGHT:
-            part = waiting.popleft()
-            size = self._batches.size(part)
-            if len(part) > size:
-                waiting.appendleft(part[size:])
-                part = part[:size]
-            batch = self._started(part, size)
-            if batch is None:  # only here its tensors are gone, and memory can be given back
-                self._batches.forget()
-                waiting.appendleft(part)
-            else:
-                running.append(self._looked_at(part, batch))
-                self.batch_sizes.append(len(part))
-
-    def _started(self, part: Part, size: int) -> Running | None:
-        """None where memory runs out: from now on batches are half as large."""
-        try:
-            batch: Running = self._batches.start(part, size, self._batches.room)
-            return batch
-        except RuntimeError as error:
-            if not ran_out(error):
-                raise
-            if size == 1:
-                raise FacetrackError(
-                    f"MTCNN on {self._device}: no memory for even one picture of {part[0].shape}; "
-                    "end other programs on the card, or use --device cpu"
-                ) from error
-        self._batches.limit = size // 2
-        log.warning("out of memory with %d pictures; going on with %d", size, size // 2)
-        return None
-
-
-def _together(arrays: Arrays, pictures: int) -> tuple[list[int], Faces]:
-    """How many faces each picture has, and all of them, picture after picture."""
-    *found, counts, _ = (array[:pictures] for array in arrays)
-    filled = np.arange(found[0].shape[1]) < counts[:, None]
-    boxes, scores, landmarks, anchors = (array[filled] for array in found)
-    faces = Faces.of_one_source(boxes, scores, landmarks, anchors, "detected")
-    return counts.astype(int).tolist(), faces
-
-
-def frames_ahead(device: torch.device) -> int:
-    """Frames that may wait on a GPU: a power of two, as the sizes of graphs are."""
-    fitting = max(1, min(MOST_AHEAD, bytes_at_hand(device) // BYTES_AHEAD))
-    return 1 << (fitting.bit_length() - 1)
+    def _pixels(self, pictures: Sequence[Picture]) -> Pixels:
+        if not is_on_gpu(pictures):
+            rgb = np.stack([picture.rgb() for picture in pictures])
+            return Pixels.of_rgb(torch.from_numpy(rgb).to(self._device))
+        at = torch.tensor(addresses(pictures), device=self._device)
+        return Pixels.of_frames(GpuFrames(at, pictures[0].shape, matrix_of(pictures)))

@@ -4,6 +4,7 @@ Functions of tensors, no modules: what a CUDA graph captures is what stands here
 float32 or float16; pictures are ``(n, 3, height, width)``, RGB, already ``(x - 127.5) / 128``.
 """
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facetrack.engines.torch.pixels import normalised
 from facetrack.models.convert import BATCH_NORM_EPSILON, Tensors
 
 
@@ -125,6 +127,12 @@ def onet(net: Layers, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         net.dense(x, "dense6_3").float(),
         _face_probability(net.dense(x, "dense6_1")),
     )
+
+
+def inception_resnet_v1_on(net: Layers, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """``(n, 160, 160, 3)`` uint8 RGB crops to ``(n, 512)`` float32 of length one."""
+    dtype = net["last_linear.weight"].dtype
+    return lambda crops: inception_resnet_v1(net, normalised(crops, dtype))
 
 
 def inception_resnet_v1(net: Layers, x: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facetrack.engines.torch.batches import GpuFrames
+
 MEAN, SCALE = 127.5, 1 / 128
 """What all four networks subtract and multiply."""
 
@@ -25,6 +27,15 @@ class Pixels:
     int32, the three colours of a pixel in one."""
     height: int
     width: int
+
+    @classmethod
+    def of_frames(cls, frames: GpuFrames) -> "Pixels":
+        """Frames as they lie on a GPU."""
+        from facetrack.engines.torch.triton_pixels import nv12_packed, rgb_packed
+
+        if frames.matrix is None:
+            return cls(rgb_packed(frames.pointers, *frames.shape), *frames.shape)
+        return cls(nv12_packed(frames.pointers, *frames.shape, frames.matrix), *frames.shape)
 
     @classmethod
     def of_rgb(cls, rgb: Tensor) -> "Pixels":
@@ -93,3 +104,10 @@ def _windows(n: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def _normalised(means: Tensor, dtype: torch.dtype) -> Tensor:
     return ((means - MEAN) * SCALE).to(dtype).permute(0, 3, 1, 2)
+
+
+def normalised(crops: Tensor, dtype: torch.dtype) -> Tensor:
+    """``(n, size, size, 3)`` uint8 RGB as a recogniser takes it: ``(n, 3, size, size)``,
+    ``(x - 127.5) / 128``."""
+    x = _normalised(crops.float(), dtype)
+    return x.contiguous(memory_format=torch.channels_last)
