@@ -138,7 +138,7 @@ def join_videos(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Cosine that makes one person of two videos, -1 to 1; unset: a probability of 0.9."
+            help="Cosine that makes one person of two videos, -1 to 1; unset: a probability of 0.8."
         ),
     ] = None,
     debug: Debug = False,

@@ -26,7 +26,7 @@ from facetrack.people.people_file import PEOPLE_FILE, write_people
 from facetrack.people.presence import default_name
 from facetrack.recognition.calibration import Evidence
 
-ACROSS = 0.9
+ACROSS = 0.8
 """Probability from which people of two videos are one: more than inside a video, where look-alikes
 are kept apart by who is seen beside whom (measured: docs/people.md)."""
 ACROSS_COSINE = 0.50
