@@ -108,7 +108,8 @@ def write_truth(
     path: Path,
 ) -> None:
     """MOTChallenge text: of each person and frame the largest face in the place they were put."""
-    dense = facetrack.Settings(detection=DetectionSettings(dense=True))
+    exact = DetectionSettings(detector="mtcnn", dense=True)
+    dense = facetrack.Settings(detection=exact)
     engine = open_engine(dense.detection, dense.identity)
     lines = []
     for part, (first, end) in zip(parts, spans, strict=True):
