@@ -90,8 +90,8 @@ class _Seen:
     step: float
     """Change of the blocks over ``EXTENT``."""
     whole_step: float
-    """The same over ``WHOLE``. A frame in motion is compared with that of all around it: made one by
-    one they took three quarters of the time (a 1080p crowd, one core)."""
+    """The same over ``WHOLE``. A frame in motion is compared with those around it, whose changes
+    took three quarters of the time when they were made one by one (a 1080p crowd, one core)."""
 
 
 class ShotDetector:
