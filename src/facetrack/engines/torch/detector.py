@@ -27,7 +27,6 @@ from facetrack.media.card_memory import bytes_at_hand, ran_out
 from facetrack.media.picture import Picture
 from facetrack.models.registry import shared
 from facetrack.pipeline.batching import SMALLEST
-from facetrack.settings import DetectionSettings
 from facetrack.types import Faces, Float32
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,6 @@ class TorchDetector(Generic[R]):
     def __init__(
         self,
         networks: BatchNetworks[R],
-        settings: DetectionSettings,
         device: torch.device,
         ahead: Ahead | None,
     ) -> None:
@@ -68,7 +66,7 @@ class TorchDetector(Generic[R]):
         self.frames_ahead = frames_ahead(device) if cuda else 1
         self.smallest_batch = max(1, self.frames_ahead // 4) if cuda else SMALLEST
         self._batches: GpuBatches[R] | HostBatches[R] = shared(
-            ("torch batches", networks.name, device, settings),
+            ("torch batches", networks),
             lambda: GpuBatches(networks, device) if cuda else HostBatches(networks),
         )
         self.batch_sizes: list[int] = []

@@ -40,7 +40,7 @@ class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
             ("torch mtcnn", device, settings),
             lambda: TorchMtcnn(device, dtype, settings, EXACT),
         )
-        super().__init__(self.networks, settings, device, ahead)
+        super().__init__(self.networks, device, ahead)
 
     @torch.inference_mode()
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:

@@ -37,7 +37,7 @@ class TorchYunetDetector(TorchDetector[YunetRoom]):
             ("torch yunet", device, settings, looks is None),
             lambda: TorchYunet(device, settings, looks),
         )
-        super().__init__(networks, settings, device, ahead)
+        super().__init__(networks, device, ahead)
 
     def _probability(self, scores: Float32) -> Float32:
         return probability(scores)
