@@ -13,6 +13,9 @@ from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
 from facetrack.types import Faces, Float32
 
+Float64 = NDArray[np.float64]
+NO_TURN: Float64 = np.array([0.0, 0.5])
+
 
 class FaceCrop:
     """A face's place in a frame, then a cut, at last pixels and an embedding.
@@ -31,6 +34,9 @@ class FaceCrop:
         if faces.recognised is not None:
             self.embedding = faces.recognised.embeddings[i]
             self._sharpness = float(faces.recognised.sharpness[i])
+        self.turn: Float64 = NO_TURN
+        """``(2,)`` how far the head is turned, as ``quality.head_turns``; as long as nobody said
+        it, it looks at the camera."""
         self._shape = frame.picture.shape
         self.source: Picture | None = frame.picture
         """Until it is cut out."""

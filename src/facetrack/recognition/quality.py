@@ -26,19 +26,19 @@ def frontality(landmarks: Float32) -> Float64:
     return np.where(span < 1.0, 0.0, np.maximum(1.0 - 2.0 * np.abs(along - 0.5), 0.0))
 
 
-def head_turn(landmarks: Float32) -> Float64:
-    """``(2,)`` how far the head is turned aside and up or down, in distances between the eyes and
-    from eyes to mouth; 0, about 0.5 when it looks at the camera.
+def head_turns(landmarks: Float32) -> Float64:
+    """``(n, 2)`` how far heads are turned aside and up or down, in distances between the eyes and
+    from eyes to mouth; 0 and about 0.5 when they look at the camera.
 
-    ``landmarks``: ``(5, 2)`` left eye, right eye, nose, left and right mouth corner.
+    ``landmarks``: ``(n, 5, 2)`` left eye, right eye, nose, left and right mouth corner.
     """
     points = landmarks.astype(np.float64)
-    across, middle = points[1] - points[0], (points[0] + points[1]) / 2
-    down = (points[3] + points[4]) / 2 - middle
-    nose = points[2] - middle
-    aside = nose @ across / max(across @ across, 1.0)
-    below = nose @ down / max(down @ down, 1.0)
-    return np.asarray(np.clip([aside, below], -1.5, 1.5), np.float64)
+    middle = (points[:, 0] + points[:, 1]) / 2
+    across, nose = points[:, 1] - points[:, 0], points[:, 2] - middle
+    down = (points[:, 3] + points[:, 4]) / 2 - middle
+    aside = np.vecdot(nose, across) / np.maximum(np.vecdot(across, across), 1.0)
+    below = np.vecdot(nose, down) / np.maximum(np.vecdot(down, down), 1.0)
+    return np.asarray(np.clip(np.stack([aside, below], axis=1), -1.5, 1.5), np.float64)
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:

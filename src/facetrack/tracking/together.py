@@ -11,7 +11,7 @@ import numpy as np
 
 from facetrack.detection.boxes import iou_matrices
 from facetrack.recognition.face_crop import FaceCrop
-from facetrack.recognition.quality import pose_quality
+from facetrack.recognition.quality import head_turns, pose_quality
 from facetrack.tracking.guess import each_others_best
 from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.rows import rows_of
@@ -37,6 +37,8 @@ class FacesTogether:
         self.poses: list[float] = pose_quality(
             self.boxes, self.rows["landmarks"], self.rows["score"]
         ).tolist()
+        self.turns = head_turns(self.rows["landmarks"])
+        """``(n, 2)`` as ``quality.head_turns``."""
         self.frames: list[int] = self.rows["frame"].tolist()
         self.real = np.arange(counts.max(initial=1)) < counts[:, None]
         """``(f, m)`` which are faces, where each frame has room for as many as the fullest one."""
@@ -58,4 +60,6 @@ class FacesTogether:
         """For the recogniser."""
         of = bisect_right(self.starts, face) - 1
         frame, _, faces = self.seen[of]
-        return FaceCrop(frame, faces, face - self.starts[of], self.poses[face])
+        crop = FaceCrop(frame, faces, face - self.starts[of], self.poses[face])
+        crop.turn = self.turns[face]
+        return crop

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.recognition.face_crop import FaceCrop
-from facetrack.recognition.quality import head_turn
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 from facetrack.tracking.together import FacesTogether
 
@@ -169,7 +168,7 @@ class Track:
         worst = min(stretches, key=lambda s: crops[s].pose)
         if crops[worst].pose < WORTHLESS * best:
             return worst
-        turns = np.array([head_turn(crop.landmarks) for crop in crops.values()]) / TURN
+        turns = np.array([crop.turn for crop in crops.values()]) / TURN
         at = np.array([moment for _, moment in stretches], np.float64)
         times = (at / (max(float(np.ptp(at)), 1.0) / len(crops)))[:, None]
         places = np.concatenate([turns, times], axis=1)
