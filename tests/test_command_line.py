@@ -203,7 +203,15 @@ def interrupted(arguments, ready):
 def test_ctrl_c_while_analysing(pyfeat_data, tmp_path):
     begun = time.monotonic()
     video = pyfeat_data / "WolfgangLanger_Pexels.mp4"
-    command = ["run", video, "-o", tmp_path, "--dense"]  # slow enough to be caught at it
+    command = [
+        "run",
+        video,
+        "-o",
+        tmp_path,
+        "--detector",
+        "mtcnn",
+        "--dense",
+    ]  # slow enough to be caught at it
     interrupted(command, lambda: time.monotonic() - begun > 5)
     assert list(tmp_path.iterdir()) == []
 

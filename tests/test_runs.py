@@ -7,6 +7,9 @@ import pytest
 
 from facetrack.detection.boxes import iou_matrices, iou_matrix
 from facetrack.media.picture import Frame, RgbPicture
+from facetrack.recognition.calibration import FACENET
+from facetrack.recognition.embedder import CropSpec
+from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import TrackingSettings
 from facetrack.tracking import runs
 from facetrack.tracking.guess import Guess
@@ -55,10 +58,18 @@ def film(seed, people=6, frames=300, missed=0.05, noise=1.5, cuts=0.01):
     return seen
 
 
-def embed(chips):
-    """By their middle, so that people of other colours look like others."""
-    middle = chips[:, 60:100:4, 60:100:4].reshape(len(chips), -1).astype(np.float32) - 120
-    return middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1)
+class ByColour:
+    """Implements ``Embedder``: people of other colours look like others."""
+
+    name, crop, dim, calibration = "by-colour", CropSpec(160, False), 300, FACENET
+
+    def __init__(self):
+        self.looked_at = []
+
+    def embed(self, crops):
+        self.looked_at.append(crops.tobytes())
+        middle = crops[:, 60:100:4, 60:100:4].reshape(len(crops), -1).astype(np.float32) - 120
+        return middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1)
 
 
 FILMS = {
@@ -74,13 +85,8 @@ FILMS = {
 def tracked(seen, settings, together):
     """All there is to know of the tracks, in the order in which they ended, and of the crops that
     were embedded on the way."""
-    looked_at = []
-
-    def watched(chips):
-        looked_at.append(chips.tobytes())
-        return embed(chips)
-
-    tracker = Tracker(settings, 4, watched)
+    embedder = ByColour()
+    tracker = Tracker(settings, 4, FaceEmbedder(embedder))
     ended = []
     for start in range(0, len(seen), together):
         ended += tracker.update(seen[start : start + together])
@@ -89,10 +95,10 @@ def tracked(seen, settings, together):
         frames = np.arange(track.first_frame, track.last_frame + 1)
         np.testing.assert_array_equal(track.rows["frame"], frames)
     facts = [
-        [(t.id, t.rows.tobytes(), [(s, c.frame, c.pose) for s, c in t.chips.items()]) for t in over]
+        [(t.id, t.rows.tobytes(), [(s, c.frame, c.pose) for s, c in t.crops.items()]) for t in over]
         for over in ended
     ]
-    return facts, looked_at, tracker.started
+    return facts, embedder.looked_at, tracker.started
 
 
 @pytest.mark.parametrize("name", FILMS)

@@ -27,6 +27,7 @@ from facetrack.analysis.tracks import TrackFaces, tracks_of
 from facetrack.analysis.who import find_person
 from facetrack.history import DERIVED, History
 from facetrack.metrics import as_table
+from facetrack.recognition.calibration import SFACE
 from facetrack.settings import require
 from facetrack.types import Float32, VideoInfo
 
@@ -60,7 +61,7 @@ class Analysis:
     """Index of the first analysed frame in the source."""
     embeddings: dict[int, Float32]
     """Track id to a vector of length one, of as many floats as ``recognizer`` says."""
-    recognizer: RecognizerInfo
+    recognizer: RecognizerInfo = field(default_factory=lambda: RecognizerInfo("sface", 128, SFACE))
     """What the embeddings are of."""
     splits: list[Split] = field(default_factory=list)
     """Tracks that showed two people."""

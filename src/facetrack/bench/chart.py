@@ -49,7 +49,8 @@ def draw_chart(report: dict[str, Any]) -> Image.Image:
 def _bars(video: dict[str, Any]) -> list[Bar]:
     found, plain, ratios = video["analysis"], video["reference"], video["ratios"]
     times = "" if plain is None else f"   {ratios['warm']:.1f} x the plain loop"
-    bars = [Bar(STAGES[s], video["stages"][s]["per_second"], STAGE) for s in PER_FRAME]
+    stages = video["stages"]
+    bars = [Bar(STAGES[s], stages[s]["per_second"], STAGE) for s in PER_FRAME if s in stages]
     bars.append(Bar("whole analysis, cold", found["cold_frames_per_second"], WHOLE))
     bars.append(Bar("whole analysis, warm", found["warm_frames_per_second"], WHOLE, times))
     rate = plain and plain["frames_per_second"]

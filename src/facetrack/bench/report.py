@@ -12,13 +12,13 @@ from facetrack.bench.disturbance import disturbed
 STAGES = {
     "decode": "decoding",
     "shots": "finding cuts",
-    "pnet": "P-Net",
-    "rnet": "R-Net",
-    "onet": "O-Net",
-    "cascade": "cascade on pictures",
+    "pnet": "MTCNN's P-Net",
+    "rnet": "MTCNN's R-Net",
+    "onet": "MTCNN's O-Net",
+    "cascade": "detector on frames",
     "temporal": "faces of all frames",
     "tracker": "tracking",
-    "chips": "cutting face chips",
+    "crops": "face crops",
     "embedder": "embedding",
 }
 WRITERS = {
@@ -96,7 +96,9 @@ def _of_video(video: dict[str, Any]) -> Table:
         table.add_column(column, justify="right")
     table.add_column("remark")
     for name, label in STAGES.items():
-        stage = video["stages"][name]
+        stage = video["stages"].get(name)
+        if stage is None:  # MTCNN's networks, on a GPU that runs another detector
+            continue
         rate = stage["per_second"]
         row = [f"{stage['count']} {stage['unit']}", f"{stage['seconds']:.3f}"]
         table.add_row(label, *row, "-" if rate is None else f"{rate:.1f}", "")
