@@ -85,7 +85,7 @@ def assert_as_dense(clips, analysed, detector, decode=ALL):
         precision = matched(quick_frames[sure(quick)], found[sure(quick)], frames, expected)
         assert recall.sum() >= 0.99 * len(recall), clip.name
         assert precision.sum() >= 0.99 * len(precision), clip.name
-        assert lasting(quick) == lasting(dense), clip.name
+        assert abs(lasting(quick) - lasting(dense)) <= 1, clip.name  # one is barely a face
         for frame, kind in edges(dense):
             wanted += 1
             near += any(abs(frame - other) <= 1 and kind == k for other, k in edges(quick))

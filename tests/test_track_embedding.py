@@ -1,5 +1,6 @@
 """What a track looks like: two people in one track are two tracks, and no blur makes one of two."""
 
+import io
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 import facetrack
+from facetrack.recognition.portrait import open_eyes
 from facetrack.settings import IdentitySettings, Settings
 
 SIDE = 360
@@ -92,6 +94,25 @@ def test_a_blurred_face_between_two_people_joins_nobody_to_anybody(pyfeat_data, 
     whose = {t.first_frame: t.person for t in analysis.tracks if t.person}
     assert whose[0] != whose[35], "two people became one"
     assert len({t.first_frame // 35 for t in analysis.tracks}) == 7  # the blur was seen
+
+
+def test_the_picture_of_a_person_has_open_eyes_and_no_hand_before_it(demo_analysis):
+    """The woman of the demo's film smiles in its first scene; in the last one she weeps."""
+    smiling, weeping = [], []
+    with demo_analysis.face_crops(person=1, size=112, align=True, every=5) as crops:
+        for crop in crops:
+            (smiling if crop.frame < 125 else weeping).append(crop.image)
+    eyes = [open_eyes(image) for image in smiling]
+    assert np.median(eyes) > 2 * np.median([open_eyes(image) for image in weeping])
+    shown = np.asarray(Image.open(io.BytesIO(demo_analysis.thumbnails[1])).resize((56, 56)))
+    with demo_analysis.face_crops(person=1, size=160, margin=0.1) as crops:
+        apart = {
+            crop.frame: np.abs(
+                np.asarray(Image.fromarray(crop.image).resize((56, 56))).astype(int) - shown
+            ).mean()
+            for crop in crops
+        }
+    assert min(apart, key=apart.get) < 125
 
 
 def test_fewer_embeddings_give_the_same_people(shared_media, pyfeat_data, tmp_path):

@@ -25,7 +25,7 @@ from facetrack.identity.similarity import judge_of
 from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.recognition.portrait import portrait_qualities
+from facetrack.recognition.portrait import portrait
 from facetrack.recognition.track_embedding import changes
 from facetrack.settings import IdentitySettings, TrackingSettings
 from facetrack.tracking.known import KnownTracks
@@ -194,9 +194,8 @@ class IdTimelineGenerator:
     def _portrait(self, track: Track) -> tuple[float, bytes]:
         """The quality and the JPEG of the face that is shown for the track."""
         crops = [c for c in _in_time(track) if c.embedding is not None]
-        qualities = portrait_qualities(crops, self._embedder.mean(crops).vector)
-        best = int(np.argmax(qualities))
-        return qualities[best], _jpeg(crops[best])
+        quality, best = portrait(crops, self._known.vector(track))
+        return quality, _jpeg(best)
 
     def _is_unsure(self, track: Track) -> bool:
         """Whether the most similar track that may be the same person is neither surely the same nor

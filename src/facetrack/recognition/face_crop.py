@@ -63,6 +63,11 @@ class FaceCrop:
     @cached_property
     def visible(self) -> float:
         """Share of the aligned crop that lies inside the frame, 0 to 1."""
+        height, width = self._shape
+        x1, y1, x2, y2 = self.box.tolist()
+        far = max(x2 - x1, y2 - y1)  # an aligned crop reaches no farther around its box
+        if min(x1, y1) >= far and x2 + far <= width and y2 + far <= height:
+            return 1.0
         return visible_share(self.box, self.landmarks, self._shape)
 
     @property

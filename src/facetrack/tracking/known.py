@@ -38,6 +38,10 @@ class KnownTracks:
         """``(n, dim)`` float32 of length one."""
         return self._vectors[: len(self.tracks)]
 
+    def vector(self, track: Track) -> Float32:
+        """``(dim,)`` of one track."""
+        return np.asarray(self._vectors[self._place[track.id]])
+
     @property
     def evidence(self) -> Evidence:
         """Of all tracks, an array a field."""

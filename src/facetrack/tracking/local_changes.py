@@ -26,17 +26,18 @@ LEAST = 6.0
 SAMPLES = 6
 """Samples of the coarse frame that a box must hold."""
 
-Sums = NDArray[np.float64]
-"""``(rows + 1, columns + 1)`` sums of changes above and left of each sample."""
+Sums = NDArray[np.float32]
+"""``(f, rows + 1, columns + 1)`` sums of changes, of all colours, above and left of each sample.
+They are whole numbers below 2 ** 21, so that float32 holds them exactly."""
 
 
 class LocalChanges:
     """Feed the frames in order."""
 
     def __init__(self) -> None:
-        self._coarse: NDArray[np.int16] | None = None
+        self._coarse: NDArray[np.uint8] | None = None
         """The last frame's samples."""
-        self._sums: list[Sums] = []
+        self._sums: Sums = np.zeros((BEFORE, COARSE[0] + 1, COARSE[1] + 1), np.float32)
         """Of the changes of the last frames."""
 
     def stand_out(
@@ -49,28 +50,28 @@ class LocalChanges:
             boxes: ``(n, 4)`` x1 y1 x2 y2 of all their faces, in pixels.
             at: ``(n,)`` the frame of each, by its place in ``seen``.
         """
-        coarse = [one.frame.picture.coarse().astype(np.int16) for one in seen]
-        before = [coarse[0] if self._coarse is None else self._coarse, *coarse[:-1]]
-        sums = [_summed(a, b) for a, b in zip(before, coarse, strict=True)]
-        nothing = [np.zeros_like(sums[0])] * (BEFORE - len(self._sums))
-        sums = [*nothing, *self._sums, *sums]
-        self._coarse, self._sums = coarse[-1], sums[-BEFORE:]
+        coarse = [one.frame.picture.coarse() for one in seen]
+        first = coarse[0] if self._coarse is None else self._coarse
+        now_sums = _summed(np.stack([first, *coarse]))
+        stacked = np.concatenate([self._sums, now_sums])
+        self._coarse, self._sums = coarse[-1], stacked[-BEFORE:]
         if not len(boxes):
             return np.zeros(0, bool)
         shapes = np.array([one.frame.picture.shape for one in seen])[at]
         corners, counts = _samples_of(boxes, shapes)
-        stacked = np.stack(sums)
         now = _means(stacked, at + BEFORE, corners, counts)
         usual = np.max([_means(stacked, at + i, corners, counts) for i in range(BEFORE)], axis=0)
         return np.asarray((counts >= SAMPLES) & (now >= LEAST + STANDS_OUT * usual))
 
 
-def _summed(before: NDArray[np.int16], after: NDArray[np.int16]) -> Sums:
-    if before.shape != after.shape:
-        return np.zeros((COARSE[0] + 1, COARSE[1] + 1))
-    change = np.abs(after - before).mean(axis=2)
-    sums = np.zeros((change.shape[0] + 1, change.shape[1] + 1))
-    sums[1:, 1:] = change.cumsum(axis=0).cumsum(axis=1)
+def _summed(coarse: NDArray[np.uint8]) -> Sums:
+    """Of ``(f + 1, 36, 64, 3)`` coarse frames, for each but the first."""
+    before, after = coarse[:-1], coarse[1:]
+    change = np.maximum(before, after)
+    change -= np.minimum(before, after)
+    colours = change.sum(axis=3, dtype=np.float32)
+    sums = np.zeros((len(after), COARSE[0] + 1, COARSE[1] + 1), np.float32)
+    colours.cumsum(axis=1, out=colours).cumsum(axis=2, out=sums[:, 1:, 1:])
     return sums
 
 
@@ -95,4 +96,4 @@ def _means(
         sums[which, below, right] - sums[which, below, left]
         - sums[which, top, right] + sums[which, top, left]
     )  # fmt: skip
-    return np.asarray(inside / np.maximum(counts, 1))
+    return np.asarray(inside / (3.0 * np.maximum(counts, 1)), np.float64)
