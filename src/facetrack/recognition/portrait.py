@@ -11,6 +11,8 @@ from facetrack.types import Float32, Image
 
 SKIN = 0.75
 """Rank of the brightness around an eye, from the darkest pixel to the brightest, that is skin."""
+BRIGHT = 0.9
+"""Rank of the brightness of a face that its irises are compared with."""
 IRIS, BESIDE = 7, 6
 """Columns of an iris in an aligned crop, and of the white and the skin beside it."""
 PUPILS_COUNT, LIKENESS_COUNTS = 4, 2
@@ -21,42 +23,63 @@ closed eyes stood out 0.76 and 0.87 as much as that of open ones."""
 def portrait(crops: Sequence[FaceCrop], mean: Float32) -> tuple[float, FaceCrop]:
     """The face of a track that is shown for it, and how good it is for that, 0 to 1.
 
-    Beside its quality counts how dark its pupils are (lids are not), and how much it looks like the
-    mean of all (a face behind a hand does less). Of the tracks of a person the best one is shown.
+    Beside its quality counts how open its eyes are, and how much it looks like the mean of all (a
+    face behind a hand does less). Of the tracks of a person the best one is shown.
 
     Args:
         crops: embedded, one or more.
         mean: ``(dim,)`` of length one: the track's embedding.
     """
+    embedded = [crop for crop in crops if crop.embedding is not None]
+    pupils = [pupil_contrast(crop.aligned) for crop in embedded]
+    darkest = max(max(pupils), 1e-6)
     rated = [
         (
             crop.quality
-            * open_eyes(crop.aligned)
+            * iris_contrast(crop.aligned)
+            * (pupil / darkest) ** PUPILS_COUNT
             * max(float(crop.embedding @ mean), 0.0) ** LIKENESS_COUNTS,
             crop,
         )
-        for crop in crops
+        for crop, pupil in zip(embedded, pupils, strict=True)
         if crop.embedding is not None
     ]
     return max(rated, key=lambda one: one[0])
 
 
-def open_eyes(aligned: Image) -> float:
-    """How open the eyes look, 0 to 1: dark pupils, and irises darker than what is beside them.
+def pupil_contrast(aligned: Image) -> float:
+    """How much darker the darkest pixel around each eye is than the skin, 0 to 1; the mean of two.
 
-    Lids are as bright as skin. Lashes of closed eyes are dark, but as dark to the left and right.
+    It tells a blink from the frames around it, but not one person's eyes from another's.
+
+    ``aligned``: ``(112, 112, 3)`` uint8 RGB, aligned.
+    """
+    contrasts = []
+    for around in _around_eyes(aligned, 8, 10):
+        skin = int(np.sort(around, axis=None)[int(SKIN * around.size)])
+        contrasts.append((skin - int(around.min())) / max(skin, 1))
+    return float(np.mean(contrasts))
+
+
+def iris_contrast(aligned: Image) -> float:
+    """How much darker an iris is than what is on both sides of it, 0 to 1; the mean of two eyes.
+
+    Lashes of closed eyes are dark too, but as dark to the left and to the right.
 
     ``aligned``: ``(112, 112, 3)`` uint8 RGB, aligned.
     """
     grey = aligned.sum(axis=2, dtype=np.int32)
-    bright = max(float(np.sort(grey, axis=None)[int(0.9 * grey.size)]), 1.0)
-    found = []
-    for x, y in ALIGNED[:2].round().astype(int).tolist():
-        around = grey[y - 8 : y + 9, x - 10 : x + 11]
-        skin = np.sort(around, axis=None)[int(SKIN * around.size)]
-        pupil = (skin - around.min()) / max(int(skin), 1)
-        found.append(float(pupil) ** PUPILS_COUNT * _iris(grey[y - 4 : y + 5, x - 14 : x + 15]))
-    return float(np.mean(found)) / bright
+    bright = max(int(np.sort(grey, axis=None)[int(BRIGHT * grey.size)]), 1)
+    return float(np.mean([_iris(around) for around in _around_eyes(aligned, 4, 14)])) / bright
+
+
+def _around_eyes(aligned: Image, rows: int, columns: int) -> list[NDArray[np.int32]]:
+    """Brightness (sums of the colours) so far around each eye."""
+    grey = aligned.sum(axis=2, dtype=np.int32)
+    return [
+        grey[y - rows : y + rows + 1, x - columns : x + columns + 1]
+        for x, y in ALIGNED[:2].round().astype(int).tolist()
+    ]
 
 
 def _iris(around: NDArray[np.int32]) -> float:
