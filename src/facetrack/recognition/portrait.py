@@ -68,16 +68,15 @@ def iris_contrast(aligned: Image) -> float:
 
     ``aligned``: ``(112, 112, 3)`` uint8 RGB, aligned.
     """
-    grey = aligned.sum(axis=2, dtype=np.int32)
-    bright = max(int(np.sort(grey, axis=None)[int(BRIGHT * grey.size)]), 1)
+    some = np.sort(aligned[::4, ::4].sum(axis=2, dtype=np.int32), axis=None)
+    bright = max(int(some[int(BRIGHT * len(some))]), 1)
     return float(np.mean([_iris(around) for around in _around_eyes(aligned, 4, 14)])) / bright
 
 
 def _around_eyes(aligned: Image, rows: int, columns: int) -> list[NDArray[np.int32]]:
     """Brightness (sums of the colours) so far around each eye."""
-    grey = aligned.sum(axis=2, dtype=np.int32)
     return [
-        grey[y - rows : y + rows + 1, x - columns : x + columns + 1]
+        aligned[y - rows : y + rows + 1, x - columns : x + columns + 1].sum(axis=2, dtype=np.int32)
         for x, y in ALIGNED[:2].round().astype(int).tolist()
     ]
 
@@ -85,8 +84,11 @@ def _around_eyes(aligned: Image, rows: int, columns: int) -> list[NDArray[np.int
 def _iris(around: NDArray[np.int32]) -> float:
     """The most that a dark spot of an iris' size stands out from the brightest on both sides of it,
     in rows of three; of 9 rows and 29 columns around an eye."""
-    rows = np.lib.stride_tricks.sliding_window_view(around, 3, axis=0).mean(axis=2)
-    spots = np.lib.stride_tricks.sliding_window_view(rows, IRIS, axis=1).mean(axis=2)[:, 6:-6]
-    sides = np.lib.stride_tricks.sliding_window_view(rows, BESIDE, axis=1).max(axis=2)
+    rows = around[:-2] + around[1:-1] + around[2:]
+    sums = np.concatenate([np.zeros((len(rows), 1), rows.dtype), rows.cumsum(axis=1)], axis=1)
+    spots = (sums[:, IRIS:] - sums[:, :-IRIS])[:, BESIDE:-BESIDE]
+    width = rows.shape[1] - BESIDE + 1
+    sides = np.max([rows[:, i : i + width] for i in range(BESIDE)], axis=0)
     left, right = sides[:, : spots.shape[1]], sides[:, -spots.shape[1] :]
-    return max(float((np.minimum(left, right) - spots).max()), 0.0)
+    most = float((np.minimum(left, right) - spots / IRIS).max())
+    return max(most / 3, 0.0)
