@@ -280,3 +280,16 @@ def test_the_card_of_the_engine_is_watched(card, pyfeat_data):
 def test_another_card_than_this_machine_has(card):
     with pytest.raises(NoNvml):
         Card("GPU-00000000-0000-0000-0000-000000000000")
+
+
+def test_threads_take_turns_as_before_when_the_last_analysis_has_ended():
+    before = sys.getswitchinterval()
+    with quick_turns():
+        quick = sys.getswitchinterval()
+        with quick_turns():
+            assert sys.getswitchinterval() == quick < before
+        assert sys.getswitchinterval() == quick
+    assert sys.getswitchinterval() == before
+    with pytest.raises(InputError), quick_turns():
+        raise InputError("what ends an analysis")
+    assert sys.getswitchinterval() == before

@@ -21,6 +21,7 @@ from facetrack.pipeline.batching import calculate_optimal_batch_size
 from facetrack.pipeline.detectors import Judged, frame_detector
 from facetrack.pipeline.gauges import Gauges
 from facetrack.pipeline.in_turn import InTurn
+from facetrack.pipeline.interpreter import quick_turns
 from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.settings import DecodeSettings, Settings
@@ -99,6 +100,7 @@ class FaceAnalyzer:
         map_large_blocks()
         with (
             only_new_garbage(),
+            quick_turns(),
             InTurn("people", ENDED_LATER) as self._ended,
             InTurn("track", TRACKED_LATER) as self._later,
         ):
