@@ -23,6 +23,7 @@ from facetrack.pipeline.batching import LARGEST, SMALLEST
 from facetrack.pipeline.card import Card, NoNvml, card_names
 from facetrack.pipeline.face_analyzer import TRACKED_LATER
 from facetrack.pipeline.gauges import StageClock, Stages
+from facetrack.pipeline.interpreter import quick_turns
 from facetrack.pipeline.thinned import Thinned
 from facetrack.settings import DetectionSettings, Settings
 from media import make_video

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SWITCH_INTERVAL_S = 0.0005
-"""A thread that lost the interpreter, as each longer NumPy call does, waits so long for it. Python's
-own 5 ms made finding cuts and tracking side by side take 5.0 s, which alone take 0.24 and 1.36 s;
-with 1 ms it was 1.8 s, with 0.5 ms 1.5 s, with 0.1 ms 1.6 s (2,100 frames of a crowd, 2 cores of an
-Intel Xeon, 2026-11-28)."""
+"""A thread that gave the interpreter up, as each longer NumPy call does, waits so long for it.
+With Python's own 5 ms finding cuts and tracking took 5.0 s side by side, which alone take 0.24 and
+1.36 s; with 1 ms 1.8 s, with 0.5 ms 1.5 s, with 0.1 ms 1.6 s (2,100 frames of a crowd, 2 cores of
+an Intel Xeon, 2026-11-28)."""
 
 _lock = threading.Lock()
 _running = 0
