@@ -7,6 +7,7 @@ which people turn.
 
 import csv
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ import av
 import numpy as np
 from PIL import Image, ImageOps
 
+import facetrack
 from facetrack.engines.base import Engine
+from facetrack.engines.opening import open_engine
 from facetrack.media.picture import RgbPicture
+from facetrack.settings import DetectionSettings, IdentitySettings, Settings
 
 FPS, SHOT = 25, 14
 WIDTH, HEIGHT = 640, 360
@@ -28,6 +32,7 @@ BORDER = 0.5
 ROOM = 1.7
 """Height of what is shown of a photo, in heights of its face."""
 MOST_PEOPLE, MOST_PHOTOS = 10, 4
+SIZES_PX = (64, 120, 200)
 
 
 @dataclass(frozen=True)
@@ -116,3 +121,30 @@ def make_album(photos: Sequence[Photo], face_px: int, film: Path, truth: Path, s
         out.mux(video.encode(None))
     np.savetxt(truth, rows, "%d,%d,%.2f,%.2f,%.2f,%.2f,%d")
     return len(order)
+
+
+def main() -> None:
+    """Prints the table of docs/quality.md: ``python tests/albums.py OUT FACES``."""
+    out, faces = Path(sys.argv[1]), Path(sys.argv[2])
+    engine = open_engine(DetectionSettings(detector="mtcnn"), IdentitySettings())
+    print("| group | px | people | recogniser | found | IDF1 | purity | coverage |")
+    print("|---|---|---|---|---|---|---|---|")
+    for group, people in groups(faces).items():
+        photos = photos_of(people, engine)
+        for face_px in SIZES_PX:
+            folder = out / f"{group}_{face_px}"
+            folder.mkdir(parents=True, exist_ok=True)
+            film, truth = folder / "film.mp4", folder / "truth.txt"
+            make_album(photos, face_px, film, truth, 1)
+            for recognizer in ("sface", "facenet"):
+                identity = IdentitySettings(recognizer=recognizer)
+                analysis = facetrack.analyze(film, Settings(identity=identity))
+                found = facetrack.evaluate(analysis, truth)
+                by = found.by_person
+                scores = f"{by.idf1:.3f} | {by.purity:.3f} | {by.coverage:.3f}"
+                counts = f"{found.people} | {recognizer} | {len(analysis.people)}"
+                print(f"| {group} | {face_px} | {counts} | {scores} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -198,8 +198,28 @@ def test_what_is_wrong_with_a_recogniser_is_said(tmp_path):
         onnx_recognizer(file)
 
 
-@pytest.mark.parametrize("model", [b"", b"no model at all", b"\x08\x07"])
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("dim", "128"), ("dim", 512), ("dim", 0), ("crop", {"size": 160, "aligned": True}),
+        ("crop", None), ("input", {"mean": 0, "scale": 0, "bgr": False}), ("input", {"mean": 0}),
+        ("calibration", {"slope": "x"}), ("calibration", None),
+        ("calibration", SFACE.to_dict() | {"slope": float("nan")}),
+        ("calibration", SFACE.to_dict() | {"featureless": None}),
+    ],
+)  # fmt: skip
+def test_a_calibration_that_was_edited_wrongly_is_one_line(tmp_path, part, value):
+    file = recognizer_in(tmp_path, variant("one image"))
+    stored = json.loads(file.with_suffix(".json").read_text())
+    file.with_suffix(".json").write_text(json.dumps(stored | {part: value}))
+    with pytest.raises(WeightsError) as error:
+        open_embedder(IdentitySettings(recognizer=str(file)), "f32")
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("model", [b"", b"no model at all", b"\x08\x07", "yunet"])
 def test_a_file_that_is_no_network_is_one_line(tmp_path, model):
+    model = file_of("yunet").read_bytes() if model == "yunet" else model
     file = recognizer_in(tmp_path, model)
     with pytest.raises(WeightsError, match="not a readable face embedder") as error:
         open_embedder(IdentitySettings(recognizer=str(file)), "f32")

@@ -31,7 +31,7 @@ from facetrack.analysis.parts import (
 from facetrack.errors import InputError
 from facetrack.metrics import as_lines, from_lines
 from facetrack.parquet import read_table, write_table
-from facetrack.recognition.calibration import FACENET, Calibration
+from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.types import Float32, VideoInfo
 from facetrack.whole_file import whole_file, write_json
 
@@ -129,13 +129,15 @@ def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
 def _recognizer(data: dict[str, Any]) -> RecognizerInfo:
     """As it is stored; before there were several it was InceptionResnetV1 alone."""
     if "recognizer" not in data:
-        vggface2 = data["settings"]["identity"]["recognizer"] == "vggface2"
-        return RecognizerInfo("vggface2" if vggface2 else "facenet", 512, FACENET)
+        name = data["settings"].get("identity", {}).get("recognizer")
+        if name == "sface":
+            return RecognizerInfo("sface", 128, SFACE)
+        return RecognizerInfo("vggface2" if name == "vggface2" else "facenet", 512, FACENET)
     stored = _of_type(data["recognizer"], dict, "recognizer")
     return RecognizerInfo(
-        _of_type(stored["name"], str, "recognizer: name"),
-        _of_type(stored["dim"], int, "recognizer: dim"),
-        Calibration.from_dict(_of_type(stored["calibration"], dict, "recognizer: calibration")),
+        _of_type(stored.get("name"), str, "recognizer: name"),
+        _of_type(stored.get("dim"), int, "recognizer: dim"),
+        Calibration.from_dict(_of_type(stored.get("calibration"), dict, "recognizer: calibration")),
     )
 
 

@@ -30,6 +30,7 @@ class OnnxEmbedder:
         try:
             model = ov.Core().read_model(without_block_quantisation(recognizer.file.read_bytes()))
             self._batches = _made_ready(model, recognizer)
+            _require_vectors(model, recognizer.dim)
             self._requests = Requests(model, precision)
         except (RuntimeError, ValueError, OSError) as error:
             reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
@@ -62,6 +63,15 @@ def input_size_of(file: Path) -> int:
         reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
         raise WeightsError(f"{file}: not a readable face embedder ({reason})") from error
     return max((side for side in sides if side > 3), default=ALIGNED_SIDE)
+
+
+def _require_vectors(model: ov.Model, dim: int) -> None:
+    """Raises ``ValueError`` when the first output is no vector of ``dim`` numbers; 0: any."""
+    shape = model.output(0).get_partial_shape()
+    if shape.rank.is_dynamic or shape.rank.get_length() != 2:
+        raise ValueError(f"its output is {shape}, no vector")
+    if dim and shape[1].is_static and shape[1].get_length() != dim:
+        raise ValueError(f"its embeddings have {shape[1]} numbers, its calibration says {dim}")
 
 
 def _made_ready(model: ov.Model, recognizer: OnnxRecognizer) -> bool:

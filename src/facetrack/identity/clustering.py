@@ -173,6 +173,8 @@ def _assign_weak(tracks: TrackSet, people: list[list[int]], weak: Indices) -> In
             means = np.bincount(owner, weights * of_track, len(people)) / totals
             means[np.unique(owner[not_with])] = -np.inf
             best = int(means.argmax())
+            if means[best] == -np.inf:  # it was seen beside everybody
+                continue
             others = np.delete(means, best)
             lead = means[best] - others.max(initial=-np.inf)
             if means[best] >= tracks.needed + CLEARLY and lead >= CLEARLY:

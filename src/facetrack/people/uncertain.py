@@ -85,10 +85,12 @@ def _splits(analysis: Analysis, similarity: PeopleSimilarity) -> Iterator[Uncert
     person = {t.id: t.person for t in analysis.tracks}
     named = set(_named(analysis))
     for split in analysis.splits:
-        if {split.track, split.into} <= place.keys():
+        if {split.track, split.into} <= place.keys():  # of tracks that became somebody
             one, other = person[split.track], person[split.into]
             if one and other and one != other and not {one, other} <= named:
-                yield _of_split(similarity, split, sorted((one, other)), place)
+                found = _of_split(similarity, split, sorted((one, other)), place)
+                if found.probability >= MAY_BE_ONE:  # else it is plain that they are two
+                    yield found
 
 
 def _of_split(

@@ -35,6 +35,9 @@ from facetrack.types import Float32
 
 FIRST_CROPS = 5
 """Crops of a track that are embedded in any case."""
+DIM, MOST_GAIN = 60.0, 5.0
+"""Mean brightness (of 255) to which the picture of a person is brought where it is darker, and how
+many times brighter it becomes at most."""
 BEYOND_DOUBT = 0.985
 """Median detection score from which a track is a face whatever the recogniser thinks: of hands,
 hair and coats of arms in two films the highest was 0.970."""
@@ -254,8 +257,11 @@ class IdTimelineGenerator:
 
 
 def _jpeg(crop: FaceCrop) -> bytes:
+    """The thumbnail, brightened where it is too dark to be looked at."""
     stream = io.BytesIO()
-    Pillow.fromarray(crop.thumbnail).save(stream, "JPEG", quality=92)
+    gain = min(max(DIM / max(float(crop.thumbnail.mean()), 1.0), 1.0), MOST_GAIN)
+    bright = np.clip(crop.thumbnail * gain, 0, 255).astype(np.uint8)
+    Pillow.fromarray(bright).save(stream, "JPEG", quality=92)
     return stream.getvalue()
 
 
@@ -288,7 +294,7 @@ def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
     elif height < settings.min_size:
         reason, detail = "too small", f"{height:.0f} px at most, {settings.min_size:.0f} needed"
     elif score < settings.min_score:
-        reason, detail = "unsure", f"median score {score:.2f}, {settings.min_score:.2f} needed"
+        reason, detail = "unsure", f"median score {score:.3f}, {settings.min_score:.2f} needed"
     else:
         return None
     return Dropped(track.id, reason, detail, track.first_frame, track.last_frame)

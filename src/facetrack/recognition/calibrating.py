@@ -43,6 +43,8 @@ INPUTS = tuple(
 )
 """How networks want their pixels. A file does not say it, but the wrong way tells people apart
 worse, so each is tried."""
+FEWEST_PEOPLE = 10
+"""With fewer a calibration says nothing."""
 GOOD_FACES, FACES_KEPT, FACES_MARGIN = 0.5, 0.995, 0.05
 """Reliability from which a track shows what faces look like to a recogniser; the share of such
 tracks below the limit from which a track is no face, and what is added to be safe."""
@@ -107,8 +109,13 @@ def fitted(samples: FaceSamples, embedder: Embedder) -> tuple[Calibration, Repor
     for_fit = np.isin(tracks.identity, chosen)
     learned, held = (tracks.pick(np.flatnonzero(w)) for w in (for_fit, ~for_fit))
     pairs = pairs_of(learned)
-    if not pairs.same.any() or pairs.same.all() or not len(held):
-        raise InputError("too few people with two photos each; ten or more are needed")
+    people = np.unique(samples.identity)
+    several = [p for p in people if len(np.unique(samples.photo[samples.identity == p])) > 1]
+    if len(several) < FEWEST_PEOPLE or not pairs.same.any() or pairs.same.all() or not len(held):
+        raise InputError(
+            f"{len(several)} people of whom faces are found in two photos or more; "
+            f"{FEWEST_PEOPLE} are needed"
+        )
     calibration = fit(learned, pairs)
     limit = _featureless_limit(learned, calibration, featureless_direction(embedder))
     calibration = replace(calibration, featureless=limit)

@@ -119,6 +119,13 @@ class Evidence:
         return known | {"faces": int(self.faces[0])}
 
 
+def finite(value: object, name: str) -> float:
+    """The number; raises ``ValueError`` with its name where it is none, or not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"{name} is {value!r}, no number")
+    return float(value)
+
+
 FIELDS = tuple(field.name for field in fields(Evidence))
 
 
@@ -197,8 +204,18 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, stored: dict[str, float]) -> "Calibration":
-        """What ``to_dict`` gave."""
-        return cls(**stored)
+        """What ``to_dict`` gave.
+
+        Raises:
+            ValueError: when a number is missing, unknown or not finite.
+        """
+        names = {field.name for field in fields(cls)}
+        if not isinstance(stored, dict) or not stored.keys() <= names:
+            raise ValueError("calibration: not the numbers of a calibration")
+        try:
+            return cls(**{name: finite(x, f"calibration: {name}") for name, x in stored.items()})
+        except TypeError as error:
+            raise ValueError("calibration: a number is missing") from error
 
     def _trust(self, evidence: Evidence) -> Float64:
         """``(n,)`` 0 to 1: share of the full slope that each side of a pair leaves."""

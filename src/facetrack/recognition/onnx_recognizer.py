@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from facetrack.errors import WeightsError
-from facetrack.recognition.calibration import Calibration
+from facetrack.recognition.calibration import Calibration, finite
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.recognizers import Recognizer
 from facetrack.whole_file import write_json
 
 SCHEMA = "facetrack/recognizer/1"
+MOST_NUMBERS = 4096
+"""Of an embedding, and of a crop's side."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,39 @@ def onnx_recognizer(file: Path) -> OnnxRecognizer:
             raise ValueError(f"it was made for another file than {file.name}")
         return OnnxRecognizer(
             name=name_of(file, digest),
-            crop=CropSpec(**stored["crop"]),
-            dim=int(stored["dim"]),
+            crop=_crop(stored["crop"]),
+            dim=_whole(stored["dim"], "dim", MOST_NUMBERS),
             calibration=Calibration.from_dict(stored["calibration"]),
             file=file,
-            input=NetworkInput(**stored["input"]),
+            input=_input(stored["input"]),
         )
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{beside}: not a readable calibration ({error})") from error
+    except (LookupError, TypeError) as error:
+        raise WeightsError(
+            f"{beside}: not a readable calibration (a part is missing); make it again with: "
+            f"facetrack calibrate PHOTOS --recognizer {file}"
+        ) from error
+
+
+def _crop(stored: dict[str, Any]) -> CropSpec:
+    crop = CropSpec(_whole(stored["size"], "crop: size", MOST_NUMBERS), stored["aligned"] is True)
+    if crop.aligned != (crop.size == 112):
+        raise ValueError(f"crop: {crop.size} pixels, aligned {crop.aligned}; aligned ones have 112")
+    return crop
+
+
+def _input(stored: dict[str, Any]) -> NetworkInput:
+    mean, scale = (finite(stored[name], f"input: {name}") for name in ("mean", "scale"))
+    if scale <= 0:
+        raise ValueError(f"input: scale is {scale}; it must be more than 0")
+    return NetworkInput(mean, scale, stored["bgr"] is True)
+
+
+def _whole(value: object, name: str, most: int) -> int:
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{name} is {value!r}; it must be from 1 to {most}")
+    return value
 
 
 def write_recognizer(recognizer: OnnxRecognizer, out: Path | None = None) -> Path:
