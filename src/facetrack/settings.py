@@ -172,7 +172,9 @@ class IdentitySettings:
                 "a checkpoint's path (--weights FILE) when recognizer is vggface2",
             )
         require(self.faces_per_track >= 1, "faces_per_track", self.faces_per_track, "1 or more")
-        require(0 < self.probability < 1, "probability", self.probability, "between 0 and 1")
+        require(
+            0 < self.probability < 1, "probability", self.probability, "more than 0 and below 1"
+        )
         wanted = "between -1 and 1"
         require(
             self.threshold is None or -1 < self.threshold < 1, "threshold", self.threshold, wanted

@@ -145,5 +145,8 @@ def join_videos(
 ) -> int:
     """Number people alike over several analyses, and write people.json."""
     from facetrack.cli.join_view import join_analyses
+    from facetrack.settings import require
 
+    if threshold is not None:
+        require(-1 < threshold < 1, "threshold", threshold, "between -1 and 1")
     return join_analyses(folders, out, threshold)

@@ -44,7 +44,7 @@ def install(
     if source is not None:
         if not source.exists():
             raise InputError(f"{source}: no such file or folder")
-        install_from(source)
+        names = list(dict.fromkeys(install_from(source)))
     else:
         install_weights(names or tuple(FILES))
     return show_installed(names or list(FILES))

@@ -102,7 +102,11 @@ def _keep(file: WeightFile, data: bytes) -> list[str]:
     """The file's name if these are its bytes, which are then in place; else nothing."""
     if hashlib.sha256(data).hexdigest() != file.sha256:
         return []
-    weights_folder().mkdir(parents=True, exist_ok=True)
-    with whole_file(weights_folder() / file.stored_name) as path:
-        path.write_bytes(data)
+    folder = weights_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / file.stored_name) as path:
+            path.write_bytes(data)
+    except OSError as error:
+        raise WeightsError(f"{folder}: weights cannot be written there ({error})") from error
     return [file.name]
