@@ -42,11 +42,10 @@ QUICK = Candidature(pnet_threshold=0.75, nms=0.5, second_look=True)
 Sizes = tuple[tuple[int, int], ...]
 
 
-class OpenVinoLook:
-    """Implements ``LookNetwork``, and looks at squares without the rest of the cascade."""
+class QuickLook:
+    """Implements ``LookNetwork``."""
 
-    def __init__(self, settings: DetectionSettings, precision: str) -> None:
-        self._settings = settings
+    def __init__(self, precision: str) -> None:
         self._look = shared(
             ("openvino look", precision),
             lambda: Requests(networks.look(tensors("onet"), tensors("rnet")), precision),
@@ -59,9 +58,17 @@ class OpenVinoLook:
         offsets, points, surely, likely = self._look.batch(crops)
         return offsets, points, surely, likely
 
+
+class OpenVinoLook:
+    """Looks at squares without the rest of the cascade."""
+
+    def __init__(self, settings: DetectionSettings, precision: str) -> None:
+        self._settings = settings
+        self._look = QuickLook(precision)
+
     def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
         """What O-Net makes of ``(n, 4)`` squares in ``pictures[of_picture]``; rows in order."""
-        return refined(self, self._settings, pictures, of_picture, anchors)
+        return refined(self._look, self._settings, pictures, of_picture, anchors)
 
 
 class OpenVinoMtcnn:
@@ -116,19 +123,16 @@ class _ExactMtcnn:
         return *self.decide(pictures, parts), self.refine(pictures, parts)[1]
 
 
-class QuickMtcnn:
+class QuickMtcnn(QuickLook):
     """Implements the cascade's ``Networks`` for key frames."""
 
     def __init__(self, precision: str) -> None:
+        super().__init__(precision)
         self._pnet = lru_cache(PICTURE_SIZES)(
             lambda sizes: Requests(networks.chained_pnet(tensors("pnet"), sizes), precision)
         )
         self._rnet = _rnet(precision, np.uint8)
         self._onet = _onet(precision, np.uint8)
-        self._look = shared(
-            ("openvino look", precision),
-            lambda: Requests(networks.look(tensors("onet"), tensors("rnet")), precision),
-        )
 
     def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
         height, width = (side & ~1 for side in sizes[0])  # even ones are scaled faster
@@ -145,13 +149,6 @@ class QuickMtcnn:
         crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
         offsets, points, scores = self._onet.batch(crops)
         return offsets, points, scores
-
-    def look(
-        self, pictures: Sequence[Picture], parts: Parts
-    ) -> tuple[Float32, Float32, Float32, Float32]:
-        crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
-        offsets, points, surely, likely = self._look.batch(crops)
-        return offsets, points, surely, likely
 
 
 def _means(pictures: Sequence[Picture], parts: Parts, size: int) -> Float32:

@@ -5,7 +5,8 @@ import pyarrow as pa
 
 from facetrack.analysis import FACE_COLUMNS, Analysis
 from facetrack.identity.cannot_link import seen_together
-from facetrack.identity.clustering import TrackSet, group_tracks
+from facetrack.identity.clustering import group_tracks
+from facetrack.identity.embedding_groups import track_set
 from facetrack.identity.people_similarity import embeddings_of
 from facetrack.identity.similarity import judge_of
 from facetrack.settings import IdentitySettings
@@ -30,19 +31,9 @@ def regrouped(analysis: Analysis, identity: IdentitySettings) -> tuple[int, pa.T
     tracks = sorted((t for t in analysis.tracks if t.id in analysis.embeddings), key=lambda t: t.id)
     ids = [t.id for t in tracks]
     embeddings = embeddings_of(analysis, tracks)
-    vectors, evidence = embeddings.vectors, embeddings.evidence
     judge = judge_of(analysis.recognizer.calibration, identity)
-    groups = group_tracks(
-        TrackSet(
-            vectors,
-            judge.reliability(evidence),
-            seen_together(analysis.faces, "track", ids),
-            lambda some, others: judge.log_odds(
-                vectors[some], evidence.pick(some), vectors[others], evidence.pick(others)
-            ),
-            judge.needed,
-        )
-    )
+    apart = seen_together(analysis.faces, "track", ids)
+    groups = group_tracks(track_set(embeddings, apart, judge))
     person_of = np.zeros(max((t.id for t in analysis.tracks), default=0) + 1, np.int32)
     for number, group in enumerate(groups, start=1):
         person_of[[ids[i] for i in group]] = number

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from facetrack.identity.clustering import LEAST_WEIGHT, ROWS
+from facetrack.identity.clustering import LEAST_WEIGHT, ROWS, TrackSet
 from facetrack.identity.similarity import MOST, Judge
 from facetrack.recognition.calibration import Evidence
 from facetrack.types import Float32
@@ -36,6 +36,11 @@ class EmbeddingSet:
         """Those at these places."""
         return EmbeddingSet(self.vectors[which], self.evidence.pick(which))
 
+    def log_odds(self, some: Indices, others: Indices, judge: Judge) -> Float64:
+        """``(n, m)`` of the embeddings at ``(n,)`` and at ``(m,)`` places."""
+        one, other = self.pick(some), self.pick(others)
+        return judge.log_odds(one.vectors, one.evidence, other.vectors, other.evidence)
+
     @classmethod
     def joined(cls, parts: Sequence["EmbeddingSet"]) -> "EmbeddingSet":
         """All of them, one after the other; ``parts``: one or more, of the same ``dim``."""
@@ -43,6 +48,23 @@ class EmbeddingSet:
             np.concatenate([part.vectors for part in parts]),
             Evidence.joined([part.evidence for part in parts]),
         )
+
+
+def track_set(embeddings: EmbeddingSet, cannot_link: csr_array, judge: Judge) -> TrackSet:
+    """Tracks with one embedding each, as a judge weighs them.
+
+    Args:
+        embeddings: of ``n`` tracks.
+        cannot_link: ``(n, n)`` bool; True where two tracks share a frame.
+        judge: of their recogniser.
+    """
+    return TrackSet(
+        embeddings.vectors,
+        judge.reliability(embeddings.evidence),
+        cannot_link,
+        lambda some, others: embeddings.log_odds(some, others, judge),
+        judge.needed,
+    )
 
 
 class EmbeddingGroups:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from facetrack.analysis import (
@@ -20,7 +19,8 @@ from facetrack.analysis import (
     Split,
     TrackSummary,
 )
-from facetrack.identity.clustering import TrackSet, group_tracks
+from facetrack.identity.clustering import group_tracks
+from facetrack.identity.embedding_groups import EmbeddingSet, track_set
 from facetrack.identity.similarity import judge_of
 from facetrack.people.presence import appearance, joined, most_first
 from facetrack.recognition.face_crop import FaceCrop
@@ -146,7 +146,7 @@ class IdTimelineGenerator:
     def _split(self, track: Track) -> list[Track]:
         """The track, or its parts where it goes over from one person to another; those that are
         good enough to be somebody."""
-        crops = [c for c in _in_time(track) if c.embedding is not None]
+        crops = _embedded(track)
         if not changes(crops, self._embedder.calibration, track.breaks):
             return [track]
         self._embed([track], {track.id: _in_time(track)})
@@ -166,8 +166,7 @@ class IdTimelineGenerator:
         scores = track.rows["score"][track.seen]
         if float(np.median(scores)) >= BEYOND_DOUBT:
             return True
-        crops = [c for c in _in_time(track) if c.embedding is not None]
-        alike = float(self._embedder.mean(crops).vector @ self._embedder.featureless)
+        alike = float(self._embedder.mean(_embedded(track)).vector @ self._embedder.featureless)
         limit = self._embedder.calibration.featureless
         if alike < limit:
             return True
@@ -191,13 +190,11 @@ class IdTimelineGenerator:
     def _know(self, tracks: list[Track]) -> None:
         """Each track by those of its crops that are embedded."""
         for track in tracks:
-            crops = [c for c in _in_time(track) if c.embedding is not None]
-            self._known.put(track, self._embedder.mean(crops))
+            self._known.put(track, self._embedder.mean(_embedded(track)))
 
     def _portrait(self, track: Track) -> tuple[float, bytes]:
         """The quality and the JPEG of the face that is shown for the track."""
-        crops = [c for c in _in_time(track) if c.embedding is not None]
-        quality, best = portrait(crops, self._known.vector(track))
+        quality, best = portrait(_embedded(track), self._known.vector(track))
         return quality, _jpeg(best)
 
     def _is_unsure(self, track: Track) -> bool:
@@ -206,27 +203,16 @@ class IdTimelineGenerator:
         place, may = self._known.rivals(track)
         if not len(may):
             return False
-        odds = self._known_odds(np.array([place]), may)
+        odds = self._known_embeddings.log_odds(np.array([place]), may, self._judge)
         return abs(float(odds.max()) - self._judge.needed) < UNSURE
 
-    def _known_odds(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float64]:
-        vectors, evidence = self._known.embeddings, self._known.evidence
-        return self._judge.log_odds(
-            vectors[some], evidence.pick(some), vectors[others], evidence.pick(others)
-        )
+    @property
+    def _known_embeddings(self) -> EmbeddingSet:
+        return EmbeddingSet(self._known.embeddings, self._known.evidence)
 
     def _groups(self) -> list[list[Track]]:
         known = self._known
-        evidence = known.evidence
-        found = group_tracks(
-            TrackSet(
-                known.embeddings,
-                self._judge.reliability(evidence),
-                known.together(),
-                self._known_odds,
-                self._judge.needed,
-            )
-        )
+        found = group_tracks(track_set(self._known_embeddings, known.together(), self._judge))
         return [[known.tracks[i] for i in group] for group in found]
 
     def _name_people(
@@ -267,6 +253,11 @@ def _jpeg(crop: FaceCrop) -> bytes:
 
 def _in_time(track: Track) -> list[FaceCrop]:
     return sorted(track.crops.values(), key=lambda crop: crop.frame)
+
+
+def _embedded(track: Track) -> list[FaceCrop]:
+    """Those of the track's crops that have an embedding, in time."""
+    return [crop for crop in _in_time(track) if crop.embedding is not None]
 
 
 def first_crops(track: Track) -> list[FaceCrop]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from facetrack.recognition.calibration import Evidence
+from facetrack.recognition.calibration import FIELDS, Evidence
 from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.tracking.tracks import Track
 from facetrack.types import Float32
@@ -29,7 +29,8 @@ class KnownTracks:
         self._vectors: Float32 = np.empty((FEW, dim), np.float32)
         self._spans: NDArray[np.int64] = np.empty((FEW, 2), np.int64)
         """First and last frames."""
-        self._evidence: list[Evidence] = []
+        self._evidence: NDArray[np.float64] = np.empty((len(FIELDS), FEW), np.float64)
+        """A row a field."""
         self._beside: list[list[int]] = []
         """Places of those that were detected in one and the same frame."""
 
@@ -45,7 +46,7 @@ class KnownTracks:
     @property
     def evidence(self) -> Evidence:
         """Of all tracks, an array a field."""
-        return Evidence.joined(self._evidence)
+        return Evidence(*self._evidence[:, : len(self.tracks)])
 
     def by_id(self) -> dict[int, Float32]:
         """``(dim,)`` embeddings, in the order of the tracks' ids."""
@@ -54,7 +55,8 @@ class KnownTracks:
 
     def evidence_by_id(self) -> dict[int, Evidence]:
         """What is behind each embedding."""
-        return {track.id: e for track, e in zip(self.tracks, self._evidence, strict=True)}
+        evidence = self.evidence
+        return {t.id: evidence.pick(np.array([i])) for i, t in enumerate(self.tracks)}
 
     def put(self, track: Track, embedding: TrackEmbedding) -> None:
         """A second time: instead of the embedding before."""
@@ -62,7 +64,7 @@ class KnownTracks:
             self._add(track)
         place = self._place[track.id]
         self._vectors[place] = embedding.vector
-        self._evidence[place] = embedding.evidence
+        self._evidence[:, place] = [getattr(embedding.evidence, f)[0] for f in FIELDS]
 
     def together(self) -> csr_array:
         """``(n, n)``: whether two tracks were detected in one and the same frame."""
@@ -83,6 +85,8 @@ class KnownTracks:
         if n == len(self._vectors):
             self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
             self._spans = np.concatenate([self._spans, np.empty_like(self._spans)])
+            room = np.empty_like(self._evidence)
+            self._evidence = np.concatenate([self._evidence, room], axis=1)
         first, last = track.first_frame, track.last_frame
         spans = self._spans[:n]
         near = np.flatnonzero((spans[:, 0] <= last) & (spans[:, 1] >= first))
@@ -93,7 +97,6 @@ class KnownTracks:
         self._spans[n] = first, last
         self._place[track.id] = n
         self.tracks.append(track)
-        self._evidence.append(Evidence.none())
 
 
 def seen_together(a: Track, b: Track) -> bool:
