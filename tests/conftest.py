@@ -7,7 +7,14 @@ import pytest
 
 import facetrack
 from facetrack.demo import make_sample, sample_media
+from facetrack.models.install import install_weights
 from facetrack.models.weight_files import cache_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_weights() -> None:
+    """The networks' weights, fetched where this machine does not have them yet."""
+    install_weights()
 
 
 @pytest.fixture(scope="session")
