@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import facetrack
-from facetrack.clips.render import ClipResult
+from facetrack.clips.render.render import ClipResult
 from facetrack.demo import make_sample, sample_media
 from facetrack.models.weights import cache_folder
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import facetrack
-from facetrack.engines.opening import open_engine
-from facetrack.settings import PRESETS
+from facetrack.core.settings import PRESETS
+from facetrack.pipeline.engine_opening import open_engine
 
 
 def main(videos: str, out: str) -> None:

@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import facetrack
-from facetrack.engines.base import Engine
-from facetrack.engines.opening import open_engine
-from facetrack.media.picture import RgbPicture
-from facetrack.settings import DetectionSettings, IdentitySettings, Settings
+from facetrack.core.settings import DetectionSettings, IdentitySettings, Settings
+from facetrack.media.frame_image import RgbPicture
+from facetrack.pipeline.engine import Engine
+from facetrack.pipeline.engine_opening import open_engine
 
 FPS, SHOT = 25, 14
 WIDTH, HEIGHT = 640, 360

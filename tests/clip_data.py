@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from facetrack.clips.clip import Clip, Panel, Segment, Span
+from facetrack.clips.plan.clip import Clip, Panel, Segment, Span
 
 
 def clip_of(

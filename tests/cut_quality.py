@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from facetrack.demo import sample_media
-from facetrack.media.picture import Frame, RgbPicture
+from facetrack.media.frame_image import Frame, RgbPicture
 from facetrack.models.weights import cache_folder
 from facetrack.tracking.shots import ShotDetector
 from joined_film import make_film

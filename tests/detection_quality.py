@@ -27,15 +27,15 @@ from detection_scores import (
     matched,
     scored,
 )
+from facetrack.core.boxes import iou_matrix, squared
+from facetrack.core.settings import DetectionSettings
+from facetrack.core.types import Faces, Float32
 from facetrack.demo import sample_media
-from facetrack.detection import yunet
-from facetrack.detection.boxes import iou_matrix, squared
-from facetrack.engines.openvino_engine import OpenVinoYunet, quick_precision
-from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
-from facetrack.media.picture import OpenedPicture, Picture
+from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
+from facetrack.detection.yunet.decoding import decoding as yunet
+from facetrack.media.frame_image import OpenedPicture, Picture
 from facetrack.models.weight_files import cache_folder
-from facetrack.settings import DetectionSettings
-from facetrack.types import Faces, Float32
+from facetrack.pipeline.openvino_engine import OpenVinoYunet, quick_precision
 
 PRECISIONS = (0.90, 0.95, 0.98, 0.99)
 LOW = {"rnet_threshold": 0.6, "onet_threshold": 0.3}

@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image as Pillow
 from scipy.optimize import linear_sum_assignment
 
-from facetrack.detection.boxes import iou_matrix
+from facetrack.core.boxes import iou_matrix
+from facetrack.core.types import Faces, Float32
 from facetrack.media.decode import VideoSource
-from facetrack.media.picture import Picture, RgbPicture
-from facetrack.types import Faces, Float32
+from facetrack.media.frame_image import Picture, RgbPicture
 
 TRUTH = Path(__file__).with_name("detection_truth.csv")
 MIN_IOU = 0.4

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetrack.analysis import Analysis
+from facetrack.timeline import Analysis
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import facetrack
-from facetrack.analysis import boxes_of
-from facetrack.engines.opening import open_engine
+from facetrack.core.settings import DecodeSettings, DetectionSettings
 from facetrack.media.decode import VideoSource
-from facetrack.settings import DecodeSettings, DetectionSettings
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.timeline import boxes_of
 
 FPS = 25
 GREY = (128, 128, 128)

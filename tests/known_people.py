@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from facetrack.analysis import Person, RecognizerInfo
-from facetrack.clips.photo import face_of
-from facetrack.engines.opening import open_engine
-from facetrack.errors import FacetrackError
+from facetrack.clips.plan.photo import face_of
+from facetrack.core.errors import FacetrackError
+from facetrack.core.settings import DetectionSettings, IdentitySettings, TrackingSettings
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
+from facetrack.identity.gallery_matching import MOST, SURE, confidences
+from facetrack.identity.joining import same_people
 from facetrack.identity.similarity import CalibratedJudge, log_odds_of
-from facetrack.people.cast import Cast
-from facetrack.people.joining import same_people
-from facetrack.people.known import MOST, SURE, confidences
-from facetrack.settings import DetectionSettings, IdentitySettings, TrackingSettings
+from facetrack.identity.video_people import Cast
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.timeline import Person, RecognizerInfo
 
 STRANGERS = 150
 """Photographs of people who are not in the gallery, for each gallery."""

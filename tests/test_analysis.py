@@ -15,12 +15,12 @@ import pytest
 from skimage.transform import SimilarityTransform
 
 import facetrack
-from facetrack.analysis import FACE_COLUMNS, Analysis, Dropped
-from facetrack.analysis.tables import NAMES
-from facetrack.errors import InputError, TargetError, UsageError
+from facetrack.core.errors import InputError, TargetError, UsageError
+from facetrack.core.settings import Settings
 from facetrack.media.decode import VideoSource
 from facetrack.recognition.face_square import ALIGNED, ALIGNED_SIDE, aligned, on_square
-from facetrack.settings import Settings
+from facetrack.timeline import FACE_COLUMNS, Analysis, Dropped
+from facetrack.timeline.tables import NAMES
 from media import make_video
 
 
@@ -94,7 +94,7 @@ facetrack.Analysis.load({str(tmp_path)!r}).to_pandas("people")
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("facetrack.errors.UsageError: pandas is not installed; pip install")
+    assert said.startswith("facetrack.core.errors.UsageError: pandas is not installed; pip install")
 
 
 def test_who_is_on_screen(demo_analysis):

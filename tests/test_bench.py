@@ -13,7 +13,7 @@ from facetrack.bench.films import write_film
 from facetrack.bench.job import run_bench, run_render_bench
 from facetrack.bench.process import in_own_process
 from facetrack.bench.report import STAGES
-from facetrack.errors import FacetrackError
+from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
 from media import make_video
 

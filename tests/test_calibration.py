@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facetrack.engines.opening import open_engine
-from facetrack.errors import InputError
-from facetrack.models.weight_files import FILES, verified_bytes
-from facetrack.recognition.calibrate import (
+from facetrack.core.errors import InputError
+from facetrack.core.settings import DetectionSettings, IdentitySettings
+from facetrack.core.types import Float32
+from facetrack.evaluation.calibrate import (
     fit,
     log_odds_of,
     pairs_of,
@@ -20,13 +20,13 @@ from facetrack.recognition.calibrate import (
     simulated_tracks,
     weights_of,
 )
-from facetrack.recognition.calibrating import calibrate_recognizer
+from facetrack.evaluation.calibrating import calibrate_recognizer
+from facetrack.evaluation.labelled_photos import FaceSamples, filmed_faces, labelled_photos
+from facetrack.models.weight_files import FILES, verified_bytes
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration, Evidence
-from facetrack.recognition.labelled import FaceSamples, filmed_faces, labelled_photos
 from facetrack.recognition.onnx_recognizer import onnx_recognizer
 from facetrack.recognition.strangers import Strangers, distribution_of, strangers_of
-from facetrack.settings import DetectionSettings, IdentitySettings
-from facetrack.types import Float32
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "faces"
 labelled = pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/faces is not there")

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from clip_data import boxes_of, clip_of, ends, greys, left_behind, sound, times
-from facetrack.clips.render import render_clips
+from facetrack.clips.render.render import render_clips
 from facetrack.media.codecs import Encoding
 from media import make_video
 
@@ -226,7 +226,7 @@ def workers():
     found = []
     for process in psutil.Process().children():
         with suppress(psutil.Error):  # it has just ended
-            if "facetrack.clips.worker" in process.cmdline():
+            if "facetrack.clips.render.worker" in process.cmdline():
                 found.append(process)
     return found
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
-from facetrack.clips.crops import write_crops
-from facetrack.clips.reframe import reframe
-from facetrack.clips.render import CROPS_FILE, render_clips
-from facetrack.clips.stills import LIGHT
-from facetrack.errors import InputError, UsageError
+from facetrack.clips.camera.crops import write_crops
+from facetrack.clips.render.freeze_frame import LIGHT
+from facetrack.clips.render.reframe import reframe
+from facetrack.clips.render.render import CROPS_FILE, render_clips
+from facetrack.core.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, why_not
 from facetrack.media.planar import planes
 from facetrack.media.upright import Upright

@@ -13,20 +13,20 @@ import pytest
 import torch
 
 import facetrack
-from facetrack.detection.boxes import iou_matrix
-from facetrack.engines.torch import networks, pixels
-from facetrack.engines.torch.engine import open_torch_engine
-from facetrack.media.card_memory import DecodingRoom, device_allocations
+from facetrack.core.boxes import iou_matrix
+from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
+from facetrack.cuda.memory import DecodingRoom, device_allocations
+from facetrack.detection.cuda import networks, pixels
 from facetrack.media.decode import VideoSource
+from facetrack.media.frame_image import RgbPicture
 from facetrack.media.opening import open_source
-from facetrack.media.picture import RgbPicture
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
+from facetrack.pipeline.torch_engine import open_torch_engine
 from facetrack.recognition import light
 from facetrack.recognition.crops import box_crop, crop_of
 from facetrack.recognition.quality import sharpness
 from facetrack.recognition.recognizers import ALIGNED_112
-from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 from media import make_film, make_film_of_sizes, make_video
 
 pytestmark = pytest.mark.skipif(
@@ -104,7 +104,7 @@ def matched(found, expected):
 
 def levels_on_card(there, sizes):
     """The card's pyramid as ``pixels.levels`` has it."""
-    from facetrack.engines.torch.triton_pyramid import pyramid
+    from facetrack.cuda.kernels.pyramid import pyramid
 
     made = pyramid(there.table, sizes)
     numbers, n = made.parts.float().sum(1)[:, :3], made.pictures
@@ -133,8 +133,9 @@ def test_means_are_those_of_the_integral_images():
 def test_pnet_is_as_exact_as_float32(sizes, at_once, monkeypatch):
     """Levels of even and odd sizes, and the smallest, together and alone; more pictures than are
     worked on at once, and fewer."""
-    from facetrack.engines.torch import triton_pnet
-    from facetrack.engines.torch.triton_pnet import PnetWeights, pnet_on_gpu
+    from facetrack.detection.mtcnn.cascade.cuda import pnet as triton_pnet
+
+    from facetrack.detection.mtcnn.cuda.pnet import PnetWeights, pnet_on_gpu
 
     monkeypatch.setattr(triton_pnet, "PIXELS", at_once)
     rgb = torch.randint(0, 256, (8, 109, 193, 3), dtype=torch.uint8)
@@ -149,7 +150,7 @@ def test_pnet_is_as_exact_as_float32(sizes, at_once, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(3, 64, 77, 77), (2, 256, 17, 17), (5, 896, 8, 8)])
 def test_pooling_is_torchs(shape):
-    from facetrack.engines.torch.triton_pool import pooled
+    from facetrack.cuda.kernels.pool import pooled
 
     x = torch.randn(shape, device="cuda", dtype=torch.float16)
     expected = torch.nn.functional.max_pool2d(x, 3, 2)
@@ -241,7 +242,7 @@ def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer
 
 def test_dark_crops_are_made_brighter_as_on_the_host(pictures, engine):
     """Beside bright ones, which stay."""
-    from facetrack.engines.torch.triton_light import normalised_light
+    from facetrack.recognition.cuda.light import normalised_light
 
     found = zip(pictures, engine.detector.detect(pictures), strict=True)
     crops = np.stack([crop_of(frame, faces, 0, ALIGNED_112) for frame, faces in found])
@@ -417,7 +418,7 @@ ANALYSIS_ON_LITTLE = """
 import sys
 import torch
 import facetrack
-from facetrack.settings import DetectionSettings, Settings
+from facetrack.core.settings import DetectionSettings, Settings
 
 film, left, out = sys.argv[1:]
 free, _ = torch.cuda.mem_get_info()

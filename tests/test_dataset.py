@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 import facetrack
-from facetrack.people.editing import forgotten
-from facetrack.settings import PRESETS, ClipSettings
+from facetrack.core.settings import PRESETS, ClipSettings
+from facetrack.identity.editing import forgotten
 
 
 def talking_head(**changed):

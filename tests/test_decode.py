@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from facetrack.errors import InputError
-from facetrack.media.annexb import AnnexB, brings_parameters, joined, starting_point
-from facetrack.media.card_parts import parts_of
+from facetrack.core.errors import InputError
 from facetrack.media.decode import VideoSource
+from facetrack.media.nvdec.annexb import AnnexB, brings_parameters, joined, starting_point
+from facetrack.media.nvdec.parts import parts_of
 from media import count_frames, make_film, make_film_of_sizes, make_video
 
 KINDS = [

@@ -14,9 +14,9 @@ from detection_scores import (
     marked_frames,
     scored,
 )
-from facetrack.engines.openvino_engine import OpenVinoYunet, quick_precision
-from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
-from facetrack.settings import DetectionSettings
+from facetrack.core.settings import DetectionSettings
+from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
+from facetrack.pipeline.openvino_engine import OpenVinoYunet, quick_precision
 
 HEAVY = ("BWPictureHuman.jpg", "Image_with_alpha.png", "free-mountain-vector-01.jpg")
 """Photos that take MTCNN's pyramid a second and say little."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import facetrack
-from facetrack import errors
+from facetrack.core import errors
 
 SOURCE = Path(facetrack.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -13,12 +13,12 @@ import trackeval
 
 import facetrack
 from facetrack.cli.evaluate import evaluate
-from facetrack.clips.segments import Clock
+from facetrack.clips.plan.segments import Clock
+from facetrack.core.settings import IdentitySettings
 from facetrack.evaluation.labelled import Labelled
 from facetrack.evaluation.regrouping import PROBABILITIES, THRESHOLDS, regrouped
 from facetrack.evaluation.scores import compare
 from facetrack.evaluation.truth import read_truth
-from facetrack.settings import IdentitySettings
 from joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 

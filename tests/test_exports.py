@@ -25,9 +25,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import facetrack
-from facetrack.analysis import Interval, boxes_of, landmarks_of
 from facetrack.cli.export import Format
 from facetrack.exports.registry import FORMATS
+from facetrack.timeline import Interval, boxes_of, landmarks_of
 
 NAMES = {1: "Ada <b> & {Bo}", 2: "Zoë\n--> 玲"}
 READ = {1: "Ada <b> & {Bo}", 2: "Zoë --> 玲"}

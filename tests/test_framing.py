@@ -8,8 +8,7 @@ from scipy.optimize import linprog
 
 from facetrack import analyze
 from facetrack.bench.smoothers import compare
-from facetrack.clips.clip import Segment, Span
-from facetrack.clips.crop_path import (
+from facetrack.clips.camera.crop_path import (
     MAX_ACCELERATION,
     MAX_GROWTH,
     MAX_GROWTH_ACCELERATION,
@@ -17,10 +16,11 @@ from facetrack.clips.crop_path import (
     WHOLE_FROM,
     crop_path,
 )
-from facetrack.clips.framing import ZOOMS, Framing
-from facetrack.clips.layout import panels_of
-from facetrack.clips.smoothing import bridged, no_faster, outliers, taut_string
-from facetrack.errors import UsageError
+from facetrack.clips.camera.framing import ZOOMS, Framing
+from facetrack.clips.camera.layout import panels_of
+from facetrack.clips.camera.smoothing import bridged, no_faster, outliers, taut_string
+from facetrack.clips.plan.clip import Segment, Span
+from facetrack.core.errors import UsageError
 
 ASPECTS = (Fraction(1), Fraction(9, 16), Fraction(4, 5), Fraction(16, 9))
 PICTURE = (1920, 1080)

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facetrack.analysis import Analysis
 from facetrack.cli.commands import analyze
+from facetrack.cli.gallery_option import filled_in
 from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
-from facetrack.cli.known import filled_in
-from facetrack.errors import InputError, TargetError, UsageError
+from facetrack.core.errors import InputError, TargetError, UsageError
+from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
+from facetrack.identity.gallery import Gallery, KnownFace, default_gallery, delete_gallery
+from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, recognised
 from facetrack.identity.people_similarity import PeopleSimilarity, embeddings_of
-from facetrack.people.gallery import Gallery, KnownFace, default_gallery, delete_gallery
-from facetrack.people.known import MARGIN, SURE, confidences, recognised
 from facetrack.recognition.calibration import Evidence
-from facetrack.settings import IdentitySettings
+from facetrack.timeline import Analysis
 from test_command_line import facetrack as command
 from test_command_line import one_line
 

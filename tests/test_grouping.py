@@ -3,7 +3,7 @@
 import numpy as np
 
 from clip_data import clip_of
-from facetrack.clips.grouping import grouped
+from facetrack.clips.plan.grouping import grouped
 
 TIMES = np.arange(3000) / 25
 PIXELS = 1920 * 1080

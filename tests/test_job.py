@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import facetrack
-from facetrack.analysis import Analysis
-from facetrack.settings import ClipSettings
+from facetrack.core.settings import ClipSettings
+from facetrack.timeline import Analysis
 from media import join_with_hard_cuts
 
 

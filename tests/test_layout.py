@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facetrack.analysis import FACE_COLUMNS, Analysis, Person, Shot
-from facetrack.clips.clip import Clip, Segment, Span
-from facetrack.clips.crops import COLUMNS, listed_clips, read_crops, write_crops
-from facetrack.clips.framing import Framing
-from facetrack.clips.layout import panels_of, picture_size, places
-from facetrack.clips.overlay import Overlay
-from facetrack.errors import InputError, UsageError
-from facetrack.types import VideoInfo
+from facetrack.clips.camera.crops import COLUMNS, listed_clips, read_crops, write_crops
+from facetrack.clips.camera.framing import Framing
+from facetrack.clips.camera.layout import panels_of, picture_size, places
+from facetrack.clips.plan.clip import Clip, Segment, Span
+from facetrack.clips.render.overlay import Overlay
+from facetrack.core.errors import InputError, UsageError
+from facetrack.core.types import VideoInfo
+from facetrack.timeline import FACE_COLUMNS, Analysis, Person, Shot
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 ASPECTS = [Fraction(1), Fraction(9, 16), Fraction(4, 5), Fraction(16, 9)]

@@ -13,19 +13,19 @@ import psutil
 import pytest
 
 import facetrack
-from facetrack import metrics
-from facetrack.analysis import Analysis
 from facetrack.cli.facts import show_machine
-from facetrack.engines.opening import open_engine
-from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
-from facetrack.errors import InputError
-from facetrack.pipeline.batching import LARGEST, SMALLEST
-from facetrack.pipeline.card import Card, NoNvml, card_names
+from facetrack.core.errors import InputError
+from facetrack.core.settings import DetectionSettings, Settings
+from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.pipeline.face_analyzer import TRACKED_LATER
-from facetrack.pipeline.gauges import StageClock, Stages
-from facetrack.pipeline.interpreter import quick_turns
-from facetrack.pipeline.thinned import Thinned
-from facetrack.settings import DetectionSettings, Settings
+from facetrack.runtime import metrics
+from facetrack.runtime.batching import LARGEST, SMALLEST
+from facetrack.runtime.decimating_buffer import Thinned
+from facetrack.runtime.gpu import Card, NoNvml, card_names
+from facetrack.runtime.interpreter import quick_turns
+from facetrack.runtime.run_stats import StageClock, Stages
+from facetrack.timeline import Analysis
 from media import make_video
 
 QUEUE_FRAMES = 40

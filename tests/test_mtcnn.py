@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from facetrack.detection.boxes import iou_matrix
-from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
-from facetrack.media.picture import RgbPicture
-from facetrack.settings import DetectionSettings
+from facetrack.core.boxes import iou_matrix
+from facetrack.core.settings import DetectionSettings
+from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
+from facetrack.media.frame_image import RgbPicture
 
 GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "mtcnn.npz"))
 EVERY = 4

@@ -9,15 +9,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from facetrack.engines.opening import open_engine
-from facetrack.engines.openvino_engine import open_embedder, quick_precision
-from facetrack.engines.openvino_requests import Requests
-from facetrack.engines.openvino_yunet import yunet
-from facetrack.errors import WeightsError
-from facetrack.media.picture import RgbPicture
+from facetrack.core.errors import WeightsError
+from facetrack.core.settings import DetectionSettings, IdentitySettings
+from facetrack.detection.yunet.openvino_graph import yunet
+from facetrack.media.frame_image import RgbPicture
 from facetrack.models.onnx_file import onnx_arrays, without_block_quantisation
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.openvino_engine import open_embedder, quick_precision
 from facetrack.recognition.calibration import SFACE
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.featureless import featureless_direction, measured_direction
@@ -28,7 +28,7 @@ from facetrack.recognition.onnx_recognizer import (
     write_recognizer,
 )
 from facetrack.recognition.recognizers import ALIGNED_112
-from facetrack.settings import DetectionSettings, IdentitySettings
+from facetrack.runtime.openvino_requests import Requests
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from facetrack.analysis import Analysis
 from facetrack.cli.faces import COLUMNS, ROWS, draw_faces, inline_protocol
 from facetrack.cli.people import (
     forget_people,
@@ -25,11 +24,12 @@ from facetrack.cli.people import (
     name_person,
     split_person,
 )
-from facetrack.errors import InputError, TargetError, UsageError
-from facetrack.history import History
-from facetrack.people import editing
-from facetrack.people.folder import analysis_folder, edit, undo
-from facetrack.people.pictures import pictured
+from facetrack.core.errors import InputError, TargetError, UsageError
+from facetrack.identity import editing
+from facetrack.identity.folder import analysis_folder, edit, undo
+from facetrack.identity.person_images import pictured
+from facetrack.timeline import Analysis
+from facetrack.timeline.history import History
 from test_command_line import facetrack as command
 from test_command_line import one_line
 

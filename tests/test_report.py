@@ -17,14 +17,14 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import facetrack
-from facetrack.analysis import Analysis, Interval, Person, Shot, Split, TrackSummary
 from facetrack.cli.people import list_people, merge_people, undo_edit
+from facetrack.identity.editing import merged
 from facetrack.identity.people_similarity import PeopleSimilarity
-from facetrack.metrics import COLUMNS, as_row, as_table
-from facetrack.people.editing import merged
-from facetrack.people.uncertain import likely_pairs, mending_command, uncertain
+from facetrack.identity.uncertain import likely_pairs, mending_command, uncertain
 from facetrack.report.charts import POINTS, run_charts, thinned
 from facetrack.report.review import review_strip
+from facetrack.runtime.metrics import COLUMNS, as_row, as_table
+from facetrack.timeline import Analysis, Interval, Person, Shot, Split, TrackSummary
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

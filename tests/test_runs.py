@@ -5,18 +5,18 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from facetrack.detection.boxes import iou_matrices, iou_matrix
-from facetrack.media.picture import Frame, RgbPicture
+from facetrack.core.boxes import iou_matrices, iou_matrix
+from facetrack.core.settings import TrackingSettings
+from facetrack.core.types import Faces
+from facetrack.detection.frame_detections import Seen
+from facetrack.media.frame_image import Frame, RgbPicture
 from facetrack.recognition.calibration import FACENET
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.settings import TrackingSettings
 from facetrack.tracking import runs
 from facetrack.tracking.guess import Guess
 from facetrack.tracking.motion import Course, Motion
-from facetrack.tracking.seen import Seen
 from facetrack.tracking.tracker import Tracker
-from facetrack.types import Faces
 
 PLACES = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
 """Of eyes, nose and mouth corners in a face's box."""

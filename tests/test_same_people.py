@@ -8,16 +8,16 @@ import av
 import numpy as np
 import pytest
 
-from facetrack.analysis import Analysis
 from facetrack.cli.join_view import join_analyses
 from facetrack.cli.people import name_person
-from facetrack.errors import UsageError
-from facetrack.history import History
-from facetrack.people import editing
-from facetrack.people.cast import people_seen_together
-from facetrack.people.folder import edit
-from facetrack.people.joining import ACROSS, join_folders
-from facetrack.people.people_file import PEOPLE_FILE, joined_in
+from facetrack.core.errors import UsageError
+from facetrack.identity import editing
+from facetrack.identity.folder import edit
+from facetrack.identity.joining import ACROSS, join_folders
+from facetrack.identity.people_file import PEOPLE_FILE, joined_in
+from facetrack.identity.video_people import people_seen_together
+from facetrack.timeline import Analysis
+from facetrack.timeline.history import History
 from test_command_line import facetrack as command
 from test_command_line import one_line
 

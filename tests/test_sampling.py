@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from facetrack.detection.area import area_resized
+from facetrack.detection.mtcnn.area import area_resized
 from facetrack.media.decode import VideoSource
-from facetrack.media.picture import RgbPicture
+from facetrack.media.frame_image import RgbPicture
 from facetrack.media.sampling import thumbnails
 
 PARTS = np.array(

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 import facetrack
-from facetrack.analysis import Interval, Person, Shot
-from facetrack.clips.clip import Segment, Span
-from facetrack.clips.naming import clip_paths
-from facetrack.clips.plan import pictures_of, plan_clips
-from facetrack.clips.segments import Clock, on_screen, padded, runs_of, within, without
-from facetrack.clips.speech import RATE, WINDOW, spoken
-from facetrack.errors import UsageError
+from facetrack.clips.plan.clip import Segment, Span
+from facetrack.clips.plan.naming import clip_paths
+from facetrack.clips.plan.plan import pictures_of, plan_clips
+from facetrack.clips.plan.segments import Clock, on_screen, padded, runs_of, within, without
+from facetrack.core.errors import UsageError
+from facetrack.core.settings import ClipSettings
 from facetrack.models.weight_files import cache_folder
-from facetrack.settings import ClipSettings
+from facetrack.speech.activity import RATE, WINDOW, spoken
+from facetrack.timeline import Interval, Person, Shot
 from media import make_video
 from test_targets import analysis_of
 

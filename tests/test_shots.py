@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facetrack.media.picture import Frame, RgbPicture
+from facetrack.media.frame_image import Frame, RgbPicture
 from facetrack.tracking.shots import ShotDetector
 from shot_films import Material, coarse_film, material_of
 from shot_kinds import KINDS

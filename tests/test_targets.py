@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 import facetrack
-from facetrack.analysis import FACE_COLUMNS, Analysis, Person, RecognizerInfo
-from facetrack.clips.photo import Enroller, face_of
-from facetrack.clips.target import choose, targets_of
-from facetrack.engines.opening import open_engine
-from facetrack.errors import TargetError, UsageError
+from facetrack.clips.plan.photo import Enroller, face_of
+from facetrack.clips.plan.target import choose, targets_of
+from facetrack.core.errors import TargetError, UsageError
+from facetrack.core.settings import ClipSettings, DetectionSettings, IdentitySettings, Settings
+from facetrack.core.types import VideoInfo
 from facetrack.identity.people_similarity import PeopleSimilarity
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.calibration import SFACE
-from facetrack.settings import ClipSettings, DetectionSettings, IdentitySettings, Settings
-from facetrack.types import VideoInfo
+from facetrack.timeline import FACE_COLUMNS, Analysis, Person, RecognizerInfo
 
 
 def analysis_of(heights):

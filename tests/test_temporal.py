@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import facetrack
-from facetrack.detection.boxes import iou_matrix
-from facetrack.pipeline.batching import calculate_optimal_batch_size
-from facetrack.settings import DecodeSettings, DetectionSettings, Settings
+from facetrack.core.boxes import iou_matrix
+from facetrack.core.settings import DecodeSettings, DetectionSettings, Settings
+from facetrack.runtime.batching import calculate_optimal_batch_size
 
 
 def both(detector):

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 import facetrack
-from facetrack.engines.opening import open_engine
-from facetrack.engines.openvino_mtcnn import OpenVinoMtcnn
-from facetrack.engines.torch.batches import HostBatches
-from facetrack.engines.torch.mtcnn import MtcnnRoom
-from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
-from facetrack.errors import FacetrackError
-from facetrack.media.picture import RgbPicture
-from facetrack.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
+from facetrack.core.errors import FacetrackError
+from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
+from facetrack.detection.cuda.batches import HostBatches
+from facetrack.detection.mtcnn.cuda.cascade import MtcnnRoom
+from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
+from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
+from facetrack.media.frame_image import RgbPicture
+from facetrack.pipeline.engine_opening import open_engine
 
 MTCNN = DetectionSettings(detector="mtcnn", dense=True)
 EXACT = {"detector": "mtcnn", "dense": True, "min_face": 20}
@@ -165,7 +165,7 @@ def test_openvino_is_not_needed(pyfeat_data):
     program = (
         "import sys; sys.modules['openvino'] = None\n"
         "import facetrack\n"
-        "from facetrack.settings import *\n"
+        "from facetrack.core.settings import *\n"
         "second, device = DecodeSettings(duration_s=1.0), DetectionSettings(device='torch-cpu')\n"
         f"clip = {str(pyfeat_data / 'single_face.mp4')!r}\n"
         "print(len(facetrack.analyze(clip, Settings(second, device)).people))"

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 import facetrack
+from facetrack.core.settings import IdentitySettings, Settings
 from facetrack.recognition.portrait import iris_contrast
-from facetrack.settings import IdentitySettings, Settings
 
 SIDE = 360
 ADA, GRACE = "0-f15-hao-ph.jpg", "45-m7-di-ph.jpg"

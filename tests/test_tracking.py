@@ -6,20 +6,20 @@ import weakref
 import numpy as np
 import pytest
 
-from facetrack.media.picture import Frame, RgbPicture
+from facetrack.core.settings import IdentitySettings, TrackingSettings
+from facetrack.core.types import Faces
+from facetrack.detection.frame_detections import Seen
+from facetrack.media.frame_image import Frame, RgbPicture
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
-from facetrack.pipeline.queues import FrameQueue, QueueClosed
 from facetrack.recognition.calibration import FACENET, Evidence
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
 from facetrack.recognition.track_embedding import TrackEmbedding
-from facetrack.settings import IdentitySettings, TrackingSettings
+from facetrack.runtime.queues import FrameQueue, QueueClosed
 from facetrack.tracking.association import cheapest, costs, unclear
-from facetrack.tracking.known import KnownTracks
-from facetrack.tracking.seen import Seen
+from facetrack.tracking.track_embeddings import KnownTracks
 from facetrack.tracking.tracker import Tracker
-from facetrack.types import Faces
 
 
 def picture(grey, size=(72, 128)):

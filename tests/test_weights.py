@@ -8,11 +8,11 @@ import openvino as ov
 import pytest
 from safetensors.numpy import save_file
 
-from facetrack.engines.openvino_engine import open_embedder
-from facetrack.errors import WeightsError
+from facetrack.core.errors import WeightsError
+from facetrack.core.settings import IdentitySettings
 from facetrack.models import weights
 from facetrack.models.weight_files import FILES, find, verified_bytes, weights_folder
-from facetrack.settings import IdentitySettings
+from facetrack.pipeline.openvino_engine import open_embedder
 
 
 @pytest.fixture

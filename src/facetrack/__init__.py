@@ -8,13 +8,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facetrack.analysis import Analysis
     from facetrack.api import analyze, plan, render
-    from facetrack.errors import FacetrackError
+    from facetrack.core.errors import FacetrackError
+    from facetrack.core.settings import ClipSettings, Settings
     from facetrack.evaluation.evaluate import evaluate
     from facetrack.exports.registry import export
     from facetrack.report import write_report
-    from facetrack.settings import ClipSettings, Settings
+    from facetrack.timeline import Analysis
 
 __all__ = [
     "Analysis",
@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Analysis": "facetrack.analysis",
-    "ClipSettings": "facetrack.settings",
-    "FacetrackError": "facetrack.errors",
-    "Settings": "facetrack.settings",
+    "Analysis": "facetrack.timeline",
+    "ClipSettings": "facetrack.core.settings",
+    "FacetrackError": "facetrack.core.errors",
+    "Settings": "facetrack.core.settings",
     "analyze": "facetrack.api",
     "evaluate": "facetrack.evaluation.evaluate",
     "export": "facetrack.exports.registry",

@@ -7,28 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from facetrack.analysis import Analysis, RecognizerInfo
-from facetrack.clips.crops import read_crops
-from facetrack.clips.manifest import remove_manifest, write_manifest
-from facetrack.clips.overlay import Overlay
-from facetrack.clips.photo import Enroller
-from facetrack.clips.plan import Plan, encoding_of, plan_clips
-from facetrack.clips.render import ClipResult, render_clips
-from facetrack.engines.base import Engine
-from facetrack.engines.opening import open_engine
-from facetrack.errors import UsageError
-from facetrack.machine import machine, versions
+from facetrack.clips.camera.crops import read_crops
+from facetrack.clips.plan.manifest import remove_manifest, write_manifest
+from facetrack.clips.plan.photo import Enroller
+from facetrack.clips.plan.plan import Plan, encoding_of, plan_clips
+from facetrack.clips.render.overlay import Overlay
+from facetrack.clips.render.render import ClipResult, render_clips
+from facetrack.core.environment import machine, versions
+from facetrack.core.errors import UsageError
+from facetrack.core.settings import ClipSettings, Settings
+from facetrack.identity.uncertain import uncertain
 from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
-from facetrack.metrics import Sample, in_short
-from facetrack.people.uncertain import uncertain
+from facetrack.pipeline.engine import Engine
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
-from facetrack.pipeline.gauges import Gauges, StageClock
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
-from facetrack.pipeline.monitor import Monitor
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.settings import ClipSettings, Settings
+from facetrack.runtime.metrics import Sample, in_short
+from facetrack.runtime.monitor import Monitor
+from facetrack.runtime.run_stats import Gauges, StageClock
+from facetrack.timeline import Analysis, RecognizerInfo
 from facetrack.tracking.tracks import Track
 
 OnProgress = Callable[[Progress], None]

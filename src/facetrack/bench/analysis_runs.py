@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack import api
-from facetrack.analysis import Analysis
 from facetrack.bench.memory import peak_mib
 from facetrack.bench.process import in_own_process
 from facetrack.bench.stages import settings_for
-from facetrack.engines.opening import open_engine
-from facetrack.errors import FacetrackError
+from facetrack.core.errors import FacetrackError
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.timeline import Analysis
 
 FEW_FRAMES = 5
 """Of the queue in the run that is to show that thread timing changes nothing."""

@@ -19,9 +19,9 @@ import av
 import numpy as np
 
 from facetrack.bench.disturbance import Watch
-from facetrack.clips.clip import Clip, Panel, Segment, Span
-from facetrack.clips.render import render_clips
-from facetrack.errors import FacetrackError, UsageError
+from facetrack.clips.plan.clip import Clip, Panel, Segment, Span
+from facetrack.clips.render.render import render_clips
+from facetrack.core.errors import FacetrackError, UsageError
 from facetrack.media.codecs import Encoding
 from facetrack.media.decode import VideoSource
 from facetrack.media.encode import SOUND_BITS

@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from facetrack.analysis import Analysis
 from facetrack.api import render
+from facetrack.core.settings import ClipSettings
+from facetrack.core.types import Image
 from facetrack.media.decode import VideoSource
-from facetrack.settings import ClipSettings
-from facetrack.types import Image
+from facetrack.timeline import Analysis
 
 GREY = 128
 COLUMNS, ROWS, TILE = 4, 2, 320

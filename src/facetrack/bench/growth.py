@@ -10,8 +10,8 @@ from facetrack import api
 from facetrack.bench import films
 from facetrack.bench.analysis_runs import require_same
 from facetrack.bench.process import in_own_process
+from facetrack.core.types import Image
 from facetrack.media.decode import VideoSource
-from facetrack.types import Image
 
 LENGTHS = (1, 2, 4, 8)
 LENGTH_FRAMES = 600

@@ -18,10 +18,10 @@ from facetrack.bench.disturbance import disturbed
 from facetrack.bench.growth import growth
 from facetrack.bench.process import in_own_process
 from facetrack.bench.report import show, show_rendering
-from facetrack.errors import FacetrackError
-from facetrack.machine import machine, versions
+from facetrack.core.atomic_write import whole_file
+from facetrack.core.environment import machine, versions
+from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
-from facetrack.whole_file import whole_file
 
 SCHEMA = "facetrack/bench/1"
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from facetrack.bench.timing import best_of, rate
-from facetrack.detection.mtcnn import Cascade, Networks, Parts
-from facetrack.engines.openvino_engine import quick_precision
-from facetrack.engines.openvino_mtcnn import QUICK, TOGETHER, QuickMtcnn
-from facetrack.media.picture import Picture
-from facetrack.settings import Settings
-from facetrack.types import Float32
+from facetrack.core.settings import Settings
+from facetrack.core.types import Float32
+from facetrack.detection.mtcnn.cascade import Cascade, Networks, Parts
+from facetrack.detection.mtcnn.openvino import QUICK, TOGETHER, QuickMtcnn
+from facetrack.media.frame_image import Picture
+from facetrack.pipeline.openvino_engine import quick_precision
 
 
 class Recorded:

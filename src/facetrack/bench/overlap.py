@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facetrack import api
 from facetrack.bench.stages import settings_for
-from facetrack.engines.opening import open_engine
-from facetrack.metrics import Sample
-from facetrack.whole_file import whole_file
+from facetrack.core.atomic_write import whole_file
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.runtime.metrics import Sample
 
 AFTER_FRAMES, FOR_FRAMES = 1024, 1024
 """Of the video, before the trace begins and while it runs: a card decodes a thousand ahead, and the

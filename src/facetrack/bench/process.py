@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from facetrack import errors
 from facetrack.bench.disturbance import Watch
+from facetrack.core import errors
 
 
 def in_own_process(what: str, video: Path, **options: Any) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from rich.table import Table
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import savgol_filter
 
-from facetrack.analysis import Analysis
-from facetrack.clips.crop_path import MAX_SPEED, SIGMA_S, TOLERANCE, wanted_path
-from facetrack.clips.framing import ZOOMS, Framing, anchors
-from facetrack.clips.layout import faces_of
-from facetrack.clips.smoothing import smoothed
+from facetrack.clips.camera.crop_path import MAX_SPEED, SIGMA_S, TOLERANCE, wanted_path
+from facetrack.clips.camera.framing import ZOOMS, Framing, anchors
+from facetrack.clips.camera.layout import faces_of
+from facetrack.clips.camera.smoothing import smoothed
+from facetrack.timeline import Analysis
 
 Float64 = NDArray[np.float64]
 Smoother = Callable[[Float64, Float64, float], Float64]

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetrack.bench.timing import best_of, rate, seconds_of
-from facetrack.engines.base import Engine
-from facetrack.engines.opening import open_engine
+from facetrack.core.settings import DetectionSettings, Settings
+from facetrack.detection.frame_detections import Seen
+from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
+from facetrack.media.frame_image import Frame, Picture
 from facetrack.media.opening import open_source
-from facetrack.media.picture import Frame, Picture
-from facetrack.pipeline.detectors import Judged, frame_detector
+from facetrack.pipeline.engine import Engine
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.settings import DetectionSettings, Settings
-from facetrack.tracking.seen import Seen
 from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
 
@@ -96,7 +96,7 @@ def _networks_alone(
 
         return openvino_stages.networks_alone(settings, keys, repeat)
     from facetrack.bench import torch_stages
-    from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
+    from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 
     if not isinstance(engine.detector, TorchMtcnnDetector):
         return {}

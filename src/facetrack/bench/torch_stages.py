@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from facetrack.bench.timing import best_of, rate
-from facetrack.engines.torch.mtcnn_detector import TorchMtcnnDetector
-from facetrack.media.picture import Picture
+from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
+from facetrack.media.frame_image import Picture
 
 TOGETHER = 128
 

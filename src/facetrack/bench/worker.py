@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facetrack.bench.memory import peak_mib
-from facetrack.errors import FacetrackError
+from facetrack.core.errors import FacetrackError
 
 
 def main() -> None:

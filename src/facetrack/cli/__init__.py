@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from facetrack.errors import FacetrackError
+from facetrack.core.errors import FacetrackError
 
 INTERRUPTED = 130
 

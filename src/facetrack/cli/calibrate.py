@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facetrack.recognition.calibration_report import Report
+    from facetrack.evaluation.calibration_report import Report
 
 
 def calibrate(
@@ -33,7 +33,7 @@ def calibrate(
     ] = False,
 ) -> None:
     """Fit a recogniser's calibration to labelled photos, and say how good it is on other people."""
-    from facetrack.recognition.calibrating import calibrate_recognizer
+    from facetrack.evaluation.calibrating import calibrate_recognizer
 
     made = calibrate_recognizer(photos, recognizer, out)
     if json:

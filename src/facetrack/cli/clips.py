@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from facetrack.settings import ClipSettings
+from facetrack.core.settings import ClipSettings
 
 FLAGS = {
     "preset": "--preset",

@@ -11,12 +11,12 @@ from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
-from facetrack.cli.known import GalleryFile, WithGallery
+from facetrack.cli.gallery_option import GalleryFile, WithGallery
 from facetrack.cli.networks import Detector, Recognizer, Weights
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
 from facetrack.cli.weights import app as weights_app
-from facetrack.settings import DetectionSettings, Settings
+from facetrack.core.settings import DetectionSettings, Settings
 
 app = typer.Typer(
     help="Who is on screen when, and face-centred clips of the people you choose.",

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from facetrack.errors import UsageError
-from facetrack.settings import PRESETS, Settings
+from facetrack.core.errors import UsageError
+from facetrack.core.settings import PRESETS, Settings
 
 
 def load_settings(config: Path | None, flags: dict[str, dict[str, Any]]) -> Settings:

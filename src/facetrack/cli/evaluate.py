@@ -9,9 +9,9 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facetrack.analysis import Analysis
     from facetrack.evaluation.evaluate import Evaluation
     from facetrack.evaluation.scores import Scores
+    from facetrack.timeline import Analysis
 
 SHARES = {
     "idf1": "IDF1",
@@ -45,8 +45,8 @@ def evaluate(
     ] = False,
 ) -> None:
     """Compare an analysis with the truth: IDF1, MOTA, HOTA, purity and coverage."""
-    from facetrack.analysis import Analysis
     from facetrack.evaluation.evaluate import evaluate
+    from facetrack.timeline import Analysis
 
     analysis = Analysis.load(folder)
     found = evaluate(analysis, truth, thresholds=thresholds)

@@ -41,9 +41,9 @@ def export(
     ] = False,
 ) -> int:
     """Write analyses in a format that other tools read."""
-    from facetrack.analysis import Analysis
-    from facetrack.errors import FacetrackError, UsageError
+    from facetrack.core.errors import FacetrackError, UsageError
     from facetrack.exports.registry import FORMATS, export
+    from facetrack.timeline import Analysis
 
     if out is not None and len(folders) != 1:
         raise UsageError(f"-o {out} is one file; give one folder, or leave -o out")

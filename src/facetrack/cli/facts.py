@@ -10,7 +10,8 @@ from av.codec import Codec
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.errors import UsageError, WeightsError
+from facetrack.core.errors import UsageError, WeightsError
+from facetrack.core.settings import CODECS
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.models.weight_files import (
     FILES,
@@ -19,8 +20,7 @@ from facetrack.models.weight_files import (
     verified_bytes,
     weights_folder,
 )
-from facetrack.pipeline.card import NoNvml, card_names
-from facetrack.settings import CODECS
+from facetrack.runtime.gpu import NoNvml, card_names
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
 ENCODERS = ("libx264", "aac")

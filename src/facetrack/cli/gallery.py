@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from facetrack.cli.known import GalleryFile, WithGallery
+from facetrack.cli.gallery_option import GalleryFile, WithGallery
 from facetrack.cli.networks import Detector, Recognizer, Weights
-from facetrack.errors import UsageError
+from facetrack.core.errors import UsageError
 
 app = typer.Typer(help="Known people, whom --gallery names elsewhere.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def add(
 ) -> int:
     """Know a person by one or more photos."""
     from facetrack.cli.gallery_view import enrol
-    from facetrack.settings import DetectionSettings, IdentitySettings
+    from facetrack.core.settings import DetectionSettings, IdentitySettings
 
     identity = IdentitySettings(recognizer or IdentitySettings().recognizer, weights)
     return enrol(gallery, name, photos, identity, DetectionSettings(detector=detector or "auto"))

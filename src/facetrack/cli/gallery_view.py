@@ -7,15 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.analysis import Analysis
 from facetrack.cli.people_view import counted
-from facetrack.clips.photo import face_of
-from facetrack.engines.opening import open_engine
-from facetrack.errors import InputError
+from facetrack.clips.plan.photo import face_of
+from facetrack.core.errors import InputError
+from facetrack.core.settings import DetectionSettings, IdentitySettings, TrackingSettings
+from facetrack.identity.editing import is_named
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
-from facetrack.identity.similarity import CalibratedJudge, probability
-from facetrack.people.editing import is_named
-from facetrack.people.gallery import (
+from facetrack.identity.gallery import (
     Gallery,
     KnownFace,
     default_gallery,
@@ -23,11 +21,13 @@ from facetrack.people.gallery import (
     export_gallery,
     today,
 )
-from facetrack.people.known import recognised
-from facetrack.people.names import checked_name
+from facetrack.identity.gallery_matching import recognised
+from facetrack.identity.names import checked_name
+from facetrack.identity.similarity import CalibratedJudge, probability
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.recognizers import recognizer_of
-from facetrack.settings import DetectionSettings, IdentitySettings, TrackingSettings
+from facetrack.timeline import Analysis
 
 Known = dict[str, EmbeddingSet]
 """Name to the embeddings of the photos."""

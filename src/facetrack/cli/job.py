@@ -12,22 +12,22 @@ from rich.console import Console
 from rich.table import Table
 
 from facetrack import api
-from facetrack.analysis import METRICS_FILE, Analysis
 from facetrack.cli.gallery_view import known_people, known_people_of, with_names
 from facetrack.cli.join_view import join
 from facetrack.cli.people_view import label_of
 from facetrack.cli.progress import ProgressView
-from facetrack.clips.photo import Enroller
-from facetrack.clips.plan import Plan, check_settings
-from facetrack.clips.render import ClipResult
-from facetrack.clips.segments import LeftOut
-from facetrack.engines.opening import open_engine
-from facetrack.errors import ClipError, FacetrackError, InputError, UsageError
-from facetrack.metrics import as_line
-from facetrack.people.people_file import joined_in
+from facetrack.clips.plan.photo import Enroller
+from facetrack.clips.plan.plan import Plan, check_settings
+from facetrack.clips.plan.segments import LeftOut
+from facetrack.clips.render.render import ClipResult
+from facetrack.core.atomic_write import whole_file
+from facetrack.core.errors import ClipError, FacetrackError, InputError, UsageError
+from facetrack.core.settings import ClipSettings, Settings
+from facetrack.identity.people_file import joined_in
+from facetrack.pipeline.engine_opening import open_engine
 from facetrack.report import write_report
-from facetrack.settings import ClipSettings, Settings
-from facetrack.whole_file import whole_file
+from facetrack.runtime.metrics import as_line
+from facetrack.timeline import METRICS_FILE, Analysis
 
 
 def run_videos(

@@ -9,14 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.analysis import Analysis
 from facetrack.cli.faces import draw_faces
 from facetrack.cli.people_view import counted
-from facetrack.errors import FacetrackError, InputError
-from facetrack.people.folder import analysis_folders
-from facetrack.people.joining import join_folders
-from facetrack.people.people_file import PEOPLE_FILE, inside
+from facetrack.core.errors import FacetrackError, InputError
+from facetrack.identity.folder import analysis_folders
+from facetrack.identity.joining import join_folders
+from facetrack.identity.people_file import PEOPLE_FILE, inside
 from facetrack.report import write_report
+from facetrack.timeline import Analysis
 
 
 def join(folders: Sequence[Path], out: Path, threshold: float | None, quiet: bool) -> None:

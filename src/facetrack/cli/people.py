@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facetrack.errors import UsageError
+from facetrack.core.errors import UsageError
 
 
 class ListByDefault(TyperGroup):
@@ -35,9 +35,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when some
 @app.command("list")
 def list_people(out: Out, json: Json = False, debug: Debug = False) -> int:
     """Show the people, with their faces where the terminal can."""
-    from facetrack.analysis import Analysis
     from facetrack.cli.people_view import show_json, show_people
-    from facetrack.people.folder import analysis_folder
+    from facetrack.identity.folder import analysis_folder
+    from facetrack.timeline import Analysis
 
     folder = analysis_folder(out)
     (show_json if json else show_people)(Analysis.load(folder), folder)
@@ -53,7 +53,7 @@ def name_person(
 ) -> int:
     """Call a person by a name; --target finds them by it."""
     from facetrack.cli.people_view import edited
-    from facetrack.people import editing
+    from facetrack.identity import editing
 
     return edited(out, f"name {person} {name}", lambda a: editing.named(a, person, name))
 
@@ -67,7 +67,7 @@ def merge_people(
 ) -> int:
     """Make one person of several."""
     from facetrack.cli.people_view import edited, warn_of_two_at_once
-    from facetrack.people import editing
+    from facetrack.identity import editing
 
     what = f"merge {person} {' '.join(map(str, others))}"
 
@@ -88,7 +88,7 @@ def split_person(
 ) -> int:
     """Make a new person of some of a person's tracks."""
     from facetrack.cli.people_view import edited, with_pictures
-    from facetrack.people import editing
+    from facetrack.identity import editing
 
     what = f"split {person} {' '.join(f'--track {t}' for t in track)}"
     return edited(out, what, lambda a: with_pictures(editing.split(a, person, track)))
@@ -145,7 +145,7 @@ def join_videos(
 ) -> int:
     """Number people alike over several analyses, and write people.json."""
     from facetrack.cli.join_view import join_analyses
-    from facetrack.settings import require
+    from facetrack.core.settings import require
 
     if threshold is not None:
         require(-1 < threshold < 1, "threshold", threshold, "between -1 and 1")

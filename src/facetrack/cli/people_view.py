@@ -11,16 +11,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.analysis import Analysis, Person
 from facetrack.cli.faces import draw_faces
-from facetrack.errors import InputError
-from facetrack.history import History
-from facetrack.people import editing
-from facetrack.people.folder import analysis_folder, clips_of, edit, undo
-from facetrack.people.people_file import joined_in
-from facetrack.people.pictures import pictured
-from facetrack.people.uncertain import in_words, mending_command, uncertain
+from facetrack.core.errors import InputError
+from facetrack.identity import editing
+from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
+from facetrack.identity.people_file import joined_in
+from facetrack.identity.person_images import pictured
+from facetrack.identity.uncertain import in_words, mending_command, uncertain
 from facetrack.report import write_report
+from facetrack.timeline import Analysis, Person
+from facetrack.timeline.history import History
 
 SHOWN = 4
 """Stretches and tracks of a person in the table; --json has all."""

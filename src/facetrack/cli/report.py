@@ -13,7 +13,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when some
 
 def report(folders: Folders, debug: Debug = False) -> int:
     """Write report.html of analyses anew, and say where it is."""
-    from facetrack.people.folder import analysis_folder
+    from facetrack.identity.folder import analysis_folder
     from facetrack.report import write_report
 
     for folder in folders:

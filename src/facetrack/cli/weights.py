@@ -34,7 +34,7 @@ def install(
 ) -> int:
     """Fetch the weights that are missing, so that everything works without a network."""
     from facetrack.cli.facts import show_installed
-    from facetrack.errors import InputError, UsageError
+    from facetrack.core.errors import InputError, UsageError
     from facetrack.models.install import install_from, install_weights
     from facetrack.models.weight_files import FILES
 

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from facetrack.detection.boxes import squared
-from facetrack.detection.refine import Refines
-from facetrack.media.picture import Picture
-from facetrack.types import Float32
+from facetrack.core.boxes import squared
+from facetrack.core.types import Float32
+from facetrack.detection.temporal.redetect import Refines
+from facetrack.media.frame_image import Picture
 
 IS_FACE = 0.7
 """O-Net's score from which its landmarks are taken: below it, it sees no face there."""

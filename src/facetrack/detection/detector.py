@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from facetrack.media.picture import Picture
-from facetrack.types import Faces
+from facetrack.core.types import Faces
+from facetrack.media.frame_image import Picture
 
 
 class Detector(Protocol):

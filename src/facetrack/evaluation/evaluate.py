@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from facetrack.analysis import Analysis
-from facetrack.errors import InputError
+from facetrack.core.errors import InputError
 from facetrack.evaluation.labelled import Labelled
 from facetrack.evaluation.regrouping import others_of, regrouped
 from facetrack.evaluation.scores import Compared, Scores, compare
 from facetrack.evaluation.truth import read_truth
 from facetrack.exports.appearances import clock_of
 from facetrack.exports.mot import faces_of_people
+from facetrack.timeline import Analysis
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from facetrack.analysis import boxes_of
-from facetrack.types import Float32
+from facetrack.core.types import Float32
+from facetrack.timeline import boxes_of
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
-from facetrack.analysis import FACE_COLUMNS, Analysis
+from facetrack.core.settings import IdentitySettings
 from facetrack.identity.cannot_link import seen_together
 from facetrack.identity.clustering import group_tracks
 from facetrack.identity.embedding_groups import track_set
 from facetrack.identity.people_similarity import embeddings_of
 from facetrack.identity.similarity import judge_of
-from facetrack.settings import IdentitySettings
+from facetrack.timeline import FACE_COLUMNS, Analysis
 
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from facetrack.clips.segments import Clock
-from facetrack.detection.boxes import iou_matrix
-from facetrack.errors import UsageError
+from facetrack.clips.plan.segments import Clock
+from facetrack.core.boxes import iou_matrix
+from facetrack.core.errors import UsageError
 from facetrack.evaluation.labelled import Labelled
 
 SAME_PLACE = 0.5

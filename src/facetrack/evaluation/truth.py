@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from facetrack.analysis import CORNERS, Analysis
-from facetrack.errors import InputError
+from facetrack.core.errors import InputError
+from facetrack.core.parquet import read_table
 from facetrack.evaluation.labelled import Labelled
 from facetrack.exports.mot import FIRST, faces_of_people
-from facetrack.parquet import read_table
+from facetrack.timeline import CORNERS, Analysis
 
 MOT_COLUMNS = 6
 """Frame, id, left, top, width, height; a seventh that is 0 says not to look at the line."""

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from facetrack.analysis import Analysis, Person
-from facetrack.clips.segments import Clock, on_screen
+from facetrack.clips.plan.segments import Clock, on_screen
+from facetrack.timeline import Analysis, Person
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from facetrack.analysis import Analysis, boxes_of, landmarks_of
 from facetrack.exports.appearances import names_of
 from facetrack.exports.table import LANDMARKS
+from facetrack.timeline import Analysis, boxes_of, landmarks_of
 
 VISIBLE = 2
 FACE = 1

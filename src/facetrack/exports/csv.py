@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow.csv import write_csv
 
-from facetrack.analysis import Analysis
 from facetrack.exports.table import table_of
+from facetrack.timeline import Analysis
 
 
 def write(analysis: Analysis, path: Path) -> None:

@@ -8,8 +8,8 @@ lasts too short to be read is given to the cue beside it, so that names do not f
 from collections import deque
 from dataclasses import dataclass, replace
 
-from facetrack.analysis import Analysis
 from facetrack.exports.appearances import Appearance, appearances_of
+from facetrack.timeline import Analysis
 
 AWAY_S = 0.5
 """How long somebody may be off screen and still be listed."""

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from facetrack.errors import UsageError
+from facetrack.core.errors import UsageError
 
 RATES = (
     Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30),

@@ -9,10 +9,10 @@ rate or, where timecode has none such, the closest.
 from fractions import Fraction
 from pathlib import Path
 
-from facetrack.analysis import Analysis
 from facetrack.exports.appearances import appearances_of, names_of, on_grid
 from facetrack.exports.editing import editing_rate, opentimelineio
 from facetrack.exports.otio import at, media_of, span
+from facetrack.timeline import Analysis
 
 DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001))
 """Rates at which timecode leaves out numbers to keep up with the clock."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from facetrack.analysis import Analysis
 from facetrack.exports.appearances import appearances_of, names_of, on_grid
 from facetrack.exports.editing import editing_rate
+from facetrack.timeline import Analysis
 
 VERSION = "1.10"
 FORMAT, SOURCE = "r1", "r2"

@@ -6,8 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from facetrack.analysis import Analysis
 from facetrack.exports.table import LANDMARKS, table_of
+from facetrack.timeline import Analysis
 
 ROWS = 10_000
 """Rows that are Python objects at a time: those of a long video would take gigabytes."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facetrack.analysis import Analysis, boxes_of
+from facetrack.timeline import Analysis, boxes_of
 
 FIRST = 1
 """Frame and pixel that the format counts from."""

@@ -8,9 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from facetrack.analysis import Analysis, Person
 from facetrack.exports.appearances import Appearance, appearances_of, clock_of, names_of, on_grid
 from facetrack.exports.editing import opentimelineio
+from facetrack.timeline import Analysis, Person
 
 
 def write(analysis: Analysis, path: Path) -> None:

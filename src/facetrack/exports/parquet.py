@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from facetrack.analysis import Analysis
+from facetrack.core.parquet import write_table
 from facetrack.exports.table import table_of
-from facetrack.parquet import write_table
+from facetrack.timeline import Analysis
 
 
 def write(analysis: Analysis, path: Path) -> None:

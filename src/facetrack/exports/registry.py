@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facetrack.analysis import Analysis
-from facetrack.errors import UsageError
+from facetrack.core.atomic_write import whole_file
+from facetrack.core.errors import UsageError
 from facetrack.exports import (
     coco,
     csv,
@@ -19,7 +19,7 @@ from facetrack.exports import (
     srt,
     webvtt,
 )
-from facetrack.whole_file import whole_file
+from facetrack.timeline import Analysis
 
 
 @dataclass(frozen=True)

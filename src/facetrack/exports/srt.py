@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from facetrack.analysis import Analysis
 from facetrack.exports.appearances import names_of
 from facetrack.exports.cues import clock_time, cues_of, listed
+from facetrack.timeline import Analysis
 
 LOOKALIKES = str.maketrans("<>{}", "\u2039\u203a()")
 """The format has no escapes, and players take these for markup."""

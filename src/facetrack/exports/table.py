@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from facetrack.analysis import CORNERS, Analysis, landmarks_of
 from facetrack.exports.appearances import names_of
+from facetrack.timeline import CORNERS, Analysis, landmarks_of
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 """Sides as they are in the picture."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from facetrack.analysis import Analysis
 from facetrack.exports.appearances import names_of
 from facetrack.exports.cues import clock_time, cues_of, listed
+from facetrack.timeline import Analysis
 
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from facetrack.types import Float32
+from facetrack.core.types import Float32
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]

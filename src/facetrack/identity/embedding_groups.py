@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from facetrack.core.types import Float32
 from facetrack.identity.clustering import LEAST_WEIGHT, ROWS, TrackSet
 from facetrack.identity.similarity import MOST, Judge
 from facetrack.recognition.calibration import Evidence
-from facetrack.types import Float32
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -5,11 +5,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.analysis import Analysis, TrackSummary
+from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet, places_of
 from facetrack.identity.similarity import CalibratedJudge, Judge, judge_of
 from facetrack.recognition.calibration import Evidence
-from facetrack.settings import IdentitySettings
+from facetrack.timeline import Analysis, TrackSummary
 
 Float64 = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.settings import IdentitySettings
+from facetrack.core.types import Float32
 from facetrack.recognition.calibration import PRIOR, Calibration, Evidence
-from facetrack.settings import IdentitySettings
-from facetrack.types import Float32
 
 Float64 = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from facetrack.errors import UsageError
-from facetrack.settings import EFFORTS
+from facetrack.core.errors import UsageError
+from facetrack.core.settings import EFFORTS
 
 CANDIDATES = {
     "h264": ("h264_nvenc", "libx264"),

@@ -16,10 +16,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from facetrack.errors import InputError
-from facetrack.media.picture import YUV420, Frame, Picture, RgbPicture, YuvPicture
+from facetrack.core.errors import InputError
+from facetrack.core.types import VideoInfo
+from facetrack.media.frame_image import YUV420, Frame, Picture, RgbPicture, YuvPicture
 from facetrack.media.streams import open_media, picture_stream
-from facetrack.types import VideoInfo
 
 PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
 

@@ -16,10 +16,10 @@ from av.codec.context import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from facetrack.core.types import Image
 from facetrack.media.codecs import Encoder
 from facetrack.media.planar import FULL_RANGE, is_full_range
 from facetrack.media.sound import Samples, int16
-from facetrack.types import Image
 
 TIME_BASE = Fraction(1, 120_000)
 """Of the pictures: 23.976, 25, 29.97, 50 and 59.94 frames/s and milliseconds are whole in it."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from facetrack.types import Image
+from facetrack.core.types import Image
 
 Placement = NDArray[np.float64]
 """``(2, 3)``: takes x y 1 of a square, in its pixels, to x y of the frame."""

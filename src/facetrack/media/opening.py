@@ -19,7 +19,7 @@ def open_source(path: Path, device: str) -> tuple[VideoSource, str]:
     try:
         import torch
 
-        from facetrack.media.nvdec import NotForTheCard, NvdecSource
+        from facetrack.media.nvdec.source import NotForTheCard, NvdecSource
     except ImportError as error:
         return VideoSource(path), _said(path, f"{error.name} is not installed")
     try:

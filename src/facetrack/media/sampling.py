@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Picture
+from facetrack.media.frame_image import Picture
 
 Pixels = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from facetrack.types import Image
+from facetrack.core.types import Image
 
 
 class _Scaler(threading.local):

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from facetrack.errors import InputError
+from facetrack.core.errors import InputError
 
 
 def open_media(path: Path) -> InputContainer:

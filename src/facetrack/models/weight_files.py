@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from facetrack.errors import WeightsError
+from facetrack.core.errors import WeightsError
 
 
 @dataclass(frozen=True)

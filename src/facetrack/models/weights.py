@@ -10,11 +10,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from facetrack.errors import WeightsError
+from facetrack.core.atomic_write import whole_file
+from facetrack.core.errors import WeightsError
 from facetrack.models.convert import CONVERTERS, Tensors, folded
 from facetrack.models.install import install_weights
 from facetrack.models.weight_files import FILES, cache_folder, find, verified_bytes
-from facetrack.whole_file import whole_file
 
 CONVERSION = 1
 """Changes whenever the converted form does, so that old cache files are not used."""

@@ -12,20 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
-from facetrack.analysis import Shot
+from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.detector import Detector
+from facetrack.detection.frame_detections import Seen
+from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
 from facetrack.media.decode import VideoSource
-from facetrack.media.picture import Frame
-from facetrack.pipeline.allocator import map_large_blocks, only_new_garbage
-from facetrack.pipeline.batching import calculate_optimal_batch_size
-from facetrack.pipeline.detectors import Judged, frame_detector
-from facetrack.pipeline.gauges import Gauges
-from facetrack.pipeline.in_turn import InTurn
-from facetrack.pipeline.interpreter import quick_turns
-from facetrack.pipeline.queues import FrameQueue, QueueClosed
+from facetrack.media.frame_image import Frame
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.settings import DecodeSettings, Settings
-from facetrack.tracking.seen import Seen
+from facetrack.runtime.allocator import map_large_blocks, only_new_garbage
+from facetrack.runtime.batching import calculate_optimal_batch_size
+from facetrack.runtime.interpreter import quick_turns
+from facetrack.runtime.queues import FrameQueue, QueueClosed
+from facetrack.runtime.run_stats import Gauges
+from facetrack.runtime.serial_executor import InTurn
+from facetrack.timeline import Shot
 from facetrack.tracking.shots import Judgement, ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.tracking.tracks import Track

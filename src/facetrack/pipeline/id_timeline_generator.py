@@ -11,7 +11,16 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image as Pillow
 
-from facetrack.analysis import (
+from facetrack.core.settings import IdentitySettings, TrackingSettings
+from facetrack.core.types import Float32
+from facetrack.identity.clustering import group_tracks
+from facetrack.identity.embedding_groups import EmbeddingSet, track_set
+from facetrack.identity.similarity import judge_of
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
+from facetrack.recognition.portrait import portrait
+from facetrack.recognition.track_embedding import changes
+from facetrack.timeline import (
     FACE_COLUMNS,
     Dropped,
     Interval,
@@ -19,19 +28,10 @@ from facetrack.analysis import (
     Split,
     TrackSummary,
 )
-from facetrack.identity.clustering import group_tracks
-from facetrack.identity.embedding_groups import EmbeddingSet, track_set
-from facetrack.identity.similarity import judge_of
-from facetrack.people.presence import appearance, joined, most_first
-from facetrack.recognition.face_crop import FaceCrop
-from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.recognition.portrait import portrait
-from facetrack.recognition.track_embedding import changes
-from facetrack.settings import IdentitySettings, TrackingSettings
-from facetrack.tracking.known import KnownTracks
+from facetrack.timeline.presence import appearance, joined, most_first
 from facetrack.tracking.rows import joined_rows
+from facetrack.tracking.track_embeddings import KnownTracks
 from facetrack.tracking.tracks import Track
-from facetrack.types import Float32
 
 FIRST_CROPS = 5
 """Crops of a track that are embedded in any case."""

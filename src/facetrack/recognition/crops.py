@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.types import Faces, Float32, Image
 from facetrack.media.face_cut import BOX_CROP_SIZE, FaceCut, Placement, stretched
-from facetrack.media.picture import Picture
+from facetrack.media.frame_image import Picture
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_square import ALIGNED_SIDE, aligned, around, square
 from facetrack.recognition.light import normalised_light
-from facetrack.types import Faces, Float32, Image
 
 BOX_CROP_MARGIN = 14
 NARROWEST, WIDEST = 0.5, 2.5

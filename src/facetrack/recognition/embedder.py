@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.types import Float32
 from facetrack.recognition.calibration import Calibration
-from facetrack.types import Float32
 
 
 @dataclass(frozen=True)

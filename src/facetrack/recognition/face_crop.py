@@ -6,12 +6,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.types import Faces, Float32
 from facetrack.media.face_cut import FaceCut
-from facetrack.media.picture import Frame, Picture
+from facetrack.media.frame_image import Frame, Picture
 from facetrack.recognition.crops import cut_faces, visible_share
 from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
-from facetrack.types import Faces, Float32
 
 Float64 = NDArray[np.float64]
 NO_TURN: Float64 = np.array([0.0, 0.5])

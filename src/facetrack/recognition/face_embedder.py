@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from facetrack.core.types import Float32
 from facetrack.detection.aligner import Aligner
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.embedder import Embedder
@@ -17,7 +18,6 @@ from facetrack.recognition.face_crop import FaceCrop, cut_out
 from facetrack.recognition.featureless import featureless_direction
 from facetrack.recognition.strangers import strangers_of
 from facetrack.recognition.track_embedding import TrackEmbedding, track_embedding
-from facetrack.types import Float32
 
 
 class FaceEmbedder:

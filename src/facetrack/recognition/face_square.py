@@ -6,9 +6,9 @@ Nothing is stretched; what lies outside the picture is black. The crop that is e
 
 import numpy as np
 
+from facetrack.core.types import Float32, Image
 from facetrack.media.face_cut import Placement, extent, placed
-from facetrack.media.picture import Picture
-from facetrack.types import Float32, Image
+from facetrack.media.frame_image import Picture
 
 ALIGNED = np.array(
     [

@@ -12,8 +12,8 @@ from importlib.resources import files
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from facetrack.core.types import Float32, Image
 from facetrack.recognition.embedder import Embedder
-from facetrack.types import Float32, Image
 
 SHIPPED = {"sface": "featureless_sface.npy", "facenet": "featureless_facenet.npy"}
 """By the embedder's name, in this folder; ``measured_direction`` made them."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from facetrack.types import Image
+from facetrack.core.types import Image
 
 DARK = 60.0
 """Mean brightness, 0 to 255, below which a crop is changed: 1 in 100 crops of photographs is so

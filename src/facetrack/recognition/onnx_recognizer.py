@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from facetrack.errors import WeightsError
+from facetrack.core.atomic_write import write_json
+from facetrack.core.errors import WeightsError
 from facetrack.recognition.calibration import Calibration, finite
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.recognizers import Recognizer
-from facetrack.whole_file import write_json
 
 SCHEMA = "facetrack/recognizer/1"
 MOST_NUMBERS = 4096

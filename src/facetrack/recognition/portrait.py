@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.types import Float32, Image
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_square import ALIGNED
-from facetrack.types import Float32, Image
 
 SKIN = 0.75
 """Rank of the brightness around an eye, from the darkest pixel to the brightest, that is skin."""

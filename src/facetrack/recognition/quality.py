@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.types import Float32
+from facetrack.core.types import Float32
 
 Float64 = NDArray[np.float64]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from facetrack.core.settings import IdentitySettings
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.recognition.embedder import CropSpec
-from facetrack.settings import IdentitySettings
 
 ALIGNED_112 = CropSpec(size=112, aligned=True)
 BOX_160 = CropSpec(size=160, aligned=False)

@@ -17,7 +17,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.types import Float32
+from facetrack.core.types import Float32
 
 HOW_MANY = 256
 CLOSEST = 5

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.types import Float32
 from facetrack.recognition.calibration import Calibration, Evidence
 from facetrack.recognition.face_crop import FaceCrop
-from facetrack.types import Float32
 
 Float64 = NDArray[np.float64]
 

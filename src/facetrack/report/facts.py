@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from facetrack.analysis import Analysis
 from facetrack.report.text import clock, escaped, number, percent, rows
 from facetrack.report.timeline import span_s
+from facetrack.timeline import Analysis
 
 
 def summary(analysis: Analysis) -> str:

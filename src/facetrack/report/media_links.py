@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
-from facetrack.parquet import read_table
+from facetrack.core.parquet import read_table
 
 JUMP_S = 0.25
 """A clip that steps further through its source than through itself leaves something out."""

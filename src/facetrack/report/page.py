@@ -9,16 +9,16 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from facetrack.analysis import Analysis
-from facetrack.history import History
+from facetrack.core.atomic_write import whole_file
 from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
 from facetrack.report import facts
-from facetrack.report.cards import people_cards
 from facetrack.report.charts import run_charts
+from facetrack.report.people import people_cards
 from facetrack.report.review import review_strip
 from facetrack.report.text import escaped
 from facetrack.report.timeline import timeline_data
-from facetrack.whole_file import whole_file
+from facetrack.timeline import Analysis
+from facetrack.timeline.history import History
 
 REPORT_FILE = "report.html"
 

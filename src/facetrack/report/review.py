@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from facetrack.analysis import Analysis, FaceCrops, Uncertain
-from facetrack.errors import FacetrackError
+from facetrack.core.errors import FacetrackError
 from facetrack.identity.people_similarity import PeopleSimilarity
-from facetrack.people.uncertain import MAY_BE_ONE, SURELY_ONE, mending_command, uncertain
-from facetrack.report.cards import face, picture
+from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE, mending_command, uncertain
+from facetrack.report.people import face, picture
 from facetrack.report.text import clock, escaped, label
+from facetrack.timeline import Analysis, FaceCrops, Uncertain
 
 SIDE = 112
 """Of a track's face in pixels: it is shown at 56, on screens of two pixels a point too."""

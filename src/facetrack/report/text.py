@@ -2,8 +2,8 @@
 
 import html
 
-from facetrack.analysis import Person
-from facetrack.people.editing import is_named
+from facetrack.identity.editing import is_named
+from facetrack.timeline import Person
 
 
 def escaped(value: object) -> str:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from facetrack.analysis import Analysis
 from facetrack.report.media_links import as_data, clip_pieces, source_address
 from facetrack.report.text import label
+from facetrack.timeline import Analysis
 
 
 def span_s(analysis: Analysis) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from facetrack.types import Float32
+from facetrack.core.types import Float32
 
 APPEARANCE_WEIGHT = 0.5
 """What a full disagreement in appearance costs, in units of IoU."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import COARSE
+from facetrack.media.frame_image import COARSE
 
 BLOCK = (2, 4)
 """Rows and columns of samples in a block: enough samples to average noise and the grain of point

@@ -7,7 +7,7 @@ it changes nothing but the time that is needed.
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.settings import TrackingSettings
+from facetrack.core.settings import TrackingSettings
 from facetrack.tracking.motion import Motion
 
 Box = list[float]

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import COARSE
-from facetrack.tracking.seen import Seen
-from facetrack.types import Float32
+from facetrack.core.types import Float32
+from facetrack.detection.frame_detections import Seen
+from facetrack.media.frame_image import COARSE
 
 BEFORE = 2
 """Frames before whose changes are compared."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.types import Float32
+from facetrack.core.types import Float32
 
 TRUSTED_FRAMES = 3
 """A face that was lost is not thrown far: its motion is trusted for so many frames only."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.tracking.seen import Seen
-from facetrack.types import SOURCE
+from facetrack.core.types import SOURCE
+from facetrack.detection.frame_detections import Seen
 
 ROW = np.dtype(
     [

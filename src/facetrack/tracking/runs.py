@@ -6,12 +6,12 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.detection.boxes import iou_matrices, iou_matrix
-from facetrack.settings import TrackingSettings
+from facetrack.core.boxes import iou_matrices, iou_matrix
+from facetrack.core.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, costs, unclear, unsure
+from facetrack.tracking.detection_batch import FacesTogether
 from facetrack.tracking.guess import Guess, each_others_best
 from facetrack.tracking.motion import Course, Motion
-from facetrack.tracking.together import FacesTogether
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]

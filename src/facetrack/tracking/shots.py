@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.picture import Frame
+from facetrack.core.types import Image
+from facetrack.media.frame_image import Frame
 from facetrack.tracking.blocks import Blocks, blocks_of, contrasts, least_reach, reach
-from facetrack.types import Image
 
 LAG = 8
 """Frames on either side that a frame is compared with. 15 frames a second shown as 60 repeat each

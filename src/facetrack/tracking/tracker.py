@@ -12,17 +12,17 @@ from itertools import chain, pairwise
 
 import numpy as np
 
+from facetrack.core.settings import TrackingSettings
+from facetrack.core.types import Float32
+from facetrack.detection.frame_detections import Seen
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, Positions, associated
+from facetrack.tracking.detection_batch import FacesTogether
 from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.motion import LONGEST_COURSE, Motion
 from facetrack.tracking.runs import Run
-from facetrack.tracking.seen import Seen
-from facetrack.tracking.together import FacesTogether
 from facetrack.tracking.tracks import Track
-from facetrack.types import Float32
 
 SHORTEST_RUN = 8
 """Frames whose faces are guessed at once where guesses are often wrong."""

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.recognition.face_crop import FaceCrop
+from facetrack.tracking.detection_batch import FacesTogether
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
-from facetrack.tracking.together import FacesTogether
 
 Stretch = tuple[int, int]
 """How many breaks are before it, and which of the track's stretches of ``CROP_SPACING`` it is."""

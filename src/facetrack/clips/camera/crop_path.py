@@ -1,0 +1,165 @@
+"""The camera path of a panel: where its crop lies in each frame.
+
+Made with the whole clip in view, each shot apart. Guaranteed: a crop lies inside the picture and
+has the framing's aspect (to two pixels, where it stands still through the shot: then it lies on
+whole ones); within a shot its centre and size change no faster than ``MAX_SPEED`` and
+``MAX_GROWTH`` and accelerate by ``MAX_ACCELERATION`` and ``MAX_GROWTH_ACCELERATION`` at most.
+Knows nothing of people and files. NumPy and SciPy alone.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+from facetrack.clips.camera.framing import Framing, anchors, centre_below_eyes
+from facetrack.clips.camera.smoothing import REACH, bridged, outliers, smoothed
+
+Float64 = NDArray[np.float64]
+
+TOLERANCE = 0.05
+"""How far a face may be from its place before the picture follows, in shorter sides of the crop."""
+MAX_SPEED = 6.0
+"""Shorter sides of the crop in a second. Someone who walks past the camera was measured at 5.2 in
+an upright close-up; a slower picture would lose them."""
+SIGMA_S = 0.3
+MAX_ACCELERATION = 0.8 * MAX_SPEED / SIGMA_S
+"""Shorter sides in a second, a second."""
+SIZE_TOLERANCE = 0.06
+"""The same for the size, in natural logarithms: a nod is no reason to zoom."""
+MAX_GROWTH = 0.4
+"""Natural logarithm of the size in a second."""
+SIZE_SIGMA_S = 0.6
+MAX_GROWTH_ACCELERATION = 0.8 * MAX_GROWTH / SIZE_SIGMA_S
+WHOLE_FROM = 64
+"""Shorter side in pixels from which a crop that stands still is put on whole ones."""
+OUTLIER = 0.25
+"""Face heights by which a face must be off its neighbours in time to be an outlier."""
+
+
+def crop_path(
+    times_s: Float64,
+    known: NDArray[np.intp],
+    boxes: Float64,
+    landmarks: Float64,
+    shot_starts: Sequence[int],
+    picture: tuple[int, int],
+    framing: Framing,
+) -> Float64:
+    """Crops ``(n, 4)``: centre x, centre y, width and height in pixels of the upright picture.
+
+    A shot in which the face is not known keeps the framing of the nearest frame in which it is.
+
+    Args:
+        times_s: ``(n,)`` presentation times of the frames, in order.
+        known: positions (0 to n-1, ascending) of the frames whose face is known; at least one.
+        boxes: ``(len(known), 4)`` the faces there.
+        landmarks: ``(len(known), 5, 2)`` theirs.
+        shot_starts: positions at which a new shot begins.
+        picture: width and height in pixels.
+    """
+    # A damaged stream may show two frames at one time.
+    times_s = np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s))
+    wanted = anchors(boxes, landmarks)
+    crops = np.full((len(times_s), 4), np.nan)
+    edges = [0, *sorted(s for s in set(shot_starts) if 0 < s < len(times_s)), len(times_s)]
+    for start, end in pairwise(edges):
+        inside = (known >= start) & (known < end)
+        if inside.any():
+            at_s = times_s[known[inside]]
+            crops[start:end] = _shot(times_s[start:end], at_s, wanted[inside], picture, framing)
+    for start, end in pairwise(edges):
+        if np.isnan(crops[start, 0]):
+            before, after = known[known < start], known[known >= end]
+            near = [*before[-1:], *after[:1]]
+            away_s = [abs(times_s[start if k < start else end - 1] - times_s[k]) for k in near]
+            crops[start:end] = crops[near[int(np.argmin(away_s))]]
+    return crops
+
+
+def inside_picture(crops: Float64, picture: tuple[int, int]) -> Float64:
+    """The crops, shrunk where they are larger than the picture, then shifted into it.
+
+    Args:
+        crops: ``(n, 4)`` centre x, centre y, width and height in pixels.
+        picture: width and height in pixels.
+    """
+    limits = np.array(picture, float)
+    shrink = np.minimum(1.0, (limits / crops[:, 2:]).min(axis=1, keepdims=True))
+    sizes = crops[:, 2:] * shrink
+    return np.concatenate([np.clip(crops[:, :2], sizes / 2, limits - sizes / 2), sizes], axis=1)
+
+
+def wanted_path(
+    times_s: Float64, at_s: Float64, wanted: Float64, picture: tuple[int, int], framing: Framing
+) -> Float64:
+    """``(n, 3)`` centre x and y that each frame of a shot wants, and the crop's height (calm).
+
+    ``wanted`` is ``(k, 3)``, the ``anchors`` of the faces seen at ``at_s``.
+    """
+    usual = float(np.median(wanted[:, 2]))
+    off = [outliers(at_s, column, OUTLIER * usual) for column in wanted.T]
+    kept = ~np.logical_or.reduce(off)
+    if 2 * kept.sum() < len(kept):  # wild, but all that is known
+        kept[:] = True
+    x, eyes, face = (bridged(times_s, at_s[kept], column) for column in wanted[kept].T)
+    height = framing.height(face, picture)
+    if framing.adaptive:
+        face, height = _steady_size(times_s, face), _steady_size(times_s, height)
+    else:
+        face[:], height[:] = np.median(face), np.median(height)
+    return np.stack([x, eyes + centre_below_eyes(height, face), height], axis=1)
+
+
+def _shot(
+    times_s: Float64, at_s: Float64, wanted: Float64, picture: tuple[int, int], framing: Framing
+) -> Float64:
+    x, y, height = wanted_path(times_s, at_s, wanted, picture, framing).T
+    aspect = float(framing.aspect)
+    # Whatever the Gaussian takes the mean of has to fit at both ends of its reach: so its result
+    # lies inside the picture and below the speed, though the size changes.
+    reach = _frames(times_s, REACH * SIGMA_S)
+    widest = maximum_filter1d(height, reach, mode="nearest")
+    shorter = minimum_filter1d(height, reach, mode="nearest") * min(1.0, aspect)
+    centres = []
+    for values, side, limit in ((x, widest * aspect, picture[0]), (y, widest, picture[1])):
+        fitting = np.clip(values, side / 2, limit - side / 2)
+        centres.append(
+            smoothed(times_s, fitting, TOLERANCE * shorter, MAX_SPEED * shorter, SIGMA_S)
+        )
+    crops = inside_picture(np.stack([*centres, height * aspect, height], axis=1), picture)
+    if (crops == crops[0]).all() and crops[0, 2:].min() >= WHOLE_FROM:
+        crops[:] = _whole(crops[0], aspect, picture)
+    return crops
+
+
+def _whole(crop: Float64, aspect: float, picture: tuple[int, int]) -> Float64:
+    """The crop on even pixels: scaled in a third of the time, and of the decoder's own chroma.
+
+    Its longer side is off the aspect by two pixels at most.
+    """
+    even = 2 * (np.array(picture) // 2)
+    shorter = 2 * np.rint(crop[2:].min() / 2)
+    longer = 2 * np.rint(shorter * max(aspect, 1 / aspect) / 2)
+    size = np.minimum([longer, shorter] if aspect > 1 else [shorter, longer], even)
+    corner = 2 * np.rint((crop[:2] - size / 2) / 2)
+    corner = np.clip(corner, 0, even - size)
+    return np.concatenate([corner + size / 2, size])
+
+
+def _steady_size(times_s: Float64, size: Float64) -> Float64:
+    every = np.ones(len(times_s))
+    logarithm = smoothed(
+        times_s, np.log(size), SIZE_TOLERANCE * every, MAX_GROWTH * every, SIZE_SIGMA_S
+    )
+    return np.asarray(np.exp(logarithm))
+
+
+def _frames(times_s: Float64, reach_s: float) -> int:
+    """Frames of a window that reaches this far to both sides."""
+    if len(times_s) == 1:
+        return 1
+    step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
+    return 2 * int(np.ceil(reach_s / step_s)) + 1

@@ -1,0 +1,207 @@
+"""Clips to train with: which stretches of a person are fit, and what each clip is worth.
+
+A take is of one track inside one shot, so it never changes identity; no other face comes into its
+crop; the face is large enough, looks at the camera and is sharp. What is refused is said with its
+reason.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from facetrack.clips.camera.layout import picture_of
+from facetrack.clips.plan.clip import Segment
+from facetrack.clips.plan.segments import Clock, LeftOut, Stretch, runs_of, segments_of, within
+from facetrack.clips.plan.sharpness import measured_sharpness
+from facetrack.clips.plan.tracked import TrackedFaces
+from facetrack.core.settings import ClipSettings
+from facetrack.recognition.quality import frontality
+from facetrack.timeline import Analysis, boxes_of, landmarks_of
+from facetrack.timeline.parts import FORGOTTEN
+
+Float64 = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+MOMENT = 13
+"""Frames over which size and pose are judged: a nod or one bad box ends no take."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """A stretch that is fit, and its scores."""
+
+    segment: Segment
+    track: int
+    face_px: float
+    """Median height of the face in pixels of the source."""
+    frontality: float
+    """Median, 0 (profile) to 1 (towards the camera)."""
+    sharpness: float
+    """Median of faces spread over the take, 0 to 1."""
+    detection: float
+    """Lowest detection score."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """One track's faces in frames that follow each other."""
+
+    first_frame: int
+    boxes: Float64
+    """``(n, 4)``"""
+    facing: Float64
+    """``(n,)`` frontality."""
+    scores: Float64
+
+    def part(self, stretch: Stretch) -> "_Rows":
+        a, b = (frame - self.first_frame for frame in stretch)
+        return _Rows(stretch[0], self.boxes[a:b], self.facing[a:b], self.scores[a:b])
+
+    @property
+    def heights(self) -> Float64:
+        return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
+
+    @property
+    def stretch(self) -> Stretch:
+        return self.first_frame, self.first_frame + len(self.boxes)
+
+
+def takes_of(
+    person: int,
+    stretches: list[Stretch],
+    analysis: Analysis,
+    tracked: TrackedFaces,
+    clock: Clock,
+    settings: ClipSettings,
+) -> tuple[list[Take], list[LeftOut]]:
+    """Takes of a person inside ``stretches``, none of which goes on over a cut."""
+    takes: list[Take] = []
+    left_out: list[LeftOut] = []
+    tracks = sorted(
+        (t for t in analysis.tracks if t.person == person), key=lambda t: (t.first_frame, t.id)
+    )
+    for track in tracks:
+        for rows in _contiguous(tracked.of_track(track.id)):
+            for stretch in within(stretches, [rows.stretch]):
+                found, refused = _of_stretch(
+                    person, track.id, rows.part(stretch), analysis, tracked, clock, settings
+                )
+                left_out += refused
+                takes += found
+    return [
+        replace(take, segment=replace(take.segment, index=i))
+        for i, take in enumerate(takes, start=1)
+    ], left_out
+
+
+def _of_stretch(
+    person: int,
+    track: int,
+    rows: _Rows,
+    analysis: Analysis,
+    tracked: TrackedFaces,
+    clock: Clock,
+    settings: ClipSettings,
+) -> tuple[list[Take], list[LeftOut]]:
+    """Takes of one track in one shot."""
+    left_out: list[LeftOut] = []
+    others = tracked.beside(track, *rows.stretch)
+
+    def refuse(stretch: Stretch, reason: str, detail: str) -> None:
+        left_out.append(LeftOut((person,), clock.span(*stretch), reason, detail, track))
+
+    fit = np.ones(len(rows.boxes), bool)
+    crowded = _in_crop(person, rows.stretch, others, analysis, clock, settings)
+    small = _steady(rows.heights) < settings.face_px
+    away = _steady(rows.facing) < settings.frontality
+    hidden = _beside_forgotten(rows.stretch, analysis)
+    for flags, reason in (
+        (crowded, "another face"), (hidden, "somebody forgotten"), (small, "too small"),
+        (away, "turned away"),
+    ):  # fmt: skip
+        for a, b in runs_of(flags & fit, 0):
+            part = rows.part((rows.first_frame + a, rows.first_frame + b))
+            refuse(part.stretch, reason, _why(reason, part, settings))
+        fit &= ~flags
+    segments, short = segments_of((person,), runs_of(fit, rows.first_frame), clock, settings)
+    left_out += [LeftOut(s.people, s.span, s.reason, s.detail, track) for s in short]
+    takes = []
+    for segment in segments:
+        (span,) = segment.spans
+        stretch = (span.start_frame, span.end_frame)
+        part = rows.part(stretch)
+        if _in_crop(person, stretch, others, analysis, clock, settings).any():
+            refuse(stretch, "another face", "in the crop")
+            continue
+        times_s = clock.edges_s[np.arange(*stretch) - clock.first_frame]
+        sharp = measured_sharpness(analysis.info.path, times_s, part.boxes)
+        if sharp < settings.sharpness:
+            refuse(stretch, "blurred", f"{sharp:.2f}, {settings.sharpness:g} needed")
+            continue
+        facing = float(np.median(part.facing))
+        height, score = float(np.median(part.heights)), float(part.scores.min())
+        takes.append(Take(segment, track, height, facing, sharp, score))
+    return takes, left_out
+
+
+def _why(reason: str, part: _Rows, settings: ClipSettings) -> str:
+    if reason == "too small":
+        return f"{np.median(part.heights):.0f} px, {settings.face_px} needed"
+    if reason == "turned away":
+        return f"{np.median(part.facing):.2f}, {settings.frontality:g} needed"
+    return "in the picture" if reason == "somebody forgotten" else "in the crop"
+
+
+def _contiguous(faces: pa.Table) -> Iterator[_Rows]:
+    """A track's faces, in pieces without a missing frame."""
+    if not len(faces):
+        return
+    frames = faces["frame"].to_numpy()
+    boxes = boxes_of(faces).astype(np.float64)
+    facing, scores = frontality(landmarks_of(faces)), faces["score"].to_numpy().astype(np.float64)
+    breaks = [0, *(np.flatnonzero(np.diff(frames) != 1) + 1).tolist(), len(frames)]
+    for a, b in pairwise(breaks):
+        yield _Rows(int(frames[a]), boxes[a:b], facing[a:b], scores[a:b])
+
+
+def _beside_forgotten(stretch: Stretch, analysis: Analysis) -> Flags:
+    """``(n,)`` whether somebody is in the picture of whose place nothing is kept."""
+    found = np.zeros(stretch[1] - stretch[0], bool)
+    for track in analysis.dropped:
+        if track.reason == FORGOTTEN:
+            first, end = track.first_frame - stretch[0], track.last_frame + 1 - stretch[0]
+            found[max(first, 0) : max(end, 0)] = True
+    return found
+
+
+def _in_crop(
+    person: int,
+    stretch: Stretch,
+    others: tuple[NDArray[np.int32], Float64],
+    analysis: Analysis,
+    clock: Clock,
+    settings: ClipSettings,
+) -> Flags:
+    """``(n,)`` whether any other face reaches into the crop, for each frame of the stretch."""
+    found = np.zeros(stretch[1] - stretch[0], bool)
+    inside = (others[0] >= stretch[0]) & (others[0] < stretch[1])
+    if not inside.any():
+        return found
+    segment = Segment((person,), 1, (clock.span(*stretch),))
+    frames = np.arange(*stretch, dtype=np.int32)
+    times_s = clock.edges_s[frames - clock.first_frame]
+    _, (panel,) = picture_of(segment, frames, times_s, analysis, settings)
+    at, boxes = others[0][inside] - stretch[0], others[1][inside]
+    centres, halves = panel.crops[at, :2], panel.crops[at, 2:] / 2
+    reaches = (boxes[:, :2] < centres + halves) & (boxes[:, 2:] > centres - halves)
+    found[at[reaches.all(axis=1)]] = True
+    return found
+
+
+def _steady(values: Float64) -> Float64:
+    return np.asarray(median_filter(values, size=MOMENT, mode="nearest"))

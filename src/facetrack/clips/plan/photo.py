@@ -1,0 +1,118 @@
+"""Finds the person of a photo in a video, by the face.
+
+The photo goes through what the video's frames went through: the same detector, crop and network.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from facetrack.core.errors import TargetError, UsageError
+from facetrack.core.settings import DetectionSettings, IdentitySettings
+from facetrack.identity.embedding_groups import EmbeddingSet
+from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
+from facetrack.media.frame_image import Frame, RgbPicture
+from facetrack.pipeline.engine import Engine
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_embedder import FaceEmbedder
+from facetrack.recognition.quality import pose_quality
+from facetrack.timeline import Analysis
+
+BORDER = 0.5
+"""Of a photo's longer side, put around it: of a face that fills the photo, as in the pictures of
+``people/``, the detector overlooks some and misplaces others (48 of 48 small photos of 160 pixels)
+with full confidence. With a border none of 613 labelled photos lost its face."""
+
+
+class Enroller:
+    """Keeps the face of each photo; without an engine, opens one for the first photo."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine
+        self._faces: dict[Path, EmbeddingSet] = {}
+
+    def enrol(self, photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
+        """The only face in the photo, and how good it is.
+
+        Raises:
+            UsageError: when the file is no picture.
+            TargetError: when it shows no face, or several.
+        """
+        if photo not in self._faces:
+            self._faces[photo] = face_of(photo, engine, min_score)
+        return self._faces[photo]
+
+    def find(self, photo: Path, analysis: Analysis) -> int:
+        """The person of the video who is in the photo: the most probable one, if they are as
+        probable as two tracks must be to become one person.
+
+        Raises:
+            UsageError: when the file is no picture.
+            TargetError: when it shows no face or several, or nobody in the video is like it.
+        """
+        self._engine = self._engine or _engine_like(analysis)
+        recognizer = self._engine.embedder.name
+        if recognizer != analysis.recognizer.name:
+            raise UsageError(
+                f"target {photo}: its embedding is by {recognizer}, and those of the video are by "
+                f"{analysis.recognizer.name}; analyse the video again"
+            )
+        face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
+        judge = judge_of_analysis(analysis)
+        odds = PeopleSimilarity(analysis, judge).of_face(face)
+        best = max(odds, key=lambda person: odds[person], default=None)
+        if best is None:
+            raise TargetError(f"target {photo} is not in this video; there is nobody")
+        if odds[best] < judge.needed:
+            raise TargetError(
+                f"target {photo} is not in this video; the most similar is person {best} with "
+                f"{judge.in_words(odds[best])}, and {judge.in_words(judge.needed)} is needed"
+            )
+        return best
+
+
+def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
+    """See ``Enroller.enrol``.
+
+    Raises:
+        UsageError: when the file is no picture.
+        TargetError: when it shows no face, or several.
+    """
+    try:
+        with Pillow.open(photo) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        raise UsageError(f"{photo} is no picture that can be read ({error})") from error
+    for border in (round(BORDER * max(image.size)), 0):
+        picture = RgbPicture(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
+        (faces,) = engine.detector.detect([picture])
+        faces = faces.pick(np.flatnonzero(faces.scores >= min_score))
+        if len(faces) > 1:
+            raise TargetError(f"{photo} shows {len(faces)} faces; give a photo of one person alone")
+        if len(faces) == 1:
+            pose = float(pose_quality(faces.boxes, faces.landmarks, faces.scores)[0])
+            crop = FaceCrop(Frame(0, 0.0, picture), faces, 0, pose)
+            embedder = FaceEmbedder(engine.embedder, engine.aligner)
+            embedder.embed([crop])
+            found = embedder.mean([crop])
+            return EmbeddingSet(found.vector[None], found.evidence)
+    raise TargetError(f"{photo} shows no face; give one that shows it from the front")
+
+
+def _engine_like(analysis: Analysis) -> Engine:
+    """The engine that made the analysis, or the CPU's where that is not there.
+
+    Their embeddings of one face are alike to a cosine of 0.99.
+    """
+    detection = DetectionSettings(**analysis.settings["detection"])
+    stored = analysis.settings["identity"]
+    weights = Path(stored["weights"]) if stored["weights"] else None
+    identity = IdentitySettings(**{**stored, "weights": weights})
+    try:
+        return open_engine(detection, identity)
+    except UsageError:
+        return open_engine(replace(detection, device="cpu"), identity)

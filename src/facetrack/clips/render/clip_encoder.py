@@ -1,0 +1,176 @@
+"""One clip while its frames come by: encoded under another name, which is taken off when whole."""
+
+import os
+import wave
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from facetrack.clips.render.freeze_frame import Stills
+from facetrack.clips.render.messages import ClipJob, Outcome, Task
+from facetrack.clips.render.reframe import reframe
+from facetrack.core.errors import ClipError
+from facetrack.media.encode import TIME_BASE, ClipWriter, Look
+from facetrack.media.frame_reader import Tick
+from facetrack.media.planar import darken
+from facetrack.media.sound import Samples, int16, sample_counts, sound_of
+from facetrack.media.upright import Upright
+
+FAILURES = (av.error.FFmpegError, OSError, EOFError, ValueError, ClipError)
+"""What a damaged source, an encoder or a full disk may raise."""
+
+MOST_MISSING = 0.1
+"""Share of a clip's frames that a neighbour may stand in for, where the source is damaged."""
+
+
+class ClipInWork:
+    """Shows frames in the order of the clip; ends by ``finish`` or ``give_up``."""
+
+    def __init__(
+        self,
+        task: Task,
+        job: ClipJob,
+        ticks: NDArray[np.int64],
+        sound: tuple[int, str] | None,
+        metadata: Mapping[str, str],
+    ) -> None:
+        """``ticks`` of the clip's frames; ``sound`` is sample rate and layout, None: silent."""
+        self.ticks = ticks
+        self._task, self._job, self._clip = task, job, job.clip
+        self._sound_format, self._metadata = sound, metadata
+        self._sound: Iterator[Samples] = iter(())
+        self._pts = np.rint(job.clip.edges_s / float(TIME_BASE)).astype(np.int64)
+        self._shown = self._missing = 0
+        self._stills = Stills(task.source)
+        self._writer: ClipWriter | None = None
+        self._open_files = ExitStack()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its frames were shown."""
+        return self._shown == len(self.ticks)
+
+    def shows(self, tick: Tick) -> bool:
+        """Whether this frame is the next of the clip."""
+        return not self.complete and bool(self.ticks[self._shown] == tick)
+
+    def show(self, tick: Tick, source: Upright, look: Look, found: bool) -> None:
+        """Encodes the frame as often as the clip shows it, and the sound of that time.
+
+        ``found`` is false where another frame stands in for one that cannot be read.
+        """
+        if self._writer is None:
+            self._writer = self._open(source, look)
+        while self.shows(tick):
+            start, end = self._pts[self._shown : self._shown + 2].tolist()
+            self._writer.write_picture(self._picture(source, look), start, end - start)
+            self._shown += 1
+            self._missing += not found
+            self._write_sound(self._writer, end)
+
+    def finish(self) -> Outcome:
+        """Closes the file and gives it its name."""
+        if self._missing > MOST_MISSING * len(self.ticks):
+            raise ClipError(f"{self._missing} of {len(self.ticks)} frames could not be read again")
+        assert self._writer is not None
+        self._write_sound(self._writer, None)
+        self._open_files.close()
+        job = self._job
+        if job.wav is not None and job.partial_wav is not None and self._sound_format is not None:
+            self._write_wav(job.partial_wav)
+            os.replace(job.partial_wav, job.wav)
+        os.replace(job.partial, job.path)
+        return Outcome(job.number, self._shown, self._writer.samples)
+
+    def give_up(self, error: BaseException) -> Outcome:
+        """Leaves nothing behind."""
+        with suppress(*FAILURES):
+            self._open_files.__exit__(type(error), error, None)
+        self._job.remove_partials()
+        return Outcome(self._job.number, error=f"could not be written ({said(error)})")
+
+    def _open(self, source: Upright, look: Look) -> ClipWriter:
+        self._job.path.parent.mkdir(parents=True, exist_ok=True)
+        size = self._clip.size
+        if self._task.overlay is not None:
+            size = (source.size[0] & ~1, source.size[1] & ~1)
+        fps = Fraction(len(self.ticks) / float(self._clip.edges_s[-1])).limit_denominator(1001)
+        writer = None
+        encoder = self._task.encoder
+        while writer is None:
+            try:
+                writer = ClipWriter(
+                    self._job.partial, encoder, size, fps, look, self._sound_format, self._metadata
+                )
+            except av.error.FFmpegError:
+                if encoder.instead is None:
+                    raise
+                encoder = encoder.instead
+        self._pix_fmt, self._size = encoder.pix_fmt, size
+        if self._sound_format is not None:
+            self._sound = self._sound_of_all(self._sound_format)
+        return self._open_files.enter_context(writer)
+
+    def _picture(self, source: Upright, look: Look) -> VideoFrame:
+        """The clip's picture number ``_shown``."""
+        panels = self._clip.panels
+        if self._task.overlay is not None:
+            image = self._task.overlay.drawn(
+                source.rgb(),
+                int(self._clip.frames[self._shown]),
+                [
+                    (int(p.people[self._shown]), p.crops[self._shown])
+                    for p in panels
+                    if np.isnan(p.still_s[self._shown])
+                ],
+            )
+            return look.picture_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
+        picture = VideoFrame(*self._size, self._pix_fmt)
+        if sum(w * h for _, _, w, h in (p.place for p in panels)) < self._size[0] * self._size[1]:
+            darken(picture, look.full_range)
+        for number, panel in enumerate(panels):
+            crop, still_s = panel.crops[self._shown], panel.still_s[self._shown]
+            if np.isnan(still_s):
+                reframe(source, crop, picture, panel.place)
+            else:
+                self._stills.show(number, still_s, crop, look, picture, panel.place)
+        return picture
+
+    def _write_sound(self, writer: ClipWriter, until: int | None) -> None:
+        """About as much as the pictures last until then, so that the file plays while it loads."""
+        if self._sound_format is None:
+            return
+        rate = self._sound_format[0]
+        while until is None or writer.samples * TIME_BASE.denominator < until * rate:
+            part = next(self._sound, None)
+            if part is None:
+                return
+            writer.write_sound(part)
+
+    def _sound_of_all(self, sound: tuple[int, str]) -> Iterator[Samples]:
+        spans = self._clip.segment.spans
+        counts = sample_counts(
+            [span.end_s - span.start_s for span in spans], float(self._clip.edges_s[-1]), sound[0]
+        )
+        starts = [span.start_s for span in spans]
+        return sound_of(self._task.source, list(zip(starts, counts, strict=True)), sound)
+
+    def _write_wav(self, path: Path) -> None:
+        assert self._task.wav_rate is not None
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(self._task.wav_rate)
+            for part in self._sound_of_all((self._task.wav_rate, "mono")):
+                file.writeframes(int16(part).tobytes())
+
+
+def said(error: BaseException) -> str:
+    """The system's own word for it, without numbers and addresses."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,138 @@
+"""Draws what the analysis saw and what the clip shows onto pictures of the source."""
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from facetrack.core.types import Float32, Image
+from facetrack.timeline import Analysis, boxes_of, landmarks_of
+
+Float64 = NDArray[np.float64]
+Rectangle = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels."""
+Colour = tuple[int, int, int]
+
+OUTSIDE = 0.55
+"""Brightness of what no crop shows."""
+NOBODY: Colour = (190, 190, 190)
+TURN = 0.618034
+"""Of the colour circle from one person to the next: neighbours never look alike."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The faces of some frames, ready to be drawn; small enough to be sent to a process."""
+
+    frames: NDArray[np.int32]
+    """``(k,)`` ascending."""
+    person: NDArray[np.int32]
+    """``(k,)``; 0: nobody known."""
+    track: NDArray[np.int32]
+    boxes: Float32
+    """``(k, 4)`` x1 y1 x2 y2 in pixels of the upright picture."""
+    landmarks: Float32
+    """``(k, 5, 2)``."""
+    names: dict[int, str]
+    """Of the people."""
+
+    @classmethod
+    def of(cls, analysis: Analysis, first_frame: int = 0, end_frame: int = 2**31 - 1) -> "Overlay":
+        """What was seen in frames ``[first_frame, end_frame)``."""
+        all_frames = analysis.faces["frame"].to_numpy()  # ascending
+        first, end = np.searchsorted(all_frames, [first_frame, end_frame])
+        faces = analysis.faces.slice(first, end - first)
+        return cls(
+            faces["frame"].to_numpy(),
+            faces["person"].to_numpy(),
+            faces["track"].to_numpy(),
+            boxes_of(faces),
+            landmarks_of(faces),
+            {p.id: p.name for p in analysis.people},
+        )
+
+    def drawn(self, picture: Image, frame: int, shown: Sequence[tuple[int, Float64]]) -> Image:
+        """A copy of the picture with everything on it.
+
+        Args:
+            frame: which of the source the picture is.
+            shown: of each panel the person, and the crop: centre x, centre y, width and height.
+        """
+        crops = [(person, _corners(crop)) for person, crop in shown]
+        canvas = Pillow.fromarray(_dimmed(picture, [corners for _, corners in crops]))
+        pen = _Pen(canvas)
+        for person, corners in crops:
+            pen.rectangle(corners, _colour(person), 2)
+            pen.label(corners, f"crop of {self._name(person)}", _colour(person), inside=True)
+        rows = range(*np.searchsorted(self.frames, [frame, frame + 1]))
+        for row in rows:
+            person, label = int(self.person[row]), f"track {self.track[row]}"
+            corners = tuple(self.boxes[row].tolist())
+            pen.rectangle(corners, _colour(person), 1)
+            label = f"{self._name(person)}, {label}" if person else label
+            pen.label(corners, label, _colour(person))
+        for row in rows:  # above all labels
+            pen.points(self.landmarks[row], _colour(int(self.person[row])))
+        pen.label((0, 0, *canvas.size), f"frame {frame}", NOBODY, inside=True)
+        return np.asarray(canvas)
+
+    def _name(self, person: int) -> str:
+        return self.names.get(person, f"Person {person}")
+
+
+class _Pen:
+    """Lines and letters whose size goes with the picture's."""
+
+    def __init__(self, canvas: Pillow.Image) -> None:
+        self._draw = ImageDraw.Draw(canvas)
+        self._size = canvas.size
+        self._line = max(1, round(canvas.height / 400))
+        self._font = ImageFont.load_default(max(11, canvas.height / 40))
+
+    def rectangle(self, corners: Rectangle, colour: Colour, thickness: int) -> None:
+        width = thickness * self._line
+        x1, y1, x2, y2 = corners
+        # A dark seam keeps the line visible on a background of its own colour.
+        self._draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(0, 0, 0), width=width + 2)
+        self._draw.rectangle(corners, outline=colour, width=width)
+
+    def points(self, points: Float32, colour: Colour) -> None:
+        radius = 1 + 1.5 * self._line
+        for x, y in points.tolist():
+            dot = (x - radius, y - radius, x + radius, y + radius)
+            self._draw.ellipse(dot, fill=colour, outline=(0, 0, 0))
+
+    def label(self, corners: Rectangle, text: str, colour: Colour, inside: bool = False) -> None:
+        """Above the rectangle's upper left corner, or inside its lower one; all in the picture."""
+        _, _, right, bottom = self._draw.textbbox((0, 0), text, font=self._font)
+        width, height = right + 2 * self._line + 4, bottom + 2 * self._line + 2
+        x = min(max(corners[0], 0), self._size[0] - width)
+        y = corners[3] - height if inside else corners[1] - height
+        y = min(max(y, 0), self._size[1] - height)
+        self._draw.rectangle((x, y, x + width, y + height), fill=colour)
+        self._draw.text((x + self._line + 2, y + self._line), text, (0, 0, 0), font=self._font)
+
+
+def _colour(person: int) -> Colour:
+    if not person:
+        return NOBODY
+    red, green, blue = colorsys.hsv_to_rgb((0.3 + person * TURN) % 1, 0.65, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _corners(crop: Float64) -> Rectangle:
+    x, y, width, height = crop.tolist()
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _dimmed(picture: Image, crops: Sequence[Rectangle]) -> Image:
+    """Dark where no crop is."""
+    dimmed = (picture * np.float32(OUTSIDE)).astype(np.uint8)
+    for corners in crops:
+        x1, y1, x2, y2 = (max(0, round(v)) for v in corners)
+        dimmed[y1:y2, x1:x2] = picture[y1:y2, x1:x2]
+    return dimmed

@@ -1,0 +1,178 @@
+"""Processes that write clips, and what happens when one of them dies.
+
+Programs of their own, neither forks nor spawns: they start without the parent's libraries, and from
+any parent. A task whose process was killed is tried once more, each of its clips alone; a clip
+whose process is killed again has failed, and no other with it.
+"""
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import facetrack
+from facetrack.clips.render.messages import ClipJob, Outcome, Task
+
+ALONE = {
+    # One thread each: clips are made side by side, a process a core.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    # glibc gives pictures back to the system as they are let go, and has the next one's pages made
+    # anew: that took longer than scaling them.
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+    "SVT_LOG": "1",
+}
+
+
+def written(tasks: Sequence[Task], processes: int) -> Generator[Outcome]:
+    """The outcome of each clip, as it comes; closing the iterator ends the processes.
+
+    Holds as many tasks in work as there are processes.
+    """
+    todo: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
+    for task in tasks:
+        todo.put(task)
+    servers = [_Server(todo, done) for _ in range(processes)]
+    try:
+        at_work = len(servers)
+        while at_work:
+            what = done.get()
+            if what is None:
+                at_work -= 1
+            elif isinstance(what, Outcome):
+                yield what
+            else:
+                raise what
+    finally:
+        for server in servers:
+            server.stop()
+
+
+class _Server:
+    """A thread with a worker process: hands it tasks, and gets another when it has died."""
+
+    def __init__(
+        self,
+        todo: "queue.SimpleQueue[Task]",
+        done: "queue.SimpleQueue[Outcome | BaseException | None]",
+    ) -> None:
+        self._todo, self._done = todo, done
+        self._worker: _Worker | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, name="clips")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the process, in the middle of a clip if need be, and waits for the thread."""
+        with self._lock:
+            self._stopped = True
+            if self._worker is not None:
+                self._worker.kill()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            while not self._stopped:
+                task = self._todo.get_nowait()
+                for job in self._try(task)[0]:
+                    again, reason = self._try(replace(task, jobs=(job,)))
+                    for _ in again:
+                        self._done.put(Outcome(job.number, error=f"its process {reason}, twice"))
+        except queue.Empty:
+            pass
+        except BaseException as error:
+            self._done.put(error)
+        finally:
+            if self._worker is not None:
+                self._worker.close()
+            self._done.put(None)
+
+    def _try(self, task: Task) -> tuple[tuple[ClipJob, ...], str]:
+        """Has the task done; the clips that are left when the process died, and how it did."""
+        left = {job.number: job for job in task.jobs}
+        worker = self._ready_worker()
+        if worker is None:
+            return (), ""
+        try:
+            for outcome in worker.answers(task):
+                self._done.put(outcome)
+                del left[outcome.number]
+            return (), ""
+        except _WorkerDied as death:
+            self._worker = None
+            for job in left.values():
+                job.remove_partials()
+            return (() if self._stopped else tuple(left.values())), str(death)
+
+    def _ready_worker(self) -> "_Worker | None":
+        with self._lock:  # a process that begins while the others are ended is ended too
+            if self._worker is None and not self._stopped:
+                self._worker = _Worker()
+            return None if self._stopped else self._worker
+
+
+class _WorkerDied(Exception):
+    """Says how."""
+
+
+class _Worker:
+    """A running ``facetrack.clips.render.worker``."""
+
+    def __init__(self) -> None:
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        here = str(Path(facetrack.__file__).parents[1])
+        path = os.pathsep.join([here, *filter(None, sys.path)])
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "facetrack.clips.render.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            env={**os.environ, **ALONE, "PYTHONPATH": path},
+        )
+
+    def answers(self, task: Task) -> Iterator[Outcome]:
+        """Raises ``_WorkerDied``."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            pickle.dump(task, self._process.stdin)
+            self._process.stdin.flush()
+            while (outcome := pickle.load(self._process.stdout)) is not None:
+                yield outcome
+        except (EOFError, OSError) as error:
+            raise _WorkerDied(self._how_it_ended()) from error
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        """Waits for its end: without input it has nothing to do."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+        self._words.close()
+
+    def _how_it_ended(self) -> str:
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        code = self._process.wait()
+        self._words.seek(0)
+        words = self._words.read().decode(errors="replace").strip().splitlines()
+        self.close()
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"ended with code {code} ({words[-1] if words else 'it said nothing'})"

@@ -1,0 +1,230 @@
+"""Labelled photographs, and their faces as videos would show them."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from facetrack.core.errors import InputError
+from facetrack.core.types import Faces, Float32, Image
+from facetrack.detection.detector import Detector
+from facetrack.evaluation.degraded import SWEEP, Condition, degraded, random_condition
+from facetrack.media.frame_image import RgbPicture
+from facetrack.pipeline.engine import Engine
+from facetrack.recognition.crops import box_crop, crop_of
+from facetrack.recognition.embedder import CropSpec, Embedder
+from facetrack.recognition.quality import crop_quality, frontality, pose_quality, sharpness
+
+Float64 = NDArray[np.float64]
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+BORDER = 0.5
+"""Of a photo's longer side, put around it: detectors misplace a face that fills the photo."""
+GREY = (127, 127, 127)
+LARGEST_PX = 140.0
+"""Height that larger faces are brought to: embedders look at no more pixels."""
+FRAME = 320
+"""Side of the frames in which degraded faces are found again: twice a face and its margin."""
+AROUND = 2.2
+"""Side of what is kept of a photo, in heights of the face."""
+LEAST_SCORE = 0.7
+RANDOM_CONDITIONS = 5
+"""Conditions by chance for each person, two faces of each photo in each."""
+TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A photo of one person."""
+
+    file: Path
+    identity: str
+    group: str
+    """For tables; empty: none."""
+
+
+@dataclass(frozen=True)
+class FaceSamples:
+    """Faces of labelled photos, filmed in many ways; each array has one row a face."""
+
+    identity: NDArray[np.str_]
+    group: NDArray[np.str_]
+    condition: NDArray[np.str_]
+    photo: NDArray[np.int64]
+    """Position of its photo."""
+    face_px: Float64
+    sharpness: Float64
+    frontality: Float64
+    quality: Float64
+    """As a track weights its faces: ``quality.crop_quality``."""
+    crops: NDArray[np.uint8]
+    """``(n, size, size, 3)`` uint8 RGB."""
+
+    def embed(self, embedder: Embedder, which: NDArray[np.intp] | None = None) -> Float32:
+        """``(n, dim)`` of length one, of the faces at these positions, or of all."""
+        crops = self.crops if which is None else self.crops[which]
+        starts = range(0, len(crops), TOGETHER)
+        return np.concatenate([embedder.embed(crops[i : i + TOGETHER]) for i in starts])
+
+
+def labelled_photos(place: Path) -> list[LabelledPhoto]:
+    """The photos of a folder: of ``labels.csv`` (file, identity, group) in it, else of a folder in
+    it for each person. ``place`` may also be such a CSV file.
+
+    Raises:
+        InputError: when there is neither, or no two people with two photos each.
+    """
+    table = place / "labels.csv" if place.is_dir() else place
+    if table.is_file():
+        photos = _of_table(table)
+    elif place.is_dir():
+        photos = [
+            LabelledPhoto(file, person.name, "")
+            for person in sorted(place.iterdir())
+            if person.is_dir()
+            for file in sorted(person.iterdir())
+            if file.suffix.lower() in SUFFIXES
+        ]
+    else:
+        raise InputError(f"{place}: no such folder or table")
+    names = [photo.identity for photo in photos]
+    if sum(names.count(name) > 1 for name in set(names)) < 2:
+        raise InputError(
+            f"{place}: needs two people with two photos each at least, in a folder for each person "
+            "or in labels.csv with the columns file and identity"
+        )
+    return photos
+
+
+def _of_table(table: Path) -> list[LabelledPhoto]:
+    try:
+        with table.open(newline="", encoding="utf-8") as opened:
+            return [
+                LabelledPhoto(table.parent / row["file"], row["identity"], row.get("group") or "")
+                for row in csv.DictReader(opened)
+            ]
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{table}: not a table with the columns file, identity ({error})"
+        ) from error
+
+
+def filmed_faces(
+    photos: Sequence[LabelledPhoto], engine: Engine, spec: CropSpec, seed: int = 0
+) -> FaceSamples:
+    """The faces of the photos under many conditions, each found again by the engine's detector.
+
+    Faces that it does not find under a condition are left out, as in a video.
+    """
+    chance = np.random.default_rng(seed)
+    conditions = {
+        name: [random_condition(f"random {i}", chance) for i in range(RANDOM_CONDITIONS)]
+        for name in sorted({photo.identity for photo in photos})
+    }
+    rows: list[tuple[LabelledPhoto, int, str, float, float, float, float, Image]] = []
+    waiting: list[tuple[int, Condition, Image]] = []
+    for i, photo in enumerate(photos):
+        face = _cut_out(photo.file, engine.detector)
+        if face is None:
+            continue
+        region, height = face
+        wanted = [*SWEEP, *conditions[photo.identity], *conditions[photo.identity]]
+        waiting += [(i, c, _on_frame(degraded(region, height, c, chance))) for c in wanted]
+        if len(waiting) >= TOGETHER:
+            rows += _found(waiting, photos, engine, spec)
+            waiting = []
+    rows += _found(waiting, photos, engine, spec)
+    if not rows:
+        raise InputError("no photo shows a face")
+    people, places, names, px, sharp, front, quality, crops = zip(*rows, strict=True)
+    return FaceSamples(
+        np.array([photo.identity for photo in people]),
+        np.array([photo.group for photo in people]),
+        np.array(names),
+        np.array(places, np.int64),
+        np.array(px, np.float64),
+        np.array(sharp, np.float64),
+        np.array(front, np.float64),
+        np.array(quality, np.float64),
+        np.stack(crops),
+    )
+
+
+def _cut_out(file: Path, detector: Detector) -> tuple[Image, float] | None:
+    """The photo around its chief face, and the height of the face's box in it."""
+    try:
+        with Pillow.open(file) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        raise InputError(f"{file} is no picture that can be read ({error})") from error
+    image = ImageOps.expand(image, round(BORDER * max(image.size)), fill=GREY)
+    (faces,) = detector.detect([RgbPicture(np.array(image))])
+    i = _chief(faces, np.array(image.size) / 2)
+    if i is None:
+        return None
+    x1, y1, x2, y2 = faces.boxes[i].tolist()
+    half = AROUND * (y2 - y1) / 2
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    corners = tuple(round(v) for v in (x - half, y - half, x + half, y + half))
+    region = image.crop(corners)
+    scale = min(1.0, LARGEST_PX / (y2 - y1))
+    if scale < 1:
+        side = max(1, round(region.size[0] * scale))
+        region = region.resize((side, side), Pillow.Resampling.BOX)
+    return np.array(region), (y2 - y1) * scale
+
+
+def _chief(faces: Faces, middle: Float64) -> int | None:
+    """The face that is large and in the middle."""
+    sure = np.flatnonzero(faces.scores >= LEAST_SCORE)
+    if not len(sure):
+        return None
+    corners = faces.boxes[sure].reshape(-1, 2, 2)
+    size = np.sqrt(np.prod(corners[:, 1] - corners[:, 0], axis=1))
+    away = np.hypot(*(corners.mean(axis=1) - middle).T)
+    return int(sure[(size - 2 * away).argmax()])
+
+
+def _on_frame(image: Image) -> Image:
+    frame = np.full((FRAME, FRAME, 3), GREY[0], np.uint8)
+    height, width = (min(side, FRAME) for side in image.shape[:2])
+    top, left = (FRAME - height) // 2, (FRAME - width) // 2
+    frame[top : top + height, left : left + width] = image[:height, :width]
+    return frame
+
+
+def _found(
+    waiting: Sequence[tuple[int, Condition, Image]],
+    photos: Sequence[LabelledPhoto],
+    engine: Engine,
+    spec: CropSpec,
+) -> Iterator[tuple[LabelledPhoto, int, str, float, float, float, float, Image]]:
+    pictures = [RgbPicture(frame) for *_, frame in waiting]
+    middle = np.array([FRAME / 2, FRAME / 2])
+    for (place, condition, _), picture, faces in zip(
+        waiting, pictures, engine.detector.detect(pictures) if pictures else (), strict=True
+    ):
+        i = _chief(faces, middle)
+        if i is None:
+            continue
+        one = faces.pick(np.array([i]))
+        if engine.aligner is not None and spec.aligned:
+            placed = engine.aligner.landmarks([picture], one.boxes, one.landmarks)
+            one = replace(one, landmarks=placed)
+        sharp = sharpness(box_crop(picture, one.boxes[0]))
+        pose = float(pose_quality(one.boxes, one.landmarks, one.scores)[0])
+        yield (
+            photos[place],
+            place,
+            condition.name,
+            float(one.boxes[0, 3] - one.boxes[0, 1]),
+            sharp,
+            float(frontality(one.landmarks)[0]),
+            crop_quality(pose, sharp),
+            crop_of(picture, one, 0, spec),
+        )

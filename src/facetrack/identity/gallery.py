@@ -1,0 +1,263 @@
+"""Known people: names and the embeddings of their faces, in one SQLite file.
+
+No picture is kept, only an embedding a photo, how good the face is, the photo's file name and the
+day. Embeddings of one recogniser are never compared with those of another. The file, the folder
+made for it, and what SQLite puts beside it while it writes are readable by their owner only.
+"""
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from platformdirs import user_data_path
+
+from facetrack.core.errors import InputError, TargetError
+from facetrack.core.types import Float32
+from facetrack.identity.embedding_groups import EmbeddingSet
+from facetrack.recognition.calibration import Evidence
+
+SCHEMA = "facetrack/gallery/1"
+APPLICATION = 0x46544731
+"""Marks the file as ours."""
+OF_LENGTH_ONE = 0.01
+"""How far an embedding's length may be from one."""
+WAIT_S = 30.0
+"""For another process that writes."""
+BESIDE = ("-journal", "-wal", "-shm")
+"""What SQLite may have left beside the file."""
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS faces (
+    name TEXT NOT NULL,
+    recognizer TEXT NOT NULL,
+    photo TEXT NOT NULL,
+    added TEXT NOT NULL,
+    embedding BLOB NOT NULL,
+    evidence TEXT
+)"""
+OLD_NAMES = {"casia": "facenet"}
+"""Recognisers that were called otherwise until 0.1."""
+
+
+def unknown_evidence() -> Evidence:
+    """Of a face of which an older version kept the embedding alone."""
+    return Evidence.of_track(0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class KnownFace:
+    """One photo of a known person."""
+
+    name: str
+    recognizer: str
+    """As ``Embedder.name``: the network that the embedding is of."""
+    photo: str
+    """Name of the photo's file."""
+    added: str
+    """Day, as 2026-11-25."""
+    embedding: Float32
+    """``(dim,)`` of length one."""
+    evidence: Evidence = field(default_factory=unknown_evidence)
+    """How good the face is."""
+
+
+def default_gallery() -> Path:
+    """In the user's data folder."""
+    return user_data_path("facetrack", appauthor=False) / "gallery.sqlite"
+
+
+class Gallery:
+    """An open gallery. A context manager.
+
+    Raises:
+        InputError: when the file is not there and ``make`` is false, or is no gallery.
+    """
+
+    def __init__(self, path: Path, make: bool = False) -> None:
+        self.path = path
+        if make:
+            _make_private(path)
+        elif not path.is_file():
+            raise InputError(
+                f"{path}: there is no gallery; make one with: facetrack gallery add NAME PHOTO"
+            )
+        self._base = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._base.close()
+            raise InputError(f"{path} is no gallery that can be read ({error})") from error
+
+    def __enter__(self) -> "Gallery":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._base.close()
+
+    def faces(self, who: str | None = None) -> list[KnownFace]:
+        """Of everybody or of one, by name.
+
+        Raises:
+            TargetError: when nobody has the name.
+        """
+        rows = self._base.execute(
+            "SELECT name, recognizer, photo, added, embedding, "
+            f"{'evidence' if self._has_evidence() else 'NULL'} FROM faces ORDER BY rowid"
+        )
+        found = [self._face(row) for row in rows.fetchall()]
+        found.sort(key=lambda face: face.name.casefold())
+        if who is None:
+            return found
+        theirs = [face for face in found if face.name.casefold() == who.casefold()]
+        if not theirs:
+            known = ", ".join(dict.fromkeys(f.name for f in found)) or "nobody"
+            raise TargetError(f"{who} is not in the gallery; there: {known}")
+        return theirs
+
+    def add(self, faces: Iterable[KnownFace]) -> None:
+        """All or none; who is there already under another spelling keeps that."""
+        self._base.execute("BEGIN IMMEDIATE")
+        with self._base:
+            if not self._has_evidence():  # a file of 0.1
+                self._base.execute("ALTER TABLE faces ADD COLUMN evidence TEXT")
+            spelt = {
+                name.casefold(): name
+                for (name,) in self._base.execute("SELECT DISTINCT name FROM faces")
+            }
+            for f in faces:
+                name = spelt.setdefault(f.name.casefold(), f.name)
+                row = (
+                    name, f.recognizer, f.photo, f.added, f.embedding.astype("<f4").tobytes(),
+                    json.dumps(f.evidence.to_dict()),
+                )  # fmt: skip
+                self._base.execute("INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def remove(self, name: str) -> int:
+        """How many faces went; raises ``TargetError`` when nobody has the name."""
+        self._base.execute("BEGIN IMMEDIATE")
+        with self._base:
+            theirs = self.faces(name)
+            self._base.execute("DELETE FROM faces WHERE name = ?", (theirs[0].name,))
+        return len(theirs)
+
+    def of_recognizer(self, recognizer: str, dim: int) -> dict[str, EmbeddingSet]:
+        """Name to the embeddings that this network made.
+
+        Args:
+            recognizer: as ``Embedder.name``.
+            dim: numbers that its embeddings have.
+
+        Raises:
+            InputError: when an embedding has others.
+        """
+        found: dict[str, list[EmbeddingSet]] = {}
+        for face in self.faces():
+            if face.recognizer != recognizer:
+                continue
+            length = float(np.linalg.norm(face.embedding.astype(np.float64)))
+            if face.embedding.shape != (dim,) or not abs(length - 1) < OF_LENGTH_ONE:
+                raise InputError(
+                    f"{self.path}: what it holds of {face.name} by {face.photo} is no embedding of "
+                    f"{recognizer}; take it out with: facetrack gallery remove {face.name!r}"
+                )
+            embedding = EmbeddingSet(face.embedding[None], face.evidence)
+            found.setdefault(face.name, []).append(embedding)
+        return {name: EmbeddingSet.joined(faces) for name, faces in found.items()}
+
+    def _has_evidence(self) -> bool:
+        columns = self._base.execute("PRAGMA table_info(faces)").fetchall()
+        return "evidence" in {column[1] for column in columns}
+
+    def _face(self, row: tuple[Any, ...]) -> KnownFace:
+        """SQLite checks no types: anything may stand in a file that was edited."""
+        *texts, vector, evidence = row
+        if not all(isinstance(text, str) for text in texts) or not isinstance(vector, bytes):
+            raise InputError(f"{self.path} is no gallery that can be read (a row is {texts!r})")
+        name, recognizer, photo, added = texts
+        whole = vector[: len(vector) // 4 * 4]
+        return KnownFace(
+            name, OLD_NAMES.get(recognizer, recognizer), photo, added,
+            np.frombuffer(whole, "<f4"), _evidence(evidence),
+        )  # fmt: skip
+
+    def _prepare(self) -> None:
+        # What is removed is overwritten, not only let go of; and nothing is put into /tmp.
+        self._base.execute("PRAGMA secure_delete = ON")
+        self._base.execute("PRAGMA temp_store = MEMORY")
+        (kind,) = self._base.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and kind != APPLICATION:
+            raise sqlite3.DatabaseError("it holds something else")
+        if not tables:
+            self._base.execute("BEGIN IMMEDIATE")
+            with self._base:
+                self._base.execute(TABLE)
+                self._base.execute(f"PRAGMA application_id = {APPLICATION}")
+
+
+def export_gallery(faces: Iterable[KnownFace], file: Path) -> None:
+    """Everything that is held about these, as JSON that only its owner can read."""
+    people: dict[str, list[dict[str, object]]] = {}
+    for f in faces:
+        people.setdefault(f.name, []).append(
+            {
+                "photo": f.photo,
+                "recognizer": f.recognizer,
+                "added": f.added,
+                "evidence": f.evidence.to_dict(),
+                "embedding": [round(float(x), 7) for x in f.embedding],
+            }
+        )
+    held = {
+        "schema": SCHEMA,
+        "people": [{"name": name, "faces": theirs} for name, theirs in people.items()],
+    }
+    file.unlink(missing_ok=True)
+    _make_private(file)
+    file.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def delete_gallery(path: Path) -> None:
+    """The file, and whatever SQLite left beside it."""
+    for suffix in ("", *BESIDE):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def today() -> str:
+    """As ``KnownFace.added`` has it."""
+    return date.today().isoformat()
+
+
+def _evidence(stored: object) -> Evidence:
+    """What ``Evidence.to_dict`` gave, as JSON; what is usual where that is not there."""
+    try:
+        numbers = json.loads(stored) if isinstance(stored, str) else {}
+        if numbers and all(math.isfinite(value) for value in numbers.values()):
+            found = Evidence.of_track(**numbers)
+            if min(found.faces[0], found.face_px[0], found.sharpness[0], found.frontality[0]) >= 0:
+                return found
+    except (ValueError, TypeError, AttributeError):
+        pass
+    return unknown_evidence()
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that never was anybody else's to read; folders that lack are made so too."""
+    for folder in reversed([f for f in path.absolute().parents if not f.exists()]):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

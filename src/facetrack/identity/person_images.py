@@ -1,0 +1,75 @@
+"""The best face of a person, cut out of the video again, as a run would have chosen it."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image as Pillow
+
+from facetrack.media.decode import upright
+from facetrack.media.frame_reader import FrameReader
+from facetrack.media.streams import open_again, picture_stream
+from facetrack.recognition.crops import box_crop
+from facetrack.recognition.quality import crop_quality, pose_quality, sharpness
+from facetrack.timeline import Analysis, boxes_of, landmarks_of, thumbnail_name
+
+LOOKS = 8
+"""Faces of a person that are cut out, to find the sharpest of those in the best pose."""
+SPACING = 12
+"""Frames of which one face at most is looked at."""
+
+
+def pictured(analysis: Analysis, people: Iterable[int]) -> Analysis:
+    """With a picture of each of these people of whom a frame can be read again.
+
+    Raises:
+        InputError: when the video is gone.
+    """
+    thumbnails = dict(analysis.thumbnails)
+    for person in people:
+        jpeg = _best_face(analysis, person)
+        if jpeg is not None:
+            thumbnails[person] = jpeg
+    return replace(
+        analysis,
+        thumbnails={n: thumbnails[n] for n in sorted(thumbnails)},
+        people=[
+            replace(p, thumbnail=f"people/{thumbnail_name(p.id)}" if p.id in thumbnails else None)
+            for p in analysis.people
+        ],
+    )
+
+
+def _best_face(analysis: Analysis, person: int) -> bytes | None:
+    rows, poses = _best_poses(analysis.faces, person)
+    boxes, best = boxes_of(rows), (0.0, b"")
+    with open_again(analysis.info.path) as container:
+        stream = picture_stream(container)
+        assert stream is not None
+        reader = FrameReader(container, stream)
+        shown = reader.frames(reader.ticks(rows["time_s"].to_numpy()))
+        for (_, picture, found), box, pose in zip(shown, boxes, poses, strict=False):
+            if found:
+                crop = box_crop(upright(picture), box)
+                quality = crop_quality(pose, sharpness(crop))
+                if quality > best[0]:
+                    stream_out = io.BytesIO()
+                    Pillow.fromarray(crop).save(stream_out, "JPEG", quality=92)
+                    best = quality, stream_out.getvalue()
+    return best[1] or None
+
+
+def _best_poses(faces: pa.Table, person: int) -> tuple[pa.Table, list[float]]:
+    """Rows at different moments, in order of frames."""
+    mine = faces["person"].to_numpy() == person
+    seen = mine & (faces["source"].to_numpy(zero_copy_only=False) != "interpolated")
+    rows = faces.filter(seen if seen.any() else mine)
+    poses = pose_quality(boxes_of(rows), landmarks_of(rows), rows["score"].to_numpy())
+    frames, chosen = rows["frame"].to_numpy(), dict[int, int]()
+    for row in np.argsort(-poses, kind="stable").tolist():
+        if len(chosen) < LOOKS:
+            chosen.setdefault(int(frames[row]) // SPACING, row)
+    order = sorted(chosen.values())
+    return rows.take(order), [float(poses[row]) for row in order]

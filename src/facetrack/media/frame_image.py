@@ -1,0 +1,259 @@
+"""Decoded pictures: the planes stay as the decoder left them, RGB is made of what is looked at.
+
+A whole picture in RGB costs as much as decoding it; the faces in it are a small part of its pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from facetrack.core.types import Float32, Image
+from facetrack.media.face_cut import Cut, FaceCut, HostFaceCut, Placement, extent
+from facetrack.media.planar import Plane, is_full_range, planes
+from facetrack.media.scaling import scaled
+from facetrack.media.yuv import rgb_of, to_rgb_matrix
+
+YUV420 = {"yuv420p", "yuvj420p"}
+COARSE = (36, 64)
+"""Rows and columns of a coarse picture."""
+
+
+class Raster(NamedTuple):
+    """A picture's pixels, or one of its colours."""
+
+    pixels: NDArray[np.uint8]
+    """``(height * row, ...)``, row after row."""
+    row: int
+    """Pixels from one row to the next."""
+    step: int
+    """Pixels of the picture for one of the plane, each way."""
+
+
+class Picture(Protocol):
+    """An upright picture that can be looked at in part."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Of its pixels, as they lie in memory."""
+        ...
+
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        """Where its pixels lie; ``coloured`` makes RGB of what is taken from them."""
+        ...
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        """Samples of each raster, all of one shape, as ``(..., 3)`` uint8 RGB."""
+        ...
+
+    def rgb(self) -> Image:
+        """The whole picture, ``(height, width, 3)`` uint8 RGB."""
+        ...
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the picture, uint8 RGB."""
+        ...
+
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        """A face, to be kept when the picture is let go.
+
+        Args:
+            corners: x1 y1 x2 y2 of its box crop, inside the picture.
+            placement: of its aligned crop.
+            size: side of the aligned crop in pixels.
+        """
+        ...
+
+    def scaled(self, height: int, width: int) -> Image:
+        """The whole picture made smaller, uint8 RGB, each pixel a mean of all under it."""
+        ...
+
+    def coarse(self) -> Image:
+        """Samples at ``coarse_grid``, ``(36, 64, 3)`` uint8 RGB, in one piece."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture and its place in the video."""
+
+    index: int
+    """Counts from 0 in presentation order, over the whole source."""
+    time_s: float
+    """Presentation time in seconds from the start of the source's video stream."""
+    picture: Picture
+
+
+class RgbPicture:
+    """A picture that is there in RGB."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self.shape = (image.shape[0], image.shape[1])
+        self.nbytes = image.nbytes
+
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        return [Raster(self._image.reshape(-1, 3), self.shape[1], 1)]
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        return planes[0]
+
+    def rgb(self) -> Image:
+        return self._image
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        return self._image[y1:y2, x1:x2]
+
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        """A copy of a part."""
+        return RgbPicture(self.part(x1, y1, x2, y2).copy())
+
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        return _face_cut(self, corners, placement, size)
+
+    def scaled(self, height: int, width: int) -> Image:
+        whole = Pillow.fromarray(self._image)
+        return np.array(whole.resize((width, height), Pillow.Resampling.BOX))
+
+    def coarse(self) -> Image:
+        return self._coarse
+
+    @cached_property
+    def _coarse(self) -> Image:
+        rows, columns = coarse_grid(*self.shape)
+        return np.ascontiguousarray(self._image[rows][:, columns])
+
+
+class YuvPicture:
+    """A 4:2:0 picture in the decoder's own memory.
+
+    Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
+    """
+
+    def __init__(self, picture: VideoFrame) -> None:
+        self._picture = picture
+        self._views = planes(picture)
+        luma, blue, red = self._views
+        self.shape = (luma.shape[0], luma.shape[1])
+        self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
+        self._matrix, self._offset = to_rgb_matrix(int(picture.colorspace), is_full_range(picture))
+
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        return [
+            Raster(np.frombuffer(memoryview(plane), np.uint8), plane.line_size, step)
+            for plane, step in zip(self._picture.planes, (1, 2, 2), strict=True)
+        ]
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        return rgb_of(planes, self._matrix, self._offset)
+
+    def rgb(self) -> Image:
+        return np.asarray(self._picture.to_ndarray(format="rgb24"), np.uint8)
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        return self.cut(x1, y1, x2, y2).rgb()
+
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        return _face_cut(self, corners, placement, size)
+
+    def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
+        """A copy of a part's planes."""
+        luma, *chroma = self._views
+        top, left, bottom, right = y1 // 2, x1 // 2, (y2 + 1) // 2, (x2 + 1) // 2
+        planes = [luma[y1:y2, x1:x2].copy()]
+        planes += [plane[top:bottom, left:right].copy() for plane in chroma]
+        return YuvCut(planes, (y1 % 2, x1 % 2), (self._matrix, self._offset))
+
+    def scaled(self, height: int, width: int) -> Image:
+        return scaled(self._picture, height, width)
+
+    def coarse(self) -> Image:
+        return self._coarse
+
+    @cached_property
+    def _coarse(self) -> Image:
+        rows, columns = coarse_grid(*self.shape)
+        luma, *chroma = self._views
+        yuv = [luma[rows][:, columns], *(p[rows // 2][:, columns // 2] for p in chroma)]
+        return rgb_of(yuv, self._matrix, self._offset)
+
+
+@dataclass(frozen=True, slots=True)
+class YuvCut:
+    """Y, U and V of a part of a 4:2:0 picture."""
+
+    planes: Sequence[Plane]
+    odd: tuple[int, int]
+    """1 where the part begins at an odd row, an odd column."""
+    colour: tuple[Float32, Float32]
+    """Matrix and offset to RGB."""
+
+    def rgb(self) -> Image:
+        luma, *chroma = self.planes
+        rows = (np.arange(luma.shape[0]) + self.odd[0]) // 2
+        columns = (np.arange(luma.shape[1]) + self.odd[1]) // 2
+        yuv = [luma, *(plane[rows][:, columns] for plane in chroma)]
+        return rgb_of(yuv, *self.colour)
+
+
+class OpenedPicture:
+    """A picture whose RGB is made once at most, for many looks."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self.shape = picture.shape
+        self.nbytes = picture.nbytes
+        self.scaled = picture.scaled
+        self.rasters = picture.rasters
+        self.coloured = picture.coloured
+        self.coarse = picture.coarse
+        self.face_cut = picture.face_cut
+
+    @cached_property
+    def _image(self) -> Image:
+        return self._picture.rgb()
+
+    def rgb(self) -> Image:
+        return self._image
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        return self._image[y1:y2, x1:x2]
+
+
+def _face_cut(
+    picture: RgbPicture | YuvPicture,
+    corners: tuple[int, int, int, int],
+    placement: Placement,
+    size: int,
+) -> FaceCut:
+    """Copies the part that both crops need."""
+    left, top, right, bottom = extent(placement, size, picture.shape)
+    x1, y1, x2, y2 = corners
+    x1, y1, x2, y2 = min(x1, left), min(y1, top), max(x2, right), max(y2, bottom)
+    return HostFaceCut(picture.cut(x1, y1, x2, y2), (x1, y1), corners, placement, size)
+
+
+def coarse_grid(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows ``(36,)`` and columns ``(64,)`` spread evenly over a picture."""
+    rows = (np.arange(COARSE[0]) * 2 + 1) * height // (2 * COARSE[0])
+    columns = (np.arange(COARSE[1]) * 2 + 1) * width // (2 * COARSE[1])
+    return rows, columns

@@ -1,0 +1,203 @@
+"""Decoded pictures that stay in the memory of a CUDA card."""
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from weakref import ReferenceType, ref
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facetrack.core.shared import shared
+from facetrack.core.types import Image
+from facetrack.cuda.memory import CUTS_SHARE, bytes_at_hand, memory_for
+from facetrack.cuda.streams import stream
+from facetrack.media.face_cut import FaceCut, Placement
+from facetrack.media.frame_image import Raster, RgbPicture, YuvCut
+from facetrack.media.nvdec.gpu_crops import aligned_crops, box_crops, places
+from facetrack.media.yuv import to_rgb_matrix
+
+MOST_WAITING = 256
+"""Cuts that stay on the card,"""
+MOST_BLOCKS = 8
+"""and pieces of memory that they may keep: each holds many frames."""
+
+
+class CardPicture:
+    """An upright NV12 picture on a card; ``Picture`` for whoever wants a part of it on the host.
+
+    Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
+    """
+
+    def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Image) -> None:
+        self.nv12 = nv12
+        """``(height * 3 / 2, width)`` uint8: luma, then U and V side by side at half the size."""
+        self.colour = colour
+        """Colour space and whether the range is full, as the frames name them."""
+        self._coarse = coarse
+        height = nv12.shape[0] * 2 // 3
+        self.shape = (height, nv12.shape[1])
+        self.nbytes = nv12.numel()
+
+    def rgb(self) -> Image:
+        height, width = self.shape
+        return self.part(0, 0, width, height)
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
+        height, _ = self.shape
+        top, bottom = height + y1 // 2, height + (y2 + 1) // 2
+        left, right = x1 // 2 * 2, (x2 + 1) // 2 * 2
+        with torch.cuda.stream(stream("copies", self.nv12.device, -1)):
+            luma = self.nv12[y1:y2, x1:x2].cpu().numpy()
+            pairs = self.nv12[top:bottom, left:right].cpu().numpy()
+        planes = [luma, pairs[:, ::2], pairs[:, 1::2]]
+        return YuvCut(planes, (y1 % 2, x1 % 2), to_rgb_matrix(*self.colour)).rgb()
+
+    def face_cut(
+        self, corners: tuple[int, int, int, int], placement: Placement, size: int
+    ) -> FaceCut:
+        return CardCut(self, corners, placement, size)
+
+    def scaled(self, height: int, width: int) -> Image:
+        return RgbPicture(self.rgb()).scaled(height, width)
+
+    @property
+    def rasters(self) -> Sequence[Raster]:
+        return RgbPicture(self.rgb()).rasters
+
+    def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
+        return planes[0]
+
+    def coarse(self) -> Image:
+        return self._coarse
+
+
+class CardCut:
+    """A face in a frame on the GPU; implements ``FaceCut``.
+
+    Its crops are taken off the GPU when one is asked for. Until then it costs nothing, for most
+    cuts are let go before."""
+
+    def __init__(
+        self,
+        picture: CardPicture,
+        corners: tuple[int, int, int, int],
+        placement: Placement,
+        size: int,
+    ) -> None:
+        """See ``Picture.face_cut``."""
+        self.picture: CardPicture | None = picture
+        """Until the crops are there."""
+        self.corners = corners
+        self.placement, self.size = placement, size
+        self._box_crop: Image | None = None
+        self._aligned_crop: Image | None = None
+        _waiting(picture.nv12.device).add(self)
+
+    def box_crop(self) -> Image:
+        self._take_off()
+        assert self._box_crop is not None
+        return self._box_crop
+
+    def aligned_crop(self) -> Image:
+        self._take_off()
+        assert self._aligned_crop is not None
+        return self._aligned_crop
+
+    def _take_off(self) -> None:
+        if self.picture is not None:
+            _waiting(self.picture.nv12.device).take_off(self)
+
+    def arrived(self, box_crop: Image, aligned_crop: Image) -> None:
+        """The frame is let go."""
+        self._box_crop, self._aligned_crop = box_crop, aligned_crop
+        self.picture = None
+
+
+class _Waiting:
+    """The cuts that are still on the card. Their pictures' memory stays for as long, so when they
+    are many, or of many parts of the video, those that are still wanted are taken off together."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._cuts: list[ReferenceType[CardCut]] = []
+        self._blocks: dict[int, int] = {}
+        """Pieces of memory, by address, and their bytes."""
+        self._most_bytes = int(bytes_at_hand(device) * CUTS_SHARE)
+        self._lock = threading.Lock()
+
+    def add(self, cut: CardCut) -> None:
+        with self._lock:
+            self._cuts.append(ref(cut))
+            self._blocks.update([_block(cut)])
+            if self._are_more_than(1.0):
+                wanted = self._wanted()
+                self._cuts = [ref(cut) for cut in wanted]
+                self._blocks = dict(map(_block, wanted))
+                if self._are_more_than(0.5):
+                    self._take_all()
+
+    def _are_more_than(self, share: float) -> bool:
+        """Of what may wait."""
+        return (
+            len(self._cuts) > share * MOST_WAITING
+            or len(self._blocks) > share * MOST_BLOCKS
+            or sum(self._blocks.values()) > share * self._most_bytes
+        )
+
+    def take_off(self, cut: CardCut) -> None:
+        with self._lock:
+            if cut.picture is not None:
+                self._take_all()
+
+    def _take_all(self) -> None:
+        """A kernel and a copy for each kind of crop, of all cuts together."""
+        cuts = self._wanted()
+        self._cuts.clear()
+        self._blocks.clear()
+        for size in {cut.size for cut in cuts}:
+            some = [cut for cut in cuts if cut.size == size]
+            for cut, *crops in zip(some, *self._crops(some, size), strict=True):
+                cut.arrived(*(crop.copy() for crop in crops))
+
+    def _crops(
+        self, cuts: "Sequence[CardCut]", size: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Box crops and aligned crops of ``size``."""
+        pictures = [cut.picture for cut in cuts if cut.picture is not None]
+        where = places(
+            [picture.nv12.data_ptr() for picture in pictures],
+            np.array([picture.shape[::-1] for picture in pictures]),
+            np.array([cut.corners for cut in cuts]),
+            np.stack([cut.placement for cut in cuts]),
+        )
+        colours = [colour_arguments(*picture.colour) for picture in pictures]
+        copies = stream("copies", self._device, -1)
+        with memory_for("face crops"), torch.inference_mode(), torch.cuda.stream(copies):
+            table = torch.from_numpy(where).to(self._device)
+            matrices = torch.tensor(colours, dtype=torch.float32).to(self._device)
+            of_boxes, turned = box_crops(table, matrices), aligned_crops(table, matrices, size)
+            return of_boxes.cpu().numpy(), turned.cpu().numpy()
+
+    def _wanted(self) -> list[CardCut]:
+        return [cut for cut in (reference() for reference in self._cuts) if cut is not None]
+
+
+def _block(cut: CardCut) -> tuple[int, int]:
+    """Address and bytes of the piece of memory that its picture is in."""
+    assert cut.picture is not None
+    memory = cut.picture.nv12.untyped_storage()
+    return int(memory.data_ptr()), int(memory.nbytes())
+
+
+def _waiting(device: torch.device) -> _Waiting:
+    return shared(("cuts", device), lambda: _Waiting(device))
+
+
+@lru_cache(maxsize=16)
+def colour_arguments(colorspace: int, full_range: bool) -> tuple[float, ...]:
+    """Matrix, row by row, and offset of ``to_rgb_matrix``, for a kernel."""
+    matrix, offset = to_rgb_matrix(colorspace, full_range)
+    return (*matrix.flatten().tolist(), *offset.tolist())

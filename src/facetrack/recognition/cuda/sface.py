@@ -1,0 +1,63 @@
+"""SFace in torch, from the same arrays as the OpenVINO graph."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from facetrack.detection.cuda.networks import Layers
+from facetrack.detection.cuda.pixels import normalised
+from facetrack.models.convert import SFACE_LAYERS
+
+STRIDED = (3, 5, 7, 13)
+"""Layers whose depthwise convolution halves the height and the width."""
+
+
+def sface_on(net: Layers, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """``(n, 112, 112, 3)`` uint8 RGB, aligned, to ``(n, 128)`` float32 of length one."""
+    if device.type == "cuda":
+        return _on_gpu(net)
+    return lambda crops: sface(net, normalised(crops, net["fc.weight"].dtype))
+
+
+def sface(net: Layers, x: Tensor) -> Tensor:
+    """``(n, 3, 112, 112)`` RGB, already ``(x - 127.5) / 128``, to ``(n, 128)`` float32 of length
+    one."""
+    x = _prelu(net, net.conv(x, "conv1", pad=(1, 1)), "conv1")
+    for i in SFACE_LAYERS:
+        x = _prelu(net, net.depthwise(x, f"dw{i}", _stride(i)), f"dw{i}")
+        x = _prelu(net, net.conv(x, f"pw{i}"), f"pw{i}")
+    return F.normalize(net.dense(x.flatten(1), "fc").float(), dim=1)
+
+
+def _on_gpu(net: Layers) -> Callable[[Tensor], Tensor]:
+    from facetrack.recognition.cuda.separable import (
+        FirstLayer,
+        Separable,
+        first_layer,
+        separable,
+    )
+
+    first = FirstLayer.of(net, "conv1")
+    layers = [Separable.of(net, f"dw{i}", f"pw{i}", _stride(i)) for i in SFACE_LAYERS]
+    weight, bias = net["fc.weight"], net["fc.bias"]
+    channels = layers[-1].weight.shape[1]
+    # Rows of the last layer's output come pixel by pixel here, channel by channel in the file.
+    weight = weight.view(len(weight), channels, -1).transpose(1, 2).flatten(1).contiguous()
+
+    def network(crops: Tensor) -> Tensor:
+        x = first_layer(crops, first)
+        for layer in layers:
+            x = separable(x, layer)
+        return F.normalize(F.linear(x.flatten(1), weight, bias).float(), dim=1)
+
+    return network
+
+
+def _stride(i: int) -> int:
+    return 2 if i in STRIDED else 1
+
+
+def _prelu(net: Layers, x: Tensor, name: str) -> Tensor:
+    return F.prelu(x, net[f"{name}.prelu"])

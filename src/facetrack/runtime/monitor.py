@@ -1,0 +1,152 @@
+"""Samples a run ten times a second in a thread of its own: the machine, the queues, how far it is.
+
+An error in here ends the sampling and not the run: what was sampled stays, and ``warning`` says it.
+A quantity that this machine does not have is in no sample.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import psutil
+import pyarrow as pa
+
+from facetrack.runtime.decimating_buffer import Thinned
+from facetrack.runtime.gpu import Card, NoNvml
+from facetrack.runtime.metrics import COLUMNS, Row, Sample, as_row, as_table
+from facetrack.runtime.run_stats import Gauges
+
+PERIOD_S = 0.1
+MOST_SAMPLES = 6000
+"""Kept in memory (3 MB): ten minutes of ten a second; of a longer run, every second and so on."""
+SHORTEST_RATE_S = PERIOD_S / 2
+"""A rate over less says nothing; the last sample may come at any time."""
+
+
+class Monitor:
+    """Watches for as long as its context lasts. The last sample is taken when the context ends.
+
+    Args:
+        gauges: of the run.
+        card: UUID of the NVIDIA card that the networks run on; None: on none.
+        on_sample: is given each sample as it is taken, in the monitor's thread.
+    """
+
+    def __init__(
+        self, gauges: Gauges, card: str | None, on_sample: Callable[[Sample], None] | None = None
+    ) -> None:
+        self.warning: str | None = None
+        self._gauges = gauges
+        self._card = card
+        self._on_sample = on_sample
+        self._rows: Thinned[Row] = Thinned(MOST_SAMPLES)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+
+    def samples(self) -> pa.Table:
+        """Columns of ``metrics.COLUMNS``, by time; once the context has ended."""
+        return as_table(self._rows.items())
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            sampler = Sampler(self._gauges, _opened(self._card))
+            due = time.perf_counter()
+            over = False
+            while not over:
+                due = max(due + PERIOD_S, time.perf_counter() + SHORTEST_RATE_S)
+                over = self._over.wait(due - time.perf_counter())
+                self._keep(sampler.sample())
+        except Exception as error:
+            self.warning = (
+                f"monitoring stopped after {self._gauges.seconds:.1f} s "
+                f"({type(error).__name__}: {error}); the analysis went on"
+            )
+
+    def _keep(self, sample: Sample) -> None:
+        self._rows.add(as_row(sample))
+        if self._on_sample is not None:
+            self._on_sample(sample)
+
+
+class Sampler:
+    """Reads everything at one moment; rates are those since the moment before.
+
+    To be used in one thread: so does psutil remember the machine's last moment.
+    """
+
+    def __init__(self, gauges: Gauges, card: Card | None) -> None:
+        self._gauges = gauges
+        self._card = card
+        self._process = psutil.Process()
+        self._cores = psutil.cpu_count() or 1
+        psutil.cpu_percent()  # the next call answers for the time since this one
+        self._before = self._totals()
+
+    def sample(self) -> Sample:
+        gauges = self._gauges
+        now, before = self._totals(), self._before
+        self._before = now
+        passed_s = now.seconds - before.seconds
+        machine_percent = psutil.cpu_percent()
+        known: dict[str, float | None] = {
+            "seconds": now.seconds,
+            "frames": now.frames_done,
+            "untracked_frames": max(0, now.frames_found - now.frames_done),
+            "batch_size": gauges.batch_size,
+            "rss_bytes": self._process.memory_info().rss,
+            **{f"{stage}_s": seconds for stage, seconds in gauges.stages.seconds().items()},
+        }
+        if gauges.queue is not None:
+            known["queued_frames"], known["queued_bytes"] = gauges.queue.depth()
+        if passed_s >= SHORTEST_RATE_S:
+            busy = (now.cpu_s - before.cpu_s) / (passed_s * self._cores)
+            known["frames_per_second"] = (now.frames_done - before.frames_done) / passed_s
+            known["cpu_percent"] = 100 * busy
+            known["machine_cpu_percent"] = machine_percent
+        if self._card is not None:
+            known |= monitor_gpu_utilization(self._card)
+        ordered = ((name, known.get(name)) for name in COLUMNS.names)
+        return {name: round(value, 4) for name, value in ordered if value is not None}
+
+    def _totals(self) -> "_Totals":
+        gauges = self._gauges
+        return _Totals(gauges.seconds, time.process_time(), gauges.frames_found, gauges.frames_done)
+
+
+class _Totals(NamedTuple):
+    seconds: float
+    cpu_s: float
+    frames_found: int
+    frames_done: int
+    """Read last: so their difference is never more than what waited."""
+
+
+def monitor_gpu_utilization(card: Card) -> dict[str, float | None]:
+    """The card's load and memory now; None where it does not say."""
+    return {
+        "gpu_percent": card.percent(),
+        "gpu_decoder_percent": card.decoder_percent(),
+        "gpu_memory_bytes": card.memory_bytes(),
+    }
+
+
+def _opened(card: str | None) -> Card | None:
+    try:
+        return Card(card) if card is not None else None
+    except NoNvml:  # ``facetrack doctor`` says why
+        return None

@@ -1,0 +1,100 @@
+"""The bounded queue between the decoder and the networks."""
+
+import threading
+from collections import deque
+
+from facetrack.media.frame_image import Frame
+
+
+class QueueClosed(Exception):
+    """The consumer has gone; the producer should stop."""
+
+
+class FrameQueue:
+    """Holds at most ``max_frames`` frames and ``max_bytes`` of pixels (one frame always fits).
+
+    The producer calls ``put`` and in the end ``finish``; the consumer calls ``take`` and, when it
+    leaves early, ``close``. An error given to ``finish`` is raised at the consumer's side.
+    """
+
+    def __init__(self, max_frames: int, max_bytes: int) -> None:
+        self.max_frames = max_frames
+        self.max_bytes = max_bytes
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._wanted = 1
+        self._full = False
+        """The producer waits for room."""
+        self._finished = False
+        self._closed = False
+        self._error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of a frame that waits, on average; 0 when none does."""
+        frames, size = self.depth()
+        return size // frames if frames else 0
+
+    def depth(self) -> tuple[int, int]:
+        """Frames that wait, and their bytes."""
+        with self._changed:
+            return len(self._frames), self._bytes
+
+    def put(self, frame: Frame) -> None:
+        """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""
+        size = frame.picture.nbytes
+        with self._changed:
+            if not self._fits(size):
+                self._full = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._fits(size))
+            if self._closed:
+                raise QueueClosed
+            self._frames.append(frame)
+            self._bytes += size
+            if len(self._frames) >= self._wanted:  # to wake the consumer costs more than a frame
+                self._changed.notify_all()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """The producer has no more; ``error`` is why, if it failed."""
+        with self._changed:
+            self._finished = True
+            self._error = error
+            self._changed.notify_all()
+
+    def take(self, most: int) -> list[Frame]:
+        """Up to ``most`` frames in order, all of one size; empty once all have been taken."""
+        with self._changed:
+            self._wanted = most
+            self._changed.wait_for(
+                lambda: self._finished or len(self._frames) >= most or self._full
+            )
+            self._full = False
+            if not self._frames:
+                if self._error is not None:
+                    raise self._error
+                return []
+            shape = self._frames[0].picture.shape
+            taken: list[Frame] = []
+            while self._frames and len(taken) < most and self._frames[0].picture.shape == shape:
+                taken.append(self._frames.popleft())
+            self._bytes -= sum(f.picture.nbytes for f in taken)
+            self._changed.notify_all()
+            return taken
+
+    def close(self) -> None:
+        """Wakes and ends the producer; what is queued is let go."""
+        with self._changed:
+            self._closed = True
+            self._frames.clear()
+            self._bytes = 0
+            self._changed.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        if not self._frames:
+            return True
+        return len(self._frames) < self.max_frames and self._bytes + size <= self.max_bytes

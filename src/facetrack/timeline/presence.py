@@ -1,0 +1,67 @@
+"""When a person is on screen, from the stretches of frames: the same for a run and for an edit."""
+
+from collections.abc import Iterable, Sequence
+
+from facetrack.timeline.folder import thumbnail_name
+from facetrack.timeline.parts import Interval, Person
+
+Stretch = tuple[int, int]
+"""First frame and the one after the last."""
+
+
+def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same frames, in order, by stretches that neither overlap nor touch."""
+    found: list[Stretch] = []
+    for first, end in sorted(stretches):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((first, end))
+    return found
+
+
+def frames_of(stretches: Iterable[Stretch]) -> int:
+    """How many there are; the stretches do not overlap."""
+    return sum(end - first for first, end in stretches)
+
+
+def most_first(stretches: Sequence[Stretch]) -> tuple[int, int]:
+    """Sorts people by screen time, most first; of equals who comes first."""
+    return -frames_of(stretches), stretches[0][0] if stretches else 0
+
+
+def default_name(person: int) -> str:
+    """What a person without a name is called."""
+    return f"Person {person}"
+
+
+def appearance(
+    person: int,
+    stretches: Sequence[Stretch],
+    first_frame: int,
+    edges_s: Sequence[float],
+    name: str | None = None,
+    confidence: float | None = None,
+    pictured: bool = True,
+) -> tuple[Person, list[Interval]]:
+    """The person and their intervals.
+
+    Args:
+        stretches: in order; they neither overlap nor touch.
+        edges_s: presentation time of each frame from ``first_frame`` on, and the end of the last.
+        pictured: whether there is a picture of them.
+    """
+    spans = [
+        Interval(person, a, b, float(edges_s[a - first_frame]), float(edges_s[b - first_frame]))
+        for a, b in stretches
+    ]
+    return Person(
+        id=person,
+        name=name or default_name(person),
+        frames=frames_of(stretches),
+        seconds=round(sum(s.end_s - s.start_s for s in spans), 6),
+        first_s=spans[0].start_s if spans else 0.0,
+        last_s=spans[-1].end_s if spans else 0.0,
+        thumbnail=f"people/{thumbnail_name(person)}" if pictured else None,
+        confidence=confidence,
+    ), spans

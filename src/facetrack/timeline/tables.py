@@ -1,0 +1,90 @@
+"""An analysis as Arrow tables, a row a part; pandas frames of them where pandas is installed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from facetrack.core.errors import UsageError
+from facetrack.timeline.parts import Dropped, Interval, Person, Shot, TrackSummary
+
+if TYPE_CHECKING:
+    from facetrack.timeline.result import Analysis
+
+TableName = Literal[
+    "people", "tracks", "intervals", "shots", "dropped", "faces", "frames", "metrics"
+]
+NAMES: tuple[TableName, ...] = get_args(TableName)
+
+COLUMN_TYPES = {int: pa.int32(), float: pa.float64()}
+"""Of a part's fields; numbers of people, tracks and frames are as in ``FACE_COLUMNS``, so that
+tables join. All else is text."""
+
+
+def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
+    """See ``Analysis.table``.
+
+    Raises:
+        UsageError: when there is no such table.
+    """
+    match name:
+        case "people":
+            return _parts(analysis.people, Person)
+        case "tracks":
+            return _parts(analysis.tracks, TrackSummary)
+        case "intervals":
+            return _parts(analysis.intervals, Interval)
+        case "shots":
+            return _parts(analysis.shots, Shot)
+        case "dropped":
+            return _parts(analysis.dropped, Dropped)
+        case "faces":
+            return analysis.faces
+        case "frames":
+            return frame_table(analysis.first_frame, analysis.frame_times)
+        case "metrics":
+            return analysis.metrics
+    raise UsageError(f"there is no table {name!r}; there are {', '.join(NAMES)}")
+
+
+def frame_table(first_frame: int, times_s: NDArray[np.float64]) -> pa.Table:
+    """``frame`` int32 and ``time_s`` float64 of the frames that were analysed."""
+    frames = np.arange(first_frame, first_frame + len(times_s), dtype=np.int32)
+    return pa.table({"frame": frames, "time_s": pa.array(times_s, pa.float64())})
+
+
+def as_pandas(table: pa.Table) -> Any:
+    """The table as a ``pandas.DataFrame``.
+
+    Raises:
+        UsageError: when pandas is not installed.
+    """
+    try:
+        import pandas  # noqa: F401 - pyarrow says less clearly what is missing
+    except ImportError as error:
+        raise UsageError(
+            "pandas is not installed; pip install pandas, or take the Arrow table: Analysis.table"
+        ) from error
+    return table.to_pandas()
+
+
+def _parts(parts: Sequence[Any], kind: type) -> pa.Table:
+    """One row a part, one column a field."""
+    types = get_type_hints(kind)
+    schema = pa.schema(
+        [
+            (f.name, COLUMN_TYPES.get(_without_none(types[f.name]), pa.string()))
+            for f in fields(kind)
+        ]
+    )
+    return pa.Table.from_pylist([asdict(part) for part in parts], schema=schema)
+
+
+def _without_none(kind: Any) -> Any:
+    """``float`` of ``float | None``."""
+    kinds = [k for k in get_args(kind) if k is not NoneType]
+    return kinds[0] if kinds else kind
