@@ -55,7 +55,7 @@ def main() -> None:
 
 def row_of(label: str, made: list[ClipResult]) -> Image.Image:
     """As many pictures as fit, spread over all clips."""
-    frames = [frame for clip in made for frame in pictures(clip.path)]
+    frames = [frame for clip in made for frame in images(clip.path)]
     width = round(frames[0].width * HEIGHT / frames[0].height)
     fit = (WIDTH + GAP) // (width + GAP)
     row = Image.new("RGB", (WIDTH, HEIGHT + LABEL + GAP), "white")
@@ -66,7 +66,7 @@ def row_of(label: str, made: list[ClipResult]) -> Image.Image:
     return row
 
 
-def pictures(path: Path) -> list[Image.Image]:
+def images(path: Path) -> list[Image.Image]:
     with av.open(str(path)) as clip:
         return [frame.to_image() for frame in clip.decode(video=0)]
 

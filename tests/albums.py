@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 import facetrack
 from facetrack.core.settings import DetectionSettings, IdentitySettings, Settings
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
 
@@ -69,7 +69,7 @@ def photos_of(people: dict[str, list[Path]], engine: Engine) -> list[Photo]:
             image = Image.open(file).convert("RGB")
             border = round(BORDER * max(image.size))
             bordered = ImageOps.expand(image, border, fill=(127, 127, 127))
-            (faces,) = engine.detector.detect([RgbPicture(np.array(bordered))])
+            (faces,) = engine.detector.detect([RgbImage(np.array(bordered))])
             sure = faces.pick(np.flatnonzero(faces.scores >= 0.95))
             if len(sure) == 1:
                 found.append(_alone(person, image, (sure.boxes[0] - border).tolist()))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from facetrack.demo import sample_media
-from facetrack.media.frame_image import Frame, RgbPicture
+from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.models.weights import cache_folder
 from facetrack.tracking.shots import ShotDetector
 from joined_film import make_film
@@ -31,9 +31,9 @@ TRUE_CUTS = {"concert_cuts.mp4": (20, 82, 211)}
 def found_cuts(coarse: np.ndarray, times_s: np.ndarray) -> set[int]:
     detector = ShotDetector()
     seen = enumerate(zip(coarse, times_s.tolist(), strict=True))
-    frames = [Frame(i, time_s, RgbPicture(image)) for i, (image, time_s) in seen]
+    frames = [Frame(i, time_s, RgbImage(image)) for i, (image, time_s) in seen]
     judged = detector.push(frames) + detector.flush()
-    return {i for i, judgement in enumerate(judged) if judgement.starts_shot}
+    return {i for i, decision in enumerate(judged) if decision.starts_shot}
 
 
 def kept(folder: Path, name: str, make: Callable[[Path], tuple[int, ...]]) -> Path:

@@ -33,7 +33,7 @@ from facetrack.core.types import Faces, Float32
 from facetrack.demo import sample_media
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
 from facetrack.detection.yunet.decoding import decoding as yunet
-from facetrack.media.frame_image import OpenedPicture, Picture
+from facetrack.media.frame_image import CachedRgbImage, FrameImage
 from facetrack.models.weight_files import cache_folder
 from facetrack.pipeline.openvino_engine import OpenVinoYunet, quick_precision
 
@@ -53,11 +53,11 @@ class SizedYunet:
         self._side = side
         self._detector = OpenVinoYunet(DetectionSettings(detector="yunet"), precision)
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
         shipped = yunet.LONGEST_SIDE, yunet.SCORE
         yunet.LONGEST_SIDE, yunet.SCORE = self._side, LOW_YUNET
         try:
-            found = list(self._detector.detect(pictures))
+            found = list(self._detector.detect(images))
         finally:
             yunet.LONGEST_SIDE, yunet.SCORE = shipped
         return iter(found)
@@ -72,9 +72,9 @@ class Judged:
         settings = DetectionSettings(detector="mtcnn", dense=True, rnet_threshold=0.001)
         self._mtcnn = OpenVinoMtcnn(settings, "f32")
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
-        for picture, faces in zip(pictures, self._finder.detect(pictures), strict=True):
-            opened, none = [OpenedPicture(picture)], np.zeros(len(faces), np.intp)
+    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
+        for image, faces in zip(images, self._finder.detect(images), strict=True):
+            opened, none = [CachedRgbImage(image)], np.zeros(len(faces), np.intp)
             looked = self._mtcnn.refine(opened, none, squared(faces.boxes).astype(np.float32))
             yield replace(faces, scores=self._together(faces.scores, looked.scores))
 

@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from facetrack.core.boxes import iou_matrix
 from facetrack.core.types import Faces, Float32
 from facetrack.media.decode import VideoSource
-from facetrack.media.frame_image import Picture, RgbPicture
+from facetrack.media.frame_image import FrameImage, RgbImage
 
 TRUTH = Path(__file__).with_name("detection_truth.csv")
 MIN_IOU = 0.4
@@ -41,7 +41,7 @@ TAGS = ("frontal", "profile", "small", "dark", "covered", "blurred", "lowered")
 class FaceDetector(Protocol):
     """What is scored."""
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+    def detect(self, images_of: Sequence[FrameImage]) -> Iterator[Faces]:
         """Faces of each frame, in order; all frames of one size."""
         ...
 
@@ -105,13 +105,13 @@ def in_folders(frames: Sequence[MarkedFrame], folders: Sequence[Path]) -> list[M
 
 
 @cache
-def pictures(clip: Path, indices: tuple[int, ...]) -> list[Picture]:
+def images_of(clip: Path, indices: tuple[int, ...]) -> list[FrameImage]:
     """The frames of a video with these indices, or the one of a photo; decoded once."""
     if clip.suffix in (".jpg", ".png"):
-        return [RgbPicture(np.array(Pillow.open(clip).convert("RGB")))]
+        return [RgbImage(np.array(Pillow.open(clip).convert("RGB")))]
     wanted = set(indices)
     with VideoSource(clip) as source:
-        found = {f.index: f.picture for f in source.frames() if f.index in wanted}
+        found = {f.index: f.image for f in source.frames() if f.index in wanted}
     return [found[i] for i in indices]
 
 
@@ -125,7 +125,7 @@ def detections(
     found = []
     for clip, positions in of_clip.items():
         path = next(folder / clip for folder in folders if (folder / clip).is_file())
-        images = pictures(path, tuple(frames[i].index for i in positions))
+        images = images_of(path, tuple(frames[i].index for i in positions))
         for i, faces in zip(positions, detector.detect(images), strict=True):
             found += [
                 Detection(float(s), i, b) for s, b in zip(faces.scores, faces.boxes, strict=True)

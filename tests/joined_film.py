@@ -42,7 +42,7 @@ class Look:
             round(width * size[0]), round(height * size[1]),
         )  # fmt: skip
 
-    def pictures(self) -> Iterator[Image.Image]:
+    def images(self) -> Iterator[Image.Image]:
         """At the film's rate, without end; a photo grows slowly."""
         if self.file.suffix == ".jpg":
             photo = Image.open(self.file).convert("RGB")
@@ -56,7 +56,7 @@ class Look:
         with VideoSource(self.file) as source:
             for frame in source.frames(self.start_s):
                 while given / FPS <= frame.time_s - self.start_s + 1e-6:
-                    last = Image.fromarray(frame.picture.rgb())
+                    last = Image.fromarray(frame.image.rgb())
                     yield last
                     given += 1
         while last is not None:
@@ -86,12 +86,12 @@ def make_film(
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
         for part in parts:
-            looks = [look.pictures() for look in part.looks]
-            for shown, pictures in enumerate(islice(zip(*looks, strict=True), part.frames)):
+            looks = [look.images() for look in part.looks]
+            for shown, images in enumerate(islice(zip(*looks, strict=True), part.frames)):
                 canvas = Image.new("RGB", size, GREY)
-                for look, picture in zip(part.looks, pictures, strict=True):
+                for look, image in zip(part.looks, images, strict=True):
                     left, top, width, height = look.pixels(size)
-                    fitted = ImageOps.pad(picture, (width, height), color=GREY)
+                    fitted = ImageOps.pad(image, (width, height), color=GREY)
                     canvas.paste(fitted, (left, top))
                 frame = av.VideoFrame.from_ndarray(np.asarray(canvas), "rgb24")
                 frame.pts, frame.time_base = edges[-1] + shown, Fraction(1, FPS)

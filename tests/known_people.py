@@ -20,7 +20,7 @@ from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
 from facetrack.identity.gallery_matching import MOST, SURE, confidences
 from facetrack.identity.joining import same_people
 from facetrack.identity.similarity import CalibratedJudge, log_odds_of
-from facetrack.identity.video_people import Cast
+from facetrack.identity.video_people import VideoPeople
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.timeline import Person, RecognizerInfo
 
@@ -121,7 +121,7 @@ def video_of(faces, info):
     """People 1, 2, ... with these faces."""
     people = [Person(n, f"Person {n}", 1, 1.0, 0.0, 1.0, None) for n in range(1, len(faces) + 1)]
     embeddings = {n: EmbeddingSet.joined(of) for n, of in enumerate(faces, 1)}
-    return Cast(Path(), "", info, 0.5, None, people, [], embeddings, {}, set())
+    return VideoPeople(Path(), "", info, 0.5, None, people, [], embeddings, {}, set())
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ def join_with_hard_cuts(clips: Sequence[Path], out: Path, size: int = 512, fps: 
         for clip in clips:
             with av.open(str(clip)) as source:
                 for frame in source.decode(video=0):
-                    picture = frame.reformat(size, size, "yuv420p")
-                    picture.pts, picture.time_base = frames, Fraction(1, fps)
-                    film.mux(video.encode(picture))
+                    shot = frame.reformat(size, size, "yuv420p")
+                    shot.pts, shot.time_base = frames, Fraction(1, fps)
+                    film.mux(video.encode(shot))
                     frames += 1
             starts.append(frames)
             wanted = frames * RATE // fps - samples
@@ -67,10 +67,10 @@ def make_video(
         for i in range(frames):
             grey = 255 if beeps and i == 10 else (i * 7) % 200 + 20 if not beeps else 40
             image = np.full((size[1], size[0], 3), grey, np.uint8)
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture.pts = pts[i] if pts is not None else i
-            picture.time_base = base
-            film.mux(video.encode(picture))
+            shot = av.VideoFrame.from_ndarray(image, format="rgb24")
+            shot.pts = pts[i] if pts is not None else i
+            shot.time_base = base
+            film.mux(video.encode(shot))
         film.mux(video.encode(None))
         if beeps:
             sound = np.zeros((1, frames * RATE // 25), np.float32)
@@ -115,11 +115,11 @@ def make_film_of_sizes(
             encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
             encoder.time_base, encoder.framerate = Fraction(1, 25), 25
             encoder.options = {"crf": "18", "g": "50", "bf": "0"}
-            pictures = [frame.reformat(width, height) for frame in frames[:each]]
-            for j, picture in enumerate(pictures):
-                picture.pts, picture.time_base = i * each + j, Fraction(1, 25)
-                picture.pict_type = 0
-            for picture in (*pictures, None):
-                for packet in encoder.encode(picture):
+            images = [frame.reformat(width, height) for frame in frames[:each]]
+            for j, shot in enumerate(images):
+                shot.pts, shot.time_base = i * each + j, Fraction(1, 25)
+                shot.pict_type = 0
+            for shot in (*images, None):
+                for packet in encoder.encode(shot):
                     packet.stream = video
                     film.mux(packet)

@@ -140,7 +140,7 @@ def test_tracks_one_by_one(demo_analysis):
 def test_crops_are_what_the_video_shows(demo_analysis):
     """Each beside the same part of the frame as a plain decoding of everything has it."""
     with VideoSource(demo_analysis.info.path) as source:
-        pictures = {f.index: f.picture.rgb() for f in source.frames()}
+        images = {f.index: f.image.rgb() for f in source.frames()}
     with demo_analysis.face_crops(64, every=40, margin=0.2) as crops:
         found = list(crops)
         again = [crop.image for crop in crops]
@@ -155,7 +155,7 @@ def test_crops_are_what_the_video_shows(demo_analysis):
         x = (row["x1"] + row["x2"] - side) / 2 + (np.arange(64) + 0.5) * side / 64
         y = (row["y1"] + row["y2"] - side) / 2 + (np.arange(64) + 0.5) * side / 64
         inside = np.ix_((y >= 1) & (y < 359), (x >= 1) & (x < 639))
-        nearest = pictures[crop.frame][y.clip(0, 359).astype(int)][:, x.clip(0, 639).astype(int)]
+        nearest = images[crop.frame][y.clip(0, 359).astype(int)][:, x.clip(0, 639).astype(int)]
         off = np.abs(crop.image.astype(float) - nearest)[inside]
         assert off.mean() < 8, crop
         outside = np.ix_((y < -side / 64) | (y > 360 + side / 64), np.arange(64))

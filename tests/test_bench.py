@@ -27,8 +27,8 @@ def bench(*arguments):
 
 def shortened(video, out, frames):
     with VideoSource(video) as source:
-        pictures = [f.picture.rgb() for f in source.frames(0.0, frames / float(source.fps))]
-        write_film(out, pictures, source.fps, (320, 180))
+        images = [f.image.rgb() for f in source.frames(0.0, frames / float(source.fps))]
+        write_film(out, images, source.fps, (320, 180))
     return out
 
 
@@ -68,9 +68,9 @@ def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
         assert video["reference"]["frames_per_second"] > 0
         assert min(video["ratios"].values()) > 0
     assert video["ratios"]["of_decoding"] > 0
-    with Image.open(tmp_path / "bench.png") as picture:
-        picture.load()
-        assert picture.format == "PNG"
+    with Image.open(tmp_path / "bench.png") as image:
+        image.load()
+        assert image.format == "PNG"
 
 
 def test_rendering_beside_ffmpeg(clip, tmp_path, monkeypatch, capsys):

@@ -97,17 +97,17 @@ def test_a_slow_pan_glides(tmp_path):
         stream = film.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "gray"
         for i in range(40):
-            picture = av.VideoFrame.from_ndarray(spot.astype(np.uint8), format="gray")
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            film.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(spot.astype(np.uint8), format="gray")
+            image.pts, image.time_base = i, Fraction(1, 25)
+            film.mux(stream.encode(image))
         film.mux(stream.encode(None))
     crops = [(46 + i / 10, 32 + i / 30, 40, 40) for i in range(40)]
     clip = clip_of(np.arange(40) / 25, (0, 40), crop=crops, size=(128, 128))
     made = one(tmp_path / "film.mkv", clip, tmp_path, Encoding(quality=95))
     centres = []
     with av.open(str(made.path)) as container:
-        for picture in container.decode(video=0):
-            light = np.clip(picture.to_ndarray(format="gray").astype(float) - 60, 0, None)
+        for image in container.decode(video=0):
+            light = np.clip(image.to_ndarray(format="gray").astype(float) - 60, 0, None)
             v, u = np.mgrid[:128, :128] + 0.5
             centres.append(((light * u).sum() / light.sum(), (light * v).sum() / light.sum()))
     scale = 128 / 40
@@ -189,9 +189,9 @@ def noise_film(path):
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
         for i in range(20):
             noise = random.integers(0, 256, (192, 128)).astype(np.uint8)
-            picture = av.VideoFrame.from_ndarray(noise, format="yuv420p")
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            film.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(noise, format="yuv420p")
+            image.pts, image.time_base = i, Fraction(1, 25)
+            film.mux(stream.encode(image))
         film.mux(stream.encode(None))
 
 

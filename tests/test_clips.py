@@ -116,9 +116,9 @@ def beep_film(path, seconds, every_s):
         audio = film.add_stream("aac", rate=RATE, layout="mono")
         for i in range(seconds * 25):
             grey = 255 if i and i % (every_s * 25) == 0 else 40
-            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), grey, np.uint8))
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            film.mux(video.encode(picture))
+            shot = av.VideoFrame.from_ndarray(np.full((64, 96, 3), grey, np.uint8))
+            shot.pts, shot.time_base = i, Fraction(1, 25)
+            film.mux(video.encode(shot))
             samples = np.zeros((1, RATE // 25), np.float32)
             if grey == 255:
                 samples[0] = 0.8 * np.sin(np.arange(RATE // 25) * 2 * np.pi * 1000 / RATE)
@@ -151,9 +151,9 @@ def test_panels_lie_in_their_places_and_the_rest_is_black(tmp_path):
         image = np.full((64, 96, 3), 60, np.uint8)
         image[:, 48:] = 200
         for i in range(5):
-            picture = av.VideoFrame.from_ndarray(image).reformat(format="yuv420p")
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            out.mux(stream.encode(picture))
+            shot = av.VideoFrame.from_ndarray(image).reformat(format="yuv420p")
+            shot.pts, shot.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(shot))
         out.mux(stream.encode(None))
     clip = replace(
         clip_of(np.arange(5) / 25, (0, 5), size=(128, 64)),
@@ -199,10 +199,10 @@ def test_the_picture_is_not_the_cover(tmp_path):
         cover = out.add_stream("mjpeg", rate=25)
         cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
         cover.disposition = 0x0400
-        picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 255, np.uint8))
-        picture = picture.reformat(format="yuvj420p")
-        picture.pts, picture.time_base = 0, Fraction(1, 25)
-        for packet in cover.encode(picture) + cover.encode(None):
+        shot = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 255, np.uint8))
+        shot = shot.reformat(format="yuvj420p")
+        shot.pts, shot.time_base = 0, Fraction(1, 25)
+        for packet in cover.encode(shot) + cover.encode(None):
             out.mux(packet)
         for packet in source.demux(video=0):
             if packet.dts is not None:
@@ -246,20 +246,20 @@ def test_colours_are_tagged_as_the_source_is(tmp_path, matrix, full):
         context.colorspace = context.color_primaries = context.color_trc = matrix
         context.color_range = 2 if full else 1
         for i in range(10):
-            picture = av.VideoFrame(96, 64, "yuv420p")
-            for plane, value in zip(picture.planes, (120, 90, 160), strict=True):
+            shot = av.VideoFrame(96, 64, "yuv420p")
+            for plane, value in zip(shot.planes, (120, 90, 160), strict=True):
                 plane.update(bytes([value]) * plane.buffer_size)
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            out.mux(stream.encode(picture))
+            shot.pts, shot.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(shot))
         out.mux(stream.encode(None))
     (made,) = rendered(film, [clip_of(np.arange(10) / 25, (0, 10))], tmp_path)
     with av.open(str(made.path)) as container:
-        picture = next(container.decode(video=0))
+        shot = next(container.decode(video=0))
         assert container.metadata["title"] == "Talk"
         assert container.metadata["creation_time"] == "2020-02-03T04:05:06.000000Z"
-    assert picture.color_range == (2 if full else 1)
-    assert picture.colorspace == picture.color_primaries == picture.color_trc == matrix
-    means = [plane.mean() for plane in planes(picture)]
+    assert shot.color_range == (2 if full else 1)
+    assert shot.colorspace == shot.color_primaries == shot.color_trc == matrix
+    means = [plane.mean() for plane in planes(shot)]
     assert means == pytest.approx([120, 90, 160], abs=1.5)
 
 
@@ -282,9 +282,9 @@ def test_a_turned_source_stands_upright_and_carries_no_turn(tmp_path, degrees):
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.set_display_rotation(degrees)
         for i in range(5):
-            picture = av.VideoFrame.from_ndarray(image)
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            out.mux(stream.encode(picture))
+            shot = av.VideoFrame.from_ndarray(image)
+            shot.pts, shot.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(shot))
         out.mux(stream.encode(None))
     with av.open(str(film)) as container:
         turns = next(container.decode(video=0)).rotation % 360 // 90
@@ -295,9 +295,9 @@ def test_a_turned_source_stands_upright_and_carries_no_turn(tmp_path, degrees):
     )
     (made,) = rendered(film, [clip], tmp_path)
     with av.open(str(made.path)) as container:
-        picture = next(container.decode(video=0))
-        assert picture.rotation == 0
-        shown = picture.to_ndarray(format="rgb24")
+        shot = next(container.decode(video=0))
+        assert shot.rotation == 0
+        shown = shot.to_ndarray(format="rgb24")
     np.testing.assert_allclose(shown, upright, atol=30)
 
 
@@ -373,9 +373,9 @@ def test_more_quality_is_more_bytes(tmp_path, codec):
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
         for i in range(10):
             noise = random.integers(0, 256, (128, 128, 3)).astype(np.uint8)
-            picture = av.VideoFrame.from_ndarray(noise).reformat(format="yuv420p")
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            out.mux(stream.encode(picture))
+            shot = av.VideoFrame.from_ndarray(noise).reformat(format="yuv420p")
+            shot.pts, shot.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(shot))
         out.mux(stream.encode(None))
     clip = clip_of(np.arange(10) / 25, (0, 10), crop=(64, 64, 100, 100), size=(128, 128))
     sizes = []
@@ -400,21 +400,21 @@ def test_drawn_pictures_of_the_source_instead_of_crops(tmp_path):
     clip = clip_of(np.arange(20) / 25, (2, 12))
     (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path, overlay=Bar())
     with av.open(str(made.path)) as container:
-        pictures = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-    assert len(pictures) == 10
-    for i, picture in enumerate(pictures, start=2):
-        assert picture.shape == (64, 96, 3)
-        assert picture[:40].mean() == pytest.approx(grey_of(i), abs=4)
-        assert picture[56:64].mean() == pytest.approx(255, abs=4)
+        images = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    assert len(images) == 10
+    for i, shot in enumerate(images, start=2):
+        assert shot.shape == (64, 96, 3)
+        assert shot[:40].mean() == pytest.approx(grey_of(i), abs=4)
+        assert shot[56:64].mean() == pytest.approx(255, abs=4)
 
 
 class Bar:
     """Draws a white bar at the foot."""
 
-    def drawn(self, picture, frame, shown):
-        (person, crop), drawn = shown[0], picture.copy()
+    def drawn(self, shot, frame, shown):
+        (person, crop), drawn = shown[0], shot.copy()
         assert (person, *crop) == (1, 48, 32, 40, 40)
-        assert abs(picture[:40].mean() - grey_of(frame)) < 4
+        assert abs(shot[:40].mean() - grey_of(frame)) < 4
         drawn[52:] = 255
         return drawn
 
@@ -438,8 +438,8 @@ def test_a_source_that_is_gone_is_said(tmp_path):
 def test_a_crop_far_larger_than_its_place_near_the_edge():
     """The last block of samples reaches past the crop: it must not reach past the picture."""
     luma = np.tile((np.arange(640) // 4).astype(np.uint8), (360, 1))
-    picture = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
-    source = Upright.of(picture.reformat(format="yuv420p"), 1)
+    shot = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
+    source = Upright.of(shot.reformat(format="yuv420p"), 1)
     for right in range(560, 641, 5):
         target = av.VideoFrame(64, 64, "yuv420p")
         reframe(source, np.array([right - 160, 180.0, 320.0, 360.0]), target, (0, 0, 58, 64))
@@ -453,8 +453,8 @@ def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
     """libswscale's picture against ours from a hair to the right, larger, as it is, and smaller."""
     random = np.random.default_rng(2)
     coarse = random.integers(40, 200, (23, 31, 3)).astype(np.uint8)
-    picture = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")
-    source = Upright.of(picture, 1)
+    shot = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")
+    source = Upright.of(shot, 1)
     shown = []
     for beside in (0, 1 / 32):
         target = av.VideoFrame(256, 192, "yuv420p")

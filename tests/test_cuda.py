@@ -1,6 +1,6 @@
-"""The torch engine on a CUDA card: kernels, faces beside those of the CPU, decoder, memory.
+"""The torch engine on a CUDA GPU: kernels, faces beside those of the CPU, decoder, memory.
 
-All of it is skipped, with the reason, where there is no card.
+All of it is skipped, with the reason, where there is no GPU.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentityS
 from facetrack.cuda.memory import DecodingRoom, device_allocations
 from facetrack.detection.cuda import networks, pixels
 from facetrack.media.decode import VideoSource
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 from facetrack.media.opening import open_source
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
@@ -30,10 +30,10 @@ from facetrack.recognition.recognizers import ALIGNED_112
 from media import make_film, make_film_of_sizes, make_video
 
 pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="this machine has no CUDA card that torch can use"
+    not torch.cuda.is_available(), reason="this machine has no CUDA GPU that torch can use"
 )
 
-CARD = DetectionSettings(device="cuda", detector="mtcnn", dense=True, min_face=20)
+GPU = DetectionSettings(device="cuda", detector="mtcnn", dense=True, min_face=20)
 H264, HEVC = ("closed", "one", "open"), ("hevc", "hevc_open")
 SURE = 0.95
 """Score from which a box must be found."""
@@ -41,28 +41,28 @@ SURE = 0.95
 
 @pytest.fixture(scope="module")
 def engine():
-    return open_torch_engine(CARD, IdentitySettings(recognizer="facenet"))
+    return open_torch_engine(GPU, IdentitySettings(recognizer="facenet"))
 
 
 @pytest.fixture(params=["mtcnn", "yunet"])
 def detector(request):
     """Settings of each detector."""
-    return replace(CARD, detector=request.param)
+    return replace(GPU, detector=request.param)
 
 
 @pytest.fixture(scope="module")
 def cpu_engine():
     return open_torch_engine(
-        replace(CARD, device="torch-cpu"), IdentitySettings(recognizer="facenet")
+        replace(GPU, device="torch-cpu"), IdentitySettings(recognizer="facenet")
     )
 
 
 @pytest.fixture(scope="module")
-def pictures(pyfeat_data):
+def images(pyfeat_data):
     """Of one talking person, in different places."""
     with av.open(str(pyfeat_data / "WolfgangLanger_Pexels.mp4")) as container:
         frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-    return [RgbPicture(f) for f in frames[::7]]
+    return [RgbImage(f) for f in frames[::7]]
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +103,11 @@ def matched(found, expected):
 
 
 def levels_on_card(there, sizes):
-    """The card's pyramid as ``pixels.levels`` has it."""
+    """The GPU's pyramid as ``pixels.levels`` has it."""
     from facetrack.cuda.kernels.pyramid import pyramid
 
     made = pyramid(there.table, sizes)
-    numbers, n = made.parts.float().sum(1)[:, :3], made.pictures
+    numbers, n = made.parts.float().sum(1)[:, :3], made.images
     return [
         numbers[start : start + n * h * w].view(n, h, w, 3).permute(0, 3, 1, 2)
         for start, (h, w) in zip(made.starts, sizes, strict=True)
@@ -122,9 +122,9 @@ def test_means_are_those_of_the_integral_images():
     for a, b in zip(levels_on_card(there, sizes), pixels.levels(here, sizes), strict=True):
         torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
     corners = torch.tensor([[0, 0, 481, 271], [5, 7, 60, 33], [9, 9, 10, 10], [3, 3, 3, 9]])
-    of_picture = torch.tensor([0, 1, 1, 0])
-    a = pixels.crops(there, corners.cuda(), of_picture.cuda(), 24, torch.float32)
-    b = pixels.crops(here, corners, of_picture, 24, torch.float32)
+    of_image = torch.tensor([0, 1, 1, 0])
+    a = pixels.crops(there, corners.cuda(), of_image.cuda(), 24, torch.float32)
+    b = pixels.crops(here, corners, of_image, 24, torch.float32)
     torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
 
 
@@ -173,10 +173,8 @@ def test_a_first_layer_is_as_exact_as_float16(name, size, n):
     assert not found[:, channels:].any()
 
 
-def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, pictures):
-    best = matched(
-        list(engine.detector.detect(pictures)), list(cpu_engine.detector.detect(pictures))
-    )
+def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, images):
+    best = matched(list(engine.detector.detect(images)), list(cpu_engine.detector.detect(images)))
     assert len(best) > 20
     assert (best >= 0.9).mean() >= 0.99
     assert np.median(best) >= 0.98
@@ -188,7 +186,7 @@ def test_the_same_embeddings_as_on_the_cpu(engine, cpu_engine):
     assert cosines.min() >= 0.99
 
 
-def test_sface_is_as_onnx_runtime_computes_it(pictures, engine):
+def test_sface_is_as_onnx_runtime_computes_it(images, engine):
     """From the file as it is published, on real crops and on darker ones."""
     onnxruntime = pytest.importorskip("onnxruntime")
     tensors("sface")  # fetches the file where it is missing
@@ -197,7 +195,7 @@ def test_sface_is_as_onnx_runtime_computes_it(pictures, engine):
     session = onnxruntime.InferenceSession(
         find(FILES["sface"]), options, providers=["CPUExecutionProvider"]
     )
-    found = list(zip(pictures, engine.detector.detect(pictures), strict=True))
+    found = list(zip(images, engine.detector.detect(images), strict=True))
     crops = [
         crop_of(frame, faces, i, ALIGNED_112) for frame, faces in found for i in range(len(faces))
     ]
@@ -210,7 +208,7 @@ def test_sface_is_as_onnx_runtime_computes_it(pictures, engine):
         [session.run(None, unused | {"data": one[None]})[0] for one in planes]
     )
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    embedder = open_torch_engine(CARD, IdentitySettings(recognizer="sface")).embedder
+    embedder = open_torch_engine(GPU, IdentitySettings(recognizer="sface")).embedder
     cosines = (embedder.embed(crops) * expected).sum(1)
     assert cosines.min() >= 0.995
 
@@ -220,11 +218,11 @@ def test_sface_is_as_onnx_runtime_computes_it(pictures, engine):
 def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer):
     """The same as when somebody asks for them."""
     engine = open_torch_engine(
-        replace(CARD, detector=detector), IdentitySettings(recognizer=recognizer)
+        replace(GPU, detector=detector), IdentitySettings(recognizer=recognizer)
     )
     source, _ = open_source(film, "cuda")
     with source:
-        frames = [frame.picture for frame in source.frames()][:60]
+        frames = [frame.image for frame in source.frames()][:60]
     found = [
         (frame, faces, i)
         for frame, faces in zip(frames, engine.detector.detect(frames), strict=True)
@@ -240,11 +238,11 @@ def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer
     )
 
 
-def test_dark_crops_are_made_brighter_as_on_the_host(pictures, engine):
+def test_dark_crops_are_made_brighter_as_on_the_host(images, engine):
     """Beside bright ones, which stay."""
     from facetrack.recognition.cuda.light import normalised_light
 
-    found = zip(pictures, engine.detector.detect(pictures), strict=True)
+    found = zip(images, engine.detector.detect(images), strict=True)
     crops = np.stack([crop_of(frame, faces, 0, ALIGNED_112) for frame, faces in found])
     crops = np.concatenate([crops // share for share in (1, 3, 8, 60)])
     expected = np.stack([light.normalised_light(crop) for crop in crops])
@@ -255,7 +253,7 @@ def test_dark_crops_are_made_brighter_as_on_the_host(pictures, engine):
     assert difference.max() <= 1 and difference.mean() < 0.01
 
 
-def test_yunet_finds_the_same_faces_as_on_the_cpu(film, pictures):
+def test_yunet_finds_the_same_faces_as_on_the_cpu(film, images):
     """In frames that the GPU decoded, which it scales itself, and in frames of the host."""
     gpu, cpu = (
         open_torch_engine(DetectionSettings(device=d, detector="yunet"), IdentitySettings())
@@ -263,10 +261,10 @@ def test_yunet_finds_the_same_faces_as_on_the_cpu(film, pictures):
     )
     source, _ = open_source(film, "cuda")
     with source:
-        decoded = [frame.picture for frame in source.frames()][::10]
+        decoded = [frame.image for frame in source.frames()][::10]
     with VideoSource(film) as plain:
-        of_host = [frame.picture for frame in plain.frames()][::10]
-    for on_gpu, on_cpu in (decoded, of_host), (of_host, of_host), (pictures, pictures):
+        of_host = [frame.image for frame in plain.frames()][::10]
+    for on_gpu, on_cpu in (decoded, of_host), (of_host, of_host), (images, images):
         found, expected = (
             list(engine.detector.detect(frames))
             for engine, frames in ((gpu, on_gpu), (cpu, on_cpu))
@@ -279,13 +277,13 @@ def test_yunet_finds_the_same_faces_as_on_the_cpu(film, pictures):
 
 def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
     clip = pyfeat_data / "face_noface.mov"
-    card, cpu = (
+    gpu, cpu = (
         facetrack.analyze(clip, Settings(detection=DetectionSettings(device=d, dense=True)))
         for d in ("cuda", "torch-cpu")
     )
-    assert len(card.people) == len(cpu.people)
-    assert len(card.intervals) == len(cpu.intervals)
-    for a, b in zip(card.intervals, cpu.intervals, strict=True):
+    assert len(gpu.people) == len(cpu.people)
+    assert len(gpu.intervals) == len(cpu.intervals)
+    for a, b in zip(gpu.intervals, cpu.intervals, strict=True):
         assert abs(a.start_frame - b.start_frame) <= 1 and abs(a.end_frame - b.end_frame) <= 1
 
 
@@ -301,11 +299,11 @@ def test_the_cards_decoder_gives_libavs_frames(films, name, room, monkeypatch):
     with source, VideoSource(films[name]) as plain:
         for a, b in zip(source.frames(), plain.frames(), strict=True):
             assert (a.index, a.time_s) == (b.index, b.time_s)
-            assert a.picture.shape == b.picture.shape
-            coarse = a.picture.coarse().astype(int) - b.picture.coarse()
+            assert a.image.shape == b.image.shape
+            coarse = a.image.coarse().astype(int) - b.image.coarse()
             assert np.abs(coarse).max() <= 1
             if a.index % 20 == 0:
-                difference = a.picture.rgb().astype(int) - b.picture.rgb()
+                difference = a.image.rgb().astype(int) - b.image.rgb()
                 assert np.abs(difference).max() <= 4
         assert not source.warnings
         assert source.info() == plain.info()
@@ -342,7 +340,7 @@ def test_face_crops_are_taken_off_the_gpu_together_and_look_as_on_the_host(film)
     """From odd corners too, smaller and larger than a crop; turned, and reaching past the edges."""
     source, _ = open_source(film, "cuda")
     with source:
-        frames = [frame.picture for frame in source.frames()][:60]
+        frames = [frame.image for frame in source.frames()][:60]
     at = [(5 * i % 200, 3 * i % 90) for i in range(30)]
     corners = [(x, y, x + 31 + 7 * i, y + 40 + 3 * i) for i, (x, y) in enumerate(at)]
     placements = [turned(0.3 + i / 10, 7 * i - 90, 11 * i - 20, 5 * i) for i in range(30)]
@@ -352,10 +350,10 @@ def test_face_crops_are_taken_off_the_gpu_together_and_look_as_on_the_host(film)
     ]
     del cuts[::3]
     cuts[5].box_crop()
-    assert all(cut.picture is None for cut in cuts)
+    assert all(cut.image is None for cut in cuts)
     kept = [i for i in range(30) if i % 3]
     for i, cut in zip(kept, cuts, strict=True):
-        on_host = RgbPicture(frames[i].rgb()).face_cut(corners[i], placements[i], 112)
+        on_host = RgbImage(frames[i].rgb()).face_cut(corners[i], placements[i], 112)
         for a, b in (
             (cut.box_crop(), on_host.box_crop()),
             (cut.aligned_crop(), on_host.aligned_crop()),
@@ -368,16 +366,16 @@ def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
     make_video(tmp_path / "old.avi", codec="mpeg4")
     source, decoder = open_source(tmp_path / "old.avi", "cuda")
     with source:
-        assert decoder == "libav, not the card: its codec is mpeg4"
+        assert decoder == "libav, not the GPU: its codec is mpeg4"
         assert len(list(source.frames())) == 30
 
 
-def test_results_do_not_hang_on_the_batches(detector, pictures):
+def test_results_do_not_hang_on_the_batches(detector, images):
     """Nor on where the pictures are."""
     engine = open_torch_engine(detector, IdentitySettings())
-    whole = list(engine.detector.detect(pictures))
-    for size in (1, 7, len(pictures) - 1):
-        parts = (pictures[i : i + size] for i in range(0, len(pictures), size))
+    whole = list(engine.detector.detect(images))
+    for size in (1, 7, len(images) - 1):
+        parts = (images[i : i + size] for i in range(0, len(images), size))
         for a, b in zip(
             (f for part in parts for f in engine.detector.detect(part)), whole, strict=True
         ):
@@ -385,7 +383,7 @@ def test_results_do_not_hang_on_the_batches(detector, pictures):
 
 
 def test_nothing_is_allocated_once_all_sizes_are_known(film):
-    """Neither by torch from the card nor for the graphs, in a second run over the same film."""
+    """Neither by torch from the GPU nor for the graphs, in a second run over the same film."""
     settings = Settings(DecodeSettings(), DetectionSettings(device="cuda", dense=True))
     facetrack.analyze(film, settings)
     facetrack.analyze(film, settings)
@@ -395,10 +393,10 @@ def test_nothing_is_allocated_once_all_sizes_are_known(film):
     assert (device_allocations(device), torch.cuda.memory_reserved(device)) == before
 
 
-def test_out_of_memory_halves_the_batch_and_loses_no_face(detector, pictures):
-    """The card really has no more to give."""
+def test_out_of_memory_halves_the_batch_and_loses_no_face(detector, images):
+    """The GPU really has no more to give."""
     settings = replace(detector, rnet_threshold=0.71)  # graphs of its own
-    many = [*pictures] * 8
+    many = [*images] * 8
     generous = open_torch_engine(settings, IdentitySettings())
     expected = list(generous.detector.detect(many))
     generous.detector._batches.forget()
@@ -448,4 +446,4 @@ def test_no_memory_at_all_is_said_in_one_line(films, tmp_path):
     command = [sys.executable, "-c", ANALYSIS_ON_LITTLE, films["large"], str(200 << 20), tmp_path]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1
-    assert "FacetrackError: the card has no memory left for" in run.stderr
+    assert "FacetrackError: the GPU has no memory left for" in run.stderr

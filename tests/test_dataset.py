@@ -57,9 +57,9 @@ def test_each_clip_shows_one_face_at_25_frames_and_16_khz(sample):
 
 def test_crops_and_landmarks_of_every_picture_are_listed(sample):
     out, analysis = sample
-    pictures = pq.read_table(out / "clips" / "pictures.parquet")
+    images = pq.read_table(out / "clips" / "pictures.parquet")
     for line in lines(out / "clips" / "manifest.jsonl"):
-        mine = pictures.filter(np.array(pictures["clip"].to_pylist()) == line["clip"])
+        mine = images.filter(np.array(images["clip"].to_pylist()) == line["clip"])
         np.testing.assert_array_equal(mine["picture"].to_numpy(), np.arange(line["frames"]))
         times = analysis.frame_times[mine["frame"].to_numpy()]
         np.testing.assert_array_equal(mine["source_s"].to_numpy(), times)
@@ -103,10 +103,10 @@ def test_what_is_asked_of_a_face(sample, changed, reason):
     assert {one.reason for one in plan.left_out} >= {reason}
     frames = sum(one.span.end_frame - one.span.start_frame for one in plan.left_out)
     frames += sum(take.segment.spans[0].end_frame - take.segment.spans[0].start_frame
-                  for take in plan.takes)  # fmt: skip
+                  for take in plan.training_clips)  # fmt: skip
     assert frames == analysis.people[1].frames
     if reason == "too small":
-        assert plan.takes == []
+        assert plan.training_clips == []
 
 
 def test_nobody_is_shown_beside_somebody_forgotten(demo_analysis):
@@ -128,15 +128,15 @@ def test_a_blurred_face_is_left_out(pyfeat_data, tmp_path):
     analysis = facetrack.analyze(video)
     sharp = facetrack.plan(analysis, talking_head())
     assert [len(clip.frames) for clip in sharp.clips] == [60]
-    assert sharp.takes[0].sharpness > 0.8
+    assert sharp.training_clips[0].sharpness > 0.8
     with av.open(str(video)) as source, av.open(str(tmp_path / "soft.mp4"), "w") as made:
         stream = made.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
         for i, frame in enumerate(source.decode(video=0)):
             soft = frame.to_image().filter(ImageFilter.GaussianBlur(6))
-            picture = av.VideoFrame.from_ndarray(np.asarray(soft), "rgb24")
-            picture.pts = i
-            made.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.asarray(soft), "rgb24")
+            image.pts = i
+            made.mux(stream.encode(image))
         made.mux(stream.encode(None))
     soft = replace(analysis, info=replace(analysis.info, path=tmp_path / "soft.mp4"))
     plan = facetrack.plan(soft, talking_head())

@@ -39,7 +39,7 @@ def test_no_frame_lost_or_doubled(tmp_path, suffix, codec, pix_fmt, options):
     assert [f.index for f in frames] == list(range(30))
     assert warnings == []
     np.testing.assert_allclose([f.time_s for f in frames], np.arange(30) / 25, atol=2e-3)
-    greys = [float(f.picture.rgb().mean()) for f in frames]
+    greys = [float(f.image.rgb().mean()) for f in frames]
     np.testing.assert_allclose(greys, [(i * 7) % 200 + 20 for i in range(30)], atol=6)
 
 
@@ -53,7 +53,7 @@ def test_variable_frame_rate_keeps_its_times(tmp_path):
 def test_odd_sizes(tmp_path):
     make_video(tmp_path / "odd.mkv", size=(97, 53), pix_fmt="yuv444p")
     frames, info, _ = read(tmp_path / "odd.mkv")
-    assert frames[0].picture.rgb().shape == (53, 97, 3)
+    assert frames[0].image.rgb().shape == (53, 97, 3)
     assert (info.width, info.height) == (97, 53)
 
 
@@ -92,10 +92,10 @@ def test_display_rotation_is_applied(tmp_path):
     turned.write_bytes(data[:at] + quarter + data[at + 36 :])
     frames, info, _ = read(turned)
     assert (info.width, info.height) == (64, 96)
-    assert frames[0].picture.rgb().shape == (96, 64, 3)
+    assert frames[0].image.rgb().shape == (96, 64, 3)
     # Turned clockwise, what was left is on top.
-    assert frames[0].picture.rgb()[:40].mean() > 240
-    assert frames[0].picture.rgb()[56:].mean() < 15
+    assert frames[0].image.rgb()[:40].mean() > 240
+    assert frames[0].image.rgb()[56:].mean() < 15
 
 
 def test_bad_files_say_what_they_are(tmp_path):
@@ -119,7 +119,7 @@ def test_bad_files_say_what_they_are(tmp_path):
     ],
 )
 def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
-    """As a card's decoder is given them: many at once, from a starting point on; a damaged one
+    """As a GPU's decoder is given them: many at once, from a starting point on; a damaged one
     costs no other."""
     path = tmp_path / "clip.mp4"
     make_video(path, frames=30, codec=codec, options=options)
@@ -140,15 +140,15 @@ def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
         each = list(form.each(packets))
         assert [pts for _, pts in each] == times
         alone += [data for data, _ in each]
-        expected = [f.picture.rgb() for f in read(path)[0]]
+        expected = [f.image.rgb() for f in read(path)[0]]
     assert alone[0] == b""
     for pieces in (data, alone[1:]):
         assert all(pieces)
         decoder = av.CodecContext.create(name, "r")
         units = [*decoder.parse(b"".join(pieces)), *decoder.parse(), None]
         found = [decoder.decode(packet) for packet in units]
-        pictures = [picture.to_ndarray(format="rgb24") for some in found for picture in some]
-        np.testing.assert_array_equal(pictures, expected)
+        images = [image.to_ndarray(format="rgb24") for some in found for image in some]
+        np.testing.assert_array_equal(images, expected)
 
 
 PARTS = {
@@ -177,7 +177,7 @@ def test_parts_are_decoded_by_themselves(pyfeat_data, tmp_path, name, longest, f
         make_film_of_sizes(real, path, [(320, 180), (640, 360), (320, 180)], 30)
     else:
         make_film(real, path, 120, **PARTS[name])
-    expected = [frame.picture.rgb() for frame in read(path)[0]]
+    expected = [frame.image.rgb() for frame in read(path)[0]]
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         packets = (packet for packet in film.demux(stream) if packet.size)

@@ -79,10 +79,10 @@ def test_edited_crops_are_rendered(folder):
     x = only["width"].to_numpy() / 2
     edited = only.set_column(only.column_names.index("x"), "x", pa.array(x))
     pq.write_table(edited, folder / "edited.parquet")
-    before = picture(folder / "clips" / "person_01" / "person_01_0001.mp4")
+    before = image(folder / "clips" / "person_01" / "person_01_0001.mp4")
     rendered(folder, "--crops", folder / "edited.parquet")
     assert clips(folder) == {"person_01/person_01_0001.mp4": 125}
-    after = picture(folder / "clips" / "person_01" / "person_01_0001.mp4")
+    after = image(folder / "clips" / "person_01" / "person_01_0001.mp4")
     assert np.abs(before - after).mean() > 10
     np.testing.assert_allclose(pq.read_table(folder / "crops.parquet")["x"].to_numpy(), x)
     message = rendered(folder, "--crops", folder / "faces.parquet", code=3)
@@ -93,7 +93,7 @@ def test_edited_crops_are_rendered(folder):
     assert frames(folder / "clips" / "person_01" / "person_01_0001.mov") == 125
 
 
-def picture(path):
+def image(path):
     with av.open(str(path)) as container:
         return next(container.decode(video=0)).to_ndarray(format="gray").astype(float)
 

@@ -53,8 +53,8 @@ def test_clips_of_one_person(folder, pyfeat_data, tmp_path):
     clips = sorted(out.rglob("*.mp4"))
     assert len(clips) == 2
     with av.open(str(clips[0])) as clip:
-        picture = clip.streams.video[0]
-        assert (picture.width, picture.height) == (540, 960) and clip.streams.audio
+        image = clip.streams.video[0]
+        assert (image.width, image.height) == (540, 960) and clip.streams.audio
 
 
 def test_talking_heads(pyfeat_data, tmp_path):

@@ -40,18 +40,16 @@ def faces_at(x, y, height):
     return boxes, points
 
 
-def path_of(x, y, height, framing=None, known=None, shots=(), picture=PICTURE, times_s=None):
+def path_of(x, y, height, framing=None, known=None, shots=(), image=PICTURE, times_s=None):
     boxes, points = faces_at(x, y, height)
     known = np.arange(len(boxes)) if known is None else np.asarray(known)
     times_s = np.arange(known[-1] + 1) / FPS if times_s is None else times_s
     framing = framing or Framing(Fraction(1))
-    return crop_path(times_s, known, boxes, points, shots, picture, framing)
+    return crop_path(times_s, known, boxes, points, shots, image, framing)
 
 
-def assert_inside(path, picture, aspect):
-    corners = np.concatenate(
-        [path[:, :2] - path[:, 2:] / 2, picture - path[:, :2] - path[:, 2:] / 2]
-    )
+def assert_inside(path, image, aspect):
+    corners = np.concatenate([path[:, :2] - path[:, 2:] / 2, image - path[:, :2] - path[:, 2:] / 2])
     assert corners.min() >= -1e-6
     off = np.abs(path[:, 2] - path[:, 3] * float(aspect)) / max(1, aspect)
     still = (path == path[0]).all()
@@ -233,21 +231,19 @@ def test_what_does_not_fit(aspect, adaptive):
     """Faces half outside, larger than the picture, a tiny picture, a single frame."""
     for zoom in ZOOMS:
         framing = Framing(aspect, zoom, adaptive)
-        for x, y, height, picture in (
+        for x, y, height, image in (
             (-20, 500, 300, PICTURE), (1930, 1100, 300, PICTURE), (960, 540, 2500, PICTURE),
             (40, 20, 70, (97, 53)), (40, 20, 5, (97, 53)), (30, 400, 60, (64, 800)),
         ):  # fmt: skip
             for frames in (1, 2, 3, 40):
-                path = path_of([x] * frames, y, height, framing, picture=picture)
+                path = path_of([x] * frames, y, height, framing, image=image)
                 assert np.isfinite(path).all()
-                assert_inside(path, picture, aspect)
+                assert_inside(path, image, aspect)
                 assert (path[:, 2:] > 0).all()
 
 
 def test_of_a_face_that_does_not_fit_the_middle_is_shown():
-    _, y, _, height = path_of([960] * 9, 500, 1000, Framing(Fraction(16, 9)), picture=(1280, 1080))[
-        0
-    ]
+    _, y, _, height = path_of([960] * 9, 500, 1000, Framing(Fraction(16, 9)), image=(1280, 1080))[0]
     assert height == 720
     assert y == pytest.approx(500 + 0.115 * 1000, abs=15)
 
@@ -316,14 +312,14 @@ def talking(pyfeat_data):
 def test_a_real_face(talking):
     frames = np.arange(len(talking.frame_times), dtype=np.int32)
     segment = Segment((1,), 1, (Span(0, len(frames), 0.0, talking.info.duration_s),))
-    picture = (talking.info.width, talking.info.height)
+    image = (talking.info.width, talking.info.height)
     for aspect, size in ((Fraction(1), (512, 512)), (Fraction(9, 16), (288, 512))):
         for zoom in ZOOMS:
             framing = Framing(aspect, zoom)
             (panel,) = panels_of(
                 "single", segment, frames, talking.frame_times, talking, framing, size
             )
-            assert_inside(panel.crops, picture, aspect)
+            assert_inside(panel.crops, image, aspect)
             faces = talking.faces
             middle = (faces["x1"].to_numpy() + faces["x2"].to_numpy()) / 2
             left = panel.crops[faces["frame"].to_numpy(), 0]

@@ -14,7 +14,7 @@ from facetrack.cli.gallery_view import enrol, existing, export, remove, show, wi
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
-from facetrack.identity.gallery import Gallery, KnownFace, default_gallery, delete_gallery
+from facetrack.identity.gallery import Gallery, GalleryFace, default_gallery, delete_gallery
 from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, recognised
 from facetrack.identity.people_similarity import PeopleSimilarity, embeddings_of
 from facetrack.recognition.calibration import Evidence
@@ -29,7 +29,7 @@ GOOD = Evidence.of_faces(np.array([150.0]), np.array([1.0]), np.array([0.9]))
 def face(name, seed=0, recognizer="sface", dim=128):
     vector = np.random.default_rng(seed).normal(size=dim).astype(np.float32)
     vector /= np.linalg.norm(vector)
-    return KnownFace(name, recognizer, f"{seed}.jpg", "2026-11-25", vector, GOOD)
+    return GalleryFace(name, recognizer, f"{seed}.jpg", "2026-11-25", vector, GOOD)
 
 
 def some(face):

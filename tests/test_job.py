@@ -72,9 +72,9 @@ def test_clips_show_the_person_centred_with_their_sound(sample):
     assert lengths == pytest.approx([3.0, 2.0, 3.0, 1.0], abs=0.05)
     for clip in made:
         with av.open(str(clip.path)) as container:
-            pictures = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+            images = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
         (span,) = clip.segment.spans
-        assert len(pictures) == clip.frames == span.end_frame - span.start_frame
+        assert len(images) == clip.frames == span.end_frame - span.start_frame
         with av.open(str(clip.path)) as container:
             sound = sum(f.samples for f in container.decode(audio=0))
             seconds = span.end_s - span.start_s

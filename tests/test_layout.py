@@ -11,7 +11,7 @@ import pytest
 
 from facetrack.clips.camera.crops import COLUMNS, listed_clips, read_crops, write_crops
 from facetrack.clips.camera.framing import Framing
-from facetrack.clips.camera.layout import panels_of, picture_size, places
+from facetrack.clips.camera.layout import frame_size, panels_of, places
 from facetrack.clips.plan.clip import Clip, Segment, Span
 from facetrack.clips.render.overlay import Overlay
 from facetrack.core.errors import InputError, UsageError
@@ -66,7 +66,7 @@ TWO = [(1, 1, 0, 100, 300, 100), (2, 2, 0, 100, 900, 120)]
 @pytest.mark.parametrize("aspect", ASPECTS)
 @pytest.mark.parametrize("shorter", [64, 360, 1080])
 def test_panels_fill_the_picture(aspect, shorter):
-    size = picture_size(aspect, shorter)
+    size = frame_size(aspect, shorter)
     assert min(size) == shorter
     assert size[0] / size[1] == pytest.approx(float(aspect), rel=0.03)
     for count in range(1, 5):
@@ -255,10 +255,8 @@ def assert_same(found, wanted):
 def test_crops_come_back_exactly(tmp_path):
     clips = clips_of()
     write_crops(tmp_path / "crops.parquet", clips, {"zoom": "head"})
-    for picture in (None, (WIDTH, HEIGHT)):
-        for found, wanted in zip(
-            read_crops(tmp_path / "crops.parquet", picture), clips, strict=True
-        ):
+    for image in (None, (WIDTH, HEIGHT)):
+        for found, wanted in zip(read_crops(tmp_path / "crops.parquet", image), clips, strict=True):
             assert_same(found, wanted)
     assert listed_clips(tmp_path / "crops.parquet") == [c.path for c in clips]
     assert list(tmp_path.iterdir()) == [tmp_path / "crops.parquet"]
@@ -345,12 +343,12 @@ def test_the_overlay_shows_faces_and_crops(scale):
         landmarks=Overlay.of(analysis, 40, 60).landmarks * np.float32(scale),
     )
     (panel,) = panels("single", [1], analysis)
-    picture = np.full((round(HEIGHT * scale), round(WIDTH * scale), 3), 128, np.uint8)
+    image = np.full((round(HEIGHT * scale), round(WIDTH * scale), 3), 128, np.uint8)
     crop = panel.crops[50] * scale
-    drawn = scaled.drawn(picture, 50, [(1, crop)])
-    assert drawn.shape == picture.shape
+    drawn = scaled.drawn(image, 50, [(1, crop)])
+    assert drawn.shape == image.shape
     assert drawn.dtype == np.uint8
-    assert (picture == 128).all()
+    assert (image == 128).all()
     x, y, width, height = crop
     outside, inside = drawn[-5, -5], drawn[round(y + 0.3 * height), round(x + 0.4 * width)]
     assert (outside < 90).all()
@@ -363,4 +361,4 @@ def test_the_overlay_shows_faces_and_crops(scale):
         assert tuple(drawn[round(nose_y), round(nose_x)]) == colours[-1]
     assert colours[0] != colours[1]
     assert tuple(drawn[round(y), round(x - width / 2)]) == colours[0]  # the crop: in its person's
-    assert (scaled.drawn(picture, 99, []) < 128).mean() > 0.9  # no face known there: no error
+    assert (scaled.drawn(image, 99, []) < 128).mean() > 0.9  # no face known there: no error

@@ -21,8 +21,8 @@ from facetrack.pipeline.engine_opening import open_engine
 from facetrack.pipeline.face_analyzer import TRACKED_LATER
 from facetrack.runtime import metrics
 from facetrack.runtime.batching import LARGEST, SMALLEST
-from facetrack.runtime.decimating_buffer import Thinned
-from facetrack.runtime.gpu import Card, NoNvml, card_names
+from facetrack.runtime.decimating_buffer import DecimatingBuffer
+from facetrack.runtime.gpu import Gpu, NoNvml, gpu_names
 from facetrack.runtime.interpreter import quick_turns
 from facetrack.runtime.run_stats import StageClock, Stages
 from facetrack.timeline import Analysis
@@ -169,7 +169,7 @@ def test_every_stage_has_its_column():
 
 def test_no_thread_is_left_after_an_error(pyfeat_data, tmp_path):
     class Failing(OpenVinoMtcnn):
-        def detect(self, pictures):
+        def detect(self, images):
             raise RuntimeError("the engine failed")
 
     engine = open_engine(Settings().detection, Settings().identity)
@@ -221,7 +221,7 @@ def test_the_command_writes_samples_as_they_come(pyfeat_data, tmp_path):
 
 @pytest.mark.parametrize("added", [0, 1, 7, 8, 9, 16, 17, 100, 1001])
 def test_a_thinned_list_is_even_and_has_the_newest(added):
-    thinned = Thinned(8)
+    thinned = DecimatingBuffer(8)
     for number in range(added):
         thinned.add(number)
     items = thinned.items()
@@ -251,25 +251,25 @@ def test_a_clock_counts_the_stay_it_is_in():
 
 def test_doctor_says_whether_a_card_can_be_watched(capsys):
     show_machine()
-    assert "card by NVML" in capsys.readouterr().out
+    assert "GPU by NVML" in capsys.readouterr().out
 
 
 @pytest.fixture
-def card():
+def gpu():
     try:
-        return card_names()[0]
+        return gpu_names()[0]
     except NoNvml as reason:
         pytest.skip(str(reason))
 
 
-def test_the_card_of_the_engine_is_watched(card, pyfeat_data):
+def test_the_card_of_the_engine_is_watched(gpu, pyfeat_data):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        pytest.skip("torch sees no CUDA card")
+        pytest.skip("torch sees no CUDA GPU")
     on_card = replace(Settings(), detection=DetectionSettings(device="cuda", dense=True))
     taken = torch.empty(2**30, dtype=torch.uint8, device="cuda")
     analysis = facetrack.analyze(pyfeat_data / "WolfgangLanger_Pexels.mp4", on_card)
-    assert torch.cuda.get_device_name() in card
+    assert torch.cuda.get_device_name() in gpu
     table = analysis.metrics
     assert (table["gpu_memory_bytes"].to_numpy() > taken.nbytes).all()
     for name in ("gpu_percent", "gpu_decoder_percent"):
@@ -278,9 +278,9 @@ def test_the_card_of_the_engine_is_watched(card, pyfeat_data):
         assert set(analysis.performance["metrics"][name]) == {"mean", "p5", "p50", "p95", "max"}
 
 
-def test_another_card_than_this_machine_has(card):
+def test_another_card_than_this_machine_has(gpu):
     with pytest.raises(NoNvml):
-        Card("GPU-00000000-0000-0000-0000-000000000000")
+        Gpu("GPU-00000000-0000-0000-0000-000000000000")
 
 
 def test_threads_take_turns_as_before_when_the_last_analysis_has_ended():

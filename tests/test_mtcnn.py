@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from facetrack.core.boxes import iou_matrix
 from facetrack.core.settings import DetectionSettings
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 
 GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "mtcnn.npz"))
 EVERY = 4
@@ -34,15 +34,15 @@ def frames(clip: Path):
     with av.open(str(clip)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index % EVERY == 0:
-                yield index, RgbPicture(frame.to_ndarray(format="rgb24"))
+                yield index, RgbImage(frame.to_ndarray(format="rgb24"))
 
 
 def compare(clip: Path, engine):
     """IoU of each confident box of either side with its partner; 0 where it has none."""
     reference = GOLDEN[clip.name]
     ours_matched, theirs_matched = [], []
-    indices, pictures = zip(*frames(clip), strict=True)
-    for index, faces in zip(indices, engine.detect(pictures), strict=True):
+    indices, images = zip(*frames(clip), strict=True)
+    for index, faces in zip(indices, engine.detect(images), strict=True):
         theirs = reference[reference[:, 0] == index]
         iou = iou_matrix(theirs[:, 1:5], faces.boxes)
         rows, columns = linear_sum_assignment(-iou)
@@ -88,6 +88,6 @@ def test_a_batch_gives_what_single_pictures_give(pyfeat_data, engine):
 
 @pytest.mark.parametrize("size", [(1, 1), (11, 300), (20, 20), (37, 61)])
 def test_small_pictures_have_no_faces_and_do_no_harm(engine, size):
-    picture = RgbPicture(np.full((*size, 3), 128, np.uint8))
-    faces = next(engine.detect([picture]))
+    image = RgbImage(np.full((*size, 3), 128, np.uint8))
+    faces = next(engine.detect([image]))
     assert len(faces) == 0

@@ -12,7 +12,7 @@ from PIL import Image
 from facetrack.core.errors import WeightsError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.detection.yunet.openvino_graph import yunet
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 from facetrack.models.onnx_file import onnx_arrays, without_block_quantisation
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
@@ -32,17 +32,17 @@ from facetrack.runtime.openvino_requests import Requests
 
 
 @pytest.fixture(scope="module")
-def picture(pyfeat_data):
-    return RgbPicture(np.array(Image.open(pyfeat_data / "multi_face.jpg").convert("RGB")))
+def photo(pyfeat_data):
+    return RgbImage(np.array(Image.open(pyfeat_data / "multi_face.jpg").convert("RGB")))
 
 
 @pytest.fixture(scope="module")
-def crops(picture):
+def crops(photo):
     """Five real faces, aligned, and each of them darker and brighter."""
     engine = open_engine(DetectionSettings(detector="mtcnn"), IdentitySettings())
-    (faces,) = engine.detector.detect([picture])
+    (faces,) = engine.detector.detect([photo])
     assert len(faces) == 5
-    found = np.stack([crop_of(picture, faces, i, ALIGNED_112) for i in range(len(faces))])
+    found = np.stack([crop_of(photo, faces, i, ALIGNED_112) for i in range(len(faces))])
     return np.concatenate([found, found // 2, 255 - (255 - found) // 2])
 
 
@@ -78,9 +78,9 @@ def test_sface_is_onnx_runtimes(crops, precision):
     assert cosines.min() >= (0.999 if precision == "f32" else 0.995)
 
 
-def test_yunet_is_onnx_runtimes(picture):
+def test_yunet_is_onnx_runtimes(photo):
     """The file's blocks of one scale are none that ONNX Runtime takes: it reads ours."""
-    image = np.array(Image.fromarray(picture.rgb()).resize((640, 640)))
+    image = np.array(Image.fromarray(photo.rgb()).resize((640, 640)))
     network = session(without_block_quantisation(file_of("yunet").read_bytes()))
     bgr = image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
     wanted = {o.name: a[0] for o, a in zip(network.get_outputs(), network.run(None, {"input": bgr}),

@@ -27,7 +27,7 @@ from facetrack.cli.people import (
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, edit, undo
-from facetrack.identity.person_images import pictured
+from facetrack.identity.person_images import has_thumbnail
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
 from test_command_line import facetrack as command
@@ -94,10 +94,10 @@ def test_split_tracks_are_a_new_person_and_merging_them_again_gives_what_was(dem
     assert ids(apart)[:3] == [1, 2, 8]
     assert [spans(apart, 1), spans(apart, 8)] == [[s] for s in spans(demo_analysis, 1)]
     assert not {1, 8} & set(apart.thumbnails)  # whose the old picture was is not known
-    with_faces = consistent(pictured(apart, [1, 8]))
+    with_faces = consistent(has_thumbnail(apart, [1, 8]))
     for number, track in ((1, one), (8, two)):
-        picture = Image.open(io.BytesIO(with_faces.thumbnails[number]))
-        assert picture.size == (160, 160), track
+        image = Image.open(io.BytesIO(with_faces.thumbnails[number]))
+        assert image.size == (160, 160), track
     again = editing.merged(with_faces, 1, [8])
     assert again.intervals == demo_analysis.intervals
     assert again.tracks == demo_analysis.tracks
@@ -174,7 +174,7 @@ def test_each_edit_is_undone_to_the_byte(folder):
     for what, change in (
         ("name", lambda a: editing.named(a, 2, "Ada")),
         ("merge", lambda a: editing.merged(a, 2, [3])),
-        ("split", lambda a: pictured(editing.split(a, 1, tracks_of(a, 1)[:1]), [1, 8])),
+        ("split", lambda a: has_thumbnail(editing.split(a, 1, tracks_of(a, 1)[:1]), [1, 8])),
         ("forget", lambda a: editing.forgotten(a, [2])),
     ):
         consistent(edit(folder, what, change))
@@ -297,7 +297,7 @@ def contents_after(folder, change):
 
 
 def test_forgotten_for_good_is_nowhere_in_the_folder(folder, demo_analysis, capsys):
-    picture = demo_analysis.thumbnails[2]
+    image = demo_analysis.thumbnails[2]
     embeddings = [demo_analysis.embeddings[t].tobytes() for t in tracks_of(demo_analysis, 2)]
     name_person(folder, 2, "Ada Byron")
     forget_people(folder, [2], for_good=False)
@@ -305,12 +305,12 @@ def test_forgotten_for_good_is_nowhere_in_the_folder(folder, demo_analysis, caps
     assert "111 faces, 2 embeddings, 1 picture" in said
     assert "to erase it: facetrack people forget" in said
     everything = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
-    assert picture in everything  # what undo needs
+    assert image in everything  # what undo needs
     forget_people(folder, None, for_good=True)
     assert "erased for good: what undoing 2 edits" in capsys.readouterr().out
     everything = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
-    assert picture not in everything
-    assert not any(base64.b64encode(picture) in data for data in everything)
+    assert image not in everything
+    assert not any(base64.b64encode(image) in data for data in everything)
     assert not any(vector in data for vector in embeddings for data in everything)
     assert not any(b"Ada Byron" in data for data in everything)
     with pytest.raises(UsageError, match="nothing to undo"):
@@ -372,9 +372,9 @@ def test_kitty_gets_the_picture_itself(demo_analysis, monkeypatch):
     parts = re.findall(r"\x1b_G(?:a=T,f=100,[^;]*,)?m=([01]);([^\x1b]*)\x1b\\", shown)
     assert [more for more, _ in parts] == ["1"] * (len(parts) - 1) + ["0"]
     assert all(len(data) <= 4096 for _, data in parts)
-    picture = Image.open(io.BytesIO(base64.b64decode("".join(data for _, data in parts))))
+    image = Image.open(io.BytesIO(base64.b64decode("".join(data for _, data in parts))))
     wanted = Image.open(io.BytesIO(demo_analysis.thumbnails[1]))
-    np.testing.assert_array_equal(np.asarray(picture), np.asarray(wanted))
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(wanted))
     assert "1 Ada" in shown
     assert "▀" not in shown
 

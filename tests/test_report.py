@@ -116,8 +116,8 @@ def test_the_timeline_is_that_of_the_file_and_needs_no_network(folder, show):
     assert page.locator(".card").count() == len(timeline["people"])
     assert page.locator(".stages tbody tr").count() == len(timeline["performance"]["stages"])
     assert page.locator(".card").first.inner_text().startswith("Person 1")
-    pictures = "all => all.every(image => image.naturalWidth > 0)"
-    assert page.eval_on_selector_all("img", pictures)
+    images = "all => all.every(image => image.naturalWidth > 0)"
+    assert page.eval_on_selector_all("img", images)
     assert not list(folder.glob(".*.partial"))
 
 

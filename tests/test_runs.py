@@ -8,14 +8,14 @@ import pytest
 from facetrack.core.boxes import iou_matrices, iou_matrix
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Faces
-from facetrack.detection.frame_detections import Seen
-from facetrack.media.frame_image import Frame, RgbPicture
+from facetrack.detection.frame_detections import FrameDetections
+from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.recognition.calibration import FACENET
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking import runs
 from facetrack.tracking.guess import Guess
-from facetrack.tracking.motion import Course, Motion
+from facetrack.tracking.motion import Motion, MotionHistory
 from facetrack.tracking.tracker import Tracker
 
 PLACES = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
@@ -43,10 +43,10 @@ def film(seed, people=6, frames=300, missed=0.05, noise=1.5, cuts=0.01):
         places = np.clip(places + speeds, 0, room)
         there ^= random.random(people) < 0.01
         shown = random.permutation(np.flatnonzero(there & (random.random(people) > missed)))
-        picture = random.integers(0, 60, (height, width, 3)).astype(np.uint8)
+        image = random.integers(0, 60, (height, width, 3)).astype(np.uint8)
         for k in shown:
             (x, y), side = places[k].astype(int), int(sides[k, 0])
-            picture[y : y + side, x : x + side] = colours[k]
+            image[y : y + side, x : x + side] = colours[k]
         corners, side = places[shown], sides[shown]
         boxes = np.concatenate([corners, corners + side * (1, 1.2)], axis=1)
         boxes = (boxes + random.normal(0, noise, boxes.shape)).astype(np.float32)
@@ -54,7 +54,7 @@ def film(seed, people=6, frames=300, missed=0.05, noise=1.5, cuts=0.01):
         points = (corners[:, None] + side[:, None] * points).astype(np.float32)
         scores = random.uniform(0.7, 1, len(shown)).astype(np.float32)
         faces = Faces.of_one_source(boxes, scores, points, boxes, "detected")
-        seen.append(Seen(Frame(i, i / 25, RgbPicture(picture)), i == 0 or cut, faces))
+        seen.append(FrameDetections(Frame(i, i / 25, RgbImage(image)), i == 0 or cut, faces))
     return seen
 
 
@@ -123,13 +123,13 @@ def test_real_faces_may_come_one_by_one_or_together(demo_analysis):
     index = np.array(table["frame"])
     boxes = np.stack([np.array(table[name]) for name in ("x1", "y1", "x2", "y2")], axis=1)
     points = np.array(table["landmarks"].to_pylist(), np.float32).reshape(-1, 5, 2)
-    scores, black = np.array(table["score"]), RgbPicture(np.zeros((720, 1280, 3), np.uint8))
+    scores, black = np.array(table["score"]), RgbImage(np.zeros((720, 1280, 3), np.uint8))
     starts = {shot.start_frame for shot in demo_analysis.shots}
     seen = []
     for i in range(int(index.max()) + 1):
         here = detected & (index == i)
         faces = Faces.of_one_source(boxes[here], scores[here], points[here], boxes[here], "refined")
-        seen.append(Seen(Frame(i, i / 25, black), i in starts, faces))
+        seen.append(FrameDetections(Frame(i, i / 25, black), i in starts, faces))
     alone = tracked(seen, TrackingSettings(), 1)
     assert alone[2] >= 8
     for together in (7, 128, len(seen)):
@@ -168,7 +168,7 @@ def test_a_course_is_the_motion_from_frame_to_frame():
         random.uniform(0, 2000, (known, 4)).astype(np.float32),
         random.normal(0, 5, (known, 4)).astype(np.float32),
     )
-    course = Course(start, np.arange(100, 100 + frames), *seen.nonzero(), boxes[seen])
+    course = MotionHistory(start, np.arange(100, 100 + frames), *seen.nonzero(), boxes[seen])
     last = dict(enumerate(zip(start.frames.tolist(), start.boxes, start.velocities, strict=True)))
     for i in range(frames):
         for track, (frame, box, velocity) in last.items():

@@ -26,11 +26,11 @@ def cut(film, out, start_s, end_s):
     with av.open(str(film)) as source, av.open(str(out), "w") as part:
         stream = part.add_stream("libx264", rate=25, options={"crf": "18", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
-        for number, picture in enumerate(
+        for number, image in enumerate(
             p for p in source.decode(video=0) if start_s <= p.time < end_s
         ):
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            part.mux(stream.encode(picture))
+            image.pts, image.time_base = number, Fraction(1, 25)
+            part.mux(stream.encode(image))
         part.mux(stream.encode(None))
     return out
 

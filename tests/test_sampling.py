@@ -5,7 +5,7 @@ import pytest
 
 from facetrack.detection.mtcnn.area import area_resized
 from facetrack.media.decode import VideoSource
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 from facetrack.media.sampling import thumbnails
 
 PARTS = np.array(
@@ -15,37 +15,37 @@ PARTS = np.array(
 
 
 @pytest.fixture(scope="module")
-def pictures(pyfeat_data):
+def images(pyfeat_data):
     """The same frames in the decoder's planes and in RGB."""
     with VideoSource(pyfeat_data / "WolfgangLanger_Pexels.mp4") as source:
-        planar = [f.picture for f in source.frames(0.0, 0.3)]
-    return planar, [RgbPicture(p.rgb()) for p in planar]
+        planar = [f.image for f in source.frames(0.0, 0.3)]
+    return planar, [RgbImage(p.rgb()) for p in planar]
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_crops_are_near_the_area_means(pictures, kind):
-    of_picture = np.array([0, 1, 1, 2])
-    crops = thumbnails(pictures[kind], of_picture, PARTS, 48)
-    for crop, corners, k in zip(crops, PARTS.tolist(), of_picture, strict=True):
-        exact = area_resized(pictures[0][k].part(*corners), 48)
+def test_crops_are_near_the_area_means(images, kind):
+    of_image = np.array([0, 1, 1, 2])
+    crops = thumbnails(images[kind], of_image, PARTS, 48)
+    for crop, corners, k in zip(crops, PARTS.tolist(), of_image, strict=True):
+        exact = area_resized(images[0][k].part(*corners), 48)
         assert np.abs(crop - exact).mean() < 4
         assert (
             np.corrcoef(crop.ravel(), exact.ravel())[0, 1] > 0.98
         )  # the whole picture, by four samples of 13 pixels
 
 
-def test_a_crop_does_not_depend_on_what_is_made_with_it(pictures):
-    of_picture = np.array([2, 0, 1, 1])
-    together = thumbnails(pictures[0], of_picture, PARTS, 48)
+def test_a_crop_does_not_depend_on_what_is_made_with_it(images):
+    of_image = np.array([2, 0, 1, 1])
+    together = thumbnails(images[0], of_image, PARTS, 48)
     for i in range(len(PARTS)):
-        alone = thumbnails(pictures[0], of_picture[i : i + 1], PARTS[i : i + 1], 48)
+        alone = thumbnails(images[0], of_image[i : i + 1], PARTS[i : i + 1], 48)
         assert np.array_equal(together[i], alone[0])
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_a_smaller_picture_is_near_the_area_means(pictures, kind):
-    height, width = pictures[0][0].shape
-    smaller = pictures[kind][0].scaled(height // 3, height // 3)
-    exact = area_resized(pictures[0][0].part(0, 0, width, height), height // 3)
+def test_a_smaller_picture_is_near_the_area_means(images, kind):
+    height, width = images[0][0].shape
+    smaller = images[kind][0].scaled(height // 3, height // 3)
+    exact = area_resized(images[0][0].part(0, 0, width, height), height // 3)
     assert smaller.shape == exact.shape
     assert np.abs(smaller - exact).mean() < 2

@@ -216,9 +216,9 @@ def film_with_sound(path, samples):
         video.pix_fmt = "yuv420p"
         audio = made.add_stream("aac", rate=RATE, layout="mono")
         for i in range(len(samples) * 25 // RATE):
-            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            made.mux(video.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+            image.pts, image.time_base = i, Fraction(1, 25)
+            made.mux(video.encode(image))
         chunk = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "fltp", "mono")
         chunk.sample_rate, chunk.pts = RATE, 0
         made.mux(audio.encode(chunk))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facetrack.media.frame_image import Frame, RgbPicture
+from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.tracking.shots import ShotDetector
 from shot_films import Material, coarse_film, material_of
 from shot_kinds import KINDS
@@ -18,7 +18,7 @@ def judged(images, times_s=None):
     """The frames that begin a shot; the same however the frames are batched."""
     times_s = np.arange(len(images)) / 25 if times_s is None else times_s
     pairs = enumerate(zip(images, times_s, strict=True))
-    frames = [Frame(i, float(time_s), RgbPicture(image)) for i, (image, time_s) in pairs]
+    frames = [Frame(i, float(time_s), RgbImage(image)) for i, (image, time_s) in pairs]
     whole, one_by_one = ShotDetector(), ShotDetector()
     told = whole.push(frames) + whole.flush()
     assert len(told) == len(frames)
@@ -195,9 +195,9 @@ def seen(film, tmp_path=None):
     ],
 )
 def test_films_of_kinds_that_were_not_right(kind, pyfeat_data):
-    takes = {"WolfgangLanger_Pexels.mp4": 19.0, "single_face.mp4": 2.4, "no_face.mp4": 3.9}
+    training_clips = {"WolfgangLanger_Pexels.mp4": 19.0, "single_face.mp4": 2.4, "no_face.mp4": 3.9}
     photos = [pyfeat_data / name for name in ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg")]
-    material = Material({pyfeat_data / name: s for name, s in takes.items()}, photos)
+    material = Material({pyfeat_data / name: s for name, s in training_clips.items()}, photos)
     film = KINDS[kind](material, random.Random(31))
     assert seen(film) == list(film.cuts)
 

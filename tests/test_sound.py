@@ -38,9 +38,9 @@ def write_tracks(path, tracks, default=None, codec="pcm_s16le", step=1000, gap=N
             if default is not None:
                 stream.disposition = 1 if i == default else 0
         for i in range(round(len(tracks[0]) / RATE * 25)):
-            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8))
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            film.mux(video.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8))
+            image.pts, image.time_base = i, Fraction(1, 25)
+            film.mux(video.encode(image))
         film.mux(video.encode(None))
         for stream, samples in zip(streams, tracks, strict=True):
             for at in range(0, len(samples), step):

@@ -15,7 +15,7 @@ from facetrack.detection.cuda.batches import HostBatches
 from facetrack.detection.mtcnn.cuda.cascade import MtcnnRoom
 from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 from facetrack.pipeline.engine_opening import open_engine
 
 MTCNN = DetectionSettings(detector="mtcnn", dense=True)
@@ -38,15 +38,15 @@ def openvino_engine():
 
 
 @pytest.fixture(scope="module")
-def pictures(pyfeat_data):
+def images(pyfeat_data):
     """A few frames of two people, and a photo of five."""
     chosen = []
     for clip in ("single_face.mp4", "WolfgangLanger_Pexels.mp4"):
         with av.open(str(pyfeat_data / clip)) as container:
             frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-        chosen.append([RgbPicture(f) for f in frames[:60:12]])
+        chosen.append([RgbImage(f) for f in frames[:60:12]])
     with av.open(str(pyfeat_data / "multi_face.jpg")) as photo:
-        chosen.append([RgbPicture(next(photo.decode(video=0)).to_ndarray(format="rgb24"))])
+        chosen.append([RgbImage(next(photo.decode(video=0)).to_ndarray(format="rgb24"))])
     return chosen
 
 
@@ -58,9 +58,9 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found.anchors, expected.anchors, atol=0.01)
 
 
-def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
+def test_the_same_faces_as_openvino(torch_engine, openvino_engine, images):
     total = 0
-    for of_one_size in pictures:
+    for of_one_size in images:
         expected = list(openvino_engine.detect(of_one_size))
         for a, b in zip(torch_engine.detect(of_one_size), expected, strict=True):
             assert_same(a, b)
@@ -68,12 +68,12 @@ def test_the_same_faces_as_openvino(torch_engine, openvino_engine, pictures):
     assert total >= 5 + 5 + 5
 
 
-def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, pictures):
+def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, images):
     engine = on_torch()
     engine._batches = HostBatches(engine.networks)
-    engine._batches.room = MtcnnRoom(per_level=2, per_picture=4, rnet=4, kept=1, onet=1, faces=1)
-    expected = list(openvino_engine.detect(pictures[2]))
-    for a, b in zip(engine.detect(pictures[2]), expected, strict=True):
+    engine._batches.room = MtcnnRoom(per_level=2, per_image=4, rnet=4, kept=1, onet=1, faces=1)
+    expected = list(openvino_engine.detect(images[2]))
+    for a, b in zip(engine.detect(images[2]), expected, strict=True):
         assert_same(a, b)
 
 
@@ -84,37 +84,37 @@ class Scarce(HostBatches):
         super().__init__(mtcnn)
         self.most = most
 
-    def start(self, pictures, size, room):
+    def start(self, images, size, room):
         if size > self.most:
             raise torch.OutOfMemoryError("tried to allocate")
-        return super().start(pictures, size, room)
+        return super().start(images, size, room)
 
 
-def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, pictures):
+def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, images):
     engine = on_torch()
     engine._batches = Scarce(engine.networks, most=2)
-    expected = list(torch_engine.detect(pictures[0]))
-    for a, b in zip(engine.detect(pictures[0]), expected, strict=True):
+    expected = list(torch_engine.detect(images[0]))
+    for a, b in zip(engine.detect(images[0]), expected, strict=True):
         assert_same(a, b)
     assert engine.batch_sizes == [2, 2, 1]
 
 
-def test_no_memory_for_one_picture_is_an_error(pictures):
+def test_no_memory_for_one_picture_is_an_error(images):
     engine = on_torch()
     engine._batches = Scarce(engine.networks, most=0)
     with pytest.raises(FacetrackError, match="no memory for even one picture"):
-        list(engine.detect(pictures[0]))
+        list(engine.detect(images[0]))
 
 
-def test_the_same_looks_as_openvino(torch_engine, openvino_engine, pictures):
-    photo = pictures[2]
+def test_the_same_looks_as_openvino(torch_engine, openvino_engine, images):
+    photo = images[2]
     (faces,) = openvino_engine.detect(photo)
     beside = faces.anchors + np.float32(0.3) * (faces.anchors[:, 2:3] - faces.anchors[:, :1])
     outside = np.array([[-90, -90, -50, -50]], np.float32)
     anchors = np.concatenate([faces.anchors, beside, outside]).astype(np.float32)
-    of_picture = np.zeros(len(anchors), np.intp)
-    expected = openvino_engine.refine(photo, of_picture, anchors)
-    assert_same(torch_engine.refine(photo, of_picture, anchors), expected)
+    of_image = np.zeros(len(anchors), np.intp)
+    expected = openvino_engine.refine(photo, of_image, anchors)
+    assert_same(torch_engine.refine(photo, of_image, anchors), expected)
     assert (expected.scores[: len(faces)] > 0.9).all()
     assert expected.scores[-1] == 0
 
@@ -130,12 +130,12 @@ def test_the_same_embeddings_as_openvino(recognizer, side):
     np.testing.assert_allclose(on_torch.embedder.embed(crops), expected, atol=1e-5)
 
 
-def test_the_same_faces_by_yunet_as_openvino(pictures):
+def test_the_same_faces_by_yunet_as_openvino(images):
     on_torch, on_openvino = (
         open_engine(DetectionSettings(device=device, detector="yunet"), IdentitySettings())
         for device in ("torch-cpu", "cpu")
     )
-    for of_one_size in pictures:
+    for of_one_size in images:
         found = list(on_torch.detector.detect(of_one_size))
         for a, b in zip(found, on_openvino.detector.detect(of_one_size), strict=True):
             assert len(a) == len(b) > 0
@@ -176,11 +176,11 @@ def test_openvino_is_not_needed(pyfeat_data):
 
 def test_no_card_is_said_in_one_line(pyfeat_data, tmp_path):
     if torch.cuda.is_available():
-        pytest.skip("this machine has a CUDA card")
+        pytest.skip("this machine has a CUDA GPU")
     video = pyfeat_data / "single_face.mp4"
     command = ["analyze", str(video), "-o", str(tmp_path), "--device", "cuda"]
     done = subprocess.run(
         [sys.executable, "-m", "facetrack", *command], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "no CUDA card" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "no CUDA GPU" in done.stderr and len(done.stderr.splitlines()) == 1

@@ -8,8 +8,8 @@ import pytest
 
 from facetrack.core.settings import IdentitySettings, TrackingSettings
 from facetrack.core.types import Faces
-from facetrack.detection.frame_detections import Seen
-from facetrack.media.frame_image import Frame, RgbPicture
+from facetrack.detection.frame_detections import FrameDetections
+from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
 from facetrack.recognition.calibration import FACENET, Evidence
 from facetrack.recognition.embedder import CropSpec
@@ -18,16 +18,16 @@ from facetrack.recognition.quality import pose_quality
 from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.runtime.queues import FrameQueue, QueueClosed
 from facetrack.tracking.association import cheapest, costs, unclear
-from facetrack.tracking.track_embeddings import KnownTracks
+from facetrack.tracking.track_embeddings import TrackEmbeddings
 from facetrack.tracking.tracker import Tracker
 
 
-def picture(grey, size=(72, 128)):
-    return RgbPicture(np.full((*size, 3), grey, np.uint8))
+def image(grey, size=(72, 128)):
+    return RgbImage(np.full((*size, 3), grey, np.uint8))
 
 
 def frame(index):
-    return Frame(index, index / 25, picture(128, (200, 400)))
+    return Frame(index, index / 25, image(128, (200, 400)))
 
 
 def faces(*boxes):
@@ -56,7 +56,7 @@ class AllAlike:
 
 def follow(per_frame, shots=(), settings=None):
     tracker = Tracker(settings or TrackingSettings(), 4, FaceEmbedder(AllAlike()))
-    seen = [Seen(frame(i), i in shots, found) for i, found in enumerate(per_frame)]
+    seen = [FrameDetections(frame(i), i in shots, found) for i, found in enumerate(per_frame)]
     ended = [
         track for part in (seen[:3], seen[3:]) for over in tracker.update(part) for track in over
     ]
@@ -98,7 +98,7 @@ def test_people_who_pass_each_other_keep_their_tracks():
     assert ends == [(50, 282), (290, 58)]
 
 
-class WatchedPicture(RgbPicture):
+class WatchedPicture(RgbImage):
     """Says what was cut out of it."""
 
     def __init__(self, grey):
@@ -118,20 +118,24 @@ def growing(i):
 
 def test_a_crop_that_gives_way_before_its_frame_is_let_go_is_never_cut():
     tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
-    pictures = [WatchedPicture(5 * i) for i in range(6)]
-    tracker.update([Seen(Frame(i, i / 25, p), i == 0, growing(i)) for i, p in enumerate(pictures)])
+    images = [WatchedPicture(5 * i) for i in range(6)]
+    tracker.update(
+        [FrameDetections(Frame(i, i / 25, p), i == 0, growing(i)) for i, p in enumerate(images)]
+    )
     tracker.update([])
-    assert [p.cuts for p in pictures] == [0, 0, 0, 0, 0, 1]
+    assert [p.cuts for p in images] == [0, 0, 0, 0, 0, 1]
     (track,) = tracker.finish()
     assert (track.best_crop.thumbnail == 25).all()
 
 
 def test_frames_are_let_go():
     tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
-    pictures = [WatchedPicture(0) for _ in range(3)]
-    tracker.update([Seen(Frame(i, i / 25, p), i == 1, growing(i)) for i, p in enumerate(pictures)])
-    alive = [weakref.ref(p) for p in pictures]
-    del pictures
+    images = [WatchedPicture(0) for _ in range(3)]
+    tracker.update(
+        [FrameDetections(Frame(i, i / 25, p), i == 1, growing(i)) for i, p in enumerate(images)]
+    )
+    alive = [weakref.ref(p) for p in images]
+    del images
     assert [p() for p in alive] == [None] * 3
 
 
@@ -168,7 +172,7 @@ def test_tracks_are_together_where_both_were_detected():
     seen = [faces(first, second)] * 3 + [faces(first, third)] * 3 + [faces(first, second)] * 3
     tracks = follow([*seen, *[faces(fourth)] * 3], settings=TrackingSettings(max_gap=5))
     assert [(t.first_frame, t.last_frame) for t in tracks] == [(0, 8), (0, 8), (3, 5), (9, 11)]
-    known = KnownTracks(512)
+    known = TrackEmbeddings(512)
     for i, track in enumerate(tracks):
         known.put(track, embedding_of(np.eye(1, 512, i, dtype=np.float32)[0]))
     known.put(tracks[3], embedding_of(np.eye(1, 512, 0, dtype=np.float32)[0]))
@@ -183,7 +187,7 @@ def test_tracks_are_together_where_both_were_detected():
 
 
 def test_many_tracks_are_known():
-    (track,), known = follow([faces(box(50))] * 2), KnownTracks(512)
+    (track,), known = follow([faces(box(50))] * 2), TrackEmbeddings(512)
     vectors = np.random.default_rng(1).random((200, 512)).astype(np.float32)
     for i, vector in enumerate(vectors):
         track.id = i
@@ -202,7 +206,7 @@ def test_faces_are_rows_by_frame_then_track():
     seen = [faces(box(50), box(150)), faces(box(50), box(150)), faces(box(50)), faces(box(250))]
     tracker = Tracker(settings, 4, FaceEmbedder(AllAlike()))
     for i, found in enumerate(seen):
-        tracker.update([Seen(frame(i), False, found)])
+        tracker.update([FrameDetections(frame(i), False, found)])
     generator.add(tracker.finish())
     assert generator.people_so_far == 2
     timeline = generator.finish(0, [i / 25 for i in range(4)], 4 / 25)
@@ -217,12 +221,12 @@ def test_faces_are_rows_by_frame_then_track():
 
 
 def test_the_queue_is_bounded_by_frames_and_by_bytes():
-    for queue in (FrameQueue(2, 10**9), FrameQueue(100, 2 * picture(0).nbytes)):
+    for queue in (FrameQueue(2, 10**9), FrameQueue(100, 2 * image(0).nbytes)):
         done = threading.Event()
 
         def produce(queue=queue, done=done):
             for i in range(3):
-                queue.put(Frame(i, 0.0, picture(0)))
+                queue.put(Frame(i, 0.0, image(0)))
             done.set()
             queue.finish()
 
@@ -239,9 +243,9 @@ def test_the_queue_is_bounded_by_frames_and_by_bytes():
 
 def test_a_queue_full_of_bytes_gives_what_it_has():
     """The consumer asks for more frames than bytes allow; neither waits for the other for ever."""
-    queue = FrameQueue(100, int(2.5 * picture(0).nbytes))
+    queue = FrameQueue(100, int(2.5 * image(0).nbytes))
     producer = threading.Thread(
-        target=lambda: ([queue.put(Frame(i, 0.0, picture(i))) for i in range(5)], queue.finish())
+        target=lambda: ([queue.put(Frame(i, 0.0, image(i))) for i in range(5)], queue.finish())
     )
     producer.start()
     taken = [frame.index for _ in range(4) for frame in queue.take(16)]
@@ -251,7 +255,7 @@ def test_a_queue_full_of_bytes_gives_what_it_has():
 
 def test_the_producers_error_comes_after_its_frames():
     queue = FrameQueue(8, 10**9)
-    queue.put(Frame(0, 0.0, picture(0)))
+    queue.put(Frame(0, 0.0, image(0)))
     queue.finish(OSError("disk gone"))
     assert len(queue.take(8)) == 1
     with pytest.raises(OSError, match="disk gone"):
@@ -260,12 +264,12 @@ def test_the_producers_error_comes_after_its_frames():
 
 def test_closing_wakes_a_waiting_producer():
     queue = FrameQueue(1, 10**9)
-    queue.put(Frame(0, 0.0, picture(0)))
+    queue.put(Frame(0, 0.0, image(0)))
     woken = threading.Event()
 
     def produce():
         try:
-            queue.put(Frame(1, 0.0, picture(0)))
+            queue.put(Frame(1, 0.0, image(0)))
         except QueueClosed:
             woken.set()
 
@@ -282,6 +286,6 @@ def test_a_face_that_goes_on_is_not_looked_at_for_a_lost_one():
     tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(embedder))
     for i in range(12):
         found = faces(box(50), box(65)) if i < 2 else faces(box(50))
-        tracker.update([Seen(frame(i), False, found)])
+        tracker.update([FrameDetections(frame(i), False, found)])
     assert embedder.asked == []
     assert [(t.first_frame, t.last_frame) for t in tracker.finish()] == [(0, 11), (0, 1)]

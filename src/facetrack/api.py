@@ -27,7 +27,7 @@ from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.metrics import Sample, in_short
 from facetrack.runtime.monitor import Monitor
-from facetrack.runtime.run_stats import Gauges, StageClock
+from facetrack.runtime.run_stats import RunStats, StageClock
 from facetrack.timeline import Analysis, RecognizerInfo
 from facetrack.tracking.tracks import Track
 
@@ -68,8 +68,8 @@ def analyze(
         WeightsError: when a network's weights are missing or damaged.
     """
     settings = settings or Settings()
-    gauges = Gauges()
-    stages = gauges.stages
+    stats = RunStats()
+    stages = stats.stages
     opened, decoder = open_source(Path(video), settings.detection.device)
     with opened as source:
         with stages.open:
@@ -90,15 +90,15 @@ def analyze(
             generator.add(tracks)
             people = generator.people_so_far if on_progress is not None else 0
 
-        with Monitor(gauges, engine.gpu, on_sample) as monitor:
-            seen = FaceAnalyzer(
-                engine.detector, settings, gauges, embedder, end_tracks, report
-            ).run(source)
+        with Monitor(stats, engine.gpu, on_sample) as monitor:
+            seen = FaceAnalyzer(engine.detector, settings, stats, embedder, end_tracks, report).run(
+                source
+            )
             source.require_frames()
             info = source.info()
             with stages.people:
                 timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)
-        seconds = gauges.seconds
+        seconds = stats.seconds
         warnings = list(source.warnings)
     if monitor.warning is not None:
         warnings.append(monitor.warning)
@@ -140,7 +140,7 @@ def analyze(
                 stage: {"seconds": round(s, 3), "share": round(s / seconds, 4)}
                 for stage, s in stages.seconds().items()
             },
-            "batch_size_changes": [list(change) for change in gauges.batch_changes.items()],
+            "batch_size_changes": [list(change) for change in stats.batch_changes.items()],
             "metrics": in_short(metrics),
             "machine": machine(settings.detection.device),
             "versions": versions(),

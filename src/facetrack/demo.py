@@ -17,7 +17,7 @@ import av
 import numpy as np
 from PIL import Image as Pillow
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import VideoSource
@@ -78,17 +78,17 @@ def sample_media(cache: Path) -> Path:
 
 def make_sample(media: Path, out: Path) -> Path:
     """Cuts the scenes together: 640x360, 25 frames/s, H.264 with AAC, about 19 s."""
-    with whole_file(out) as path, av.open(str(path), "w", format="mp4") as film:
+    with atomic_write(out) as path, av.open(str(path), "w", format="mp4") as film:
         video = film.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         audio = film.add_stream("aac", rate=SOUND[0], layout=SOUND[1])
         shown = 0
         for scene in SCENES:
             frames = round(scene.seconds * FPS)
-            for image in _pictures(media / scene.file, scene.start_s, frames):
-                picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-                picture.pts, picture.time_base = shown, Fraction(1, FPS)
-                film.mux(video.encode(picture))
+            for image in _images(media / scene.file, scene.start_s, frames):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = shown, Fraction(1, FPS)
+                film.mux(video.encode(frame))
                 shown += 1
             sound = av.AudioFrame.from_ndarray(
                 _sound(media / scene.file, scene.start_s, frames / FPS),
@@ -103,7 +103,7 @@ def make_sample(media: Path, out: Path) -> Path:
     return out
 
 
-def _pictures(path: Path, start_s: float, count: int) -> Iterator[Image]:
+def _images(path: Path, start_s: float, count: int) -> Iterator[Image]:
     """``count`` pictures at the film's rate and size, from a video or a photo."""
     if path.suffix == ".jpg":
         photo = Pillow.open(path).convert("RGB")
@@ -115,22 +115,22 @@ def _pictures(path: Path, start_s: float, count: int) -> Iterator[Image]:
         for frame in source.frames(start_s):
             # Each source frame stands until the next: shown as often as the film's clock asks.
             while given < count and given / FPS <= frame.time_s - start_s + 1e-6:
-                yield _fitted(Pillow.fromarray(frame.picture.rgb()), 1.0)
+                yield _fitted(Pillow.fromarray(frame.image.rgb()), 1.0)
                 given += 1
             if given == count:
                 return
-            last = frame.picture.rgb()
+            last = frame.image.rgb()
         for _ in range(given, count):
             yield _fitted(Pillow.fromarray(last), 1.0)
 
 
-def _fitted(picture: Pillow.Image, zoom: float) -> Image:
+def _fitted(frame: Pillow.Image, zoom: float) -> Image:
     """Scaled to fill the film's frame, its middle kept."""
-    scale = zoom * max(WIDTH / picture.width, HEIGHT / picture.height)
+    scale = zoom * max(WIDTH / frame.width, HEIGHT / frame.height)
     width, height = WIDTH / scale, HEIGHT / scale
-    left, top = (picture.width - width) / 2, (picture.height - height) / 2
+    left, top = (frame.width - width) / 2, (frame.height - height) / 2
     box = (left, top, left + width, top + height)
-    return np.asarray(picture.resize((WIDTH, HEIGHT), Pillow.Resampling.BICUBIC, box=box))
+    return np.asarray(frame.resize((WIDTH, HEIGHT), Pillow.Resampling.BICUBIC, box=box))
 
 
 def _sound(path: Path, start_s: float, seconds: float) -> Float32:

@@ -16,7 +16,7 @@ SMALL_HEIGHT = 260
 INK, FAINT, GRID, PAPER, ALARM = "#1f2933", "#616e7c", "#d9dee4", "#ffffff", "#b42318"
 STAGE, WHOLE, OTHER, MEMORY = "#8fb3d9", "#1f5fa8", "#c98a2b", "#6a9a6a"
 PER_FRAME = ("decode", "shots", "pnet", "cascade", "temporal", "tracker")
-"""The stages whose unit is a frame or a picture, so that they can stand side by side."""
+"""The stages whose unit is a frame or a frame, so that they can stand side by side."""
 
 
 class Bar(NamedTuple):
@@ -63,7 +63,7 @@ def _heading(draw: ImageDraw.ImageDraw, report: dict[str, Any]) -> int:
     engine = report["videos"][0]["analysis"]["engine"]
     library = "torch" if engine.startswith("torch") else "openvino"
     facts = (
-        f"{machine['card'] or machine['cpu']}, {machine['cores']} cores   "
+        f"{machine['GPU'] or machine['cpu']}, {machine['cores']} cores   "
         f"facetrack {versions['facetrack']}, {engine}, {library} {versions[library]}   "
         f"{report['date'][:10]}"
     )

@@ -31,13 +31,13 @@ CLIP_S = 10.0
 CLIPS = 8
 """As many for each of two processes. A video too short for them is looped, not encoded again."""
 CROP = 0.55
-"""Of the picture's shorter side."""
+"""Of the frame's shorter side."""
 CRF = 20
-ENCODING = Encoding(card=False)
+ENCODING = Encoding(gpu=False)
 """Quality 75 is x264's crf 20."""
 PROCESSES = (1, 2)
 SAME_DB = 33.0
-"""Peak signal to noise ratio from which two clips show the same picture: both are encoded, and
+"""Peak signal to noise ratio from which two clips show the same frame: both are encoded, and
 their scalers round differently."""
 
 LEAST_ERROR = 255**2 / 1e10

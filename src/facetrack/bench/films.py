@@ -22,17 +22,17 @@ CANVAS = (1280, 720)
 def write_film(
     path: Path, images: Iterable[Image], fps: Fraction, size: tuple[int, int] | None = None
 ) -> None:
-    """H.264; each picture scaled to ``size`` (width, height), by default its own made even."""
+    """H.264; each frame scaled to ``size`` (width, height), by default its own made even."""
     with av.open(str(path), "w", format="mp4") as film:
         video = film.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "veryfast"})
         video.pix_fmt = "yuv420p"
         for shown, image in enumerate(images):
             if not shown:
                 video.width, video.height = size or (image.shape[1] & ~1, image.shape[0] & ~1)
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            picture = picture.reformat(video.width, video.height, "yuv420p")
-            picture.pts, picture.time_base = shown, 1 / fps
-            film.mux(video.encode(picture))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame = frame.reformat(video.width, video.height, "yuv420p")
+            frame.pts, frame.time_base = shown, 1 / fps
+            film.mux(video.encode(frame))
         film.mux(video.encode(None))
 
 
@@ -40,7 +40,7 @@ def first_frames(video: Path, most: int) -> Iterator[Image]:
     """The first ``most`` frames as ``(height, width, 3)`` uint8 RGB, one at a time."""
     with VideoSource(video) as source:
         for frame in islice(source.frames(), most):
-            yield frame.picture.rgb()
+            yield frame.image.rgb()
 
 
 def over_and_over(video: Path, most: int, times: int) -> Iterator[Image]:
@@ -50,7 +50,7 @@ def over_and_over(video: Path, most: int, times: int) -> Iterator[Image]:
 
 
 def letterboxed(image: Image) -> Image:
-    """The whole picture on the smallest 16:9 of grey, so that scaling never stretches a face."""
+    """The whole frame on the smallest 16:9 of grey, so that scaling never stretches a face."""
     height, width = image.shape[:2]
     wide, high = max(width, round(height * 16 / 9)), max(height, round(width * 9 / 16))
     canvas = np.full((high, wide, 3), GREY, np.uint8)
@@ -60,7 +60,7 @@ def letterboxed(image: Image) -> Image:
 
 
 def most_seen_face(analysis: Analysis, folder: Path, most: int) -> list[Image]:
-    """Square pictures around the person seen most, ``TILE`` wide, from one unbroken clip."""
+    """Square frames around the person seen most, ``TILE`` wide, from one unbroken clip."""
     settings = ClipSettings(size=TILE, min_length_s=0.01, jobs=1)
     clips = [clip for clip in render(analysis, folder, settings) if not clip.error]
     longest = max(clips, key=lambda clip: clip.frames)
@@ -68,7 +68,7 @@ def most_seen_face(analysis: Analysis, folder: Path, most: int) -> list[Image]:
 
 
 def tiled(faces: Sequence[Image], filled: int, frames: int) -> Iterator[Image]:
-    """``frames`` pictures of 4 x 2 tiles, the first ``filled`` showing the face, the rest grey."""
+    """``frames`` frames of 4 x 2 tiles, the first ``filled`` showing the face, the rest grey."""
     there_and_back = [*faces, *reversed(faces)]  # no jump where it starts again
     across, down = CANVAS[0] // COLUMNS, CANVAS[1] // ROWS
     for face in islice(cycle(there_and_back), frames):

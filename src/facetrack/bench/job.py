@@ -18,7 +18,7 @@ from facetrack.bench.disturbance import disturbed
 from facetrack.bench.growth import growth
 from facetrack.bench.process import in_own_process
 from facetrack.bench.report import show, show_rendering
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.environment import machine, versions
 from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
@@ -38,7 +38,7 @@ def run_bench(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Writes ``bench.json`` and ``bench.png`` into ``out``, on a card ``overlap.png`` too; returns
+    """Writes ``bench.json`` and ``bench.png`` into ``out``, on a GPU ``overlap.png`` too; returns
     the exit code.
 
     Raises:
@@ -55,8 +55,8 @@ def run_bench(
         }
         if device == "cuda":
             say("what runs beside what")
-            in_own_process("overlap", videos[0], picture=str(out / "overlap.png"))
-    with whole_file(out / "bench.png") as path:
+            in_own_process("overlap", videos[0], image=str(out / "overlap.png"))
+    with atomic_write(out / "bench.png") as path:
         draw_chart(report).save(path, format="PNG")
     _write(report, out)
     if json:
@@ -109,7 +109,7 @@ def _head(repeat: int, device: str) -> dict[str, Any]:
 
 
 def _write(report: dict[str, Any], out: Path) -> None:
-    with whole_file(out / "bench.json") as path:
+    with atomic_write(out / "bench.json") as path:
         path.write_text(jsonlib.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -8,7 +8,7 @@ from facetrack.core.settings import Settings
 from facetrack.core.types import Float32
 from facetrack.detection.mtcnn.cascade import Cascade, Networks, Parts
 from facetrack.detection.mtcnn.openvino import QUICK, TOGETHER, QuickMtcnn
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.pipeline.openvino_engine import quick_precision
 
 
@@ -17,28 +17,30 @@ class Recorded:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
-        self.proposed: list[tuple[Sequence[Picture], tuple[tuple[int, int], ...]]] = []
-        self.refined: list[tuple[Sequence[Picture], Parts]] = []
-        self.decided: list[tuple[Sequence[Picture], Parts]] = []
+        self.proposed: list[tuple[Sequence[FrameImage], tuple[tuple[int, int], ...]]] = []
+        self.refined: list[tuple[Sequence[FrameImage], Parts]] = []
+        self.decided: list[tuple[Sequence[FrameImage], Parts]] = []
         self.look = networks.look
 
     def propose(
-        self, pictures: Sequence[Picture], sizes: tuple[tuple[int, int], ...]
+        self, images: Sequence[FrameImage], sizes: tuple[tuple[int, int], ...]
     ) -> list[list[Float32]]:
-        self.proposed.append((pictures, sizes))
-        return self._networks.propose(pictures, sizes)
+        self.proposed.append((images, sizes))
+        return self._networks.propose(images, sizes)
 
-    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
-        self.refined.append((pictures, parts))
-        return self._networks.refine(pictures, parts)
+    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+        self.refined.append((images, parts))
+        return self._networks.refine(images, parts)
 
-    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
-        self.decided.append((pictures, parts))
-        return self._networks.decide(pictures, parts)
+    def decide(
+        self, images: Sequence[FrameImage], parts: Parts
+    ) -> tuple[Float32, Float32, Float32]:
+        self.decided.append((images, parts))
+        return self._networks.decide(images, parts)
 
 
 def networks_alone(
-    settings: Settings, keys: Sequence[Picture], repeat: int
+    settings: Settings, keys: Sequence[FrameImage], repeat: int
 ) -> dict[str, dict[str, Any]]:
     """Each network by itself, given what the cascade gives it on these key frames; best of
     ``repeat``."""
@@ -50,7 +52,7 @@ def networks_alone(
     jobs: dict[str, tuple[str, int, Callable[[], object]]] = {
         "pnet": (
             "pictures",
-            sum(len(pictures) for pictures, _ in recorded.proposed),
+            sum(len(images) for images, _ in recorded.proposed),
             lambda: [networks.propose(*asked) for asked in recorded.proposed],
         ),
         "rnet": (

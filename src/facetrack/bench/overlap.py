@@ -1,4 +1,4 @@
-"""``overlap.png``: what the card does at the same time, in a short stretch of an analysis.
+"""``overlap.png``: what the GPU does at the same time, in a short stretch of an analysis.
 
 From a trace of torch's profiler. It knows streams by number alone, so what a stream is for is
 told by the kernels that run on it; the decoder's own engines are not in it, only their copies.
@@ -15,12 +15,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facetrack import api
 from facetrack.bench.stages import settings_for
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.runtime.metrics import Sample
 
 AFTER_FRAMES, FOR_FRAMES = 1024, 1024
-"""Of the video, before the trace begins and while it runs: a card decodes a thousand ahead, and the
+"""Of the video, before the trace begins and while it runs: a GPU decodes a thousand ahead, and the
 trace lacks what was begun before it."""
 SHOWN_MS = 250.0
 
@@ -36,15 +36,15 @@ COLOURS = {
 
 
 class Work(NamedTuple):
-    """A piece of work on the card, from and to in milliseconds of the trace."""
+    """A piece of work on the GPU, from and to in milliseconds of the trace."""
 
     lane: str
     start_ms: float
     end_ms: float
 
 
-def record_overlap(video: Path, picture: str) -> dict[str, Any]:
-    """Writes the picture; returns how much of the stretch each lane was at work."""
+def record_overlap(video: Path, image: str) -> dict[str, Any]:
+    """Writes the frame; returns how much of the stretch each lane was at work."""
     settings = settings_for("cuda")
     engine = open_engine(settings.detection, settings.identity)
     api.analyze(video, settings, engine=engine)  # all graphs are made
@@ -74,13 +74,13 @@ def record_overlap(video: Path, picture: str) -> dict[str, Any]:
         trace.export_chrome_trace(str(path))
         works = list(lanes(json.loads(path.read_text())["traceEvents"]))
     shown = _middle(works)
-    with whole_file(Path(picture)) as path:
+    with atomic_write(Path(image)) as path:
         draw_overlap(shown, engine.name).save(path, format="PNG")
     return {lane: round(_busy_ms(of), 3) for lane, of in _by_lane(shown).items()}
 
 
 def lanes(events: Iterable[dict[str, Any]]) -> Iterator[Work]:
-    """The trace's work on the card, each piece in its lane; several decoders are told apart."""
+    """The trace's work on the GPU, each piece in its lane; several decoders are told apart."""
     work = [e for e in events if e.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")]
     kernels: dict[int, set[str]] = defaultdict(set)
     for event in work:
@@ -114,7 +114,7 @@ def draw_overlap(works: list[Work], title: str) -> Image.Image:
     begin = min(w.start_ms for w in works)
     left, right, top = MARGIN + LABELS, WIDTH - MARGIN - 60, MARGIN + 40
     scale = (right - left) / SHOWN_MS
-    draw.text((MARGIN, MARGIN - 12), f"What the card does at once: {title}", INK, _font(18))
+    draw.text((MARGIN, MARGIN - 12), f"What the GPU does at once: {title}", INK, _font(18))
     for ms in range(0, int(SHOWN_MS) + 1, 50):
         x, foot = left + ms * scale, top + LANE * len(by_lane)
         draw.line([(x, top), (x, foot)], GRID)

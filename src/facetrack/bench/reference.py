@@ -21,9 +21,9 @@ LARGE_PIXELS = 1_000_000
 STRETCH = 5
 """Frames measured in a row."""
 IMAGES_A_CALL, CALLS = 32, 3
-"""On a card; after a call that makes ready."""
+"""On a GPU; after a call that makes ready."""
 STRETCHES, STRETCHES_OF_LARGE = 8, 2
-"""How many such rows, evenly over the video; pictures over ``LARGE_PIXELS`` take seconds each."""
+"""How many such rows, evenly over the video; frames over ``LARGE_PIXELS`` take seconds each."""
 
 
 def installed() -> bool:
@@ -55,7 +55,7 @@ def plain_loop(video: Path, *, frames: int, device: str) -> dict[str, Any]:
 
 
 def _plain_batches(video: Path, torch: Any) -> dict[str, Any]:
-    """On a card it is fastest with many pictures a call, as its own examples have it."""
+    """On a GPU it is fastest with many frames a call, as its own examples have it."""
     mtcnn = plain_mtcnn("cuda")
     seconds, faces, count = 0.0, 0, 0
     with av.open(str(video)) as container:

@@ -105,7 +105,7 @@ def _figures(path: Float64, wanted: Float64, side: float) -> Float64:
 
 def _paths(analysis: Analysis, zoom: str) -> Iterator[tuple[Float64, Float64, float]]:
     """Times, wanted centres ``(n, 2)`` and side of the square crop, a person and shot."""
-    picture = (analysis.info.width, analysis.info.height)
+    image = (analysis.info.width, analysis.info.height)
     for shot in analysis.shots:
         for person in analysis.people:
             frames = np.arange(shot.start_frame, shot.end_frame, dtype=np.int32)
@@ -118,9 +118,9 @@ def _paths(analysis: Analysis, zoom: str) -> Iterator[tuple[Float64, Float64, fl
                 continue
             hung = anchors(faces.boxes, faces.landmarks)
             framing = Framing(Fraction(1), zoom)
-            path = wanted_path(times_s[at], times_s[faces.at], hung, picture, framing)
+            path = wanted_path(times_s[at], times_s[faces.at], hung, image, framing)
             half = path[0, 2] / 2
-            limits = np.array(picture) - half
+            limits = np.array(image) - half
             yield times_s[at], np.clip(path[:, :2], half, limits), 2 * half
 
 

@@ -12,15 +12,15 @@ import numpy as np
 
 from facetrack.bench.timing import best_of, rate, seconds_of
 from facetrack.core.settings import DetectionSettings, Settings
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
-from facetrack.media.frame_image import Frame, Picture
+from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.opening import open_source
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.tracking.shots import Judgement, ShotDetector
+from facetrack.tracking.shots import ShotDecision, ShotDetector
 from facetrack.tracking.tracker import Tracker
 
 
@@ -30,17 +30,17 @@ class Amounts(NamedTuple):
     frames: int
     bytes: int
     """Of frames that are held."""
-    pictures: int
+    images: int
     """Evenly over the video, for the cascade and its networks."""
     crops: int
 
 
 AMOUNTS = {"cpu": Amounts(128, 2**28, 16, 64), "torch-cpu": Amounts(64, 2**28, 8, 64)}
-ON_CARD = Amounts(1024, 2**33, 512, 2048)
+ON_GPU = Amounts(1024, 2**33, 512, 2048)
 
 
 def settings_for(device: str) -> Settings:
-    """Key frames on the CPU; a card looks at every frame."""
+    """Key frames on the CPU; a GPU looks at every frame."""
     return Settings(detection=DetectionSettings(device=device, dense=device != "cpu"))
 
 
@@ -48,7 +48,7 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
     """Facts of the video, and what each stage did in how many seconds, best of ``repeat``."""
     settings = settings_for(device)
     engine = open_engine(settings.detection, settings.identity)
-    amounts = AMOUNTS.get(device, ON_CARD)
+    amounts = AMOUNTS.get(device, ON_GPU)
     with open_source(video, device)[0] as source:
         frames = sum(1 for _ in source.frames())
         source.require_frames()
@@ -57,10 +57,10 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
     held, keys = _some(video, device, amounts, frames, info.width * info.height)
     judged = [
         Judged(f, j.starts_shot or f is held[0], j.change)
-        for f, j in zip(held, _judgements(held), strict=True)
+        for f, j in zip(held, _decisions(held), strict=True)
     ]
     seen = _detected(engine, settings, judged)
-    every = [(s.frame.picture, s.faces, i) for s in seen for i in range(len(s.faces))]
+    every = [(s.frame.image, s.faces, i) for s in seen for i in range(len(s.faces))]
     chosen, spec = every[: amounts.crops], engine.embedder.crop
     crops = [crop_of(*face, spec) for face in chosen]
 
@@ -76,7 +76,7 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
         "seconds": round(info.duration_s, 3),
         "stages": {
             "decode": rate("frames", frames, decode_s),
-            "shots": rated("frames", len(held), lambda: _judgements(held)),
+            "shots": rated("frames", len(held), lambda: _decisions(held)),
             **_networks_alone(engine, settings, keys, repeat),
             "cascade": rated("pictures", len(keys), lambda: list(engine.detector.detect(keys))),
             "temporal": rated("frames", len(judged), lambda: _detected(engine, settings, judged)),
@@ -88,7 +88,7 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
 
 
 def _networks_alone(
-    engine: Engine, settings: Settings, keys: Sequence[Picture], repeat: int
+    engine: Engine, settings: Settings, keys: Sequence[FrameImage], repeat: int
 ) -> dict[str, dict[str, Any]]:
     """Each of the three networks, as the engine has them."""
     if settings.detection.device == "cpu":
@@ -105,22 +105,22 @@ def _networks_alone(
 
 def _some(
     video: Path, device: str, amounts: Amounts, frames: int, pixels: int
-) -> tuple[list[Frame], list[Picture]]:
-    """The first frames, and key pictures from all over the video, each of one size."""
+) -> tuple[list[Frame], list[FrameImage]]:
+    """The first frames, and key frames from all over the video, each of one size."""
     most = max(2, min(amounts.frames, amounts.bytes * 2 // (pixels * 3)))
-    wanted = max(2, min(amounts.pictures, amounts.bytes // (pixels * 3)))
+    wanted = max(2, min(amounts.images, amounts.bytes // (pixels * 3)))
     places = set(np.linspace(0, frames - 1, wanted).astype(int).tolist())
     held: list[Frame] = []
-    keys: list[Picture] = []
+    keys: list[FrameImage] = []
     with open_source(video, device)[0] as source:
         for frame in source.frames():
-            shape = held[0].picture.shape if held else frame.picture.shape
-            if frame.picture.shape != shape:
+            shape = held[0].image.shape if held else frame.image.shape
+            if frame.image.shape != shape:
                 break
             if len(held) < most:
                 held.append(frame)
             if frame.index in places:
-                keys.append(frame.picture)
+                keys.append(frame.image)
     return held, keys
 
 
@@ -130,19 +130,21 @@ def _drain(video: Path, device: str) -> None:
             pass
 
 
-def _judgements(frames: Sequence[Frame]) -> list[Judgement]:
+def _decisions(frames: Sequence[Frame]) -> list[ShotDecision]:
     shots = ShotDetector()
     return [*shots.push(frames), *shots.flush()]
 
 
-def _detected(engine: Engine, settings: Settings, judged: Sequence[Judged]) -> list[Seen]:
+def _detected(
+    engine: Engine, settings: Settings, judged: Sequence[Judged]
+) -> list[FrameDetections]:
     detector = frame_detector(engine.detector, settings.detection)
     for one in judged:
         detector.push(one)
     return list(detector.detect(last=True))
 
 
-def _tracked(engine: Engine, settings: Settings, seen: Sequence[Seen]) -> None:
+def _tracked(engine: Engine, settings: Settings, seen: Sequence[FrameDetections]) -> None:
     tracker = Tracker(
         settings.tracking, settings.identity.faces_per_track, FaceEmbedder(engine.embedder)
     )

@@ -1,4 +1,4 @@
-"""The three steps of the torch engine's cascade alone, on pictures from the decoder."""
+"""The three steps of the torch engine's cascade alone, on frames from the decoder."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,19 +7,19 @@ import torch
 
 from facetrack.bench.timing import best_of, rate
 from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 
 TOGETHER = 128
 
 
 def networks_alone(
-    detector: TorchMtcnnDetector, pictures: Sequence[Picture], repeat: int
+    detector: TorchMtcnnDetector, images: Sequence[FrameImage], repeat: int
 ) -> dict[str, dict[str, Any]]:
-    """Each step over all pictures at once, with the crops and the suppression that belong to it."""
-    pictures = pictures[:TOGETHER]
-    for _ in detector.detect(pictures):  # makes room for what is in them
+    """Each step over all frames at once, with the crops and the suppression that belong to it."""
+    images = images[:TOGETHER]
+    for _ in detector.detect(images):  # makes room for what is in them
         pass
-    network, pixels, room = detector.parts(pictures)
+    network, pixels, room = detector.parts(images)
     with torch.inference_mode():
         proposed, _ = network.propose(pixels, room)
         refined, *_ = network.refine(pixels, proposed, room)
@@ -31,7 +31,7 @@ def networks_alone(
             if pixels.table.is_cuda:
                 torch.cuda.synchronize()
 
-        return rate("pictures", len(pictures), best_of(repeat, work))
+        return rate("pictures", len(images), best_of(repeat, work))
 
     return {
         "pnet": timed(lambda: network.propose(pixels, room)),

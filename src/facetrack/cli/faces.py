@@ -75,7 +75,7 @@ def half_blocks(jpeg: bytes | None) -> list[Text]:
     return lines
 
 
-def inline_picture(protocol: str, jpeg: bytes) -> str:
+def inline_image(protocol: str, jpeg: bytes) -> str:
     """The escape sequence that shows the picture from the cursor on, and leaves that in place."""
     if protocol == "iterm":
         data = base64.b64encode(jpeg).decode()
@@ -101,7 +101,7 @@ def _draw_inline(console: Console, protocol: str, jpegs: Sequence[bytes | None])
         if jpeg is not None:
             place = f"\x1b[{i * (COLUMNS + GAP) + 1}G"
             # The cursor is kept: older terminals leave it behind the picture.
-            out += [place, "\x1b7", inline_picture(protocol, jpeg), "\x1b8"]
+            out += [place, "\x1b7", inline_image(protocol, jpeg), "\x1b8"]
     out += ["\r", f"\x1b[{ROWS}B"]
     console.file.write("".join(out))
     console.file.flush()

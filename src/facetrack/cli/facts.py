@@ -20,7 +20,7 @@ from facetrack.models.weight_files import (
     verified_bytes,
     weights_folder,
 )
-from facetrack.runtime.gpu import NoNvml, card_names
+from facetrack.runtime.gpu import NoNvml, gpu_names
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
 ENCODERS = ("libx264", "aac")
@@ -84,7 +84,7 @@ def show_machine() -> int:
         f"{os.cpu_count()} cores",
         **{f"package {name}": _version(name) for name in PACKAGES},
         "libav": libav,
-        "card by NVML": _cards(),
+        "GPU by NVML": _gpus(),
         **{f"clips in {codec}": _encoder(codec) for codec in CODECS},
         **devices,
         **needed,
@@ -119,9 +119,9 @@ def _encoder(codec: str) -> str:
         return str(error)
 
 
-def _cards() -> str:
+def _gpus() -> str:
     try:
-        return "\n".join(card_names())
+        return "\n".join(gpu_names())
     except NoNvml as reason:
         return str(reason)
 

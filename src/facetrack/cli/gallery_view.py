@@ -15,7 +15,7 @@ from facetrack.identity.editing import is_named
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
 from facetrack.identity.gallery import (
     Gallery,
-    KnownFace,
+    GalleryFace,
     default_gallery,
     delete_gallery,
     export_gallery,
@@ -54,7 +54,7 @@ def enrol(
     embedder, min_score = engine.embedder, TrackingSettings().min_score
     found = [face_of(photo, engine, min_score) for photo in photos]
     faces = [
-        KnownFace(name, embedder.name, photo.name, today(), face.vectors[0], face.evidence)
+        GalleryFace(name, embedder.name, photo.name, today(), face.vectors[0], face.evidence)
         for photo, face in zip(photos, found, strict=True)
     ]
     with Gallery(path, make=True) as known:

@@ -18,9 +18,9 @@ from facetrack.cli.people_view import label_of
 from facetrack.cli.progress import ProgressView
 from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.plan import Plan, check_settings
-from facetrack.clips.plan.segments import LeftOut
+from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.render.render import ClipResult
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.people_file import joined_in
@@ -161,7 +161,7 @@ def live_metrics(folder: Path) -> Iterator[api.OnSample]:
     had_to_be_made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with whole_file(folder / METRICS_FILE) as path, path.open("w", buffering=1) as file:
+        with atomic_write(folder / METRICS_FILE) as path, path.open("w", buffering=1) as file:
             yield lambda sample: print(as_line(sample), end="", file=file)
     except BaseException:
         if had_to_be_made:
@@ -204,7 +204,7 @@ def _say_plan(folder: Path, plan: Plan) -> None:
         )
 
 
-def _in_short(left_out: Sequence[LeftOut]) -> str:
+def _in_short(left_out: Sequence[Rejected]) -> str:
     """How many stretches for which reason, and an example of the commonest."""
     counts = Counter(one.reason for one in left_out).most_common()
     example = next(one.detail for one in left_out if one.reason == counts[0][0])

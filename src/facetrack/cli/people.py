@@ -87,11 +87,11 @@ def split_person(
     debug: Debug = False,
 ) -> int:
     """Make a new person of some of a person's tracks."""
-    from facetrack.cli.people_view import edited, with_pictures
+    from facetrack.cli.people_view import edited, with_thumbnails
     from facetrack.identity import editing
 
     what = f"split {person} {' '.join(f'--track {t}' for t in track)}"
-    return edited(out, what, lambda a: with_pictures(editing.split(a, person, track)))
+    return edited(out, what, lambda a: with_thumbnails(editing.split(a, person, track)))
 
 
 @app.command("forget")

@@ -16,7 +16,7 @@ from facetrack.core.errors import InputError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
 from facetrack.identity.people_file import joined_in
-from facetrack.identity.person_images import pictured
+from facetrack.identity.person_images import has_thumbnail
 from facetrack.identity.uncertain import in_words, mending_command, uncertain
 from facetrack.report import write_report
 from facetrack.timeline import Analysis, Person
@@ -131,11 +131,11 @@ def erased(out: Path) -> None:
     print(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
 
 
-def with_pictures(analysis: Analysis) -> Analysis:
+def with_thumbnails(analysis: Analysis) -> Analysis:
     """Pictures for those who have none, where the video is still there."""
     lacking = sorted(p.id for p in analysis.people if p.id not in analysis.thumbnails)
     try:
-        return pictured(analysis, lacking)
+        return has_thumbnail(analysis, lacking)
     except InputError as error:
         _warn(f"no new pictures of {', '.join(map(str, lacking))}: {error}")
         return analysis

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(final: Path) -> Iterator[Path]:
+def atomic_write(final: Path) -> Iterator[Path]:
     """Gives a temporary path beside ``final``; it takes the name only when the body succeeds.
 
     Raises:
@@ -30,5 +30,5 @@ def write_json(final: Path, text: str) -> None:
     Raises:
         OSError: when it cannot.
     """
-    with whole_file(final) as path:
+    with atomic_write(final) as path:
         path.write_text(text, "utf-8", errors="backslashreplace")

@@ -15,7 +15,7 @@ def machine(device: str) -> dict[str, Any]:
     """Of this machine what the figures depend on."""
     return {
         "cpu": _cpu_name(),
-        "card": _card_name() if device == "cuda" else None,
+        "GPU": _gpu_name() if device == "cuda" else None,
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -25,13 +25,13 @@ def machine(device: str) -> dict[str, Any]:
 def _cpu_name() -> str:
     try:
         import openvino
-    except ImportError:  # a machine for the card alone
+    except ImportError:  # a machine for the GPU alone
         return platform.processor() or platform.machine()
     name: str = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
     return name
 
 
-def _card_name() -> str:
+def _gpu_name() -> str:
     import torch
 
     name: str = torch.cuda.get_device_name()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 
 
 def write_table(final: Path, table: pa.Table) -> None:
@@ -22,7 +22,7 @@ def write_table(final: Path, table: pa.Table) -> None:
     """
     file = pa.BufferOutputStream()
     pq.write_table(table, file)
-    with whole_file(final) as path:
+    with atomic_write(final) as path:
         path.write_bytes(file.getvalue())
 
 

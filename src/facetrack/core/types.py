@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-"""A picture: ``(height, width, 3)`` uint8, RGB, upright."""
+"""A frame: ``(height, width, 3)`` uint8, RGB, upright."""
 
 Float32 = NDArray[np.float32]
 
@@ -25,7 +25,7 @@ class Recognised:
     embeddings: Float32
     """``(n, 512)`` of length one."""
     sharpness: Float32
-    """``(n,)`` 0 to 1, as ``recognition.chips.sharpness``."""
+    """``(n,)`` 0 to 1, as ``recognition.face crops.sharpness``."""
 
     def pick(self, which: NDArray[np.intp] | slice) -> "Recognised":
         """The rows at these positions, in their order."""
@@ -34,10 +34,10 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """The faces of one picture, best score first."""
+    """The faces of one frame, best score first."""
 
     boxes: Float32
-    """``(n, 4)`` x1 y1 x2 y2 in pixels of the upright picture; may reach past its edges."""
+    """``(n, 4)`` x1 y1 x2 y2 in pixels of the upright frame; may reach past its edges."""
     scores: Float32
     """``(n,)`` O-Net's probability, 0 to 1."""
     landmarks: Float32
@@ -59,7 +59,7 @@ class Faces:
 
     @classmethod
     def none(cls) -> "Faces":
-        """A picture without a face."""
+        """A frame without a face."""
         return cls(
             np.empty((0, 4), np.float32),
             np.empty(0, np.float32),
@@ -100,14 +100,14 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a video is, as its upright picture is seen."""
+    """What a video is, as its upright frame is seen."""
 
     path: Path
     width: int
     height: int
-    """Size of the upright picture in pixels."""
+    """Size of the upright frame in pixels."""
     rotation: int
-    """Degrees that the stored picture is turned counter-clockwise to stand upright."""
+    """Degrees that the stored frame is turned counter-clockwise to stand upright."""
     frame_count: int
     """Frames decoded (of the whole file, or of the span that was asked for)."""
     fps: Fraction

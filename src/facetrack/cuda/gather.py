@@ -1,4 +1,4 @@
-"""Copies pictures that lie all over a card's memory to one place, by one kernel."""
+"""Copies frames that lie all over a GPU's memory to one place, by one kernel."""
 
 import triton
 import triton.language as tl

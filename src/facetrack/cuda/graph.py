@@ -1,6 +1,6 @@
-"""Work on a card as a CUDA graph, captured once: nothing is taken or launched piece by piece later.
+"""Work on a GPU as a CUDA graph, captured once: nothing is taken or launched piece by piece later.
 
-It is told by whole numbers, most of them addresses on the card, and answers with floats; both cross
+It is told by whole numbers, most of them addresses on the GPU, and answers with floats; both cross
 in pinned memory, so that nobody waits while the next work is started.
 """
 
@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.cuda.preallocation import Crossing
+from facetrack.cuda.preallocation import TransferBuffers
 from facetrack.cuda.streams import stream
 
 Answer = Callable[[], NDArray[np.float32]]
-"""Waits for what the card made, and gives a copy of it."""
+"""Waits for what the GPU made, and gives a copy of it."""
 
 _one_at_a_time = threading.Lock()
 """A process captures one graph, on one stream."""
 
 
-class Captured:
+class CudaGraph:
     """A function of ``(n,)`` int64 numbers, on the stream that is current when it is made and run.
 
     Its arrays are taken once; one run uses them after the other.
@@ -31,15 +31,15 @@ class Captured:
     def __init__(
         self,
         function: Callable[[Tensor], Tensor],
-        first: Crossing,
-        new_way: Callable[[int], Crossing],
+        first: TransferBuffers,
+        new_way: Callable[[int], TransferBuffers],
         pool: object,
         device: torch.device,
     ) -> None:
         """``first``: numbers to try it with; ``new_way``: room for a run with so many results."""
         self._device, self._new_way = device, new_way
         self._given = first.numbers.to(device)
-        self._free: list[Crossing] = []
+        self._free: list[TransferBuffers] = []
         with _one_at_a_time:
             self._capture(function, pool)
 
@@ -57,8 +57,8 @@ class Captured:
         ):
             self._found = function(self._given)
 
-    def run(self, fill: Callable[[Crossing], None]) -> Answer:
-        """``fill`` writes the numbers; what it does on the card comes before the function."""
+    def run(self, fill: Callable[[TransferBuffers], None]) -> Answer:
+        """``fill`` writes the numbers; what it does on the GPU comes before the function."""
         way = self._free.pop() if self._free else self._new_way(self._found.numel())
         fill(way)
         self._given.copy_(way.numbers, non_blocking=True)
@@ -67,7 +67,7 @@ class Captured:
         way.done.record()
         return lambda: self._arrived(way)
 
-    def _arrived(self, way: Crossing) -> NDArray[np.float32]:
+    def _arrived(self, way: TransferBuffers) -> NDArray[np.float32]:
         if not way.done.query():
             way.done.synchronize()
         # Not torch's copy: it wakes a thread a core, and these spin for a while after it.

@@ -1,4 +1,4 @@
-"""A card's memory: what is at hand, what of it decoding takes, and what is said when none is."""
+"""A GPU's memory: what is at hand, what of it decoding takes, and what is said when none is."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,12 +35,12 @@ def bytes_at_hand(device: torch.device) -> int:
 
 
 def device_allocations(device: torch.device) -> int:
-    """How often torch has asked the card for memory so far."""
+    """How often torch has asked the GPU for memory so far."""
     return int(torch.cuda.memory_stats(device).get("num_device_alloc", 0))
 
 
 class DecodingRoom(NamedTuple):
-    """What one video's decoding may take of a card."""
+    """What one video's decoding may take of a GPU."""
 
     sessions: int
     """Decoders side by side."""
@@ -51,7 +51,7 @@ class DecodingRoom(NamedTuple):
 
     @classmethod
     def on(cls, device: torch.device, frame_bytes: int, engines: int) -> "DecodingRoom":
-        """``engines``: how many decoders the card has; with one a second session fills its gaps."""
+        """``engines``: how many decoders the GPU has; with one a second session fills its gaps."""
         at_hand = bytes_at_hand(device)
         fitting = int(at_hand * SESSIONS_SHARE) // (SESSION_FRAMES * frame_bytes)
         frames = int(at_hand * PARTS_SHARE) // frame_bytes
@@ -63,7 +63,7 @@ class DecodingRoom(NamedTuple):
 
 
 def ran_out(error: RuntimeError) -> bool:
-    """Whether it says that the card's memory is taken; libraries say so in words of their own."""
+    """Whether it says that the GPU's memory is taken; libraries say so in words of their own."""
     return isinstance(error, torch.OutOfMemoryError) or any(
         words in str(error)
         for words in ("out of memory", "ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR")
@@ -95,5 +95,5 @@ def memory_for(what: str) -> Iterator[None]:
         if not ran_out(error):
             raise
         raise FacetrackError(
-            f"the card has no memory left for {what}; end other programs on it, or use --device cpu"
+            f"the GPU has no memory left for {what}; end other programs on it, or use --device cpu"
         ) from error

@@ -7,5 +7,5 @@ from facetrack.core.shared import shared
 
 
 def stream(name: str, device: torch.device, priority: int = 0) -> "torch.cuda.Stream":
-    """The stream of that name; negative priorities come first on the card."""
+    """The stream of that name; negative priorities come first on the GPU."""
     return shared(("stream", name, device), lambda: torch.cuda.Stream(device, priority=priority))

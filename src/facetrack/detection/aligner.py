@@ -13,8 +13,8 @@ import numpy as np
 
 from facetrack.core.boxes import squared
 from facetrack.core.types import Float32
-from facetrack.detection.temporal.redetect import Refines
-from facetrack.media.frame_image import Picture
+from facetrack.detection.temporal.redetect import Redetects
+from facetrack.media.frame_image import FrameImage
 
 IS_FACE = 0.7
 """O-Net's score from which its landmarks are taken: below it, it sees no face there."""
@@ -23,11 +23,13 @@ IS_FACE = 0.7
 class Aligner(Protocol):
     """Places the landmarks of faces that a detector found. Threads may call side by side."""
 
-    def landmarks(self, pictures: Sequence[Picture], boxes: Float32, landmarks: Float32) -> Float32:
+    def landmarks(
+        self, images: Sequence[FrameImage], boxes: Float32, landmarks: Float32
+    ) -> Float32:
         """``(n, 5, 2)`` x y in pixels, at least as good as those that are given.
 
         Args:
-            pictures: the frame of each face.
+            frames: the frame of each face.
             boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
             landmarks: ``(n, 5, 2)`` as the detector placed them.
         """
@@ -37,16 +39,18 @@ class Aligner(Protocol):
 class OnetAligner:
     """Implements ``Aligner`` by MTCNN's last network."""
 
-    def __init__(self, refiner: Refines) -> None:
-        self._refiner = refiner
+    def __init__(self, redetector: Redetects) -> None:
+        self._redetector = redetector
 
-    def landmarks(self, pictures: Sequence[Picture], boxes: Float32, landmarks: Float32) -> Float32:
+    def landmarks(
+        self, images: Sequence[FrameImage], boxes: Float32, landmarks: Float32
+    ) -> Float32:
         placed = landmarks.copy()
-        shapes = [picture.shape for picture in pictures]
+        shapes = [image.shape for image in images]
         for shape in dict.fromkeys(shapes):
             mine = np.array([i for i, other in enumerate(shapes) if other == shape])
-            frames = [pictures[i] for i in mine.tolist()]
-            seen = self._refiner.refine(frames, np.arange(len(mine)), squared(boxes[mine]))
+            frames = [images[i] for i in mine.tolist()]
+            seen = self._redetector.refine(frames, np.arange(len(mine)), squared(boxes[mine]))
             sure = seen.scores >= IS_FACE
             placed[mine[sure]] = seen.landmarks[sure]
         return placed

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from facetrack.core.types import Faces
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 
 
 class Detector(Protocol):
@@ -18,7 +18,7 @@ class Detector(Protocol):
     """Frames that should be begun behind those whose faces are waited for, so that it never runs
     out of work."""
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
         """The faces of each frame, in order, as they become known; all frames of one size.
 
         Boxes and landmarks are in pixels of the upright frame, best score first. A score is the

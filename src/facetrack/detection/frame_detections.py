@@ -6,7 +6,7 @@ from facetrack.core.types import Faces
 from facetrack.media.frame_image import Frame
 
 
-class Seen(NamedTuple):
+class FrameDetections(NamedTuple):
     """A frame, whether it starts a shot, and its faces."""
 
     frame: Frame

@@ -14,7 +14,7 @@ from facetrack.core.errors import InputError
 from facetrack.core.types import Faces, Float32, Image
 from facetrack.detection.detector import Detector
 from facetrack.evaluation.degraded import SWEEP, Condition, degraded, random_condition
-from facetrack.media.frame_image import RgbPicture
+from facetrack.media.frame_image import RgbImage
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.crops import box_crop, crop_of
 from facetrack.recognition.embedder import CropSpec, Embedder
@@ -163,7 +163,7 @@ def _cut_out(file: Path, detector: Detector) -> tuple[Image, float] | None:
     except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise InputError(f"{file} is no picture that can be read ({error})") from error
     image = ImageOps.expand(image, round(BORDER * max(image.size)), fill=GREY)
-    (faces,) = detector.detect([RgbPicture(np.array(image))])
+    (faces,) = detector.detect([RgbImage(np.array(image))])
     i = _chief(faces, np.array(image.size) / 2)
     if i is None:
         return None
@@ -204,19 +204,19 @@ def _found(
     engine: Engine,
     spec: CropSpec,
 ) -> Iterator[tuple[LabelledPhoto, int, str, float, float, float, float, Image]]:
-    pictures = [RgbPicture(frame) for *_, frame in waiting]
+    images = [RgbImage(frame) for *_, frame in waiting]
     middle = np.array([FRAME / 2, FRAME / 2])
-    for (place, condition, _), picture, faces in zip(
-        waiting, pictures, engine.detector.detect(pictures) if pictures else (), strict=True
+    for (place, condition, _), image, faces in zip(
+        waiting, images, engine.detector.detect(images) if images else (), strict=True
     ):
         i = _chief(faces, middle)
         if i is None:
             continue
         one = faces.pick(np.array([i]))
         if engine.aligner is not None and spec.aligned:
-            placed = engine.aligner.landmarks([picture], one.boxes, one.landmarks)
+            placed = engine.aligner.landmarks([image], one.boxes, one.landmarks)
             one = replace(one, landmarks=placed)
-        sharp = sharpness(box_crop(picture, one.boxes[0]))
+        sharp = sharpness(box_crop(image, one.boxes[0]))
         pose = float(pose_quality(one.boxes, one.landmarks, one.scores)[0])
         yield (
             photos[place],
@@ -226,5 +226,5 @@ def _found(
             sharp,
             float(frontality(one.landmarks)[0]),
             crop_quality(pose, sharp),
-            crop_of(picture, one, 0, spec),
+            crop_of(image, one, 0, spec),
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import UsageError
 from facetrack.exports import (
     coco,
@@ -59,6 +59,6 @@ def export(analysis: Analysis, format: str, path: str | os.PathLike[str]) -> Pat
         raise UsageError(f"format {format!r} is none of {', '.join(FORMATS)}")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         FORMATS[format].write(analysis, temporary)
     return path

@@ -65,7 +65,7 @@ def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
     stretches: dict[int, list[Stretch]] = {}
     for i in analysis.intervals:
         stretches.setdefault(now(i.person), []).append((i.start_frame, i.end_frame))
-    pictures = {
+    images = {
         number: [analysis.thumbnails[p.id] for p in group if p.id in analysis.thumbnails]
         for number, group in groups.items()
     }
@@ -74,7 +74,7 @@ def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
         [replace(t, person=now(t.person)) for t in analysis.tracks],
         {n: _called(group) for n, group in groups.items()},
         stretches,
-        {n: max(found, key=picture_sharpness) for n, found in pictures.items() if found},
+        {n: max(found, key=thumbnail_sharpness) for n, found in images.items() if found},
     )
 
 
@@ -155,10 +155,10 @@ def together(analysis: Analysis, one: int, other: int) -> list[Interval]:
     return appearance(one, both, analysis.first_frame, times)[1]
 
 
-def picture_sharpness(jpeg: bytes) -> float:
+def thumbnail_sharpness(jpeg: bytes) -> float:
     """0 to 1."""
-    with Pillow.open(io.BytesIO(jpeg)) as picture:
-        return sharpness(np.asarray(picture.convert("RGB")))
+    with Pillow.open(io.BytesIO(jpeg)) as image:
+        return sharpness(np.asarray(image.convert("RGB")))
 
 
 def _told(
@@ -174,7 +174,7 @@ def _told(
     people, intervals = [], []
     for n in sorted(called, key=lambda n: most_first(shown[n])):
         person, spans = appearance(
-            n, shown[n], analysis.first_frame, edges_s, *called[n], pictured=n in thumbnails
+            n, shown[n], analysis.first_frame, edges_s, *called[n], has_thumbnail=n in thumbnails
         )
         people.append(person)
         intervals += spans

@@ -54,7 +54,7 @@ def unknown_evidence() -> Evidence:
 
 
 @dataclass(frozen=True)
-class KnownFace:
+class GalleryFace:
     """One photo of a known person."""
 
     name: str
@@ -108,7 +108,7 @@ class Gallery:
     ) -> None:
         self._base.close()
 
-    def faces(self, who: str | None = None) -> list[KnownFace]:
+    def faces(self, who: str | None = None) -> list[GalleryFace]:
         """Of everybody or of one, by name.
 
         Raises:
@@ -128,7 +128,7 @@ class Gallery:
             raise TargetError(f"{who} is not in the gallery; there: {known}")
         return theirs
 
-    def add(self, faces: Iterable[KnownFace]) -> None:
+    def add(self, faces: Iterable[GalleryFace]) -> None:
         """All or none; who is there already under another spelling keeps that."""
         self._base.execute("BEGIN IMMEDIATE")
         with self._base:
@@ -182,14 +182,14 @@ class Gallery:
         columns = self._base.execute("PRAGMA table_info(faces)").fetchall()
         return "evidence" in {column[1] for column in columns}
 
-    def _face(self, row: tuple[Any, ...]) -> KnownFace:
+    def _face(self, row: tuple[Any, ...]) -> GalleryFace:
         """SQLite checks no types: anything may stand in a file that was edited."""
         *texts, vector, evidence = row
         if not all(isinstance(text, str) for text in texts) or not isinstance(vector, bytes):
             raise InputError(f"{self.path} is no gallery that can be read (a row is {texts!r})")
         name, recognizer, photo, added = texts
         whole = vector[: len(vector) // 4 * 4]
-        return KnownFace(
+        return GalleryFace(
             name, OLD_NAMES.get(recognizer, recognizer), photo, added,
             np.frombuffer(whole, "<f4"), _evidence(evidence),
         )  # fmt: skip
@@ -209,7 +209,7 @@ class Gallery:
                 self._base.execute(f"PRAGMA application_id = {APPLICATION}")
 
 
-def export_gallery(faces: Iterable[KnownFace], file: Path) -> None:
+def export_gallery(faces: Iterable[GalleryFace], file: Path) -> None:
     """Everything that is held about these, as JSON that only its owner can read."""
     people: dict[str, list[dict[str, object]]] = {}
     for f in faces:
@@ -238,7 +238,7 @@ def delete_gallery(path: Path) -> None:
 
 
 def today() -> str:
-    """As ``KnownFace.added`` has it."""
+    """As ``GalleryFace.added`` has it."""
     return date.today().isoformat()
 
 

@@ -21,7 +21,7 @@ from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
 from facetrack.identity.folder import edit
 from facetrack.identity.people_file import PEOPLE_FILE, write_people
 from facetrack.identity.similarity import CalibratedJudge, Judge, ThresholdJudge, log_odds_of
-from facetrack.identity.video_people import Cast, mean_of
+from facetrack.identity.video_people import VideoPeople, mean_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.timeline import Analysis
 from facetrack.timeline.presence import default_name
@@ -54,7 +54,7 @@ def join_folders(
         InputError: when a folder holds no analysis.
         UsageError: when they were made with different recognisers.
     """
-    casts = [Cast.of(folder, Analysis.load(folder)) for folder in folders]
+    casts = [VideoPeople.of(folder, Analysis.load(folder)) for folder in folders]
     networks = sorted({cast.recognizer.name for cast in casts})
     if len(networks) > 1:
         raise UsageError(f"{' and '.join(networks)} cannot be compared; join those of one network")
@@ -80,12 +80,12 @@ def join_folders(
             ]
             return replace(joined, people=people, next_person=len(groups) + 1)
 
-        numbered.append(Cast.of(folder, edit(folder, "join", as_in_all)))
+        numbered.append(VideoPeople.of(folder, edit(folder, "join", as_in_all)))
     write_people(out, numbered, judge)
     return numbers
 
 
-def judge_of_casts(casts: Sequence[Cast], threshold: float | None = None) -> Judge:
+def judge_of_casts(casts: Sequence[VideoPeople], threshold: float | None = None) -> Judge:
     """See ``join_folders``."""
     chosen = [cast.threshold for cast in casts if cast.threshold is not None]
     if threshold is None and chosen:
@@ -96,7 +96,7 @@ def judge_of_casts(casts: Sequence[Cast], threshold: float | None = None) -> Jud
     return CalibratedJudge(casts[0].recognizer.calibration, log_odds_of(needed))
 
 
-def same_people(casts: Sequence[Cast], judge: Judge) -> list[Group]:
+def same_people(casts: Sequence[VideoPeople], judge: Judge) -> list[Group]:
     """Who is who, the one with most screen time first."""
     units: dict[object, Group] = {}
     for video, cast in enumerate(casts):
@@ -121,7 +121,7 @@ def same_people(casts: Sequence[Cast], judge: Judge) -> list[Group]:
     return sorted(found, key=lambda group: (-_seconds(casts, group), group[0]))
 
 
-def _apart(casts: Sequence[Cast], units: Mapping[object, Group]) -> csr_array:
+def _apart(casts: Sequence[VideoPeople], units: Mapping[object, Group]) -> csr_array:
     """``(n, n)``: whether two have names of their own, or were seen together in a video."""
     place = {one: i for i, group in enumerate(units.values()) for one in group}
     pairs = list(combinations((i for i, key in enumerate(units) if isinstance(key, str)), 2))
@@ -130,17 +130,17 @@ def _apart(casts: Sequence[Cast], units: Mapping[object, Group]) -> csr_array:
     return csr_array((np.ones(len(rows), bool), (rows, columns)), (len(units), len(units)))
 
 
-def _embeddings(casts: Sequence[Cast], group: Group) -> EmbeddingSet:
+def _embeddings(casts: Sequence[VideoPeople], group: Group) -> EmbeddingSet:
     """Of all tracks of a unit; none for somebody without an embedding: like nobody."""
     none = EmbeddingSet(np.empty((0, casts[0].recognizer.dim), np.float32), Evidence.joined([]))
     return EmbeddingSet.joined([none, *(casts[v].embeddings.get(p, none) for v, p in group)])
 
 
-def _seconds(casts: Sequence[Cast], group: Group) -> float:
+def _seconds(casts: Sequence[VideoPeople], group: Group) -> float:
     return sum(p.seconds for v, number in group for p in casts[v].people if p.id == number)
 
 
-def _name(casts: Sequence[Cast], group: Group) -> tuple[str, float | None]:
+def _name(casts: Sequence[VideoPeople], group: Group) -> tuple[str, float | None]:
     """What somebody of the group is called, best by a person's word; empty: nobody has a name."""
     named = [p for v, number in group for p in casts[v].people if p.id == number and is_named(p)]
     named.sort(key=lambda p: 2.0 if p.confidence is None else p.confidence, reverse=True)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.identity.embedding_groups import EmbeddingGroups
 from facetrack.identity.similarity import CalibratedJudge, Judge, ThresholdJudge, probability
-from facetrack.identity.video_people import Cast, mean_of
+from facetrack.identity.video_people import VideoPeople, mean_of
 
 SCHEMA = "facetrack/people/1"
 PEOPLE_FILE = "people.json"
@@ -29,7 +29,7 @@ def joined_in(folder: Path) -> Path | None:
         return None
 
 
-def write_people(out: Path, casts: Sequence[Cast], judge: Judge) -> None:
+def write_people(out: Path, casts: Sequence[VideoPeople], judge: Judge) -> None:
     """Writes ``OUT/people.json``; ``casts``: numbered alike, judged by ``judge``."""
     numbers = sorted({p.id for cast in casts for p in cast.people})
     by_cosine = isinstance(judge, ThresholdJudge)
@@ -41,22 +41,22 @@ def write_people(out: Path, casts: Sequence[Cast], judge: Judge) -> None:
         "videos": [{"folder": inside(out, c.folder), "source": c.source} for c in casts],
         "people": [_person(out, casts, number) for number in numbers],
     }
-    with whole_file(out / PEOPLE_FILE) as path:
+    with atomic_write(out / PEOPLE_FILE) as path:
         path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _person(out: Path, casts: Sequence[Cast], number: int) -> dict[str, Any]:
+def _person(out: Path, casts: Sequence[VideoPeople], number: int) -> dict[str, Any]:
     group = [(v, p) for v, cast in enumerate(casts) for p in cast.people if p.id == number]
-    pictures = [(casts[v].sharpness.get(number, -1.0), v, p) for v, p in group if p.thumbnail]
-    _, video, best = max(pictures, key=lambda found: found[0], default=(0.0, 0, None))
-    picture = casts[video].folder / str(best.thumbnail) if best else None
+    images = [(casts[v].sharpness.get(number, -1.0), v, p) for v, p in group if p.thumbnail]
+    _, video, best = max(images, key=lambda found: found[0], default=(0.0, 0, None))
+    image = casts[video].folder / str(best.thumbnail) if best else None
     similarities = _similarities(casts, number)
     return {
         "id": number,
         "name": group[0][1].name,
         "confidence": group[0][1].confidence,
         "seconds": round(sum(p.seconds for _, p in group), 6),
-        "thumbnail": inside(out, picture) if picture else None,
+        "thumbnail": inside(out, image) if image else None,
         "videos": [
             {
                 "folder": inside(out, casts[v].folder),
@@ -76,7 +76,7 @@ def _person(out: Path, casts: Sequence[Cast], number: int) -> dict[str, Any]:
     }
 
 
-def _similarities(casts: Sequence[Cast], number: int) -> dict[int, tuple[float, float]]:
+def _similarities(casts: Sequence[VideoPeople], number: int) -> dict[int, tuple[float, float]]:
     """Each video to the mean cosine of the person with what the other videos show of them, and the
     probability that they are one; nothing where no other does."""
     shown = {v: c.embeddings[number] for v, c in enumerate(casts) if number in c.embeddings}

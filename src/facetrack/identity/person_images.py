@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.streams import open_again, picture_stream
+from facetrack.media.streams import open_again, video_stream
 from facetrack.recognition.crops import box_crop
 from facetrack.recognition.quality import crop_quality, pose_quality, sharpness
 from facetrack.timeline import Analysis, boxes_of, landmarks_of, thumbnail_name
@@ -21,7 +21,7 @@ SPACING = 12
 """Frames of which one face at most is looked at."""
 
 
-def pictured(analysis: Analysis, people: Iterable[int]) -> Analysis:
+def has_thumbnail(analysis: Analysis, people: Iterable[int]) -> Analysis:
     """With a picture of each of these people of whom a frame can be read again.
 
     Raises:
@@ -46,13 +46,13 @@ def _best_face(analysis: Analysis, person: int) -> bytes | None:
     rows, poses = _best_poses(analysis.faces, person)
     boxes, best = boxes_of(rows), (0.0, b"")
     with open_again(analysis.info.path) as container:
-        stream = picture_stream(container)
+        stream = video_stream(container)
         assert stream is not None
         reader = FrameReader(container, stream)
         shown = reader.frames(reader.ticks(rows["time_s"].to_numpy()))
-        for (_, picture, found), box, pose in zip(shown, boxes, poses, strict=False):
+        for (_, image, found), box, pose in zip(shown, boxes, poses, strict=False):
             if found:
-                crop = box_crop(upright(picture), box)
+                crop = box_crop(upright(image), box)
                 quality = crop_quality(pose, sharpness(crop))
                 if quality > best[0]:
                     stream_out = io.BytesIO()

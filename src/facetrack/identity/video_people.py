@@ -7,7 +7,7 @@ import numpy as np
 
 from facetrack.core.types import Float32
 from facetrack.identity.cannot_link import seen_together
-from facetrack.identity.editing import picture_sharpness
+from facetrack.identity.editing import thumbnail_sharpness
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import embeddings_of
 from facetrack.timeline import Analysis, Interval, Person, RecognizerInfo
@@ -18,7 +18,7 @@ take minutes and tell nothing new."""
 
 
 @dataclass(frozen=True)
-class Cast:
+class VideoPeople:
     """What is needed of one video: its people, not its faces."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Cast:
     """Pairs seen in one frame."""
 
     @classmethod
-    def of(cls, folder: Path, analysis: Analysis) -> "Cast":
+    def of(cls, folder: Path, analysis: Analysis) -> "VideoPeople":
         identity = analysis.settings["identity"]
         # Until 0.1 every run had a threshold, whether the user wanted one or not.
         chosen = identity.get("threshold") if "probability" in identity else None
@@ -51,7 +51,7 @@ class Cast:
             analysis.people,
             analysis.intervals,
             best_tracks(analysis),
-            {p: picture_sharpness(jpeg) for p, jpeg in analysis.thumbnails.items()},
+            {p: thumbnail_sharpness(jpeg) for p, jpeg in analysis.thumbnails.items()},
             people_seen_together(analysis),
         )
 

@@ -1,6 +1,6 @@
 """Video encoders: which of libav's encode here, and what a quality means to each.
 
-None is believed to work because it is there: a card's encoder is tried on a few pictures first.
+None is believed to work because it is there: a GPU's encoder is tried on a few frames first.
 """
 
 import os
@@ -24,9 +24,9 @@ CANDIDATES = {
     "prores": ("prores_ks",),
 }
 """Best first."""
-CARD = "_nvenc"
+GPU = "_nvenc"
 
-PROBE_SIZE, PROBE_PICTURES = 256, 4
+PROBE_SIZE, PROBE_FRAMES = 256, 4
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Encoding:
     """x264's name of a preset: slower makes smaller files of the same quality."""
     wav_rate: int | None = None
     """Samples a second of a mono WAV beside the clip; None: no WAV."""
-    card: bool = True
-    """Whether a graphics card may encode, where it can."""
+    gpu: bool = True
+    """Whether a GPU may encode, where it can."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Encoder:
     """Of the stream in the file, where the muxer's own choice is not played everywhere."""
     sound: str = "aac"
     instead: "Encoder | None" = None
-    """For when a card cannot encode one more clip at a time."""
+    """For when a GPU cannot encode one more clip at a time."""
 
 
 def suffix_of(codec: str) -> str:
@@ -71,7 +71,7 @@ def choose_encoder(encoding: Encoding) -> Encoder:
         UsageError: when this libav has no encoder for the codec.
     """
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: it writes to standard error itself
-    candidates = [n for n in CANDIDATES[encoding.codec] if encoding.card or not n.endswith(CARD)]
+    candidates = [n for n in CANDIDATES[encoding.codec] if encoding.gpu or not n.endswith(GPU)]
     names = [name for name in candidates if why_not(name) is None]
     if not names:
         reasons = "; ".join(f"{name}: {why_not(name)}" for name in candidates)
@@ -85,7 +85,7 @@ def choose_encoder(encoding: Encoding) -> Encoder:
 
 @cache
 def why_not(name: str) -> str | None:
-    """Why an encoder cannot be used on this machine; None: it has just encoded some pictures."""
+    """Why an encoder cannot be used on this machine; None: it has just encoded some frames."""
     try:
         context = CodecContext.create(name, "w")
     except UnknownCodecError:
@@ -99,14 +99,14 @@ def why_not(name: str) -> str | None:
     context.options = dict(encoder.options)
     try:
         packets = 0
-        for i in range(PROBE_PICTURES):
-            picture = VideoFrame(PROBE_SIZE, PROBE_SIZE, encoder.pix_fmt)
-            picture.pts, picture.time_base = i, Fraction(1, 25)
-            packets += len(context.encode(picture))
+        for i in range(PROBE_FRAMES):
+            image = VideoFrame(PROBE_SIZE, PROBE_SIZE, encoder.pix_fmt)
+            image.pts, image.time_base = i, Fraction(1, 25)
+            packets += len(context.encode(image))
         packets += len(context.encode(None))
     except (av.error.FFmpegError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
-    return None if packets == PROBE_PICTURES else f"{packets} of {PROBE_PICTURES} pictures came out"
+    return None if packets == PROBE_FRAMES else f"{packets} of {PROBE_FRAMES} pictures came out"
 
 
 def encoder_states() -> dict[str, str]:

@@ -18,10 +18,10 @@ from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
 from facetrack.core.types import VideoInfo
-from facetrack.media.frame_image import YUV420, Frame, Picture, RgbPicture, YuvPicture
-from facetrack.media.streams import open_media, picture_stream
+from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
+from facetrack.media.streams import open_media, video_stream
 
-PICTURE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
+PIXEL_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
 
 EPSILON_S = 1e-6
 """Spans are given in decimal seconds, times are fractions; this close is the same time."""
@@ -44,7 +44,7 @@ class VideoSource:
         self._decoded = 0
         self._span_end_s = 0.0
         self._container = _open(path)
-        stream = picture_stream(self._container)
+        stream = video_stream(self._container)
         if stream is None:
             self.close()
             raise InputError(f"{path}: no video in it, only sound or data; give a video file")
@@ -93,16 +93,16 @@ class VideoSource:
         """
         end_s = float("inf") if duration_s is None else start_s + duration_s
         last_s = -1.0
-        for index, picture in enumerate(self._pictures()):
-            time_s = self._time_s(picture, last_s)
+        for index, frame in enumerate(self._images()):
+            time_s = self._time_s(frame, last_s)
             last_s = time_s
             if time_s < start_s - EPSILON_S:
                 continue
             if time_s >= end_s - EPSILON_S:
                 return
             self._decoded += 1
-            self._span_end_s = time_s + self._frame_duration_s(picture)
-            yield Frame(index, time_s, self._upright(picture))
+            self._span_end_s = time_s + self._frame_duration_s(frame)
+            yield Frame(index, time_s, self._upright(frame))
         self._check_whole(last_s)
 
     def queue_bytes(self, asked: int) -> int:
@@ -136,7 +136,7 @@ class VideoSource:
             video_codec=size.codec.canonical_name,
         )
 
-    def _pictures(self) -> Iterator[VideoFrame]:
+    def _images(self) -> Iterator[VideoFrame]:
         """Decodes packet by packet, so that a bad packet costs its own frames and no others."""
         damaged_packets = 0
         corrupt = 0
@@ -144,9 +144,9 @@ class VideoSource:
             if packet.is_corrupt:
                 damaged_packets += 1
             try:
-                for picture in packet.decode():
-                    corrupt += picture.is_corrupt
-                    yield picture
+                for frame in packet.decode():
+                    corrupt += frame.is_corrupt
+                    yield frame
             except (av.error.InvalidDataError, av.error.FFmpegError):
                 damaged_packets += 1
         if damaged_packets or corrupt:
@@ -162,19 +162,19 @@ class VideoSource:
         except av.error.FFmpegError as error:
             self.warnings.append(f"reading stopped early: {error.strerror}")
 
-    def _time_s(self, picture: VideoFrame, last_s: float) -> float:
-        if picture.pts is None:  # raw streams carry no times: count by the frame rate
+    def _time_s(self, frame: VideoFrame, last_s: float) -> float:
+        if frame.pts is None:  # raw streams carry no times: count by the frame rate
             return max(0.0, last_s) + float(1 / self.fps) if last_s >= 0 else 0.0
-        return float((picture.pts - self._origin) * self._time_base)
+        return float((frame.pts - self._origin) * self._time_base)
 
-    def _frame_duration_s(self, picture: VideoFrame) -> float:
-        if picture.duration:
-            return float(picture.duration * self._time_base)
+    def _frame_duration_s(self, frame: VideoFrame) -> float:
+        if frame.duration:
+            return float(frame.duration * self._time_base)
         return float(1 / self.fps)
 
-    def _upright(self, picture: VideoFrame) -> Picture:
-        self.rotation = picture.rotation % 360
-        return upright(picture)
+    def _upright(self, frame: VideoFrame) -> FrameImage:
+        self.rotation = frame.rotation % 360
+        return upright(frame)
 
     def _header_duration_s(self) -> float | None:
         if self._stream.duration:
@@ -192,13 +192,13 @@ class VideoSource:
             self.warnings.append(f"cut off: {have:.2f} s of {expected:.2f} s could be read")
 
 
-def upright(picture: VideoFrame) -> Picture:
-    """The picture as it is to be seen: turned as its file says, its planes as they are where that
+def upright(frame: VideoFrame) -> FrameImage:
+    """The frame as it is to be seen: turned as its file says, its planes as they are where that
     goes."""
-    if picture.format.name in YUV420 and not picture.rotation % 360:
-        return YuvPicture(picture)
-    image = picture.to_ndarray(format="rgb24")
-    return RgbPicture(np.ascontiguousarray(np.rot90(image, picture.rotation % 360 // 90)))
+    if frame.format.name in YUV420 and not frame.rotation % 360:
+        return YuvImage(frame)
+    image = frame.to_ndarray(format="rgb24")
+    return RgbImage(np.ascontiguousarray(np.rot90(image, frame.rotation % 360 // 90)))
 
 
 def _open(path: Path) -> "av.container.InputContainer":
@@ -213,7 +213,7 @@ def _open(path: Path) -> "av.container.InputContainer":
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: not a video that can be read ({reason})") from error
-    if PICTURE_FORMATS & set(container.format.name.split(",")):
+    if PIXEL_FORMATS & set(container.format.name.split(",")):
         container.close()
         raise InputError(f"{path}: is a picture, not a video")
     return container

@@ -1,4 +1,4 @@
-"""Writes pictures and sound to an mp4 or mov file that can be played while it loads."""
+"""Writes frames and sound to an mp4 or mov file that can be played while it loads."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,7 +22,7 @@ from facetrack.media.planar import FULL_RANGE, is_full_range
 from facetrack.media.sound import Samples, int16
 
 TIME_BASE = Fraction(1, 120_000)
-"""Of the pictures: 23.976, 25, 29.97, 50 and 59.94 frames/s and milliseconds are whole in it."""
+"""Of the frames: 23.976, 25, 29.97, 50 and 59.94 frames/s and milliseconds are whole in it."""
 
 SOUND_BITS = 96_000
 """A second and channel."""
@@ -36,7 +36,7 @@ HD_WIDTH, HD_HEIGHT = 1280, 576
 
 @dataclass(frozen=True)
 class Look:
-    """What a player has to know of a picture to show it rightly; numbers as in H.273."""
+    """What a player has to know of a frame to show it rightly; numbers as in H.273."""
 
     full_range: bool
     matrix: int
@@ -46,27 +46,27 @@ class Look:
     """Width by height of a pixel, upright; None: square."""
 
     @classmethod
-    def of(cls, picture: VideoFrame, pixel_aspect: Fraction | None) -> "Look":
-        """Where the picture does not say its matrix, what players take for its size: a clip of
+    def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> "Look":
+        """Where the frame does not say its matrix, what players take for its size: a clip of
         another size would be shown in other colours."""
-        matrix = int(picture.colorspace)
-        if picture.format.is_rgb or matrix in (UNKNOWN, RGB):
-            large = picture.width >= HD_WIDTH or picture.height > HD_HEIGHT
+        matrix = int(frame.colorspace)
+        if frame.format.is_rgb or matrix in (UNKNOWN, RGB):
+            large = frame.width >= HD_WIDTH or frame.height > HD_HEIGHT
             matrix = BT709 if large else BT601_625
-        if pixel_aspect and picture.rotation % 180:
+        if pixel_aspect and frame.rotation % 180:
             pixel_aspect = 1 / pixel_aspect
         return cls(
-            is_full_range(picture) and not picture.format.is_rgb,
+            is_full_range(frame) and not frame.format.is_rgb,
             matrix,
-            int(picture.color_primaries),
-            int(picture.color_trc),
+            int(frame.color_primaries),
+            int(frame.color_trc),
             None if pixel_aspect in (None, 0, 1) else pixel_aspect,
         )
 
-    def picture_of(self, image: Image, pix_fmt: str) -> VideoFrame:
+    def image_of(self, image: Image, pix_fmt: str) -> VideoFrame:
         """An RGB image in this look."""
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        return picture.reformat(
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        return frame.reformat(
             format=pix_fmt,
             dst_colorspace=self.matrix,
             dst_color_range="JPEG" if self.full_range else "MPEG",
@@ -102,7 +102,7 @@ class ClipWriter:
         self._video.time_base = TIME_BASE
         context = self._video.codec_context
         context.time_base = TIME_BASE
-        context.flags |= Flags.frame_duration  # or the last picture lasts as long as the average
+        context.flags |= Flags.frame_duration  # or the last frame lasts as long as the average
         context.thread_count = 1  # clips are encoded side by side, a process a core
         context.color_range = FULL_RANGE if look.full_range else 1
         context.colorspace = look.matrix
@@ -146,12 +146,12 @@ class ClipWriter:
         finally:
             self._container.close()
 
-    def write_picture(self, picture: VideoFrame, pts: int, duration: int) -> None:
-        """A picture in the encoder's pixel format and the clip's size; times in ``TIME_BASE``."""
-        picture.pts = pts
-        picture.time_base = TIME_BASE
-        picture.duration = duration
-        self._container.mux(self._video.encode(picture))
+    def write_frame(self, frame: VideoFrame, pts: int, duration: int) -> None:
+        """A frame in the encoder's pixel format and the clip's size; times in ``TIME_BASE``."""
+        frame.pts = pts
+        frame.time_base = TIME_BASE
+        frame.duration = duration
+        self._container.mux(self._video.encode(frame))
 
     def write_sound(self, samples: Samples) -> None:
         """Follows what came before."""

@@ -1,6 +1,6 @@
-"""Decoded pictures: the planes stay as the decoder left them, RGB is made of what is looked at.
+"""Decoded frames: the planes stay as the decoder left them, RGB is made of what is looked at.
 
-A whole picture in RGB costs as much as decoding it; the faces in it are a small part of its pixels.
+A whole frame in RGB costs as much as decoding it; the faces in it are a small part of its pixels.
 """
 
 from collections.abc import Sequence
@@ -21,22 +21,22 @@ from facetrack.media.yuv import rgb_of, to_rgb_matrix
 
 YUV420 = {"yuv420p", "yuvj420p"}
 COARSE = (36, 64)
-"""Rows and columns of a coarse picture."""
+"""Rows and columns of a coarse frame."""
 
 
 class Raster(NamedTuple):
-    """A picture's pixels, or one of its colours."""
+    """A frame's pixels, or one of its colours."""
 
     pixels: NDArray[np.uint8]
     """``(height * row, ...)``, row after row."""
     row: int
     """Pixels from one row to the next."""
     step: int
-    """Pixels of the picture for one of the plane, each way."""
+    """Pixels of the frame for one of the plane, each way."""
 
 
-class Picture(Protocol):
-    """An upright picture that can be looked at in part."""
+class FrameImage(Protocol):
+    """An upright frame that can be looked at in part."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -58,27 +58,27 @@ class Picture(Protocol):
         ...
 
     def rgb(self) -> Image:
-        """The whole picture, ``(height, width, 3)`` uint8 RGB."""
+        """The whole frame, ``(height, width, 3)`` uint8 RGB."""
         ...
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the picture, uint8 RGB."""
+        """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the frame, uint8 RGB."""
         ...
 
     def face_cut(
         self, corners: tuple[int, int, int, int], placement: Placement, size: int
     ) -> FaceCut:
-        """A face, to be kept when the picture is let go.
+        """A face, to be kept when the frame is let go.
 
         Args:
-            corners: x1 y1 x2 y2 of its box crop, inside the picture.
+            corners: x1 y1 x2 y2 of its box crop, inside the frame.
             placement: of its aligned crop.
             size: side of the aligned crop in pixels.
         """
         ...
 
     def scaled(self, height: int, width: int) -> Image:
-        """The whole picture made smaller, uint8 RGB, each pixel a mean of all under it."""
+        """The whole frame made smaller, uint8 RGB, each pixel a mean of all under it."""
         ...
 
     def coarse(self) -> Image:
@@ -88,39 +88,39 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded picture and its place in the video."""
+    """One decoded frame and its place in the video."""
 
     index: int
     """Counts from 0 in presentation order, over the whole source."""
     time_s: float
     """Presentation time in seconds from the start of the source's video stream."""
-    picture: Picture
+    image: FrameImage
 
 
-class RgbPicture:
-    """A picture that is there in RGB."""
+class RgbImage:
+    """A frame that is there in RGB."""
 
     def __init__(self, image: Image) -> None:
-        self._image = image
+        self._rgb = image
         self.shape = (image.shape[0], image.shape[1])
         self.nbytes = image.nbytes
 
     @property
     def rasters(self) -> Sequence[Raster]:
-        return [Raster(self._image.reshape(-1, 3), self.shape[1], 1)]
+        return [Raster(self._rgb.reshape(-1, 3), self.shape[1], 1)]
 
     def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
         return planes[0]
 
     def rgb(self) -> Image:
-        return self._image
+        return self._rgb
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        return self._image[y1:y2, x1:x2]
+        return self._rgb[y1:y2, x1:x2]
 
     def cut(self, x1: int, y1: int, x2: int, y2: int) -> Cut:
         """A copy of a part."""
-        return RgbPicture(self.part(x1, y1, x2, y2).copy())
+        return RgbImage(self.part(x1, y1, x2, y2).copy())
 
     def face_cut(
         self, corners: tuple[int, int, int, int], placement: Placement, size: int
@@ -128,7 +128,7 @@ class RgbPicture:
         return _face_cut(self, corners, placement, size)
 
     def scaled(self, height: int, width: int) -> Image:
-        whole = Pillow.fromarray(self._image)
+        whole = Pillow.fromarray(self._rgb)
         return np.array(whole.resize((width, height), Pillow.Resampling.BOX))
 
     def coarse(self) -> Image:
@@ -137,35 +137,35 @@ class RgbPicture:
     @cached_property
     def _coarse(self) -> Image:
         rows, columns = coarse_grid(*self.shape)
-        return np.ascontiguousarray(self._image[rows][:, columns])
+        return np.ascontiguousarray(self._rgb[rows][:, columns])
 
 
-class YuvPicture:
-    """A 4:2:0 picture in the decoder's own memory.
+class YuvImage:
+    """A 4:2:0 frame in the decoder's own memory.
 
     Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
     """
 
-    def __init__(self, picture: VideoFrame) -> None:
-        self._picture = picture
-        self._views = planes(picture)
+    def __init__(self, image: VideoFrame) -> None:
+        self._image = image
+        self._views = planes(image)
         luma, blue, red = self._views
         self.shape = (luma.shape[0], luma.shape[1])
         self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
-        self._matrix, self._offset = to_rgb_matrix(int(picture.colorspace), is_full_range(picture))
+        self._matrix, self._offset = to_rgb_matrix(int(image.colorspace), is_full_range(image))
 
     @property
     def rasters(self) -> Sequence[Raster]:
         return [
             Raster(np.frombuffer(memoryview(plane), np.uint8), plane.line_size, step)
-            for plane, step in zip(self._picture.planes, (1, 2, 2), strict=True)
+            for plane, step in zip(self._image.planes, (1, 2, 2), strict=True)
         ]
 
     def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
         return rgb_of(planes, self._matrix, self._offset)
 
     def rgb(self) -> Image:
-        return np.asarray(self._picture.to_ndarray(format="rgb24"), np.uint8)
+        return np.asarray(self._image.to_ndarray(format="rgb24"), np.uint8)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         return self.cut(x1, y1, x2, y2).rgb()
@@ -184,7 +184,7 @@ class YuvPicture:
         return YuvCut(planes, (y1 % 2, x1 % 2), (self._matrix, self._offset))
 
     def scaled(self, height: int, width: int) -> Image:
-        return scaled(self._picture, height, width)
+        return scaled(self._image, height, width)
 
     def coarse(self) -> Image:
         return self._coarse
@@ -199,7 +199,7 @@ class YuvPicture:
 
 @dataclass(frozen=True, slots=True)
 class YuvCut:
-    """Y, U and V of a part of a 4:2:0 picture."""
+    """Y, U and V of a part of a 4:2:0 frame."""
 
     planes: Sequence[Plane]
     odd: tuple[int, int]
@@ -215,45 +215,45 @@ class YuvCut:
         return rgb_of(yuv, *self.colour)
 
 
-class OpenedPicture:
-    """A picture whose RGB is made once at most, for many looks."""
+class CachedRgbImage:
+    """A frame whose RGB is made once at most, for many looks."""
 
-    def __init__(self, picture: Picture) -> None:
-        self._picture = picture
-        self.shape = picture.shape
-        self.nbytes = picture.nbytes
-        self.scaled = picture.scaled
-        self.rasters = picture.rasters
-        self.coloured = picture.coloured
-        self.coarse = picture.coarse
-        self.face_cut = picture.face_cut
+    def __init__(self, image: FrameImage) -> None:
+        self._image = image
+        self.shape = image.shape
+        self.nbytes = image.nbytes
+        self.scaled = image.scaled
+        self.rasters = image.rasters
+        self.coloured = image.coloured
+        self.coarse = image.coarse
+        self.face_cut = image.face_cut
 
     @cached_property
-    def _image(self) -> Image:
-        return self._picture.rgb()
+    def _rgb(self) -> Image:
+        return self._image.rgb()
 
     def rgb(self) -> Image:
-        return self._image
+        return self._rgb
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        return self._image[y1:y2, x1:x2]
+        return self._rgb[y1:y2, x1:x2]
 
 
 def _face_cut(
-    picture: RgbPicture | YuvPicture,
+    image: RgbImage | YuvImage,
     corners: tuple[int, int, int, int],
     placement: Placement,
     size: int,
 ) -> FaceCut:
     """Copies the part that both crops need."""
-    left, top, right, bottom = extent(placement, size, picture.shape)
+    left, top, right, bottom = extent(placement, size, image.shape)
     x1, y1, x2, y2 = corners
     x1, y1, x2, y2 = min(x1, left), min(y1, top), max(x2, right), max(y2, bottom)
-    return HostFaceCut(picture.cut(x1, y1, x2, y2), (x1, y1), corners, placement, size)
+    return HostFaceCut(image.cut(x1, y1, x2, y2), (x1, y1), corners, placement, size)
 
 
 def coarse_grid(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows ``(36,)`` and columns ``(64,)`` spread evenly over a picture."""
+    """Rows ``(36,)`` and columns ``(64,)`` spread evenly over a frame."""
     rows = (np.arange(COARSE[0]) * 2 + 1) * height // (2 * COARSE[0])
     columns = (np.arange(COARSE[1]) * 2 + 1) * width // (2 * COARSE[1])
     return rows, columns

@@ -1,7 +1,7 @@
 """Reads chosen frames of a video once, in order, and decodes little else.
 
 Each key frame is an entry: reading begins at the one before the first frame wanted, and leaps to a
-later one where that saves decoding. On the way, pictures that no other is made of are left out.
+later one where that saves decoding. On the way, frames that no other is made of are left out.
 """
 
 from collections.abc import Iterator
@@ -53,13 +53,13 @@ class FrameReader:
         last = None
         while left:
             leap = False
-            for tick, picture in self._from(left[-1], needed):
+            for tick, image in self._from(left[-1], needed):
                 while left and left[-1] < tick:
-                    yield left.pop(), last or picture, False
+                    yield left.pop(), last or image, False
                 if left and left[-1] == tick:
-                    yield left.pop(), picture, True
+                    yield left.pop(), image, True
                     leap = bool(left) and self._leap_pays(tick, left[-1])
-                last = picture
+                last = image
                 if leap or not left:
                     break
             if not leap:
@@ -68,20 +68,20 @@ class FrameReader:
             yield left.pop(), last, False
 
     def _from(self, first: Tick, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
-        """Decoded pictures, the first of them not later than ``first``."""
+        """Decoded frames, the first of them not later than ``first``."""
         back_s = 0.0
         while True:
             start = first - round(back_s / self._tick_s)
             if not self._timeless:
                 self._seek(start)
-            pictures = self._decoded(needed)
-            opening = next(pictures, None)
+            images = self._decoded(needed)
+            opening = next(images, None)
             if (opening is not None and opening[0] <= first) or start <= 0 or self._timeless:
                 break
             back_s = max(STEP_BACK_S, 2 * back_s)
         if opening is not None:
             yield opening
-            yield from pictures
+            yield from images
 
     def _seek(self, start: Tick) -> None:
         """To the key frame before, or to the first one."""
@@ -105,15 +105,15 @@ class FrameReader:
                 unneeded = packet.pts is not None and packet.pts - self._origin not in needed
                 context.skip_frame = "NONREF" if unneeded else "DEFAULT"
                 try:
-                    pictures = packet.decode()
+                    images = packet.decode()
                 except av.error.FFmpegError:
                     continue
-                for picture in pictures:
-                    if picture.pts is None:  # raw streams carry no times
+                for image in images:
+                    if image.pts is None:  # raw streams carry no times
                         time_s += frame_s
                     else:
-                        time_s = (picture.pts - self._origin) * self._tick_s
-                    yield round(time_s / self._tick_s), picture
+                        time_s = (image.pts - self._origin) * self._tick_s
+                    yield round(time_s / self._tick_s), image
         except av.error.FFmpegError:
             return
 

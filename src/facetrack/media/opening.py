@@ -1,4 +1,4 @@
-"""Which decoder reads a video: the card's own where the networks run on a card and it can."""
+"""Which decoder reads a video: the GPU's own where the networks run on a GPU and it can."""
 
 import logging
 from pathlib import Path
@@ -19,15 +19,15 @@ def open_source(path: Path, device: str) -> tuple[VideoSource, str]:
     try:
         import torch
 
-        from facetrack.media.nvdec.source import NotForTheCard, NvdecSource
+        from facetrack.media.nvdec.source import NotForGpu, NvdecSource
     except ImportError as error:
         return VideoSource(path), _said(path, f"{error.name} is not installed")
     try:
         return NvdecSource(path, torch.device("cuda", torch.cuda.current_device())), "nvdec"
-    except NotForTheCard as reason:
+    except NotForGpu as reason:
         return VideoSource(path), _said(path, str(reason))
 
 
 def _said(path: Path, reason: str) -> str:
-    log.warning("%s: decoded on the CPU, not the card: %s", path, reason)
-    return f"libav, not the card: {reason}"
+    log.warning("%s: decoded on the CPU, not the GPU: %s", path, reason)
+    return f"libav, not the GPU: {reason}"

@@ -1,4 +1,4 @@
-"""The planes of decoded pictures in planar YUV: views of their memory, and what is done with them.
+"""The planes of decoded frames in planar YUV: views of their memory, and what is done with them.
 
 Needs NumPy and PyAV alone: the programs that write clips import nothing else.
 """
@@ -27,22 +27,22 @@ PLANAR = {
 FULL_RANGE = 2
 
 
-def planes(picture: VideoFrame) -> tuple[Plane, Plane, Plane]:
+def planes(image: VideoFrame) -> tuple[Plane, Plane, Plane]:
     """Views of the memory of a frame in one of the ``PLANAR`` formats: Y, U and V."""
-    wide = PLANAR[picture.format.name][2] > 8
-    y, u, v = (_plane(plane, np.dtype("<u2" if wide else np.uint8)) for plane in picture.planes)
+    wide = PLANAR[image.format.name][2] > 8
+    y, u, v = (_plane(plane, np.dtype("<u2" if wide else np.uint8)) for plane in image.planes)
     return y, u, v
 
 
-def is_full_range(picture: VideoFrame) -> bool:
+def is_full_range(image: VideoFrame) -> bool:
     """Whether its samples go from 0 to the most; else from 16 to 235 (of 8 bits)."""
-    return picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
+    return image.color_range == FULL_RANGE or image.format.name.startswith("yuvj")
 
 
-def darken(picture: VideoFrame, full_range: bool, light: float = 0, colour: float = 0) -> None:
+def darken(image: VideoFrame, full_range: bool, light: float = 0, colour: float = 0) -> None:
     """Leaves a share of the brightness and colour of a frame in one of the ``PLANAR`` formats."""
-    unit = 1 << (PLANAR[picture.format.name][2] - 8)
-    luma, *chroma = planes(picture)
+    unit = 1 << (PLANAR[image.format.name][2] - 8)
+    luma, *chroma = planes(image)
     for plane, share, none in (
         (luma, light, 0 if full_range else 16 * unit),
         *((plane, colour, 128 * unit) for plane in chroma),

@@ -1,4 +1,4 @@
-"""Square crops of one size from many parts of many pictures, by few samples a pixel, all at once.
+"""Square crops of one size from many parts of many frames, by few samples a pixel, all at once.
 
 A part that is larger than its crop is sampled at two or four places a pixel and side: about its
 area mean, several times cheaper.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 
 Pixels = NDArray[np.uint8]
 
@@ -19,25 +19,25 @@ MOST_TAPS = 4
 
 
 def thumbnails(
-    pictures: Sequence[Picture],
-    of_picture: NDArray[np.intp],
+    images: Sequence[FrameImage],
+    of_image: NDArray[np.intp],
     corners: NDArray[np.int32],
     size: int,
 ) -> Pixels:
-    """Parts ``(n, 4)`` x1 y1 x2 y2, inside ``pictures[of_picture]``, as ``(n, size, size, 3)`` RGB,
-    each pixel about the mean of all under it; all pictures are of one video."""
+    """Parts ``(n, 4)`` x1 y1 x2 y2, inside ``images[of_image]``, as ``(n, size, size, 3)`` RGB,
+    each pixel about the mean of all under it; all frames are of one video."""
     sides = (corners[:, 2:] - corners[:, :2]).max(axis=1)
     taps = np.where(sides <= FINE * size, 1, np.where(sides <= 2 * FINE * size, 2, MOST_TAPS))
     crops = np.empty((len(corners), size, size, 3), np.uint8)
     for each in np.unique(taps):
         mine = np.flatnonzero(taps == each)
-        crops[mine] = samples(pictures, of_picture[mine], corners[mine], size, int(each))
+        crops[mine] = samples(images, of_image[mine], corners[mine], size, int(each))
     return crops
 
 
 def samples(
-    pictures: Sequence[Picture],
-    of_picture: NDArray[np.intp],
+    images: Sequence[FrameImage],
+    of_image: NDArray[np.intp],
     corners: NDArray[np.int32],
     size: int,
     taps: int = 1,
@@ -47,18 +47,18 @@ def samples(
     x1, y1, x2, y2 = corners.T[:, :, None]
     rows, columns = (a + (b - a) * steps for a, b in ((y1, y2), (x1, x2)))
     whole = (rows.astype(np.intp), columns.astype(np.intp))
-    mine = [(k, np.flatnonzero(of_picture == k)) for k in np.unique(of_picture)]
+    mine = [(k, np.flatnonzero(of_image == k)) for k in np.unique(of_image)]
     planes = []
-    for plane, first in enumerate(pictures[mine[0][0]].rasters):
+    for plane, first in enumerate(images[mine[0][0]].rasters):
         thin = min(taps, first.step)  # half the samples are enough of a plane of half the size
         rows, columns = (at[:, thin // 2 :: thin] // first.step for at in whole)
         taken = np.empty((*rows.shape, columns.shape[1], *first.pixels.shape[1:]), np.uint8)
         for k, which in mine:
-            pixels, row, _ = pictures[k].rasters[plane]
+            pixels, row, _ = images[k].rasters[plane]
             at = (rows[which] * row)[:, :, None] + columns[which][:, None]
             taken[which] = pixels.take(at, axis=0)
         planes.append(_block_means(taken, taps // thin))
-    crops = pictures[mine[0][0]].coloured(planes)
+    crops = images[mine[0][0]].coloured(planes)
     return np.asarray(crops, np.uint8)
 
 

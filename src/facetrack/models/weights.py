@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import WeightsError
 from facetrack.models.convert import CONVERTERS, Tensors, folded
 from facetrack.models.install import install_weights
@@ -39,7 +39,7 @@ def tensors(name: str) -> Tensors:
     converted = CONVERTERS[name](verified_bytes(file))
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(cached) as path:
+        with atomic_write(cached) as path:
             save_file(converted, path)
     except (OSError, SafetensorError):
         pass  # a cache that cannot be written costs time only

@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.detector import Detector
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
 from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
@@ -23,10 +23,10 @@ from facetrack.runtime.allocator import map_large_blocks, only_new_garbage
 from facetrack.runtime.batching import calculate_optimal_batch_size
 from facetrack.runtime.interpreter import quick_turns
 from facetrack.runtime.queues import FrameQueue, QueueClosed
-from facetrack.runtime.run_stats import Gauges
-from facetrack.runtime.serial_executor import InTurn
+from facetrack.runtime.run_stats import RunStats
+from facetrack.runtime.serial_executor import SerialExecutor
 from facetrack.timeline import Shot
-from facetrack.tracking.shots import Judgement, ShotDetector
+from facetrack.tracking.shots import ShotDecision, ShotDetector
 from facetrack.tracking.tracker import Tracker
 from facetrack.tracking.tracks import Track
 
@@ -78,14 +78,14 @@ class FaceAnalyzer:
         self,
         detector: Detector,
         settings: Settings,
-        gauges: Gauges,
+        stats: RunStats,
         embedder: FaceEmbedder,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
         self._decode = settings.decode
         self._smallest_batch = detector.smallest_batch
-        self._gauges = gauges
+        self._stats = stats
         self._on_tracks = on_tracks
         self._on_progress = on_progress
         self._shots = ShotDetector()
@@ -101,21 +101,21 @@ class FaceAnalyzer:
         with (
             only_new_garbage(),
             quick_turns(),
-            InTurn("people", ENDED_LATER) as self._ended,
-            InTurn("track", TRACKED_LATER) as self._later,
+            SerialExecutor("people", ENDED_LATER) as self._ended,
+            SerialExecutor("track", TRACKED_LATER) as self._later,
         ):
-            with produced_frames(source, self._decode, self._gauges) as queue:
+            with produced_frames(source, self._decode, self._stats) as queue:
                 while batch := self._take(queue):
                     self._unjudged.extend(batch)
-                    with self._gauges.stages.shots:
-                        judgements = self._shots.push(batch)
-                    for judgement in judgements:
-                        self._push(judgement)
+                    with self._stats.stages.shots:
+                        decisions = self._shots.push(batch)
+                    for decision in decisions:
+                        self._push(decision)
                     self._detect(last=False, queued=len(queue))
-            for judgement in self._shots.flush():
-                self._push(judgement)
+            for decision in self._shots.flush():
+                self._push(decision)
             self._detect(last=True, queued=0)
-            with self._gauges.stages.wait_for_tracker:
+            with self._stats.stages.wait_for_tracker:
                 self._later.call(self._end_all)
                 self._later.finish()
                 self._ended.finish()
@@ -128,24 +128,24 @@ class FaceAnalyzer:
         size = calculate_optimal_batch_size(
             len(queue), queue.frame_bytes, queue.max_bytes, self._smallest_batch
         )
-        with self._gauges.stages.wait_for_frames:
+        with self._stats.stages.wait_for_frames:
             batch = queue.take(size)
         if batch:
-            self._gauges.batch_chosen(size)
+            self._stats.batch_chosen(size)
             self._seen.batch_sizes[len(batch)] += 1
         return batch
 
-    def _push(self, judgement: Judgement) -> None:
-        """Another picture size, as some broadcasts have, starts a shot too."""
+    def _push(self, decision: ShotDecision) -> None:
+        """Another frame size, as some broadcasts have, starts a shot too."""
         frame = self._unjudged.popleft()
-        resized = self._shape != frame.picture.shape
+        resized = self._shape != frame.image.shape
         if resized:
             self._detect(last=True, queued=0)
-        self._shape = frame.picture.shape
-        self._detector.push(Judged(frame, judgement.starts_shot or resized, judgement.change))
+        self._shape = frame.image.shape
+        self._detector.push(Judged(frame, decision.starts_shot or resized, decision.change))
 
     def _detect(self, last: bool, queued: int) -> None:
-        stages = self._gauges.stages
+        stages = self._stats.stages
         found = stages.detect.making(self._detector.detect(last))
         while together := list(islice(found, self._smallest_batch)):
             for seen in together:
@@ -154,7 +154,7 @@ class FaceAnalyzer:
                 self._later.call(self._track, together)
             self._on_progress(self._seen, self._tracker.started, queued)
 
-    def _note(self, seen: Seen) -> None:
+    def _note(self, seen: FrameDetections) -> None:
         facts = self._seen
         if not facts.times_s:
             facts.first_frame = seen.frame.index
@@ -164,16 +164,16 @@ class FaceAnalyzer:
         facts.faces += len(seen.faces)
         if seen.faces.recognised is not None:
             facts.embedded_faces += len(seen.faces)
-        self._gauges.frames_found += 1
+        self._stats.frames_found += 1
 
-    def _track(self, together: list[Seen]) -> None:
-        with self._gauges.stages.track:
+    def _track(self, together: list[FrameDetections]) -> None:
+        with self._stats.stages.track:
             for tracks in self._tracker.update(together):
                 self._end(tracks)
-        self._gauges.frames_done += len(together)
+        self._stats.frames_done += len(together)
 
     def _end_all(self) -> None:
-        with self._gauges.stages.track:
+        with self._stats.stages.track:
             self._end(self._tracker.finish())
 
     def _end(self, tracks: list[Track]) -> None:
@@ -183,16 +183,16 @@ class FaceAnalyzer:
 
 @contextmanager
 def produced_frames(
-    source: VideoSource, settings: DecodeSettings, gauges: Gauges
+    source: VideoSource, settings: DecodeSettings, stats: RunStats
 ) -> Iterator[FrameQueue]:
     """Decodes in a thread of its own for as long as the body runs; joins it in any case."""
     queue = FrameQueue(settings.queue_frames, source.queue_bytes(settings.queue_bytes))
-    gauges.queue = queue
+    stats.queue = queue
     frames = source.frames(settings.start_s, settings.duration_s)
 
     def produce() -> None:
         try:
-            for frame in gauges.stages.decode.making(frames):
+            for frame in stats.stages.decode.making(frames):
                 queue.put(frame)
         except QueueClosed:
             pass

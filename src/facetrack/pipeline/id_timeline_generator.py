@@ -30,13 +30,13 @@ from facetrack.timeline import (
 )
 from facetrack.timeline.presence import appearance, joined, most_first
 from facetrack.tracking.rows import joined_rows
-from facetrack.tracking.track_embeddings import KnownTracks
+from facetrack.tracking.track_embeddings import TrackEmbeddings
 from facetrack.tracking.tracks import Track
 
 FIRST_CROPS = 5
 """Crops of a track that are embedded in any case."""
 DIM, MOST_GAIN = 60.0, 5.0
-"""Mean brightness (of 255) to which the picture of a person is brought where it is darker, and how
+"""Mean brightness (of 255) to which the frame of a person is brought where it is darker, and how
 many times brighter it becomes at most."""
 BEYOND_DOUBT = 0.985
 """Median detection score from which a track is a face whatever the recogniser thinks: of hands,
@@ -77,7 +77,7 @@ class IdTimelineGenerator:
         self._dropped: dict[int, Dropped] = {}
         self._splits: list[tuple[Track, Track]] = []
         """Tracks that were split: what is before the change, and what is after it."""
-        self._known = KnownTracks(embedder.dim)
+        self._known = TrackEmbeddings(embedder.dim)
         self._best: dict[int, tuple[float, bytes]] = {}
         """Of each track the quality of its best crop, and its JPEG: pixels would add up."""
         self._counted = (0, 0)

@@ -15,7 +15,7 @@ from facetrack.detection.detector import Detector
 from facetrack.detection.mtcnn.openvino import OpenVinoLook, OpenVinoMtcnn
 from facetrack.detection.yunet.decoding import Yunet
 from facetrack.detection.yunet.openvino_graph import yunet
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.models.openvino_graphs import inception_resnet_v1
 from facetrack.models.weights import facenet_tensors, tensors
 from facetrack.pipeline.engine import Engine
@@ -103,9 +103,9 @@ class OpenVinoYunet:
     def __init__(self, settings: DetectionSettings, precision: str) -> None:
         self._yunet = Yunet(_YunetGraphs(precision), settings)
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
-        for i in range(0, len(pictures), TOGETHER):
-            yield from self._yunet.detect(pictures[i : i + TOGETHER])
+    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
+        for i in range(0, len(images), TOGETHER):
+            yield from self._yunet.detect(images[i : i + TOGETHER])
 
 
 class _YunetGraphs:

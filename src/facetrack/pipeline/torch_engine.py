@@ -17,7 +17,7 @@ from facetrack.detection.yunet.cuda.detector import TorchYunetDetector
 from facetrack.models.convert import Tensors
 from facetrack.models.weights import facenet_tensors, tensors
 from facetrack.pipeline.engine import Engine
-from facetrack.recognition.cuda.eager_embedder import Ahead
+from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 from facetrack.recognition.cuda.embedder import TorchEmbedder
 from facetrack.recognition.cuda.sface import sface_on
 from facetrack.recognition.embedder import Embedder
@@ -48,7 +48,7 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
         if cuda and isinstance(embedder, TorchEmbedder):
             ahead = shared(
                 ("ahead", device, identity.recognizer, identity.weights),
-                lambda: Ahead(embedder, device),
+                lambda: EagerEmbedder(embedder, device),
             )
         detector: Detector
         aligner = None
@@ -93,5 +93,5 @@ def _device(name: str) -> torch.device:
     if name == "torch-cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise UsageError("device is 'cuda' but torch sees no CUDA card; use --device cpu")
+        raise UsageError("device is 'cuda' but torch sees no CUDA GPU; use --device cpu")
     return torch.device("cuda", torch.cuda.current_device())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facetrack.core.types import Faces, Float32, Image
 from facetrack.media.face_cut import BOX_CROP_SIZE, FaceCut, Placement, stretched
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_square import ALIGNED_SIDE, aligned, around, square
 from facetrack.recognition.light import normalised_light
@@ -34,35 +34,35 @@ def box_corners(boxes: Float32, size: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([first, end], axis=1)
 
 
-def box_crop(picture: Picture, box: Float32) -> Image:
+def box_crop(image: FrameImage, box: Float32) -> Image:
     """``(160, 160, 3)`` uint8 RGB: the face with its margin; ``box``: x1 y1 x2 y2 in pixels."""
-    x1, y1, x2, y2 = box_corners(box[None], np.array(picture.shape[::-1]))[0].tolist()
-    return stretched(picture.part(x1, y1, x2, y2))
+    x1, y1, x2, y2 = box_corners(box[None], np.array(image.shape[::-1]))[0].tolist()
+    return stretched(image.part(x1, y1, x2, y2))
 
 
-def crop_of(picture: Picture, faces: Faces, i: int, spec: CropSpec) -> Image:
+def crop_of(image: FrameImage, faces: Faces, i: int, spec: CropSpec) -> Image:
     """``(size, size, 3)`` uint8 RGB: a face as an embedder wants it, brightened where it is dim."""
     if not spec.aligned:
-        return normalised_light(box_crop(picture, faces.boxes[i]))
+        return normalised_light(box_crop(image, faces.boxes[i]))
     of_one = slice(i, i + 1)
     placement = aligned_placements(faces.boxes[of_one], faces.landmarks[of_one])[0]
-    return normalised_light(square(picture, placement, spec.size))
+    return normalised_light(square(image, placement, spec.size))
 
 
-def cut_faces(pictures: Sequence[Picture], boxes: Float32, landmarks: Float32) -> list[FaceCut]:
+def cut_faces(images: Sequence[FrameImage], boxes: Float32, landmarks: Float32) -> list[FaceCut]:
     """The faces as they are in the frames, one in each.
 
     Args:
-        pictures: the frames, upright.
+        frames: the frames, upright.
         boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
         landmarks: ``(n, 5, 2)`` x y in pixels.
     """
-    sizes = np.array([picture.shape[::-1] for picture in pictures])
+    sizes = np.array([image.shape[::-1] for image in images])
     corners = box_corners(boxes, sizes).tolist()
     placements = aligned_placements(boxes, landmarks)
     return [
-        picture.face_cut((x1, y1, x2, y2), placement, ALIGNED_SIDE)
-        for picture, (x1, y1, x2, y2), placement in zip(pictures, corners, placements, strict=True)
+        image.face_cut((x1, y1, x2, y2), placement, ALIGNED_SIDE)
+        for image, (x1, y1, x2, y2), placement in zip(images, corners, placements, strict=True)
     ]
 
 

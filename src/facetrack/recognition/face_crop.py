@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facetrack.core.types import Faces, Float32
 from facetrack.media.face_cut import FaceCut
-from facetrack.media.frame_image import Frame, Picture
+from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.recognition.crops import cut_faces, visible_share
 from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
@@ -37,8 +37,8 @@ class FaceCrop:
         self.turn: Float64 = NO_TURN
         """``(2,)`` how far the head is turned, as ``quality.head_turns``; as long as nobody said
         it, it looks at the camera."""
-        self._shape = frame.picture.shape
-        self.source: Picture | None = frame.picture
+        self._shape = frame.image.shape
+        self.source: FrameImage | None = frame.image
         """Until it is cut out."""
         self.cut: FaceCut | None = None
 

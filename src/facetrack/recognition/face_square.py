@@ -1,6 +1,6 @@
-"""A face as a square picture of any size: upright in its box, or turned so that the eyes are level.
+"""A face as a square frame of any size: upright in its box, or turned so that the eyes are level.
 
-Nothing is stretched; what lies outside the picture is black. The crop that is embedded is made in
+Nothing is stretched; what lies outside the frame is black. The crop that is embedded is made in
 ``recognition.crops``.
 """
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from facetrack.core.types import Float32, Image
 from facetrack.media.face_cut import Placement, extent, placed
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 
 ALIGNED = np.array(
     [
@@ -29,7 +29,7 @@ def around(box: Float32, size: int, margin: float) -> Placement:
     """The square around a face's middle.
 
     Args:
-        box: ``(..., 4)`` x1 y1 x2 y2 in pixels of the picture.
+        box: ``(..., 4)`` x1 y1 x2 y2 in pixels of the frame.
         size: side of the square in its own pixels.
         margin: how much wider than the longer side of the box, as a part of that side.
 
@@ -48,7 +48,7 @@ def aligned(landmarks: Float32, size: int) -> Placement:
     """The square in which the landmarks lie closest to ``ALIGNED``, as scaled to ``size``.
 
     Args:
-        landmarks: ``(..., 5, 2)`` x y in pixels of the picture: eyes, nose, mouth corners.
+        landmarks: ``(..., 5, 2)`` x y in pixels of the frame: eyes, nose, mouth corners.
         size: side of the square in its own pixels.
 
     Returns:
@@ -70,14 +70,14 @@ def aligned(landmarks: Float32, size: int) -> Placement:
 
 
 def on_square(points: Float32, placement: Placement) -> Float32:
-    """``(n, 2)`` x y in pixels of the picture, as ``(n, 2)`` in pixels of the square."""
+    """``(n, 2)`` x y in pixels of the frame, as ``(n, 2)`` in pixels of the square."""
     return np.linalg.solve(placement[:, :2], (points - placement[:, 2]).T).T.astype(np.float32)
 
 
-def square(picture: Picture, placement: Placement, size: int) -> Image:
+def square(image: FrameImage, placement: Placement, size: int) -> Image:
     """``(size, size, 3)`` uint8 RGB; where it is made smaller each pixel is a mean of all under it.
 
     Only the part of the frame that is shown is turned into RGB.
     """
-    x1, y1, x2, y2 = extent(placement, size, picture.shape)
-    return placed(picture.part(x1, y1, x2, y2), (x1, y1), placement, size)
+    x1, y1, x2, y2 = extent(placement, size, image.shape)
+    return placed(image.part(x1, y1, x2, y2), (x1, y1), placement, size)

@@ -15,7 +15,7 @@ BRIGHT = 0.9
 """Rank of the brightness of a face that its irises are compared with."""
 IRIS, BESIDE = 7, 6
 """Columns of an iris in an aligned crop, and of the white and the skin beside it."""
-PUPILS_COUNT, LIKENESS_COUNTS = 4, 2
+PUPILS_COUNT, SIMILARITY_COUNTS = 4, 2
 """Powers of how dark the pupils are, and of the likeness. Of two speakers the darkest pixel of
 closed eyes stood out 0.76 and 0.87 as much as that of open ones."""
 
@@ -38,7 +38,7 @@ def portrait(crops: Sequence[FaceCrop], mean: Float32) -> tuple[float, FaceCrop]
             crop.quality
             * iris_contrast(crop.aligned)
             * (pupil / darkest) ** PUPILS_COUNT
-            * max(float(crop.embedding @ mean), 0.0) ** LIKENESS_COUNTS,
+            * max(float(crop.embedding @ mean), 0.0) ** SIMILARITY_COUNTS,
             crop,
         )
         for crop, pupil in zip(embedded, pupils, strict=True)

@@ -9,11 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from facetrack.core.atomic_write import whole_file
+from facetrack.core.atomic_write import atomic_write
 from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
 from facetrack.report import facts
 from facetrack.report.charts import run_charts
-from facetrack.report.people import people_cards
+from facetrack.report.people import people_panels
 from facetrack.report.review import review_strip
 from facetrack.report.text import escaped
 from facetrack.report.timeline import timeline_data
@@ -44,7 +44,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     def write() -> Path:
         page = page_of(Analysis.load(place), place)
         # An edit takes away what is not yet whole; then ``steady`` comes back here.
-        with suppress(FileNotFoundError), whole_file(place / REPORT_FILE) as path:
+        with suppress(FileNotFoundError), atomic_write(place / REPORT_FILE) as path:
             path.write_bytes(page.encode("utf-8", "replace"))  # names of files need not be UTF-8
         return place / REPORT_FILE
 
@@ -64,7 +64,7 @@ def page_of(analysis: Analysis, folder: Path) -> str:
         name=escaped(analysis.info.path.name),
         path=escaped(analysis.info.path),
         summary=facts.summary(analysis),
-        people=people_cards(analysis, similarity),
+        people=people_panels(analysis, similarity),
         joined_from=judge.in_words(judge.needed),
         review=review_strip(analysis, similarity, folder),
         charts=run_charts(analysis.metrics),

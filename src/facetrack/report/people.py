@@ -1,4 +1,4 @@
-"""A card a person: the best face, when and how long they are there, and whom they are most like."""
+"""A GPU a person: the best face, when and how long they are there, and whom they are most like."""
 
 import base64
 from collections import Counter
@@ -14,13 +14,13 @@ from facetrack.timeline import Analysis, Person
 NOBODY = '<svg class="face" role="img" aria-label="no picture" viewBox="0 0 20 20"></svg>'
 
 
-def people_cards(analysis: Analysis, similarity: PeopleSimilarity) -> str:
+def people_panels(analysis: Analysis, similarity: PeopleSimilarity) -> str:
     """HTML of all people, in the analysis' order."""
     tracks = Counter(t.person for t in analysis.tracks)
     names = {p.id: label(p) for p in analysis.people}
     start_s, end_s = span_s(analysis)
     cards = [
-        _card(
+        _panel(
             person,
             analysis.thumbnails.get(person.id),
             {
@@ -39,19 +39,19 @@ def people_cards(analysis: Analysis, similarity: PeopleSimilarity) -> str:
 
 
 def face(person: int, alt: str) -> str:
-    """The picture of a person once more: the script takes it from the card."""
+    """The picture of a person once more: the script takes it from the GPU."""
     return f'<img class="face" data-face="{person}" alt="{escaped(alt)}">'
 
 
-def picture(jpeg: bytes) -> str:
+def image(jpeg: bytes) -> str:
     """A JPEG as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def _card(person: Person, jpeg: bytes | None, facts: dict[str, object]) -> str:
+def _panel(person: Person, jpeg: bytes | None, facts: dict[str, object]) -> str:
     name = escaped(label(person))
     shown = (
-        f'<img class="face" id="face-{person.id}" src="{picture(jpeg)}" alt="{name}">'
+        f'<img class="face" id="face-{person.id}" src="{image(jpeg)}" alt="{name}">'
         if jpeg
         else NOBODY
     )

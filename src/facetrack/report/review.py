@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from facetrack.core.errors import FacetrackError
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE, mending_command, uncertain
-from facetrack.report.people import face, picture
+from facetrack.report.people import face, image
 from facetrack.report.text import clock, escaped, label
 from facetrack.timeline import Analysis, FaceCrops, Uncertain
 
@@ -85,7 +85,7 @@ def _item(
 ) -> str:
     who = [names[person] for person in entry.people]
     shown = [
-        f'<img class="face" src="{picture(jpeg)}" alt="track {track}">'
+        f'<img class="face" src="{image(jpeg)}" alt="track {track}">'
         for track, jpeg in faces.items()
     ]
     if len(shown) < 2:

@@ -31,9 +31,9 @@ def map_large_blocks() -> None:
 
 
 def grow_in_one_piece() -> None:
-    """torch's segments on a card grow where they are, so sizes that change leave no holes.
+    """torch's segments on a GPU grow where they are, so sizes that change leave no holes.
 
-    To be called before torch first uses a card; what the user has set stays.
+    To be called before torch first uses a GPU; what the user has set stays.
     """
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
@@ -43,7 +43,7 @@ def only_new_garbage() -> Iterator[None]:
     """Python's collector leaves alone what was there before the body.
 
     Each of its full runs stops all threads and looks at all that importing the libraries has made,
-    too: 80 ms were measured, in which a card runs out of work.
+    too: 80 ms were measured, in which a GPU runs out of work.
     """
     gc.freeze()
     try:

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Thinned(Generic[T]):
+class DecimatingBuffer(Generic[T]):
     """Keeps every item until there are ``most`` (an even number), then every second, fourth and so
     on; the newest is always there, as one more."""
 

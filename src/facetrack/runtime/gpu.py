@@ -1,4 +1,4 @@
-"""A card as NVML sees it; the package nvidia-ml-py comes with the extra ``cuda``."""
+"""A GPU as NVML sees it; the package nvidia-ml-py comes with the extra ``cuda``."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,11 +9,11 @@ class NoNvml(Exception):
     """Why NVML says nothing here."""
 
 
-class Card:
-    """The card of this UUID. What is asked of it is None where it cannot say.
+class Gpu:
+    """The GPU of this UUID. What is asked of it is None where it cannot say.
 
     Raises:
-        NoNvml: on opening, when there is no such card or nobody to ask for it.
+        NoNvml: on opening, when there is no such GPU or nobody to ask for it.
     """
 
     def __init__(self, uuid: str) -> None:
@@ -40,12 +40,12 @@ class Card:
     def _asked(self, question: Callable[[Any], Any]) -> Any:
         try:
             return question(self._handle)
-        except self._nvml.NVMLError_NotSupported:  # a part of a card (MIG) does not know its load
+        except self._nvml.NVMLError_NotSupported:  # a part of a GPU (MIG) does not know its load
             return None
 
 
-def card_names() -> list[str]:
-    """Of all cards, with their driver.
+def gpu_names() -> list[str]:
+    """Of all GPUs, with their driver.
 
     Raises:
         NoNvml: when there is nobody to ask.
@@ -70,5 +70,5 @@ def nvml() -> Any:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        raise NoNvml(f"no card: {error}") from error
+        raise NoNvml(f"no GPU: {error}") from error
     return pynvml

@@ -25,7 +25,7 @@ COLUMNS = pa.schema(
         ("rss_bytes", pa.int64()),
         ("gpu_percent", pa.float64()),
         ("gpu_decoder_percent", pa.float64()),
-        ("gpu_memory_bytes", pa.int64()),  # taken on the card, by everybody
+        ("gpu_memory_bytes", pa.int64()),  # taken on the GPU, by everybody
         ("open_s", pa.float64()),  # spent in each stage so far
         ("decode_s", pa.float64()),
         ("wait_for_frames_s", pa.float64()),

@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 import psutil
 import pyarrow as pa
 
-from facetrack.runtime.decimating_buffer import Thinned
-from facetrack.runtime.gpu import Card, NoNvml
+from facetrack.runtime.decimating_buffer import DecimatingBuffer
+from facetrack.runtime.gpu import Gpu, NoNvml
 from facetrack.runtime.metrics import COLUMNS, Row, Sample, as_row, as_table
-from facetrack.runtime.run_stats import Gauges
+from facetrack.runtime.run_stats import RunStats
 
 PERIOD_S = 0.1
 MOST_SAMPLES = 6000
@@ -30,18 +30,18 @@ class Monitor:
 
     Args:
         gauges: of the run.
-        card: UUID of the NVIDIA card that the networks run on; None: on none.
+        GPU: UUID of the NVIDIA GPU that the networks run on; None: on none.
         on_sample: is given each sample as it is taken, in the monitor's thread.
     """
 
     def __init__(
-        self, gauges: Gauges, card: str | None, on_sample: Callable[[Sample], None] | None = None
+        self, stats: RunStats, gpu: str | None, on_sample: Callable[[Sample], None] | None = None
     ) -> None:
         self.warning: str | None = None
-        self._gauges = gauges
-        self._card = card
+        self._stats = stats
+        self._gpu = gpu
         self._on_sample = on_sample
-        self._rows: Thinned[Row] = Thinned(MOST_SAMPLES)
+        self._rows: DecimatingBuffer[Row] = DecimatingBuffer(MOST_SAMPLES)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
@@ -64,7 +64,7 @@ class Monitor:
 
     def _run(self) -> None:
         try:
-            sampler = Sampler(self._gauges, _opened(self._card))
+            sampler = Sampler(self._stats, _opened(self._gpu))
             due = time.perf_counter()
             over = False
             while not over:
@@ -73,7 +73,7 @@ class Monitor:
                 self._keep(sampler.sample())
         except Exception as error:
             self.warning = (
-                f"monitoring stopped after {self._gauges.seconds:.1f} s "
+                f"monitoring stopped after {self._stats.seconds:.1f} s "
                 f"({type(error).__name__}: {error}); the analysis went on"
             )
 
@@ -89,16 +89,16 @@ class Sampler:
     To be used in one thread: so does psutil remember the machine's last moment.
     """
 
-    def __init__(self, gauges: Gauges, card: Card | None) -> None:
-        self._gauges = gauges
-        self._card = card
+    def __init__(self, stats: RunStats, gpu: Gpu | None) -> None:
+        self._stats = stats
+        self._gpu = gpu
         self._process = psutil.Process()
         self._cores = psutil.cpu_count() or 1
         psutil.cpu_percent()  # the next call answers for the time since this one
         self._before = self._totals()
 
     def sample(self) -> Sample:
-        gauges = self._gauges
+        stats = self._stats
         now, before = self._totals(), self._before
         self._before = now
         passed_s = now.seconds - before.seconds
@@ -107,25 +107,25 @@ class Sampler:
             "seconds": now.seconds,
             "frames": now.frames_done,
             "untracked_frames": max(0, now.frames_found - now.frames_done),
-            "batch_size": gauges.batch_size,
+            "batch_size": stats.batch_size,
             "rss_bytes": self._process.memory_info().rss,
-            **{f"{stage}_s": seconds for stage, seconds in gauges.stages.seconds().items()},
+            **{f"{stage}_s": seconds for stage, seconds in stats.stages.seconds().items()},
         }
-        if gauges.queue is not None:
-            known["queued_frames"], known["queued_bytes"] = gauges.queue.depth()
+        if stats.queue is not None:
+            known["queued_frames"], known["queued_bytes"] = stats.queue.depth()
         if passed_s >= SHORTEST_RATE_S:
             busy = (now.cpu_s - before.cpu_s) / (passed_s * self._cores)
             known["frames_per_second"] = (now.frames_done - before.frames_done) / passed_s
             known["cpu_percent"] = 100 * busy
             known["machine_cpu_percent"] = machine_percent
-        if self._card is not None:
-            known |= monitor_gpu_utilization(self._card)
+        if self._gpu is not None:
+            known |= monitor_gpu_utilization(self._gpu)
         ordered = ((name, known.get(name)) for name in COLUMNS.names)
         return {name: round(value, 4) for name, value in ordered if value is not None}
 
     def _totals(self) -> "_Totals":
-        gauges = self._gauges
-        return _Totals(gauges.seconds, time.process_time(), gauges.frames_found, gauges.frames_done)
+        stats = self._stats
+        return _Totals(stats.seconds, time.process_time(), stats.frames_found, stats.frames_done)
 
 
 class _Totals(NamedTuple):
@@ -136,17 +136,17 @@ class _Totals(NamedTuple):
     """Read last: so their difference is never more than what waited."""
 
 
-def monitor_gpu_utilization(card: Card) -> dict[str, float | None]:
-    """The card's load and memory now; None where it does not say."""
+def monitor_gpu_utilization(gpu: Gpu) -> dict[str, float | None]:
+    """The GPU's load and memory now; None where it does not say."""
     return {
-        "gpu_percent": card.percent(),
-        "gpu_decoder_percent": card.decoder_percent(),
-        "gpu_memory_bytes": card.memory_bytes(),
+        "gpu_percent": gpu.percent(),
+        "gpu_decoder_percent": gpu.decoder_percent(),
+        "gpu_memory_bytes": gpu.memory_bytes(),
     }
 
 
-def _opened(card: str | None) -> Card | None:
+def _opened(gpu: str | None) -> Gpu | None:
     try:
-        return Card(card) if card is not None else None
+        return Gpu(gpu) if gpu is not None else None
     except NoNvml:  # ``facetrack doctor`` says why
         return None

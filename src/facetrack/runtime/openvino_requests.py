@@ -39,7 +39,7 @@ class Requests:
 
     def run(self, jobs: Sequence[Sequence[NDArray[Any]]]) -> list[list[Float32]]:
         """Each job's outputs; a job is one array for each input. Threads may call side by side."""
-        # A decoded picture's rows may be padded; a request reads them without a gap.
+        # A decoded frame's rows may be padded; a request reads them without a gap.
         whole = [[np.ascontiguousarray(a) for a in arrays] for arrays in jobs]
         run = _Run([[] for _ in jobs])
         try:

@@ -46,7 +46,7 @@ class FrameQueue:
 
     def put(self, frame: Frame) -> None:
         """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""
-        size = frame.picture.nbytes
+        size = frame.image.nbytes
         with self._changed:
             if not self._fits(size):
                 self._full = True
@@ -78,11 +78,11 @@ class FrameQueue:
                 if self._error is not None:
                     raise self._error
                 return []
-            shape = self._frames[0].picture.shape
+            shape = self._frames[0].image.shape
             taken: list[Frame] = []
-            while self._frames and len(taken) < most and self._frames[0].picture.shape == shape:
+            while self._frames and len(taken) < most and self._frames[0].image.shape == shape:
                 taken.append(self._frames.popleft())
-            self._bytes -= sum(f.picture.nbytes for f in taken)
+            self._bytes -= sum(f.image.nbytes for f in taken)
             self._changed.notify_all()
             return taken
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from facetrack.runtime.decimating_buffer import Thinned
+from facetrack.runtime.decimating_buffer import DecimatingBuffer
 from facetrack.runtime.queues import FrameQueue
 
 P = ParamSpec("P")
@@ -87,7 +87,7 @@ class Stages:
         return {name: clock.seconds for name, clock in vars(self).items()}
 
 
-class Gauges:
+class RunStats:
     """Of one run; made when it starts."""
 
     def __init__(self) -> None:
@@ -97,7 +97,9 @@ class Gauges:
         """Once there is one."""
         self.batch_size: int | None = None
         """Of the last choice."""
-        self.batch_changes: Thinned[tuple[float, int]] = Thinned(MOST_BATCH_CHANGES)
+        self.batch_changes: DecimatingBuffer[tuple[float, int]] = DecimatingBuffer(
+            MOST_BATCH_CHANGES
+        )
         """Seconds since the start, and the size chosen from then on."""
         self.frames_found = 0
         """Frames whose faces are known."""

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 
-class InTurn:
+class SerialExecutor:
     """At most ``most`` calls wait; what a call raised is raised by a later ``call`` or ``finish``.
 
     Leaving the context lets the running call end and drops those that wait.

@@ -11,7 +11,7 @@ import pyarrow as pa
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.streams import open_again, picture_stream
+from facetrack.media.streams import open_again, video_stream
 from facetrack.recognition.face_square import aligned, around, on_square, square
 from facetrack.timeline.faces import boxes_of, landmarks_of
 
@@ -55,7 +55,7 @@ class FaceCrops:
         self.missing = 0
         """Faces that the last whole pass left out, for their frame could not be read again."""
         self._container = open_again(video)
-        stream = picture_stream(self._container)
+        stream = video_stream(self._container)
         assert stream is not None
         self._reader = FrameReader(self._container, stream)
         self._open = True
@@ -95,10 +95,10 @@ class FaceCrops:
         _, firsts, counts = np.unique(frames, return_index=True, return_counts=True)
         given = 0
         shown = self._reader.frames(self._reader.ticks(times_s[firsts]))
-        for first, count, (_, picture, found) in zip(firsts, counts, shown, strict=False):
+        for first, count, (_, image, found) in zip(firsts, counts, shown, strict=False):
             if not found:  # another frame stands in for it, in which the face is elsewhere
                 continue
-            whole = upright(picture)
+            whole = upright(image)
             for row in range(first, first + count):
                 place = (
                     aligned(landmarks[row], self._size)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_h
 import numpy as np
 import pyarrow as pa
 
-from facetrack.core.atomic_write import whole_file, write_json
+from facetrack.core.atomic_write import atomic_write, write_json
 from facetrack.core.errors import InputError
 from facetrack.core.parquet import read_table, write_table
 from facetrack.core.types import Float32, VideoInfo
@@ -61,11 +61,11 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
     for old in (folder / "people").glob("person_*.jpg"):
         old.unlink()
     for person, jpeg in analysis.thumbnails.items():
-        with whole_file(folder / "people" / thumbnail_name(person)) as path:
+        with atomic_write(folder / "people" / thumbnail_name(person)) as path:
             path.write_bytes(jpeg)
     write_table(folder / "faces.parquet", analysis.faces)
     write_table(folder / "frames.parquet", analysis.table("frames"))
-    with whole_file(folder / "embeddings.npz") as path, path.open("wb") as file:
+    with atomic_write(folder / "embeddings.npz") as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **{str(t): e for t, e in analysis.embeddings.items()})
     write_json(folder / METRICS_FILE, as_lines(analysis.metrics))
     timeline = json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False)

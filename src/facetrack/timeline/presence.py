@@ -42,7 +42,7 @@ def appearance(
     edges_s: Sequence[float],
     name: str | None = None,
     confidence: float | None = None,
-    pictured: bool = True,
+    has_thumbnail: bool = True,
 ) -> tuple[Person, list[Interval]]:
     """The person and their intervals.
 
@@ -62,6 +62,6 @@ def appearance(
         seconds=round(sum(s.end_s - s.start_s for s in spans), 6),
         first_s=spans[0].start_s if spans else 0.0,
         last_s=spans[-1].end_s if spans else 0.0,
-        thumbnail=f"people/{thumbnail_name(person)}" if pictured else None,
+        thumbnail=f"people/{thumbnail_name(person)}" if has_thumbnail else None,
         confidence=confidence,
     ), spans

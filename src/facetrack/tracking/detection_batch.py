@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facetrack.core.boxes import iou_matrices
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.quality import head_turns, pose_quality
 from facetrack.tracking.guess import each_others_best
@@ -18,11 +18,11 @@ from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.rows import rows_of
 
 
-class FacesTogether:
+class DetectionBatch:
     """Faces count from 0, frame by frame; frames count from 0 too."""
 
     def __init__(
-        self, seen: Sequence[Seen], min_iou: float, changes: LocalChanges | None = None
+        self, seen: Sequence[FrameDetections], min_iou: float, changes: LocalChanges | None = None
     ) -> None:
         """``changes``: of the frames before; None: nothing is known of what stands out."""
         self.seen = seen

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.core.types import Float32
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 from facetrack.media.frame_image import COARSE
 
 BEFORE = 2
@@ -41,7 +41,7 @@ class LocalChanges:
         """Of the changes of the last frames."""
 
     def stand_out(
-        self, seen: Sequence[Seen], boxes: Float32, at: NDArray[np.intp]
+        self, seen: Sequence[FrameDetections], boxes: Float32, at: NDArray[np.intp]
     ) -> NDArray[np.bool_]:
         """``(n,)`` which faces' places changed suddenly from the frame before.
 
@@ -50,14 +50,14 @@ class LocalChanges:
             boxes: ``(n, 4)`` x1 y1 x2 y2 of all their faces, in pixels.
             at: ``(n,)`` the frame of each, by its place in ``seen``.
         """
-        coarse = [one.frame.picture.coarse() for one in seen]
+        coarse = [one.frame.image.coarse() for one in seen]
         first = coarse[0] if self._coarse is None else self._coarse
         now_sums = _summed(np.stack([first, *coarse]))
         stacked = np.concatenate([self._sums, now_sums])
         self._coarse, self._sums = coarse[-1], stacked[-BEFORE:]
         if not len(boxes):
             return np.zeros(0, bool)
-        shapes = np.array([one.frame.picture.shape for one in seen])[at]
+        shapes = np.array([one.frame.image.shape for one in seen])[at]
         corners, counts = _samples_of(boxes, shapes)
         now = _means(stacked, at + BEFORE, corners, counts)
         usual = np.max([_means(stacked, at + i, corners, counts) for i in range(BEFORE)], axis=0)

@@ -47,7 +47,7 @@ def moved_on(boxes: Float32, velocities: Float32, frames: Int64) -> Float32:
     return np.asarray(boxes + velocities * ahead[..., None])
 
 
-class Course:
+class MotionHistory:
     """What the motion is before each of some frames, and after the last one, given whose the faces
     in them are.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.core.types import SOURCE
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 
 ROW = np.dtype(
     [
@@ -27,7 +27,7 @@ FEW = 16
 """Rows for which there is room at first."""
 
 
-def rows_of(seen: Sequence[Seen]) -> Rows:
+def rows_of(seen: Sequence[FrameDetections]) -> Rows:
     """One row a face, frame by frame, none of them bridged."""
     counts = [len(one.faces) for one in seen]
     rows = np.empty(sum(counts), ROW)

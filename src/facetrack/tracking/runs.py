@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from facetrack.core.boxes import iou_matrices, iou_matrix
 from facetrack.core.settings import TrackingSettings
 from facetrack.tracking.association import Pairs, costs, unclear, unsure
-from facetrack.tracking.detection_batch import FacesTogether
+from facetrack.tracking.detection_batch import DetectionBatch
 from facetrack.tracking.guess import Guess, each_others_best
-from facetrack.tracking.motion import Course, Motion
+from facetrack.tracking.motion import Motion, MotionHistory
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
@@ -27,7 +27,7 @@ class Run:
 
     def __init__(
         self,
-        faces: FacesTogether,
+        faces: DetectionBatch,
         frames: slice,
         start: Motion,
         known: Pairs | None,
@@ -42,7 +42,7 @@ class Run:
         at, place = faces.at[of_run] - frames.start, faces.place[of_run]
         self.tracks = np.array(self._guessed(start, known, settings), np.int64)
         """``(k,)`` of the faces of the run."""
-        self._course = course = Course(start, index, at, self.tracks, faces.boxes[of_run])
+        self._course = course = MotionHistory(start, index, at, self.tracks, faces.boxes[of_run])
         self._continues = np.where(course.begun[at, self.tracks], self.tracks, -1)
         """``(k,)`` the same, with -1 for faces that begin a track."""
         last_frames = np.concatenate([index[:1] - 1, index])

@@ -69,7 +69,7 @@ TOGETHER = 16
 """Frames that are compared in one step; their coarse frames stay in the processor's cache."""
 
 
-class Judgement(NamedTuple):
+class ShotDecision(NamedTuple):
     """Whether a frame begins a shot, and how much the frame changed."""
 
     starts_shot: bool
@@ -78,7 +78,7 @@ class Judgement(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Seen:
+class _ComparedFrame:
     """A frame as it is compared, and what changed from the frame before."""
 
     coarse: Image
@@ -98,10 +98,10 @@ class ShotDetector:
     """Feed every frame in order; answers come for the frames up to ``LAG`` back."""
 
     def __init__(self) -> None:
-        self._seen: deque[_Seen] = deque(maxlen=2 * LAG + 1)
+        self._seen: deque[_ComparedFrame] = deque(maxlen=2 * LAG + 1)
         self._pushed = 0
 
-    def push(self, frames: Sequence[Frame]) -> list[Judgement]:
+    def push(self, frames: Sequence[Frame]) -> list[ShotDecision]:
         """The next frames; answers for those that have ``LAG`` frames after them by now."""
         answers = []
         for i in range(0, len(frames), TOGETHER):
@@ -112,20 +112,20 @@ class ShotDetector:
                     answers.append(self._judge(len(self._seen) - 1 - LAG))
         return answers
 
-    def flush(self) -> list[Judgement]:
+    def flush(self) -> list[ShotDecision]:
         """The answers still owed after the last frame."""
         owed = min(LAG, self._pushed)
         return [self._judge(len(self._seen) - back) for back in range(owed, 0, -1)]
 
-    def _compared(self, frames: Sequence[Frame]) -> Iterable[_Seen]:
-        coarse = [frame.picture.coarse() for frame in frames]
+    def _compared(self, frames: Sequence[Frame]) -> Iterable[_ComparedFrame]:
+        coarse = [frame.image.coarse() for frame in frames]
         times_s = [frame.time_s for frame in frames]
         last = self._seen[-1] if self._seen else None
         images = _flat([last.coarse if last else coarse[0], *coarse])
         elapsed_s = [b - a for a, b in pairwise([last.time_s if last else times_s[0], *times_s])]
         blocks = blocks_of(images)
         return map(
-            _Seen,
+            _ComparedFrame,
             coarse,
             blocks[1:],
             contrasts(blocks[1:]),
@@ -136,15 +136,15 @@ class ShotDetector:
             reach(blocks[:-1], blocks[1:], WHOLE).tolist(),
         )
 
-    def _judge(self, i: int) -> Judgement:
+    def _judge(self, i: int) -> ShotDecision:
         seen = self._seen[i]
         least = STANDS_OUT * (STILL + STILL_OF_CONTRAST * seen.contrast)
         # The first frame of all, from which nothing changed, is in the queue until it is full.
         first = 1 if self._pushed <= len(self._seen) else 0
-        return Judgement(seen.step >= least and _is_cut(list(self._seen), i, first), seen.change)
+        return ShotDecision(seen.step >= least and _is_cut(list(self._seen), i, first), seen.change)
 
 
-def _is_cut(seen: Sequence[_Seen], i: int, first: int) -> bool:
+def _is_cut(seen: Sequence[_ComparedFrame], i: int, first: int) -> bool:
     """Of a frame that is not the first of all; ``first`` is the first one with a change."""
     contrast = max(seen[i - 1].contrast, seen[i].contrast)
     still = STILL + STILL_OF_CONTRAST * contrast
@@ -172,7 +172,9 @@ def _is_cut(seen: Sequence[_Seen], i: int, first: int) -> bool:
     return _is_another_scene(seen, i, around, max(least, ANOTHER * contrast))
 
 
-def _is_another_scene(seen: Sequence[_Seen], i: int, around: Sequence[int], least: float) -> bool:
+def _is_another_scene(
+    seen: Sequence[_ComparedFrame], i: int, around: Sequence[int], least: float
+) -> bool:
     """Whether nearly the whole frame changes, more than it usually does here."""
     changed = _apart(seen, i - 1, i, WHOLE)
     explained = {j: _explained(seen, j, seen[i], WHOLE) for j in around}
@@ -188,12 +190,14 @@ def _in_a_row(i: int, rivals: Sequence[int]) -> bool:
     return any({j, j + 1, j + 2} <= steps for j in range(i - 2, i + 1))
 
 
-def _is_after_gap(seen: _Seen, others: Sequence[_Seen]) -> bool:
+def _is_after_gap(seen: _ComparedFrame, others: Sequence[_ComparedFrame]) -> bool:
     usual_s = median([other.elapsed_s for other in others]) if others else 0.0
     return 0 < GAP * usual_s < seen.elapsed_s
 
 
-def _explained(seen: Sequence[_Seen], j: int, by: _Seen, extent: tuple[int, int]) -> float:
+def _explained(
+    seen: Sequence[_ComparedFrame], j: int, by: _ComparedFrame, extent: tuple[int, int]
+) -> float:
     """What may change in the time of ``by`` where the change of ``j`` is motion."""
     step, elapsed_s = _step(seen, j, extent), seen[j].elapsed_s
     if by.elapsed_s >= elapsed_s:
@@ -201,13 +205,15 @@ def _explained(seen: Sequence[_Seen], j: int, by: _Seen, extent: tuple[int, int]
     return step * max(LEAST_SHARE, by.elapsed_s / elapsed_s)
 
 
-def _step(seen: Sequence[_Seen], i: int, extent: tuple[int, int]) -> float:
+def _step(seen: Sequence[_ComparedFrame], i: int, extent: tuple[int, int]) -> float:
     """Change from the frame before over ``EXTENT`` or ``WHOLE``; of the first one over ``EXTENT``,
     which is more."""
     return seen[i].step if extent == EXTENT or i == 0 else seen[i].whole_step
 
 
-def _apart(seen: Sequence[_Seen], before: int, after: int, extent: tuple[int, int]) -> float:
+def _apart(
+    seen: Sequence[_ComparedFrame], before: int, after: int, extent: tuple[int, int]
+) -> float:
     """The least change from one of the last frames before to one of the first after."""
     return least_reach(
         [one.blocks for one in seen[max(0, before - INTERRUPTION) : before + 1]],
@@ -217,7 +223,7 @@ def _apart(seen: Sequence[_Seen], before: int, after: int, extent: tuple[int, in
 
 
 def _blend_with(
-    seen: Sequence[_Seen], i: int, rivals: Sequence[int], extent: tuple[int, int]
+    seen: Sequence[_ComparedFrame], i: int, rivals: Sequence[int], extent: tuple[int, int]
 ) -> int | None:
     """The other one of two changes in a row, where the frame between them is a blend."""
     for j in rivals:

@@ -19,7 +19,7 @@ FEW = 64
 """Tracks for which there is room at first."""
 
 
-class KnownTracks:
+class TrackEmbeddings:
     """Tracks that ended, with their embeddings; room doubles when it is used up."""
 
     def __init__(self, dim: int) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Float32
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.association import Pairs, Positions, associated
-from facetrack.tracking.detection_batch import FacesTogether
+from facetrack.tracking.detection_batch import DetectionBatch
 from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.motion import LONGEST_COURSE, Motion
 from facetrack.tracking.runs import Run
@@ -54,7 +54,7 @@ class Tracker:
         """Tracks begun so far."""
         return self._next_id - 1
 
-    def update(self, together: Sequence[Seen]) -> list[list[Track]]:
+    def update(self, together: Sequence[FrameDetections]) -> list[list[Track]]:
         """Takes the faces of the next frames; the tracks that ended, by the frame that ended them.
 
         Rows and face crops are made at the end, a track's all at once. Crops are cut out then: one
@@ -62,7 +62,7 @@ class Tracker:
         """
         if not together:
             return []
-        faces = FacesTogether(together, self.settings.min_iou, self._changes)
+        faces = DetectionBatch(together, self.settings.min_iou, self._changes)
         self._times_s |= {frame.index: frame.time_s for frame, _, _ in together}
         cuts = [i for i, one in enumerate(together) if one.starts_shot]
         ended = self._follow(faces, 0, cuts[0] if cuts else len(together))
@@ -89,7 +89,7 @@ class Tracker:
         ended, self._open, self._motion = self._open, [], Motion.of_none()
         return ended
 
-    def _follow(self, faces: FacesTogether, start: int, end: int) -> list[list[Track]]:
+    def _follow(self, faces: DetectionBatch, start: int, end: int) -> list[list[Track]]:
         """Through these frames, which are of one shot; the tracks that ended."""
         ended = []
         known: Pairs | None = None
@@ -104,7 +104,7 @@ class Tracker:
             start += right
         return ended
 
-    def _check(self, run: Run, faces: FacesTogether, start: int) -> tuple[int, Pairs | None]:
+    def _check(self, run: Run, faces: DetectionBatch, start: int) -> tuple[int, Pairs | None]:
         """Gives the tracks their faces for as long as the guesses are right: for how many frames
         they are, and the pairs of the frame after these."""
         for frame in run.doubtful:
@@ -127,8 +127,8 @@ class Tracker:
         self,
         run: Run,
         frame: int,
-        together: FacesTogether,
-        seen: Seen,
+        together: DetectionBatch,
+        seen: FrameDetections,
         tracks: Positions,
         faces: Positions,
     ) -> tuple[list[Float32], list[Float32]]:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.recognition.face_crop import FaceCrop
-from facetrack.tracking.detection_batch import FacesTogether
+from facetrack.tracking.detection_batch import DetectionBatch
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 
-Stretch = tuple[int, int]
+CropSlot = tuple[int, int]
 """How many breaks are before it, and which of the track's stretches of ``CROP_SPACING`` it is."""
 MOST_BREAKS = 24
 """Beyond it the light flickers, and breaks mean nothing."""
@@ -31,7 +31,7 @@ class Track:
 
     def __init__(self, id: int, max_crops: int) -> None:
         self.id = id
-        self.crops: dict[Stretch, FaceCrop] = {}
+        self.crops: dict[CropSlot, FaceCrop] = {}
         """By the stretch of frames that they are from."""
         self.breaks: list[int] = []
         """Frames from which on the face's place looks different from just before."""
@@ -65,7 +65,7 @@ class Track:
         """Continues the track with faces of frames after its last one; ``settle`` follows."""
         self._unsettled += faces
 
-    def settle(self, together: FacesTogether, times_s: dict[int, float]) -> None:
+    def settle(self, together: DetectionBatch, times_s: dict[int, float]) -> None:
         """Makes rows and face crops of the faces of late.
 
         ``times_s``: of their frames, and of those in gaps before them, which are filled.
@@ -110,7 +110,7 @@ class Track:
         jumps = np.abs(np.diff(boxes, axis=0)).max(axis=1) / size
         return int(rows["frame"][a + 1 + int(jumps.argmax())])
 
-    def _add_rows(self, together: FacesTogether, times_s: dict[int, float]) -> None:
+    def _add_rows(self, together: DetectionBatch, times_s: dict[int, float]) -> None:
         rows = together.rows[self._unsettled]
         frames = [together.frames[face] for face in self._unsettled]
         last = self.last_frame if len(self.rows) else frames[0] - 1
@@ -122,7 +122,7 @@ class Track:
                 start = i
         self._rows.extend(rows[start:])
 
-    def _keep_crops(self, together: FacesTogether) -> None:
+    def _keep_crops(self, together: DetectionBatch) -> None:
         """Keeps the best pose of each stretch of frames, and of these few that differ.
 
         Where the face's place suddenly looks different a new stretch begins, and a face from each
@@ -136,13 +136,13 @@ class Track:
                     self.breaks.clear()  # it flickers: nothing stands out
             self._last_frame = together.frames[face]
             part = bisect_right(self.breaks, together.frames[face])
-            stretch, pose = (part, together.frames[face] // CROP_SPACING), together.poses[face]
-            if stretch in crops:
-                if pose <= BETTER_POSE * crops[stretch].pose:
+            slot, pose = (part, together.frames[face] // CROP_SPACING), together.poses[face]
+            if slot in crops:
+                if pose <= BETTER_POSE * crops[slot].pose:
                     continue
             elif len(crops) >= self._room and not self._is_wanted(part, pose):
                 continue
-            crops[stretch] = together.crop(face)
+            crops[slot] = together.crop(face)
             if len(crops) > self._room:
                 del crops[self._least_needed()]
 
@@ -157,25 +157,25 @@ class Track:
             return True
         return pose > WORTHLESS * max(crop.pose for crop in self.crops.values())
 
-    def _least_needed(self) -> Stretch:
+    def _least_needed(self) -> CropSlot:
         """The stretch of the worse one of the two crops that are most alike in pose and time; none
         that is the only one between two breaks."""
         parts = [part for part, _ in self.crops]
         crops = {s: c for s, c in sorted(self.crops.items()) if parts.count(s[0]) > 1}
         crops = crops or dict(sorted(self.crops.items()))
-        stretches = list(crops)
+        slots = list(crops)
         best = max(crop.pose for crop in crops.values())
-        worst = min(stretches, key=lambda s: crops[s].pose)
+        worst = min(slots, key=lambda s: crops[s].pose)
         if crops[worst].pose < WORTHLESS * best:
             return worst
         turns = np.array([crop.turn for crop in crops.values()]) / TURN
-        at = np.array([moment for _, moment in stretches], np.float64)
+        at = np.array([moment for _, moment in slots], np.float64)
         times = (at / (max(float(np.ptp(at)), 1.0) / len(crops)))[:, None]
         places = np.concatenate([turns, times], axis=1)
         apart = np.linalg.norm(places[:, None] - places[None], axis=2)
         np.fill_diagonal(apart, np.inf)
         i, j = divmod(int(apart.argmin()), len(crops))
-        return min(stretches[i], stretches[j], key=lambda s: (crops[s].pose, s))
+        return min(slots[i], slots[j], key=lambda s: (crops[s].pose, s))
 
     @property
     def best_crop(self) -> FaceCrop:

@@ -1,6 +1,6 @@
 """The camera path of a panel: where its crop lies in each frame.
 
-Made with the whole clip in view, each shot apart. Guaranteed: a crop lies inside the picture and
+Made with the whole clip in view, each shot apart. Guaranteed: a crop lies inside the frame and
 has the framing's aspect (to two pixels, where it stands still through the shot: then it lies on
 whole ones); within a shot its centre and size change no faster than ``MAX_SPEED`` and
 ``MAX_GROWTH`` and accelerate by ``MAX_ACCELERATION`` and ``MAX_GROWTH_ACCELERATION`` at most.
@@ -20,10 +20,10 @@ from facetrack.clips.camera.smoothing import REACH, bridged, outliers, smoothed
 Float64 = NDArray[np.float64]
 
 TOLERANCE = 0.05
-"""How far a face may be from its place before the picture follows, in shorter sides of the crop."""
+"""How far a face may be from its place before the frame follows, in shorter sides of the crop."""
 MAX_SPEED = 6.0
 """Shorter sides of the crop in a second. Someone who walks past the camera was measured at 5.2 in
-an upright close-up; a slower picture would lose them."""
+an upright close-up; a slower frame would lose them."""
 SIGMA_S = 0.3
 MAX_ACCELERATION = 0.8 * MAX_SPEED / SIGMA_S
 """Shorter sides in a second, a second."""
@@ -45,10 +45,10 @@ def crop_path(
     boxes: Float64,
     landmarks: Float64,
     shot_starts: Sequence[int],
-    picture: tuple[int, int],
+    image: tuple[int, int],
     framing: Framing,
 ) -> Float64:
-    """Crops ``(n, 4)``: centre x, centre y, width and height in pixels of the upright picture.
+    """Crops ``(n, 4)``: centre x, centre y, width and height in pixels of the upright frame.
 
     A shot in which the face is not known keeps the framing of the nearest frame in which it is.
 
@@ -58,7 +58,7 @@ def crop_path(
         boxes: ``(len(known), 4)`` the faces there.
         landmarks: ``(len(known), 5, 2)`` theirs.
         shot_starts: positions at which a new shot begins.
-        picture: width and height in pixels.
+        frame: width and height in pixels.
     """
     # A damaged stream may show two frames at one time.
     times_s = np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s))
@@ -69,7 +69,7 @@ def crop_path(
         inside = (known >= start) & (known < end)
         if inside.any():
             at_s = times_s[known[inside]]
-            crops[start:end] = _shot(times_s[start:end], at_s, wanted[inside], picture, framing)
+            crops[start:end] = _shot(times_s[start:end], at_s, wanted[inside], image, framing)
     for start, end in pairwise(edges):
         if np.isnan(crops[start, 0]):
             before, after = known[known < start], known[known >= end]
@@ -79,21 +79,21 @@ def crop_path(
     return crops
 
 
-def inside_picture(crops: Float64, picture: tuple[int, int]) -> Float64:
-    """The crops, shrunk where they are larger than the picture, then shifted into it.
+def inside_frame(crops: Float64, image: tuple[int, int]) -> Float64:
+    """The crops, shrunk where they are larger than the frame, then shifted into it.
 
     Args:
         crops: ``(n, 4)`` centre x, centre y, width and height in pixels.
-        picture: width and height in pixels.
+        frame: width and height in pixels.
     """
-    limits = np.array(picture, float)
+    limits = np.array(image, float)
     shrink = np.minimum(1.0, (limits / crops[:, 2:]).min(axis=1, keepdims=True))
     sizes = crops[:, 2:] * shrink
     return np.concatenate([np.clip(crops[:, :2], sizes / 2, limits - sizes / 2), sizes], axis=1)
 
 
 def wanted_path(
-    times_s: Float64, at_s: Float64, wanted: Float64, picture: tuple[int, int], framing: Framing
+    times_s: Float64, at_s: Float64, wanted: Float64, image: tuple[int, int], framing: Framing
 ) -> Float64:
     """``(n, 3)`` centre x and y that each frame of a shot wants, and the crop's height (calm).
 
@@ -105,7 +105,7 @@ def wanted_path(
     if 2 * kept.sum() < len(kept):  # wild, but all that is known
         kept[:] = True
     x, eyes, face = (bridged(times_s, at_s[kept], column) for column in wanted[kept].T)
-    height = framing.height(face, picture)
+    height = framing.height(face, image)
     if framing.adaptive:
         face, height = _steady_size(times_s, face), _steady_size(times_s, height)
     else:
@@ -114,33 +114,33 @@ def wanted_path(
 
 
 def _shot(
-    times_s: Float64, at_s: Float64, wanted: Float64, picture: tuple[int, int], framing: Framing
+    times_s: Float64, at_s: Float64, wanted: Float64, image: tuple[int, int], framing: Framing
 ) -> Float64:
-    x, y, height = wanted_path(times_s, at_s, wanted, picture, framing).T
+    x, y, height = wanted_path(times_s, at_s, wanted, image, framing).T
     aspect = float(framing.aspect)
     # Whatever the Gaussian takes the mean of has to fit at both ends of its reach: so its result
-    # lies inside the picture and below the speed, though the size changes.
+    # lies inside the frame and below the speed, though the size changes.
     reach = _frames(times_s, REACH * SIGMA_S)
     widest = maximum_filter1d(height, reach, mode="nearest")
     shorter = minimum_filter1d(height, reach, mode="nearest") * min(1.0, aspect)
     centres = []
-    for values, side, limit in ((x, widest * aspect, picture[0]), (y, widest, picture[1])):
+    for values, side, limit in ((x, widest * aspect, image[0]), (y, widest, image[1])):
         fitting = np.clip(values, side / 2, limit - side / 2)
         centres.append(
             smoothed(times_s, fitting, TOLERANCE * shorter, MAX_SPEED * shorter, SIGMA_S)
         )
-    crops = inside_picture(np.stack([*centres, height * aspect, height], axis=1), picture)
+    crops = inside_frame(np.stack([*centres, height * aspect, height], axis=1), image)
     if (crops == crops[0]).all() and crops[0, 2:].min() >= WHOLE_FROM:
-        crops[:] = _whole(crops[0], aspect, picture)
+        crops[:] = _whole(crops[0], aspect, image)
     return crops
 
 
-def _whole(crop: Float64, aspect: float, picture: tuple[int, int]) -> Float64:
+def _whole(crop: Float64, aspect: float, image: tuple[int, int]) -> Float64:
     """The crop on even pixels: scaled in a third of the time, and of the decoder's own chroma.
 
     Its longer side is off the aspect by two pixels at most.
     """
-    even = 2 * (np.array(picture) // 2)
+    even = 2 * (np.array(image) // 2)
     shorter = 2 * np.rint(crop[2:].min() / 2)
     longer = 2 * np.rint(shorter * max(aspect, 1 / aspect) / 2)
     size = np.minimum([longer, shorter] if aspect > 1 else [shorter, longer], even)

@@ -1,6 +1,6 @@
 """``crops.parquet``: what every clip shows, as a table that people edit and render again.
 
-One row a clip, picture and panel. ``x``, ``y``, ``width`` and ``height`` (the crop's centre and
+One row a clip, frame and panel. ``x``, ``y``, ``width`` and ``height`` (the crop's centre and
 size in pixels of the upright source) are there to be changed, and whole clips may be left out. The
 order of the rows does not matter, and neither do other columns. All that a clip is made of lies in
 the columns, for pandas keeps no other metadata of a file.
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from facetrack.clips.camera.crop_path import inside_picture
+from facetrack.clips.camera.crop_path import inside_frame
 from facetrack.clips.plan.clip import Clip, Panel, Segment, Span
 from facetrack.core.errors import InputError
 from facetrack.core.parquet import read_table, write_table
@@ -43,7 +43,7 @@ COLUMNS = pa.schema(
 )
 """``frame`` and ``time_s`` of the source; ``clip`` the file's path in the output folder;
 ``still_s`` the time of the frame that is held in the place of this one, NaN or null: none;
-``picture`` and ``panel`` count from 0; ``at_s`` when the picture begins in the clip; ``plan`` the
+``image`` and ``panel`` count from 0; ``at_s`` when the frame begins in the clip; ``plan`` the
 rest of the clip as JSON, the same in all its rows."""
 CROP = ("x", "y", "width", "height")
 SAME_ASPECT = 2.0
@@ -59,14 +59,14 @@ def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> 
     write_table(path, table.replace_schema_metadata({"facetrack": about}))
 
 
-def read_crops(path: Path, picture: tuple[int, int] | None = None) -> list[Clip]:
+def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
     """The clips of a file that ``write_crops`` wrote and people may have edited.
 
     A crop whose shape was changed becomes the smallest around it that has its panel's aspect, so
     that no face is stretched.
 
     Args:
-        picture: width and height of the upright source; a crop that reaches past its edges is
+        frame: width and height of the upright source; a crop that reaches past its edges is
             moved, and if need be shrunk, into it.
 
     Raises:
@@ -83,7 +83,7 @@ def read_crops(path: Path, picture: tuple[int, int] | None = None) -> list[Clip]
             f"{path} is no readable crop file ({error}); make one with: facetrack render"
         ) from error
     names = pc.unique(table["clip"]).to_pylist()
-    return [_clip(path, table.filter(pc.equal(table["clip"], name)), picture) for name in names]
+    return [_clip(path, table.filter(pc.equal(table["clip"], name)), image) for name in names]
 
 
 def listed_clips(path: Path) -> list[Path]:
@@ -122,7 +122,7 @@ def _rows(clip: Clip, number: int) -> pa.Table:
     return pa.table(columns).cast(COLUMNS)
 
 
-def _clip(path: Path, rows: pa.Table, picture: tuple[int, int] | None) -> Clip:
+def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     rows = rows.sort_by([("panel", "ascending"), ("picture", "ascending")])
     name = str(rows["clip"][0])
     if not _is_inside(name):
@@ -155,8 +155,8 @@ def _clip(path: Path, rows: pa.Table, picture: tuple[int, int] | None) -> Clip:
     for number, place in enumerate(places):
         mine = slice(number * m, (number + 1) * m)
         shaped = _shaped(crops[mine], place[2] / place[3])
-        if picture is not None:
-            shaped = inside_picture(shaped, picture)
+        if image is not None:
+            shaped = inside_frame(shaped, image)
         people, still_s = (rows[name].to_numpy()[mine] for name in ("person", "still_s"))
         panels.append(Panel(place, people, shaped, still_s))
     return Clip(

@@ -43,11 +43,11 @@ class Framing:
         if self.aspect <= 0:
             raise UsageError(f"aspect is {self.aspect}; it must be more than 0")
 
-    def height(self, face: Float64, picture: tuple[int, int]) -> Float64:
-        """Height of the crop in pixels, for faces this tall; less where the picture is smaller."""
+    def height(self, face: Float64, image: tuple[int, int]) -> Float64:
+        """Height of the crop in pixels, for faces this tall; less where the frame is smaller."""
         tall, wide = ZOOMS[self.zoom]
         wanted = face * max(tall, wide / float(self.aspect))
-        return np.asarray(np.minimum(wanted, min(picture[1], picture[0] / float(self.aspect))))
+        return np.asarray(np.minimum(wanted, min(image[1], image[0] / float(self.aspect))))
 
 
 def anchors(boxes: Float64, landmarks: Float64) -> Float64:

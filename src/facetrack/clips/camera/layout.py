@@ -1,6 +1,6 @@
-"""Which person is shown where in a clip's picture, and with which crops.
+"""Which person is shown where in a clip's frame, and with which crops.
 
-``single``, ``each`` and ``follow`` fill the picture with one panel; ``split`` and ``grid`` give
+``single``, ``each`` and ``follow`` fill the frame with one panel; ``split`` and ``grid`` give
 every person one, all of the same frames, so that they are in sync. A person who is off screen keeps
 their framing; in shots in which they are never seen, ``absence`` says what is shown.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facetrack.clips.camera.crop_path import crop_path
 from facetrack.clips.camera.framing import Framing
-from facetrack.clips.camera.offscreen import absences, fill_absence
+from facetrack.clips.camera.offscreen import absences, fill_offscreen
 from facetrack.clips.plan.clip import Panel, Segment
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import MODES, ClipSettings
@@ -35,21 +35,21 @@ ROWS: dict[int, list[tuple[int, ...]]] = {
 is taken, the first of equals."""
 
 
-def picture_size(aspect: Fraction, shorter: int) -> tuple[int, int]:
+def frame_size(aspect: Fraction, shorter: int) -> tuple[int, int]:
     """Width and height of a clip whose shorter side is ``shorter``; both even."""
     longer = 2 * round(shorter * max(aspect, 1 / aspect) / 2)
     return (longer, shorter) if aspect >= 1 else (shorter, longer)
 
 
 def places(panels: int, size: tuple[int, int]) -> list[Place]:
-    """Where so many panels lie in a picture of this size; together they fill it."""
+    """Where so many panels lie in a frame of this size; together they fill it."""
     return min(
         (_in_rows(rows, size) for rows in ROWS[panels]),
         key=lambda found: max(abs(np.log(width / height)) for _, _, width, height in found),
     )
 
 
-def picture_of(
+def image_of(
     segment: Segment,
     frames: NDArray[np.int32],
     source_s: Float64,
@@ -58,7 +58,7 @@ def picture_of(
 ) -> tuple[tuple[int, int], tuple[Panel, ...]]:
     """Size and panels of a clip as the settings ask for them; see ``panels_of``."""
     assert settings.ratio is not None
-    size = picture_size(settings.ratio, settings.size)
+    size = frame_size(settings.ratio, settings.size)
     framing = Framing(settings.ratio, settings.zoom, settings.adaptive)
     return size, panels_of(settings.mode, segment, frames, source_s, analysis, framing, size)
 
@@ -78,11 +78,11 @@ def panels_of(
         mode: one of ``MODES``.
         segment: its people are who is shown, in the order of the panels; with ``follow`` those of
             whom one is shown at a time.
-        frames: ``(m,)`` the frame of the source each picture of the clip shows, ascending; some may
+        frames: ``(m,)`` the frame of the source each frame of the clip shows, ascending; some may
             come twice.
         source_s: ``(m,)`` their presentation times.
         framing: its zoom holds for all panels; each panel has the aspect of its place.
-        size: width and height of the clip's picture.
+        size: width and height of the clip's frame.
 
     Raises:
         UsageError: when the mode is unknown, or cannot show so many people.
@@ -98,7 +98,7 @@ def panels_of(
     times_s = np.empty(len(distinct))
     times_s[back] = source_s
     starts = _starts(distinct, segment, analysis)
-    picture = (analysis.info.width, analysis.info.height)
+    image = (analysis.info.width, analysis.info.height)
     panels = []
     for place, candidates in zip(places(len(shown), size), shown, strict=True):
         faces = faces_of(analysis, candidates, distinct)
@@ -114,12 +114,12 @@ def panels_of(
                 faces.boxes[mine],
                 faces.landmarks[mine],
                 starts,
-                picture,
+                image,
                 framed,
             )
         for start, end, person in absences(faces.at[mine], people, starts):
             stretch = slice(start, end)
-            still_s[stretch] = fill_absence(
+            still_s[stretch] = fill_offscreen(
                 crops, distinct, person, analysis, framed, mode in MOST_PANELS, stretch
             )
         panels.append(Panel(place, people[back], crops[back], still_s[back]))
@@ -127,7 +127,7 @@ def panels_of(
 
 
 @dataclass(frozen=True)
-class SeenFaces:
+class FacesInView:
     """Of some people in some frames: one a person and frame."""
 
     at: NDArray[np.intp]
@@ -139,7 +139,7 @@ class SeenFaces:
     """``(k, 5, 2)``."""
 
 
-def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32]) -> SeenFaces:
+def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32]) -> FacesInView:
     """Where any of them is in one of the frames."""
     all_frames = analysis.faces["frame"].to_numpy()  # ascending
     first, end = np.searchsorted(all_frames, [frames[0], frames[-1] + 1])
@@ -156,7 +156,7 @@ def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32
     _, once = np.unique(np.stack([frame, person])[:, order], axis=1, return_index=True)
     rows, frame = rows[order[once]], frame[order[once]]
     table = table.take(rows)
-    return SeenFaces(
+    return FacesInView(
         np.clip(np.searchsorted(frames, frame), 0, len(frames) - 1),
         table["person"].to_numpy(),
         boxes_of(table).astype(np.float64),
@@ -165,7 +165,7 @@ def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32
 
 
 def _chosen(
-    faces: SeenFaces, people: Sequence[int], frames: int, starts: Sequence[int]
+    faces: FacesInView, people: Sequence[int], frames: int, starts: Sequence[int]
 ) -> NDArray[np.int32]:
     """``(frames,)`` whom a panel shows: another one only where a shot starts.
 
@@ -185,7 +185,7 @@ def _chosen(
 
 
 def _starts(frames: NDArray[np.int32], segment: Segment, analysis: Analysis) -> list[int]:
-    """Positions at which the picture is cut: 0, the start of each shot, and of each span."""
+    """Positions at which the frame is cut: 0, the start of each shot, and of each span."""
     cuts = [shot.start_frame for shot in analysis.shots]
     cuts += [span.start_frame for span in segment.spans]
     positions = np.searchsorted(frames, cuts)

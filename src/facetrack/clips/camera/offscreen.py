@@ -1,7 +1,7 @@
 """What a panel shows in a shot in which its person is never seen.
 
 Its framing would be of a place in another shot: an empty spot, or somebody else. Beside other
-people the last picture of theirs is held; alone in the picture, the shot is shown as wide as fits.
+people the last frame of theirs is held; alone in the frame, the shot is shown as wide as fits.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.clips.camera.crop_path import crop_path, inside_picture
+from facetrack.clips.camera.crop_path import crop_path, inside_frame
 from facetrack.clips.camera.framing import Framing
 from facetrack.core.errors import InputError
 from facetrack.timeline import Analysis, boxes_of, landmarks_of
@@ -34,7 +34,7 @@ def absences(
     return [(a, b, int(people[a])) for (a, b), there in stretches if not there]
 
 
-def fill_absence(
+def fill_offscreen(
     crops: Float64,
     frames: NDArray[np.int32],
     person: int,
@@ -50,7 +50,7 @@ def fill_absence(
     Args:
         crops: ``(n, 4)`` of the panel, right where the person is seen.
         frames: ``(n,)`` of the source, ascending.
-        hold: whether the last picture is held, rather than the shot shown as wide as fits.
+        hold: whether the last frame is held, rather than the shot shown as wide as fits.
 
     Raises:
         InputError: when there is no face of the person.
@@ -81,11 +81,11 @@ def fill_absence(
     return float(analysis.frame_times[known[nearest] - analysis.first_frame])
 
 
-def _widest(picture: tuple[int, int], framing: Framing) -> Float64:
+def _widest(image: tuple[int, int], framing: Framing) -> Float64:
     """``(1, 4)`` the largest crop that fits, in the middle."""
-    width, height = picture
+    width, height = image
     whole = np.array([[width / 2, height / 2, height * float(framing.aspect), height]])
-    return inside_picture(whole, picture)
+    return inside_frame(whole, image)
 
 
 def _framed_alone(row: int, analysis: Analysis, framing: Framing) -> Float64:

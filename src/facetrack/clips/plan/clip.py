@@ -1,4 +1,4 @@
-"""What a clip shows, picture by picture: made by the plan, carried out by the writer."""
+"""What a clip shows, frame by frame: made by the plan, carried out by the writer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +33,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the clip's picture, and what of the source it shows."""
+    """A part of the clip's frame, and what of the source it shows."""
 
     place: tuple[int, int, int, int]
     """x, y, width and height in pixels of the clip; all even."""
     people: NDArray[np.int32]
-    """``(m,)`` whom it shows, for each picture of the clip."""
+    """``(m,)`` whom it shows, for each frame of the clip."""
     crops: Float64
     """``(m, 4)`` centre x, centre y, width and height in pixels of the upright source."""
     still_s: Float64
@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Clip:
-    """One file: ``m`` pictures, each showing a frame of the source.
+    """One file: ``m`` frames, each showing a frame of the source.
 
     A frame may be shown twice, or not at all, where the clip has a frame rate of its own.
     """
@@ -63,5 +63,5 @@ class Clip:
     source_s: Float64
     """``(m,)`` their presentation times."""
     edges_s: Float64
-    """``(m + 1,)`` times at which the clip's pictures begin, from 0, and the end of the last."""
+    """``(m + 1,)`` times at which the clip's frames begin, from 0, and the end of the last."""
     panels: tuple[Panel, ...]

@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from facetrack.clips.camera.layout import picture_of
+from facetrack.clips.camera.layout import image_of
 from facetrack.clips.plan.clip import Segment
-from facetrack.clips.plan.segments import Clock, LeftOut, Stretch, runs_of, segments_of, within
+from facetrack.clips.plan.segments import Clock, Rejected, Stretch, runs_of, segments_of, within
 from facetrack.clips.plan.sharpness import measured_sharpness
 from facetrack.clips.plan.tracked import TrackedFaces
 from facetrack.core.settings import ClipSettings
@@ -32,7 +32,7 @@ MOMENT = 13
 
 
 @dataclass(frozen=True)
-class Take:
+class TrainingClip:
     """A stretch that is fit, and its scores."""
 
     segment: Segment
@@ -71,17 +71,17 @@ class _Rows:
         return self.first_frame, self.first_frame + len(self.boxes)
 
 
-def takes_of(
+def training_clips_of(
     person: int,
     stretches: list[Stretch],
     analysis: Analysis,
     tracked: TrackedFaces,
     clock: Clock,
     settings: ClipSettings,
-) -> tuple[list[Take], list[LeftOut]]:
+) -> tuple[list[TrainingClip], list[Rejected]]:
     """Takes of a person inside ``stretches``, none of which goes on over a cut."""
-    takes: list[Take] = []
-    left_out: list[LeftOut] = []
+    training_clips: list[TrainingClip] = []
+    left_out: list[Rejected] = []
     tracks = sorted(
         (t for t in analysis.tracks if t.person == person), key=lambda t: (t.first_frame, t.id)
     )
@@ -92,10 +92,10 @@ def takes_of(
                     person, track.id, rows.part(stretch), analysis, tracked, clock, settings
                 )
                 left_out += refused
-                takes += found
+                training_clips += found
     return [
         replace(take, segment=replace(take.segment, index=i))
-        for i, take in enumerate(takes, start=1)
+        for i, take in enumerate(training_clips, start=1)
     ], left_out
 
 
@@ -107,13 +107,13 @@ def _of_stretch(
     tracked: TrackedFaces,
     clock: Clock,
     settings: ClipSettings,
-) -> tuple[list[Take], list[LeftOut]]:
+) -> tuple[list[TrainingClip], list[Rejected]]:
     """Takes of one track in one shot."""
-    left_out: list[LeftOut] = []
+    left_out: list[Rejected] = []
     others = tracked.beside(track, *rows.stretch)
 
     def refuse(stretch: Stretch, reason: str, detail: str) -> None:
-        left_out.append(LeftOut((person,), clock.span(*stretch), reason, detail, track))
+        left_out.append(Rejected((person,), clock.span(*stretch), reason, detail, track))
 
     fit = np.ones(len(rows.boxes), bool)
     crowded = _in_crop(person, rows.stretch, others, analysis, clock, settings)
@@ -129,8 +129,8 @@ def _of_stretch(
             refuse(part.stretch, reason, _why(reason, part, settings))
         fit &= ~flags
     segments, short = segments_of((person,), runs_of(fit, rows.first_frame), clock, settings)
-    left_out += [LeftOut(s.people, s.span, s.reason, s.detail, track) for s in short]
-    takes = []
+    left_out += [Rejected(s.people, s.span, s.reason, s.detail, track) for s in short]
+    training_clips = []
     for segment in segments:
         (span,) = segment.spans
         stretch = (span.start_frame, span.end_frame)
@@ -145,8 +145,8 @@ def _of_stretch(
             continue
         facing = float(np.median(part.facing))
         height, score = float(np.median(part.heights)), float(part.scores.min())
-        takes.append(Take(segment, track, height, facing, sharp, score))
-    return takes, left_out
+        training_clips.append(TrainingClip(segment, track, height, facing, sharp, score))
+    return training_clips, left_out
 
 
 def _why(reason: str, part: _Rows, settings: ClipSettings) -> str:
@@ -170,7 +170,7 @@ def _contiguous(faces: pa.Table) -> Iterator[_Rows]:
 
 
 def _beside_forgotten(stretch: Stretch, analysis: Analysis) -> Flags:
-    """``(n,)`` whether somebody is in the picture of whose place nothing is kept."""
+    """``(n,)`` whether somebody is in the frame of whose place nothing is kept."""
     found = np.zeros(stretch[1] - stretch[0], bool)
     for track in analysis.dropped:
         if track.reason == FORGOTTEN:
@@ -195,7 +195,7 @@ def _in_crop(
     segment = Segment((person,), 1, (clock.span(*stretch),))
     frames = np.arange(*stretch, dtype=np.int32)
     times_s = clock.edges_s[frames - clock.first_frame]
-    _, (panel,) = picture_of(segment, frames, times_s, analysis, settings)
+    _, (panel,) = image_of(segment, frames, times_s, analysis, settings)
     at, boxes = others[0][inside] - stretch[0], others[1][inside]
     centres, halves = panel.crops[at, :2], panel.crops[at, 2:] / 2
     reaches = (boxes[:, :2] < centres + halves) & (boxes[:, 2:] > centres - halves)

@@ -1,6 +1,6 @@
-"""What a data set is: ``manifest.jsonl``, ``pictures.parquet`` and ``left_out.jsonl``.
+"""What a data set is: ``manifest.jsonl``, ``images.parquet`` and ``left_out.jsonl``.
 
-The manifest has one line a clip that was written. ``pictures.parquet`` has one row a picture of a
+The manifest has one line a clip that was written. ``images.parquet`` has one row a frame of a
 clip, with the crop in pixels of the source, and box and landmarks in pixels of the clip.
 """
 
@@ -16,9 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from facetrack.clips.plan.clip import Clip
-from facetrack.clips.plan.dataset import Take
+from facetrack.clips.plan.dataset import TrainingClip
 from facetrack.clips.plan.plan import Plan
-from facetrack.clips.plan.segments import LeftOut
+from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.plan.tracked import TrackedFaces
 from facetrack.core.atomic_write import write_json
 from facetrack.core.parquet import write_table
@@ -55,12 +55,12 @@ def write_manifest(
     """``written``: paths of the plan's clips that are there."""
     made = [
         (clip, take)
-        for clip, take in zip(plan.clips, plan.takes, strict=True)
+        for clip, take in zip(plan.clips, plan.training_clips, strict=True)
         if clip.path in written
     ]
     lines = [_line(clip, take, plan.names, analysis, settings) for clip, take in made]
     tracked = TrackedFaces.of(analysis)
-    tables = [_pictures(clip, tracked.of_track(take.track)) for clip, take in made]
+    tables = [_images(clip, tracked.of_track(take.track)) for clip, take in made]
     (out / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
     write_table(out / PICTURES, pa.concat_tables([COLUMNS.empty_table(), *tables]))
     _write_lines(out / LEFT_OUT, (_left_out(one) for one in plan.left_out))
@@ -75,7 +75,7 @@ def remove_manifest(out: Path) -> None:
 
 def _line(
     clip: Clip,
-    take: Take,
+    take: TrainingClip,
     names: dict[int, str],
     analysis: Analysis,
     settings: ClipSettings,
@@ -105,14 +105,14 @@ def _line(
     }
 
 
-def _left_out(one: LeftOut) -> dict[str, Any]:
+def _left_out(one: Rejected) -> dict[str, Any]:
     return {
         "person": one.people[0], "track": one.track, **asdict(one.span), "reason": one.reason,
         "detail": one.detail,
     }  # fmt: skip
 
 
-def _pictures(clip: Clip, mine: pa.Table) -> pa.Table:
+def _images(clip: Clip, mine: pa.Table) -> pa.Table:
     """``mine``: the faces of the clip's track."""
     (panel,) = clip.panels
     rows = mine.take(np.searchsorted(mine["frame"].to_numpy(), clip.frames))

@@ -14,7 +14,7 @@ from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
-from facetrack.media.frame_image import Frame, RgbPicture
+from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.face_crop import FaceCrop
@@ -23,7 +23,7 @@ from facetrack.recognition.quality import pose_quality
 from facetrack.timeline import Analysis
 
 BORDER = 0.5
-"""Of a photo's longer side, put around it: of a face that fills the photo, as in the pictures of
+"""Of a photo's longer side, put around it: of a face that fills the photo, as in the frames of
 ``people/``, the detector overlooks some and misplaces others (48 of 48 small photos of 160 pixels)
 with full confidence. With a border none of 613 labelled photos lost its face."""
 
@@ -39,7 +39,7 @@ class Enroller:
         """The only face in the photo, and how good it is.
 
         Raises:
-            UsageError: when the file is no picture.
+            UsageError: when the file is no frame.
             TargetError: when it shows no face, or several.
         """
         if photo not in self._faces:
@@ -51,7 +51,7 @@ class Enroller:
         probable as two tracks must be to become one person.
 
         Raises:
-            UsageError: when the file is no picture.
+            UsageError: when the file is no frame.
             TargetError: when it shows no face or several, or nobody in the video is like it.
         """
         self._engine = self._engine or _engine_like(analysis)
@@ -79,7 +79,7 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
     """See ``Enroller.enrol``.
 
     Raises:
-        UsageError: when the file is no picture.
+        UsageError: when the file is no frame.
         TargetError: when it shows no face, or several.
     """
     try:
@@ -88,14 +88,14 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
     except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise UsageError(f"{photo} is no picture that can be read ({error})") from error
     for border in (round(BORDER * max(image.size)), 0):
-        picture = RgbPicture(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
-        (faces,) = engine.detector.detect([picture])
+        framed = RgbImage(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))
+        (faces,) = engine.detector.detect([framed])
         faces = faces.pick(np.flatnonzero(faces.scores >= min_score))
         if len(faces) > 1:
             raise TargetError(f"{photo} shows {len(faces)} faces; give a photo of one person alone")
         if len(faces) == 1:
             pose = float(pose_quality(faces.boxes, faces.landmarks, faces.scores)[0])
-            crop = FaceCrop(Frame(0, 0.0, picture), faces, 0, pose)
+            crop = FaceCrop(Frame(0, 0.0, framed), faces, 0, pose)
             embedder = FaceEmbedder(engine.embedder, engine.aligner)
             embedder.embed([crop])
             found = embedder.mean([crop])

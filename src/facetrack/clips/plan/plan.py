@@ -1,4 +1,4 @@
-"""From an analysis and settings to clips: who, when, and what each picture shows.
+"""From an analysis and settings to clips: who, when, and what each frame shows.
 
 The one place that knows the order: people, times on screen, speech, padding, segments, names,
 crops. Writes nothing.
@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.clips.camera.layout import picture_of
+from facetrack.clips.camera.layout import image_of
 from facetrack.clips.plan.clip import Clip, Segment
-from facetrack.clips.plan.dataset import Take, takes_of
+from facetrack.clips.plan.dataset import TrainingClip, training_clips_of
 from facetrack.clips.plan.naming import clip_paths, parsed
 from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.segments import (
     Clock,
-    LeftOut,
+    Rejected,
     Stretch,
     on_screen,
     padded,
@@ -40,8 +40,8 @@ class Plan:
     """What is to be made, and what of the chosen people's time is in no clip."""
 
     clips: list[Clip]
-    left_out: list[LeftOut]
-    takes: list[Take] = field(default_factory=list)
+    left_out: list[Rejected]
+    training_clips: list[TrainingClip] = field(default_factory=list)
     """Of a data set: what each clip, in order, was chosen for."""
     names: dict[int, str] = field(default_factory=dict)
     """Of all people, as the targets call them."""
@@ -86,22 +86,22 @@ def plan_clips(
     voices = _voices(people, analysis, clock, settings) if settings.speech_only else None
     why_silent = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
     segments: list[Segment] = []
-    left_out: list[LeftOut] = []
-    takes: list[Take] = []
+    left_out: list[Rejected] = []
+    training_clips: list[TrainingClip] = []
     tracked = TrackedFaces.of(analysis)
     for group in filter(None, groups):
         stretches = _together(group, cuts, analysis, 1 if settings.data_set else settings.max_gap)
         shown = stretches if voices is None else within(stretches, voices)
         if settings.data_set:
-            found, refused = takes_of(group[0], shown, analysis, tracked, clock, settings)
-            takes += found
+            found, refused = training_clips_of(group[0], shown, analysis, tracked, clock, settings)
+            training_clips += found
             segments += [take.segment for take in found]
         else:
             shown = padded(shown, cuts, clock, settings.pad_s)
             made, refused = segments_of(group, shown, clock, settings)
             segments += made
         left_out += [
-            LeftOut(group, clock.span(*silent), "no speech", why_silent)
+            Rejected(group, clock.span(*silent), "no speech", why_silent)
             for silent in without(stretches, shown)
         ]
         left_out += refused
@@ -111,7 +111,7 @@ def plan_clips(
         _clip(path, segment, analysis, clock, settings)
         for path, segment in zip(paths, segments, strict=True)
     ]
-    return Plan(clips, left_out, takes, names)
+    return Plan(clips, left_out, training_clips, names)
 
 
 def _together(
@@ -146,7 +146,7 @@ def _clip(
 ) -> Clip:
     frames, edges_s = pictures_of(segment, clock, settings.frame_rate)
     source_s = clock.edges_s[frames - clock.first_frame]
-    size, panels = picture_of(segment, frames, source_s, analysis, settings)
+    size, panels = image_of(segment, frames, source_s, analysis, settings)
     return Clip(path, segment, size, frames, source_s, edges_s, panels)
 
 
@@ -155,8 +155,8 @@ def pictures_of(
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """The frames a clip shows, and the edges of their times on screen, from 0.
 
-    With a constant ``rate`` each picture shows the frame that is on screen when it begins, and the
-    clip lasts a whole number of pictures.
+    With a constant ``rate`` each frame shows the frame that is on screen when it begins, and the
+    clip lasts a whole number of frames.
     """
     frames, edges_s = [], [np.zeros(1)]
     for span in segment.spans:
@@ -167,7 +167,7 @@ def pictures_of(
     edges = np.concatenate(edges_s)
     if rate is None:
         return shown, edges
-    pictures = max(1, round(edges[-1] * rate))
-    ticks = np.arange(pictures + 1) * rate.denominator / rate.numerator
+    images = max(1, round(edges[-1] * rate))
+    ticks = np.arange(images + 1) * rate.denominator / rate.numerator
     on_screen_then = np.searchsorted(edges[:-1], ticks[:-1] + EPSILON_S, side="right") - 1
     return shown[on_screen_then], ticks

@@ -20,7 +20,7 @@ Stretch = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Rejected:
     """A time in which somebody chosen is on screen, but that is in no clip."""
 
     people: tuple[int, ...]
@@ -65,21 +65,21 @@ def segments_of(
     stretches: Sequence[Stretch],
     clock: Clock,
     settings: ClipSettings,
-) -> tuple[list[Segment], list[LeftOut]]:
+) -> tuple[list[Segment], list[Rejected]]:
     """Segments of ``stretches``, which are in order and do not overlap.
 
     With ``condense`` one of all of them; else each is cut every ``segment_length_s``.
     """
     pieces = [p for s in stretches for p in _pieces(s, clock, settings)]
     kept: list[Span] = []
-    left_out: list[LeftOut] = []
+    left_out: list[Rejected] = []
     for span in (clock.span(*piece) for piece in pieces):
         seconds = span.end_s - span.start_s
         if seconds >= settings.min_length_s - EPSILON_S:
             kept.append(span)
         else:
             detail = f"{seconds:.2f} s, {settings.min_length_s:g} s needed"
-            left_out.append(LeftOut(people, span, "too short", detail))
+            left_out.append(Rejected(people, span, "too short", detail))
     if settings.condense:
         return [Segment(people, 1, tuple(kept))] if kept else [], left_out
     return [Segment(people, i, (span,)) for i, span in enumerate(kept, start=1)], left_out

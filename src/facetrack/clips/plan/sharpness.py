@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facetrack.core.errors import InputError
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.streams import open_again, picture_stream
+from facetrack.media.streams import open_again, video_stream
 from facetrack.recognition.crops import box_crop
 from facetrack.recognition.quality import sharpness
 
@@ -30,12 +30,12 @@ def measured_sharpness(
     """
     looks = np.unique(np.linspace(0, len(boxes) - 1, LOOKS).round().astype(int))
     with open_again(video) as container:
-        stream = picture_stream(container)
+        stream = video_stream(container)
         assert stream is not None
         reader = FrameReader(container, stream)
         found = [
-            sharpness(box_crop(upright(picture), box))
-            for (_, picture, _), box in zip(
+            sharpness(box_crop(upright(image), box))
+            for (_, image, _), box in zip(
                 reader.frames(reader.ticks(times_s[looks])),
                 boxes[looks].astype(np.float32),
                 strict=False,  # of a file that was cut off less comes

@@ -12,7 +12,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from facetrack.clips.render.freeze_frame import Stills
+from facetrack.clips.render.freeze_frame import FreezeFrames
 from facetrack.clips.render.messages import ClipJob, Outcome, Task
 from facetrack.clips.render.reframe import reframe
 from facetrack.core.errors import ClipError
@@ -47,7 +47,7 @@ class ClipInWork:
         self._sound: Iterator[Samples] = iter(())
         self._pts = np.rint(job.clip.edges_s / float(TIME_BASE)).astype(np.int64)
         self._shown = self._missing = 0
-        self._stills = Stills(task.source)
+        self._freeze_frames = FreezeFrames(task.source)
         self._writer: ClipWriter | None = None
         self._open_files = ExitStack()
 
@@ -69,7 +69,7 @@ class ClipInWork:
             self._writer = self._open(source, look)
         while self.shows(tick):
             start, end = self._pts[self._shown : self._shown + 2].tolist()
-            self._writer.write_picture(self._picture(source, look), start, end - start)
+            self._writer.write_frame(self._image(source, look), start, end - start)
             self._shown += 1
             self._missing += not found
             self._write_sound(self._writer, end)
@@ -117,8 +117,8 @@ class ClipInWork:
             self._sound = self._sound_of_all(self._sound_format)
         return self._open_files.enter_context(writer)
 
-    def _picture(self, source: Upright, look: Look) -> VideoFrame:
-        """The clip's picture number ``_shown``."""
+    def _image(self, source: Upright, look: Look) -> VideoFrame:
+        """The clip's frame number ``_shown``."""
         panels = self._clip.panels
         if self._task.overlay is not None:
             image = self._task.overlay.drawn(
@@ -130,20 +130,20 @@ class ClipInWork:
                     if np.isnan(p.still_s[self._shown])
                 ],
             )
-            return look.picture_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
-        picture = VideoFrame(*self._size, self._pix_fmt)
+            return look.image_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
+        frame = VideoFrame(*self._size, self._pix_fmt)
         if sum(w * h for _, _, w, h in (p.place for p in panels)) < self._size[0] * self._size[1]:
-            darken(picture, look.full_range)
+            darken(frame, look.full_range)
         for number, panel in enumerate(panels):
             crop, still_s = panel.crops[self._shown], panel.still_s[self._shown]
             if np.isnan(still_s):
-                reframe(source, crop, picture, panel.place)
+                reframe(source, crop, frame, panel.place)
             else:
-                self._stills.show(number, still_s, crop, look, picture, panel.place)
-        return picture
+                self._freeze_frames.show(number, still_s, crop, look, frame, panel.place)
+        return frame
 
     def _write_sound(self, writer: ClipWriter, until: int | None) -> None:
-        """About as much as the pictures last until then, so that the file plays while it loads."""
+        """About as much as the frames last until then, so that the file plays while it loads."""
         if self._sound_format is None:
             return
         rate = self._sound_format[0]

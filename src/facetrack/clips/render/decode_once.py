@@ -14,7 +14,7 @@ from facetrack.clips.render.messages import Outcome, Task
 from facetrack.media.encode import Look
 from facetrack.media.frame_reader import FrameReader
 from facetrack.media.sound import sound_format
-from facetrack.media.streams import open_media, picture_stream
+from facetrack.media.streams import open_media, video_stream
 from facetrack.media.upright import Upright
 
 OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
@@ -25,7 +25,7 @@ def write_clips(task: Task) -> Iterator[Outcome]:
     """One outcome a clip, as each is done."""
     try:
         with open_media(task.source) as container:
-            stream = picture_stream(container)
+            stream = video_stream(container)
             if stream is not None:
                 yield from _written(task, container, stream)
                 return
@@ -45,9 +45,9 @@ def _written(task: Task, container: InputContainer, stream: VideoStream) -> Iter
     ]
     wanted = np.unique(np.concatenate([clip.ticks for clip in in_work]))
     look: Look | None = None
-    for tick, picture, found in reader.frames(wanted):
-        look = look or Look.of(picture, stream.sample_aspect_ratio)
-        upright = Upright.of(picture, look.matrix)
+    for tick, image, found in reader.frames(wanted):
+        look = look or Look.of(image, stream.sample_aspect_ratio)
+        upright = Upright.of(image, look.matrix)
         for clip in [clip for clip in in_work if clip.shows(tick)]:
             try:
                 clip.show(tick, upright, look, found)

@@ -1,4 +1,4 @@
-"""The last picture of somebody who is not in the shot, held in their panel: dark and pale, so that
+"""The last frame of somebody who is not in the shot, held in their panel: dark and pale, so that
 it is not taken for what goes on beside it."""
 
 from pathlib import Path
@@ -11,14 +11,14 @@ from facetrack.clips.render.reframe import reframe
 from facetrack.media.encode import Look
 from facetrack.media.frame_reader import FrameReader
 from facetrack.media.planar import PLANAR, darken, paste, planes
-from facetrack.media.streams import open_media, picture_stream
+from facetrack.media.streams import open_media, video_stream
 from facetrack.media.upright import Upright
 
 LIGHT, COLOUR = 0.6, 0.3
 """Share of the brightness and of the colour that is left."""
 
 
-class Stills:
+class FreezeFrames:
     """Reads each held frame once; keeps one a panel, as large as the panel."""
 
     def __init__(self, source: Path) -> None:
@@ -48,9 +48,9 @@ class Stills:
 
     def _read(self, time_s: float, look: Look) -> Upright:
         with open_media(self._source) as container:
-            stream = picture_stream(container)
+            stream = video_stream(container)
             assert stream is not None
             reader = FrameReader(container, stream)
-            for _, picture, _ in reader.frames(reader.ticks(np.array([time_s]))):
-                return Upright.of(picture, look.matrix)
+            for _, image, _ in reader.frames(reader.ticks(np.array([time_s]))):
+                return Upright.of(image, look.matrix)
         raise EOFError("the source has no frame there any more")

@@ -17,7 +17,7 @@ class Overlay(Protocol):
     """Draws on the source instead of cutting out of it; travels to other processes."""
 
     def drawn(
-        self, picture: Image, frame: int, shown: Sequence[tuple[int, NDArray[np.float64]]]
+        self, image: Image, frame: int, shown: Sequence[tuple[int, NDArray[np.float64]]]
     ) -> Image:
         """A copy of the upright source frame with everything on it.
 

@@ -1,4 +1,4 @@
-"""Draws what the analysis saw and what the clip shows onto pictures of the source."""
+"""Draws what the analysis saw and what the clip shows onto frames of the source."""
 
 import colorsys
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Overlay:
     """``(k,)``; 0: nobody known."""
     track: NDArray[np.int32]
     boxes: Float32
-    """``(k, 4)`` x1 y1 x2 y2 in pixels of the upright picture."""
+    """``(k, 4)`` x1 y1 x2 y2 in pixels of the upright frame."""
     landmarks: Float32
     """``(k, 5, 2)``."""
     names: dict[int, str]
@@ -55,15 +55,15 @@ class Overlay:
             {p.id: p.name for p in analysis.people},
         )
 
-    def drawn(self, picture: Image, frame: int, shown: Sequence[tuple[int, Float64]]) -> Image:
-        """A copy of the picture with everything on it.
+    def drawn(self, image: Image, frame: int, shown: Sequence[tuple[int, Float64]]) -> Image:
+        """A copy of the frame with everything on it.
 
         Args:
-            frame: which of the source the picture is.
+            frame: which of the source the frame is.
             shown: of each panel the person, and the crop: centre x, centre y, width and height.
         """
         crops = [(person, _corners(crop)) for person, crop in shown]
-        canvas = Pillow.fromarray(_dimmed(picture, [corners for _, corners in crops]))
+        canvas = Pillow.fromarray(_dimmed(image, [corners for _, corners in crops]))
         pen = _Pen(canvas)
         for person, corners in crops:
             pen.rectangle(corners, _colour(person), 2)
@@ -85,7 +85,7 @@ class Overlay:
 
 
 class _Pen:
-    """Lines and letters whose size goes with the picture's."""
+    """Lines and letters whose size goes with the frame's."""
 
     def __init__(self, canvas: Pillow.Image) -> None:
         self._draw = ImageDraw.Draw(canvas)
@@ -107,7 +107,7 @@ class _Pen:
             self._draw.ellipse(dot, fill=colour, outline=(0, 0, 0))
 
     def label(self, corners: Rectangle, text: str, colour: Colour, inside: bool = False) -> None:
-        """Above the rectangle's upper left corner, or inside its lower one; all in the picture."""
+        """Above the rectangle's upper left corner, or inside its lower one; all in the frame."""
         _, _, right, bottom = self._draw.textbbox((0, 0), text, font=self._font)
         width, height = right + 2 * self._line + 4, bottom + 2 * self._line + 2
         x = min(max(corners[0], 0), self._size[0] - width)
@@ -129,10 +129,10 @@ def _corners(crop: Float64) -> Rectangle:
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def _dimmed(picture: Image, crops: Sequence[Rectangle]) -> Image:
+def _dimmed(image: Image, crops: Sequence[Rectangle]) -> Image:
     """Dark where no crop is."""
-    dimmed = (picture * np.float32(OUTSIDE)).astype(np.uint8)
+    dimmed = (image * np.float32(OUTSIDE)).astype(np.uint8)
     for corners in crops:
         x1, y1, x2, y2 = (max(0, round(v)) for v in corners)
-        dimmed[y1:y2, x1:x2] = picture[y1:y2, x1:x2]
+        dimmed[y1:y2, x1:x2] = image[y1:y2, x1:x2]
     return dimmed

@@ -26,7 +26,7 @@ ALONE = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
-    # glibc gives pictures back to the system as they are let go, and has the next one's pages made
+    # glibc gives frames back to the system as they are let go, and has the next one's pages made
     # anew: that took longer than scaling them.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),

@@ -1,4 +1,4 @@
-"""Scales a crop of fractional pixels into a place of another picture, plane by plane.
+"""Scales a crop of fractional pixels into a place of another frame, plane by plane.
 
 Bicubic, and wide enough where the crop is made smaller. A crop of whole pixels, as one that stands
 still has, is libswscale's; any other is made here, the same way but from any place between the
@@ -117,7 +117,7 @@ def _by_libswscale(
 def _scaler(
     wide: int, high: int, width: int, height: int, pix_fmt: str
 ) -> tuple[VideoReformatter, VideoFrame]:
-    """libswscale with its tables for two sizes, and a picture of the first."""
+    """libswscale with its tables for two sizes, and a frame of the first."""
     return VideoReformatter(), VideoFrame(wide, high, pix_fmt)
 
 

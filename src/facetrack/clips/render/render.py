@@ -17,7 +17,7 @@ from facetrack.clips.plan.grouping import grouped
 from facetrack.clips.render.messages import ClipJob, Outcome, Overlay, Task
 from facetrack.clips.render.pool import written
 from facetrack.media.codecs import Encoding, choose_encoder
-from facetrack.media.streams import open_again, picture_stream
+from facetrack.media.streams import open_again, video_stream
 
 CROPS_FILE = "crops.parquet"
 
@@ -85,9 +85,9 @@ def render_clips(
 
 
 def _pixels(source: Path) -> int:
-    """Of the source's picture; sees to it that the source is there."""
+    """Of the source's frame; sees to it that the source is there."""
     with open_again(source) as container:
-        stream = picture_stream(container)
+        stream = video_stream(container)
         assert stream is not None
         return stream.width * stream.height
 

@@ -36,8 +36,8 @@ def _activate(
     inside = pixel < total
     column = pixel % columns
     row = pixel // columns % rows
-    picture = (pixel // (columns * rows)).to(tl.int64)
-    corner = ((picture * height + row * STRIDE) * width + column * STRIDE) * C
+    image = (pixel // (columns * rows)).to(tl.int64)
+    corner = ((image * height + row * STRIDE) * width + column * STRIDE) * C
     shift = tl.load(bias + channel, mask=real, other=0.0).to(tl.float32)
     factor = tl.load(slope + channel, mask=real, other=0.0).to(tl.float32)
     best = tl.full((PIXELS, CHANNELS), float("-inf"), tl.float32)

@@ -1,4 +1,4 @@
-"""The first layer of R-Net and O-Net on a card in one kernel: crops to pooled channels.
+"""The first layer of R-Net and O-Net on a GPU in one kernel: crops to pooled channels.
 
 3 x 3 from three colours, bias, PReLU, and the largest of 3 x 3 at a stride of 2. Nothing of the
 size of the convolution's output, three quarters of it read twice, is ever written.

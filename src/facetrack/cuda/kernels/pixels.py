@@ -1,9 +1,9 @@
-"""Pictures on a card: from decoded NV12 to one int32 a pixel, and area means of any part of it.
+"""Frames on a GPU: from decoded NV12 to one int32 a pixel, and area means of any part of it.
 
 A pixel holds red, green and blue in its lowest three bytes, so that one load brings all three.
-A mean is the sum of its pixels, read where they are: the pictures of one batch are worked on one
-after the other, and each stays in the card's cache for as long. (Tables of sums cost three times as
-much: they are eight times as large as the picture.)
+A mean is the sum of its pixels, read where they are: the frames of one batch are worked on one
+after the other, and each stays in the GPU's cache for as long. (Tables of sums cost three times as
+much: they are eight times as large as the frame.)
 """
 
 from functools import lru_cache
@@ -18,7 +18,7 @@ BLOCK = 128
 
 
 def rgb_packed(pointers: Tensor, height: int, width: int) -> Tensor:
-    """Pictures at ``pointers`` (``(b,)`` int64, each ``(height, width, 3)`` uint8) to
+    """Frames at ``pointers`` (``(b,)`` int64, each ``(height, width, 3)`` uint8) to
     ``(b, height, width)`` int32."""
     b = len(pointers)
     out = torch.empty((b, height, width), dtype=torch.int32, device=pointers.device)
@@ -27,10 +27,10 @@ def rgb_packed(pointers: Tensor, height: int, width: int) -> Tensor:
 
 
 def nv12_packed(pointers: Tensor, height: int, width: int, matrix: tuple[float, ...]) -> Tensor:
-    """Pictures at ``pointers`` (``(b,)`` int64, each ``(height * 3 / 2, width)`` uint8) to
+    """Frames at ``pointers`` (``(b,)`` int64, each ``(height * 3 / 2, width)`` uint8) to
     ``(b, height, width)`` int32.
 
-    ``matrix``: nine numbers row by row and three offsets, as ``card_picture.colour_arguments``.
+    ``matrix``: nine numbers row by row and three offsets, as ``gpu_picture.colour_arguments``.
     Chroma is repeated to the luma's pixels.
     """
     b = len(pointers)
@@ -40,7 +40,7 @@ def nv12_packed(pointers: Tensor, height: int, width: int, matrix: tuple[float, 
 
 
 def crops(
-    pixels: Tensor, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
+    pixels: Tensor, corners: Tensor, of_image: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
     """As ``pixels.crops``, channels last."""
     _, height, width = pixels.shape
@@ -49,14 +49,14 @@ def crops(
         (n, 3, size, size), dtype=dtype, device=pixels.device, memory_format=torch.channels_last
     )
     _crop[n, triton.cdiv(size * size, BLOCK)](
-        pixels, corners.contiguous(), of_picture, out, height, width, size, BLOCK=BLOCK
+        pixels, corners.contiguous(), of_image, out, height, width, size, BLOCK=BLOCK
     )
     return out
 
 
 @lru_cache(maxsize=64)
 def table_on(rows: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
-    """The same numbers on the card, taken there once: a graph cannot copy them."""
+    """The same numbers on the GPU, taken there once: a graph cannot copy them."""
     return torch.tensor(rows, dtype=torch.int64, device=device)
 
 
@@ -105,7 +105,7 @@ def _store_means(red, green, blue, area, target, inside):
 
 
 @triton.jit
-def _crop(pixels, corners, of_picture, out, height, width, size, BLOCK: tl.constexpr):
+def _crop(pixels, corners, of_image, out, height, width, size, BLOCK: tl.constexpr):
     part = tl.program_id(0)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size * size
@@ -116,7 +116,7 @@ def _crop(pixels, corners, of_picture, out, height, width, size, BLOCK: tl.const
     i, j = at // size, at % size
     top, bottom = y1 + i * high // size, y1 + ((i + 1) * high + size - 1) // size
     left, right = x1 + j * wide // size, x1 + ((j + 1) * wide + size - 1) // size
-    source = pixels + tl.load(of_picture + part) * height * width
+    source = pixels + tl.load(of_image + part) * height * width
     red, green, blue = sums(source, width, top, bottom, left, right, inside)
     target = out + (part.to(tl.int64) * size * size + at) * 3
     _store_means(red, green, blue, (bottom - top) * (right - left), target, inside)
@@ -124,14 +124,14 @@ def _crop(pixels, corners, of_picture, out, height, width, size, BLOCK: tl.const
 
 @triton.jit
 def _rgb(pointers, out, size, BLOCK: tl.constexpr):
-    picture = tl.program_id(0)
+    image = tl.program_id(0)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
-    start = tl.load(pointers + picture).to(tl.pointer_type(tl.uint8)) + at * 3
+    start = tl.load(pointers + image).to(tl.pointer_type(tl.uint8)) + at * 3
     red = tl.load(start, mask=inside, other=0).to(tl.int32)
     green = tl.load(start + 1, mask=inside, other=0).to(tl.int32)
     blue = tl.load(start + 2, mask=inside, other=0).to(tl.int32)
-    tl.store(out + picture.to(tl.int64) * size + at, red | (green << 8) | (blue << 16), mask=inside)
+    tl.store(out + image.to(tl.int64) * size + at, red | (green << 8) | (blue << 16), mask=inside)
 
 
 @triton.jit

@@ -28,8 +28,8 @@ def _pool(x, out, total, height, width, rows, columns, C: tl.constexpr, BLOCK: t
     inside = at < total
     pixel, channel = at // C, at % C
     line = pixel // columns
-    row, column, picture = line % rows, pixel - line * columns, line // rows
-    source = x + ((picture * height + row * 2) * width + column * 2) * C + channel
+    row, column, image = line % rows, pixel - line * columns, line // rows
+    source = x + ((image * height + row * 2) * width + column * 2) * C + channel
     best = tl.load(source, mask=inside, other=0.0)
     for i in tl.static_range(1, 9):
         value = tl.load(source + (i // 3 * width + i % 3) * C, mask=inside, other=0.0)

@@ -1,7 +1,7 @@
-"""The levels of pictures on a card, by exact means of the pixels below each of theirs.
+"""The levels of frames on a GPU, by exact means of the pixels below each of theirs.
 
 The pixels of a narrow window are read lane by lane. With wide windows lanes would read all over the
-picture; so there a program goes down whole rows, a column a lane, and takes the sum of a window as
+frame; so there a program goes down whole rows, a column a lane, and takes the sum of a window as
 the difference of two of the running sums of its columns.
 """
 
@@ -23,19 +23,19 @@ WIDE = 4
 
 
 class Pyramid(NamedTuple):
-    """Levels of some pictures, each number as two float16: rounded, and what that left over."""
+    """Levels of some frames, each number as two float16: rounded, and what that left over."""
 
     parts: Tensor
-    """``(pixels, 2, 4)``, one level after the other, picture by picture; red, green, blue and 0.
+    """``(pixels, 2, 4)``, one level after the other, frame by frame; red, green, blue and 0.
     As many zeros follow as P-Net reads beyond the end."""
     sizes: Sequence[tuple[int, int]]
     starts: Sequence[int]
     """Of each level, in pixels."""
-    pictures: int
+    images: int
 
 
 def pyramid(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
-    """Levels ``(height, width)`` each of packed pictures, see ``triton_pixels``."""
+    """Levels ``(height, width)`` each of packed frames, see ``triton_pixels``."""
     b, height, width = pixels.shape
     ends = list(accumulate((b * h * w for h, w in sizes), initial=0))
     beyond = 2 * max(w for _, w in sizes)
@@ -64,7 +64,7 @@ def pyramid(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
 def _table(
     levels: Sequence[tuple[int, int, int]], programs: Sequence[int], pixels: Tensor
 ) -> tuple[int, Tensor]:
-    """How many programs a picture has, and for each level its first one, height, width, start."""
+    """How many programs a frame has, and for each level its first one, height, width, start."""
     *firsts, total = accumulate(programs, initial=0)
     rows = tuple((first, *level) for first, level in zip(firsts, levels, strict=True))
     return total, table_on(rows, pixels.device)
@@ -72,7 +72,7 @@ def _table(
 
 @triton.jit
 def _level(pixels, table, out, height, width, tiles, LEVELS: tl.constexpr, BLOCK: tl.constexpr):
-    picture = (tl.program_id(0) // tiles).to(tl.int64)
+    image = (tl.program_id(0) // tiles).to(tl.int64)
     tile = tl.program_id(0) % tiles
     level = level_of(tile, table, LEVELS, 4)
     rows, columns = number(level, 1), number(level, 2)
@@ -81,9 +81,9 @@ def _level(pixels, table, out, height, width, tiles, LEVELS: tl.constexpr, BLOCK
     i, j = at // columns, at % columns
     top, bottom = i * height // rows, ((i + 1) * height + rows - 1) // rows
     left, right = j * width // columns, ((j + 1) * width + columns - 1) // columns
-    source = pixels + picture * height * width
+    source = pixels + image * height * width
     red, green, blue = sums(source, width, top, bottom, left, right, inside)
-    target = out + (tl.load(level + 3) + picture * rows * columns + at) * 2
+    target = out + (tl.load(level + 3) + image * rows * columns + at) * 2
     _store(red, green, blue, (bottom - top) * (right - left), target, inside)
 
 
@@ -92,14 +92,14 @@ def _rows(
     pixels, table, out, height, width, all_rows,
     LEVELS: tl.constexpr, COLUMNS: tl.constexpr, MEANS: tl.constexpr,
 ):  # fmt: skip
-    picture = (tl.program_id(0) // all_rows).to(tl.int64)
+    image = (tl.program_id(0) // all_rows).to(tl.int64)
     row = tl.program_id(0) % all_rows
     level = level_of(row, table, LEVELS, 4)
     rows, columns = number(level, 1), number(level, 2)
     i = row - number(level, 0)
     top, bottom = i * height // rows, ((i + 1) * height + rows - 1) // rows
     x = tl.arange(0, COLUMNS)
-    source = pixels + (picture * height + top) * width + x
+    source = pixels + (image * height + top) * width + x
     red = tl.zeros((COLUMNS,), tl.int32)
     green = tl.zeros((COLUMNS,), tl.int32)
     blue = tl.zeros((COLUMNS,), tl.int32)
@@ -112,7 +112,7 @@ def _rows(
     inside = j < columns
     left = tl.where(inside, j * width // columns, 0)
     right = tl.where(inside, ((j + 1) * width + columns - 1) // columns, 1)
-    target = out + (tl.load(level + 3) + (picture * rows + i) * columns + j) * 2
+    target = out + (tl.load(level + 3) + (image * rows + i) * columns + j) * 2
     area = (bottom - top) * (right - left)
     _store(
         _windows(red, left, right), _windows(green, left, right), _windows(blue, left, right),

@@ -26,7 +26,7 @@ def nv12_scaled(
         shape: height and width of the frames.
         scaled: height and width of what is made of them.
         filled: height and width with what is filled up.
-        matrix: as ``card_picture.colour_arguments``.
+        matrix: as ``gpu_picture.colour_arguments``.
     """
     out = torch.empty((len(pointers), *filled), dtype=torch.int32, device=pointers.device)
     grid = (len(pointers) * filled[0], triton.cdiv(filled[1], BLOCK))

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.core.types import Image
-from facetrack.cuda.graph import Captured
+from facetrack.cuda.graph import CudaGraph
 from facetrack.cuda.memory import bytes_at_hand
-from facetrack.cuda.preallocation import Crossing, preallocate_tensors
+from facetrack.cuda.preallocation import TransferBuffers, preallocate_tensors
 from facetrack.cuda.streams import stream
 from facetrack.detection.cuda.found import Found, Room
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.runtime.batching import calculate_optimal_batch_size
 
 ON_GPU = 128
@@ -43,7 +43,7 @@ class GpuFrames(NamedTuple):
     shape: tuple[int, int]
     """Height and width of the frames."""
     matrix: tuple[float, ...] | None
-    """From NV12 to RGB, as ``card_picture.colour_arguments``; None: at each address lies what
+    """From NV12 to RGB, as ``gpu_picture.colour_arguments``; None: at each address lies what
     ``BatchNetworks.image`` made of the frame on the host."""
 
 
@@ -59,7 +59,7 @@ class BatchNetworks(Protocol[R]):
         """Of device memory that a frame of a batch takes."""
         ...
 
-    def image(self, picture: Picture) -> Image:
+    def image(self, image: FrameImage) -> Image:
         """What the networks see of a frame that lies in the host's memory, uint8 RGB."""
         ...
 
@@ -91,13 +91,13 @@ class HostBatches(Generic[R]):
         self._networks = networks
         self.room = networks.first_room
 
-    def size(self, pictures: Sequence[Picture]) -> int:
+    def size(self, sources: Sequence[FrameImage]) -> int:
         return self.limit
 
     @torch.inference_mode()
-    def start(self, pictures: Sequence[Picture], size: int, room: R) -> Running[R]:
-        images = torch.from_numpy(np.stack([self._networks.image(p) for p in pictures]))
-        found = self._networks.in_images(images, pictures[0].shape, room)
+    def start(self, sources: Sequence[FrameImage], size: int, room: R) -> Running[R]:
+        images = torch.from_numpy(np.stack([self._networks.image(p) for p in sources]))
+        found = self._networks.in_images(images, sources[0].shape, room)
         arrays = tuple(t.float().numpy() for t in found)
         return Running(room, lambda: arrays)
 
@@ -124,24 +124,24 @@ class GpuBatches(Generic[R]):
         self._pool: object = None
         self._lock = threading.Lock()
 
-    def size(self, pictures: Sequence[Picture]) -> int:
+    def size(self, sources: Sequence[FrameImage]) -> int:
         """As memory allowed at first, however few the frames are: networks of another size round
         otherwise, and then a run would not repeat itself bit for bit."""
-        kind = is_on_gpu(pictures), pictures[0].shape
+        kind = is_on_gpu(sources), sources[0].shape
         if kind not in self._sizes:
             self._sizes[kind] = calculate_optimal_batch_size(
-                ON_GPU if is_on_gpu(pictures) else UPLOADED,
-                self._networks.frame_bytes(*pictures[0].shape),
+                ON_GPU if is_on_gpu(sources) else UPLOADED,
+                self._networks.frame_bytes(*sources[0].shape),
                 bytes_at_hand(self._device),
                 smallest=1,
             )
         return min(self._sizes[kind], self.limit)
 
     @torch.inference_mode()
-    def start(self, pictures: Sequence[Picture], size: int, room: R) -> Running[R]:
+    def start(self, sources: Sequence[FrameImage], size: int, room: R) -> Running[R]:
         """Raises ``torch.OutOfMemoryError`` when there is no graph yet and no memory for one."""
         with self._lock, torch.cuda.stream(self._stream):
-            return self._graph(pictures, size, room).run(pictures)
+            return self._graph(sources, size, room).run(sources)
 
     def forget(self) -> None:
         """Gives the memory of all graphs back."""
@@ -151,26 +151,26 @@ class GpuBatches(Generic[R]):
             self._pool = None
             torch.cuda.empty_cache()
 
-    def _graph(self, pictures: Sequence[Picture], size: int, room: R) -> "_Graph[R]":
-        colour = getattr(pictures[0], "colour", None)
-        key = (_Kind(is_on_gpu(pictures), pictures[0].shape, colour, room), size)
+    def _graph(self, sources: Sequence[FrameImage], size: int, room: R) -> "_Graph[R]":
+        colour = getattr(sources[0], "colour", None)
+        key = (_Kind(is_on_gpu(sources), sources[0].shape, colour, room), size)
         if key not in self._graphs:
             while len(self._graphs) >= GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = self._captured(pictures, size, room)
+            self._graphs[key] = self._captured(sources, size, room)
         return self._graphs[key]
 
-    def _captured(self, pictures: Sequence[Picture], size: int, room: R) -> "_Graph[R]":
-        shape, matrix = pictures[0].shape, matrix_of(pictures)
+    def _captured(self, sources: Sequence[FrameImage], size: int, room: R) -> "_Graph[R]":
+        shape, matrix = sources[0].shape, matrix_of(sources)
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         uploaded = None
-        if not is_on_gpu(pictures):
-            height, width, _ = self._networks.image(pictures[0]).shape
+        if not is_on_gpu(sources):
+            height, width, _ = self._networks.image(sources[0]).shape
             uploaded = height, width
         first = preallocate_tensors(size, 0, uploaded, self._device)
         upload = _Upload(self._networks.image, self._device)
-        upload.fill(first, pictures)
+        upload.fill(first, sources)
 
         def networks(pointers: Tensor) -> Found:
             return self._networks.in_frames(GpuFrames(pointers, shape, matrix), room)
@@ -193,7 +193,7 @@ class _Graph(Generic[R]):
     def __init__(
         self,
         networks: Callable[[Tensor], Found],
-        first: Crossing,
+        first: TransferBuffers,
         room: R,
         uploaded: tuple[int, int] | None,
         upload: "_Upload",
@@ -208,13 +208,13 @@ class _Graph(Generic[R]):
             self._shapes = [tuple(t.shape) for t in found]
             return torch.cat([t.flatten().float() for t in found])
 
-        def new_way(results: int) -> Crossing:
+        def new_way(results: int) -> TransferBuffers:
             return preallocate_tensors(len(first.numbers), results, uploaded, device)
 
-        self._captured = Captured(flat, first, new_way, pool, device)
+        self._captured = CudaGraph(flat, first, new_way, pool, device)
 
-    def run(self, pictures: Sequence[Picture]) -> Running[R]:
-        answer = self._captured.run(lambda way: self._upload.fill(way, pictures))
+    def run(self, sources: Sequence[FrameImage]) -> Running[R]:
+        answer = self._captured.run(lambda way: self._upload.fill(way, sources))
         return Running(self._room, lambda: self._parts(answer()))
 
     def _parts(self, numbers: NDArray[np.float32]) -> Arrays:
@@ -226,18 +226,18 @@ class _Graph(Generic[R]):
 class _Upload:
     """Writes down where frames are; those of the host are sent on their way."""
 
-    def __init__(self, image: Callable[[Picture], Image], device: torch.device) -> None:
+    def __init__(self, image: Callable[[FrameImage], Image], device: torch.device) -> None:
         self._image, self._device = image, device
 
-    def fill(self, way: Crossing, pictures: Sequence[Picture]) -> None:
+    def fill(self, way: TransferBuffers, sources: Sequence[FrameImage]) -> None:
         if way.here is None or way.there is None:
-            at = addresses(pictures)
+            at = addresses(sources)
         else:
-            for pinned, picture in zip(way.here, pictures, strict=False):
-                np.copyto(pinned.numpy(), self._image(picture))
+            for pinned, image in zip(way.here, sources, strict=False):
+                np.copyto(pinned.numpy(), self._image(image))
             upload = stream("upload", self._device)
             with torch.cuda.stream(upload):
-                sent = slice(len(pictures))
+                sent = slice(len(sources))
                 way.there[sent].copy_(way.here[sent], non_blocking=True)
                 way.arrived.record()
             torch.cuda.current_stream(self._device).wait_event(way.arrived)
@@ -247,20 +247,20 @@ class _Upload:
         way.numbers.numpy()[:] = at
 
 
-def is_on_gpu(pictures: Sequence[Picture]) -> bool:
+def is_on_gpu(sources: Sequence[FrameImage]) -> bool:
     """Whether the frames lie on the GPU already; all of a batch do or none."""
-    return hasattr(pictures[0], "nv12")
+    return hasattr(sources[0], "nv12")
 
 
-def addresses(pictures: Sequence[Picture]) -> list[int]:
+def addresses(sources: Sequence[FrameImage]) -> list[int]:
     """Of frames that lie on the GPU."""
-    return [p.nv12.data_ptr() for p in pictures]  # type: ignore[attr-defined]
+    return [p.nv12.data_ptr() for p in sources]  # type: ignore[attr-defined]
 
 
-def matrix_of(pictures: Sequence[Picture]) -> tuple[float, ...] | None:
+def matrix_of(sources: Sequence[FrameImage]) -> tuple[float, ...] | None:
     """See ``GpuFrames.matrix``."""
-    if not is_on_gpu(pictures):
+    if not is_on_gpu(sources):
         return None
     from facetrack.media.nvdec.gpu_frame import colour_arguments
 
-    return colour_arguments(*pictures[0].colour)  # type: ignore[attr-defined]
+    return colour_arguments(*sources[0].colour)  # type: ignore[attr-defined]

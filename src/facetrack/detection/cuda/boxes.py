@@ -1,4 +1,4 @@
-"""The box arithmetic of ``detection.boxes`` in torch, for many pictures at once."""
+"""The box arithmetic of ``detection.boxes`` in torch, for many frames at once."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ def regressed(boxes: Tensor, offsets: Tensor, inclusive: float) -> Tensor:
 
 
 def corners_inside(boxes: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """``(..., 4)`` int64 pixel corners of the part inside the picture, and whether there is one."""
+    """``(..., 4)`` int64 pixel corners of the part inside the frame, and whether there is one."""
     whole = boxes.long()  # toward zero, pixels counted from 1
     low = whole[..., :2].clamp(min=1) - 1
     high = torch.stack([whole[..., 2].clamp(max=width), whole[..., 3].clamp(max=height)], -1)

@@ -25,8 +25,8 @@ from facetrack.detection.cuda.batches import (
     is_on_gpu,
 )
 from facetrack.detection.cuda.found import Room
-from facetrack.media.frame_image import Picture
-from facetrack.recognition.cuda.eager_embedder import Ahead
+from facetrack.media.frame_image import FrameImage
+from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 from facetrack.runtime.batching import SMALLEST
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ BYTES_AHEAD = 1 << 26
 IN_FLIGHT = 4
 """Batches of one call at a time: while one runs, those before are copied back and looked at."""
 
-Part = Sequence[Picture]
+Part = Sequence[FrameImage]
 FacesLater = Callable[[], Iterable[Faces]]
 """Waits for the embeddings, if there are any."""
 Looked = Callable[[], FacesLater]
@@ -56,7 +56,7 @@ class TorchDetector(Generic[R]):
         self,
         networks: BatchNetworks[R],
         device: torch.device,
-        ahead: Ahead | None,
+        ahead: EagerEmbedder | None,
     ) -> None:
         """``ahead``: embeds the faces of frames that lie on the GPU, as soon as they are found."""
         cuda = device.type == "cuda"
@@ -72,9 +72,9 @@ class TorchDetector(Generic[R]):
         self.batch_sizes: list[int] = []
         """Of every batch so far, in order."""
 
-    def detect(self, pictures: Part) -> Iterator[Faces]:
+    def detect(self, images: Part) -> Iterator[Faces]:
         """See ``Detector.detect``."""
-        waiting: deque[Part] = deque([pictures] if pictures else [])
+        waiting: deque[Part] = deque([images] if images else [])
         running: deque[Looked] = deque()
         self._start_some(waiting, running)
         return self._found(waiting, running)
@@ -92,7 +92,7 @@ class TorchDetector(Generic[R]):
         look = partial(self._look, part, batch, ahead)
         return look if ahead is None else ahead.soon(look)
 
-    def _look(self, part: Part, batch: Running[R], ahead: Ahead | None) -> FacesLater:
+    def _look(self, part: Part, batch: Running[R], ahead: EagerEmbedder | None) -> FacesLater:
         arrays = batch.wait()
         wanted = arrays[-1].tolist()
         if batch.room.with_room_for(wanted) != batch.room:  # done again, so nothing is lost
@@ -152,7 +152,7 @@ class TorchDetector(Generic[R]):
             if size == 1 and not on_their_way:
                 raise FacetrackError(
                     f"{self._networks.name} on {self._device}: no memory for even one picture of "
-                    f"{part[0].shape}; end other programs on the card, or use --device cpu"
+                    f"{part[0].shape}; end other programs on the GPU, or use --device cpu"
                 ) from error
         self._batches.limit = max(1, size // 2)
         log.warning("out of memory with %d pictures; going on with %d", size, max(1, size // 2))

@@ -1,7 +1,7 @@
 """MTCNN and InceptionResnetV1 in torch, from the same arrays as the OpenVINO graphs.
 
 Functions of tensors, no modules: what a CUDA graph captures is what stands here. Arrays may be
-float32 or float16; pictures are ``(n, 3, height, width)``, RGB, already ``(x - 127.5) / 128``.
+float32 or float16; frames are ``(n, 3, height, width)``, RGB, already ``(x - 127.5) / 128``.
 """
 
 from collections.abc import Callable
@@ -77,7 +77,7 @@ class Layers:
         return F.max_pool2d(y, pool, 2, ceil_mode=True) if pool > 1 else y
 
     def first(self, x: Tensor) -> Tensor:
-        """``conv_prelu(x, 1, pool=3)``; on a card channels of 0 may follow."""
+        """``conv_prelu(x, 1, pool=3)``; on a GPU channels of 0 may follow."""
         if not x.is_cuda:
             return self.conv_prelu(x, 1, pool=3)
         from facetrack.cuda.kernels.first_layers import first_layer, taps_of

@@ -1,8 +1,8 @@
-"""Area means of pictures in torch, exact and for any window at once.
+"""Area means of frames in torch, exact and for any window at once.
 
 On the CPU by integral images: every mean that the cascade needs (pyramid levels, crops of 24 and
 48 pixels) is the difference of four entries of a table of sums. int32 wraps around in large
-pictures; differences stay right. On a card the pixels themselves are summed, see ``triton_pixels``.
+frames; differences stay right. On a GPU the pixels themselves are summed, see ``triton_pixels``.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ MEAN, SCALE = 127.5, 1 / 128
 
 @dataclass(frozen=True)
 class Pixels:
-    """A batch of pictures, made ready for means of their parts."""
+    """A batch of frames, made ready for means of their parts."""
 
     table: Tensor
-    """On the CPU ``(b, height + 1, width + 1, 3)`` int32 sums; on a card ``(b, height, width)``
+    """On the CPU ``(b, height + 1, width + 1, 3)`` int32 sums; on a GPU ``(b, height, width)``
     int32, the three colours of a pixel in one."""
     height: int
     width: int
@@ -52,26 +52,26 @@ class Pixels:
 
 def levels(pixels: Pixels, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
     """Pyramid levels on the CPU, ``(b, 3, height, width)`` float32 each, as the networks want
-    them; a card has ``triton_pixels.pyramid``."""
+    them; a GPU has ``triton_pixels.pyramid``."""
     return [_level(pixels, *size) for size in sizes]
 
 
 def crops(
-    pixels: Pixels, corners: Tensor, of_picture: Tensor, size: int, dtype: torch.dtype
+    pixels: Pixels, corners: Tensor, of_image: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
-    """Parts ``(n, 4)`` x1 y1 x2 y2 of pictures as ``(n, 3, size, size)``.
+    """Parts ``(n, 4)`` x1 y1 x2 y2 of frames as ``(n, 3, size, size)``.
 
     Parts without a pixel give grey.
     """
     if pixels.table.is_cuda:
         from facetrack.cuda.kernels import pixels as triton_pixels
 
-        return triton_pixels.crops(pixels.table, corners, of_picture, size, dtype)
+        return triton_pixels.crops(pixels.table, corners, of_image, size, dtype)
     _, rows, columns, _ = pixels.table.shape
     x1, y1, x2, y2 = corners.unbind(1)
     left, right = _windows(x2 - x1, size)
     top, bottom = _windows(y2 - y1, size)
-    base = (of_picture * rows)[:, None]
+    base = (of_image * rows)[:, None]
     top, bottom = ((base + y1[:, None] + v) * columns for v in (top, bottom))
     left, right = (x1[:, None] + v for v in (left, right))
     table = pixels.table.view(-1, 3)

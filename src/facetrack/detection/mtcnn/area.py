@@ -1,4 +1,4 @@
-"""Adaptive average pooling of a picture's part: the resampling that MTCNN is compared against.
+"""Adaptive average pooling of a frame's part: the resampling that MTCNN is compared against.
 
 Output pixel ``i`` of ``o`` is the mean of input pixels ``floor(i n / o)`` to ``ceil((i+1) n / o)``;
 a part smaller than the output so repeats its pixels.

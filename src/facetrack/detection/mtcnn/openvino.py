@@ -1,7 +1,7 @@
 """MTCNN on OpenVINO.
 
 With ``dense`` detection the cascade is facenet-pytorch's to the last digits: float32, every
-pyramid level pooled from the picture. On key frames only it need not be: libswscale makes the first
+pyramid level pooled from the frame. On key frames only it need not be: libswscale makes the first
 level and each later one is made from the one before, crops are cut from the decoder's planes, and
 bfloat16 is used where the CPU has it.
 """
@@ -20,23 +20,23 @@ from facetrack.detection.mtcnn.cascade import (
     EXACT,
     ONET_SIZE,
     RNET_SIZE,
-    Candidature,
     Cascade,
+    CascadeConfig,
     Parts,
     refined,
 )
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.media.sampling import samples, thumbnails
 from facetrack.models import openvino_graphs as networks
 from facetrack.models.weights import tensors
 from facetrack.runtime.batching import SMALLEST
 from facetrack.runtime.openvino_requests import Requests
 
-PICTURE_SIZES = 4
-"""Graphs are made for one picture size; those of the last few sizes are kept."""
+IMAGE_SIZES = 4
+"""Graphs are made for one frame size; those of the last few sizes are kept."""
 TOGETHER = 8
-"""Pictures that go through the cascade together: beyond it a CPU gains nothing."""
-QUICK = Candidature(pnet_threshold=0.75, nms=0.5, second_look=True)
+"""Frames that go through the cascade together: beyond it a CPU gains nothing."""
+QUICK = CascadeConfig(pnet_threshold=0.75, nms=0.5, second_look=True)
 """Half the crops for R- and O-Net, the same faces."""
 
 Sizes = tuple[tuple[int, int], ...]
@@ -52,9 +52,9 @@ class QuickLook:
         )
 
     def look(
-        self, pictures: Sequence[Picture], parts: Parts
+        self, images: Sequence[FrameImage], parts: Parts
     ) -> tuple[Float32, Float32, Float32, Float32]:
-        crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
+        crops = thumbnails(images, parts.images, parts.corners, ONET_SIZE)
         offsets, points, surely, likely = self._look.batch(crops)
         return offsets, points, surely, likely
 
@@ -66,9 +66,9 @@ class OpenVinoLook:
         self._settings = settings
         self._look = QuickLook(precision)
 
-    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of ``(n, 4)`` squares in ``pictures[of_picture]``; rows in order."""
-        return refined(self._look, self._settings, pictures, of_picture, anchors)
+    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
+        return refined(self._look, self._settings, images, of_image, anchors)
 
 
 class OpenVinoMtcnn:
@@ -84,20 +84,20 @@ class OpenVinoMtcnn:
         else:
             self._cascade = Cascade(QuickMtcnn(precision), settings, QUICK)
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
-        for i in range(0, len(pictures), TOGETHER):
-            yield from self._cascade.detect(pictures[i : i + TOGETHER])
+    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
+        for i in range(0, len(images), TOGETHER):
+            yield from self._cascade.detect(images[i : i + TOGETHER])
 
-    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of ``(n, 4)`` squares in ``pictures[of_picture]``; rows in order."""
-        return self._cascade.refine(pictures, of_picture, anchors)
+    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
+        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
+        return self._cascade.refine(images, of_image, anchors)
 
 
 class _ExactMtcnn:
     """Implements the cascade's ``Networks`` as facenet-pytorch computes them."""
 
     def __init__(self) -> None:
-        self._pnet = lru_cache(PICTURE_SIZES)(
+        self._pnet = lru_cache(IMAGE_SIZES)(
             lambda height, width, sizes: Requests(
                 networks.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
             )
@@ -105,22 +105,24 @@ class _ExactMtcnn:
         self._rnet = _rnet("f32", np.float32)
         self._onet = _onet("f32", np.float32)
 
-    def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
-        pnet = self._pnet(*pictures[0].shape, sizes)
-        return pnet.run([[p.rgb()[None]] for p in pictures])
+    def propose(self, images: Sequence[FrameImage], sizes: Sizes) -> list[list[Float32]]:
+        pnet = self._pnet(*images[0].shape, sizes)
+        return pnet.run([[p.rgb()[None]] for p in images])
 
-    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
-        offsets, scores = self._rnet.batch(_means(pictures, parts, RNET_SIZE))
+    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+        offsets, scores = self._rnet.batch(_means(images, parts, RNET_SIZE))
         return offsets, scores
 
-    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
-        offsets, points, scores = self._onet.batch(_means(pictures, parts, ONET_SIZE))
+    def decide(
+        self, images: Sequence[FrameImage], parts: Parts
+    ) -> tuple[Float32, Float32, Float32]:
+        offsets, points, scores = self._onet.batch(_means(images, parts, ONET_SIZE))
         return offsets, points, scores
 
     def look(
-        self, pictures: Sequence[Picture], parts: Parts
+        self, images: Sequence[FrameImage], parts: Parts
     ) -> tuple[Float32, Float32, Float32, Float32]:
-        return *self.decide(pictures, parts), self.refine(pictures, parts)[1]
+        return *self.decide(images, parts), self.refine(images, parts)[1]
 
 
 class QuickMtcnn(QuickLook):
@@ -128,34 +130,36 @@ class QuickMtcnn(QuickLook):
 
     def __init__(self, precision: str) -> None:
         super().__init__(precision)
-        self._pnet = lru_cache(PICTURE_SIZES)(
+        self._pnet = lru_cache(IMAGE_SIZES)(
             lambda sizes: Requests(networks.chained_pnet(tensors("pnet"), sizes), precision)
         )
         self._rnet = _rnet(precision, np.uint8)
         self._onet = _onet(precision, np.uint8)
 
-    def propose(self, pictures: Sequence[Picture], sizes: Sizes) -> list[list[Float32]]:
+    def propose(self, images: Sequence[FrameImage], sizes: Sizes) -> list[list[Float32]]:
         height, width = (side & ~1 for side in sizes[0])  # even ones are scaled faster
         pnet = self._pnet(((height, width), *sizes[1:]))
-        return pnet.run([[p.scaled(height, width)[None]] for p in pictures])
+        return pnet.run([[p.scaled(height, width)[None]] for p in images])
 
-    def refine(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32]:
+    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
         offsets, scores = self._rnet.batch(
-            samples(pictures, parts.pictures, parts.corners, RNET_SIZE)  # enough to drop most
+            samples(images, parts.images, parts.corners, RNET_SIZE)  # enough to drop most
         )
         return offsets, scores
 
-    def decide(self, pictures: Sequence[Picture], parts: Parts) -> tuple[Float32, Float32, Float32]:
-        crops = thumbnails(pictures, parts.pictures, parts.corners, ONET_SIZE)
+    def decide(
+        self, images: Sequence[FrameImage], parts: Parts
+    ) -> tuple[Float32, Float32, Float32]:
+        crops = thumbnails(images, parts.images, parts.corners, ONET_SIZE)
         offsets, points, scores = self._onet.batch(crops)
         return offsets, points, scores
 
 
-def _means(pictures: Sequence[Picture], parts: Parts, size: int) -> Float32:
+def _means(images: Sequence[FrameImage], parts: Parts, size: int) -> Float32:
     """Crops by exact area means."""
     crops = np.empty((len(parts.corners), size, size, 3), np.float32)
-    for crop, corners, k in zip(crops, parts.corners.tolist(), parts.pictures, strict=True):
-        crop[:] = area_resized(pictures[k].part(*corners), size)
+    for crop, corners, k in zip(crops, parts.corners.tolist(), parts.images, strict=True):
+        crop[:] = area_resized(images[k].part(*corners), size)
     return crops
 
 

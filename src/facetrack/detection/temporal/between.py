@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from facetrack.core.boxes import iou_matrix
 from facetrack.detection.mtcnn.cascade import SURE
-from facetrack.detection.temporal.redetect import Refiner, Sighting
-from facetrack.media.frame_image import Picture
+from facetrack.detection.temporal.redetect import Observation, Redetector
+from facetrack.media.frame_image import FrameImage
 
 STRAIGHT = 0.85
 """IoU of a face with its place on the straight way from which the way is straight."""
@@ -21,15 +21,15 @@ NEXT_TO = 3
 """Frames from look to look that need no look between, if the face has hardly moved."""
 
 
-class Span(NamedTuple):
+class FaceInterval(NamedTuple):
     """One face from a frame of a stretch to a later one."""
 
-    stretch: int
+    interval: int
     start: int
     """Position in the stretch."""
     end: int
-    first: Sighting
-    last: Sighting
+    first: Observation
+    last: Observation
     straight: bool = False
     """Whether the look at the middle of the way that this is half of lay on it."""
 
@@ -42,7 +42,7 @@ class Span(NamedTuple):
             return frames <= LONGEST_STRAIGHT
         return frames <= NEXT_TO and _iou(self.first, self.last) >= STRAIGHT
 
-    def at(self, frame: int) -> Sighting:
+    def at(self, frame: int) -> Observation:
         """Where the face is expected."""
         return self.first.towards(self.last, (frame - self.start) / (self.end - self.start))
 
@@ -51,44 +51,44 @@ class Span(NamedTuple):
         return range(self.start + 1, self.end)
 
 
-Found = tuple[int, int, Sighting]
+Found = tuple[int, int, Observation]
 """Stretch, position in it, face."""
 
 
 def fill_between(
-    refiner: Refiner, picture: Callable[[int, int], Picture], spans: list[Span]
-) -> tuple[list[Found], list[Span]]:
+    redetector: Redetector, image: Callable[[int, int], FrameImage], intervals: list[FaceInterval]
+) -> tuple[list[Found], list[FaceInterval]]:
     """The faces strictly between, and the spans whose middle shows none.
 
-    ``picture``: that of a position in a stretch.
+    ``image``: that of a position in a stretch.
     """
     found: list[Found] = []
-    lost: list[Span] = []
-    while spans:
-        open_spans = []
-        for span in spans:
-            if span.needs_no_look:
-                found += [(span.stretch, at, span.at(at)) for at in span.between]
-            elif span.between:
-                open_spans.append(span)
-        middles = [(s.start + s.end) // 2 for s in open_spans]
-        expected = [s.at(at) for s, at in zip(open_spans, middles, strict=True)]
-        looks = refiner.refined(
-            [picture(s.stretch, at) for s, at in zip(open_spans, middles, strict=True)], expected
+    lost: list[FaceInterval] = []
+    while intervals:
+        open_intervals = []
+        for interval in intervals:
+            if interval.needs_no_look:
+                found += [(interval.interval, at, interval.at(at)) for at in interval.between]
+            elif interval.between:
+                open_intervals.append(interval)
+        middles = [(s.start + s.end) // 2 for s in open_intervals]
+        expected = [s.at(at) for s, at in zip(open_intervals, middles, strict=True)]
+        looks = redetector.refined(
+            [image(s.interval, at) for s, at in zip(open_intervals, middles, strict=True)], expected
         )
-        spans = []
-        for span, at, there, seen in zip(open_spans, middles, expected, looks, strict=True):
+        intervals = []
+        for interval, at, there, seen in zip(open_intervals, middles, expected, looks, strict=True):
             if seen is None:
-                lost.append(span)
+                lost.append(interval)
                 continue
-            found.append((span.stretch, at, seen))
+            found.append((interval.interval, at, seen))
             straight = _iou(there, seen) >= STRAIGHT
-            spans += [
-                span._replace(end=at, last=seen, straight=straight),
-                span._replace(start=at, first=seen, straight=straight),
+            intervals += [
+                interval._replace(end=at, last=seen, straight=straight),
+                interval._replace(start=at, first=seen, straight=straight),
             ]
     return found, lost
 
 
-def _iou(a: Sighting, b: Sighting) -> float:
+def _iou(a: Observation, b: Observation) -> float:
     return float(iou_matrix(a.box[None], b.box[None])[0, 0])

@@ -18,7 +18,7 @@ from facetrack.core.boxes import iou_matrix
 from facetrack.core.types import Faces, Float32
 from facetrack.detection.detector import Detector
 from facetrack.detection.mtcnn.cascade import SURE
-from facetrack.detection.temporal.key_frame_interval import Stretch
+from facetrack.detection.temporal.key_frame_interval import KeyFrameInterval
 from facetrack.media.frame_image import Frame
 
 STRAIGHT = 0.8
@@ -33,20 +33,20 @@ NEXT_TO = 2
 class _Part:
     """A piece of a stretch between two searched frames."""
 
-    stretch: Stretch
+    interval: KeyFrameInterval
     straight: bool = False
     """Whether the search in the middle of the way that this is half of lay on it."""
 
     @property
     def needs_no_search(self) -> bool:
-        frames = len(self.stretch.frames) - 1
+        frames = len(self.interval.frames) - 1
         if frames == 1:
             return True
-        if not _agrees(self.stretch):
+        if not _agrees(self.interval):
             return False
         if self.straight:
             return frames <= LONGEST_STRAIGHT
-        return frames <= NEXT_TO and bool((_paired_iou(self.stretch) >= STRAIGHT).all())
+        return frames <= NEXT_TO and bool((_paired_iou(self.interval) >= STRAIGHT).all())
 
 
 class Bisection:
@@ -62,41 +62,41 @@ class Bisection:
     def key(self, frames: Sequence[Frame]) -> list[Faces]:
         """The faces of each frame, searched."""
         self.key_frames += len(frames)
-        return list(self._detector.detect([f.picture for f in frames]))
+        return list(self._detector.detect([f.image for f in frames]))
 
     def carried(self, beside: Faces, apart: int, frame: Frame, faces: Faces) -> Faces:
         """The faces of a key frame as they were found."""
         return faces
 
-    def fill(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
+    def fill(self, intervals: Sequence[KeyFrameInterval]) -> list[list[Faces]]:
         """For each stretch the faces of all its frames but the first."""
-        parts = [[_Part(s)] for s in stretches]
+        parts = [[_Part(s)] for s in intervals]
         while wide := [p for of in parts for p in of if not p.needs_no_search]:
-            found = self.key([p.stretch.frames[p.stretch.middle] for p in wide])
+            found = self.key([p.interval.frames[p.interval.middle] for p in wide])
             halves = {id(p): _halves(p, faces) for p, faces in zip(wide, found, strict=True)}
             parts = [[h for p in of for h in halves.get(id(p), [p])] for of in parts]
         return [
-            [faces for part in of for faces in _faces_of(part.stretch)][: len(stretch.frames) - 1]
-            for stretch, of in zip(stretches, parts, strict=True)
+            [faces for part in of for faces in _faces_of(part.interval)][: len(interval.frames) - 1]
+            for interval, of in zip(intervals, parts, strict=True)
         ]
 
 
 def _halves(part: _Part, middle: Faces) -> list[_Part]:
-    stretch = part.stretch
-    straight = _agrees(stretch) and _lies_on(middle, _between(stretch, stretch.middle))
-    return [_Part(half, straight) for half in stretch.halves(middle)]
+    interval = part.interval
+    straight = _agrees(interval) and _lies_on(middle, _between(interval, interval.middle))
+    return [_Part(half, straight) for half in interval.halves(middle)]
 
 
-def _agrees(stretch: Stretch) -> bool:
+def _agrees(interval: KeyFrameInterval) -> bool:
     """Whether both ends show the same faces, hardly moved.
 
     Faces that are not sure come and go with the noise of the film. To look for each of them would
     be to search every frame, so they need not agree.
     """
-    if any(pair.apart for pair in stretch.pairs):
+    if any(pair.apart for pair in interval.pairs):
         return False
-    first, last = {p.first for p in stretch.pairs}, {p.last for p in stretch.pairs}
-    return _sure(stretch.first) <= first and _sure(stretch.last) <= last
+    first, last = {p.first for p in interval.pairs}, {p.last for p in interval.pairs}
+    return _sure(interval.first) <= first and _sure(interval.last) <= last
 
 
 def _lies_on(found: Faces, expected: Faces) -> bool:
@@ -115,19 +115,19 @@ def _sure(faces: Faces) -> set[int]:
     return set(np.flatnonzero(faces.scores >= SURE).tolist())
 
 
-def _faces_of(stretch: Stretch) -> list[Faces]:
+def _faces_of(interval: KeyFrameInterval) -> list[Faces]:
     """The faces of every frame but the first."""
-    inner = [_between(stretch, at) for at in range(1, len(stretch.frames) - 1)]
-    return [*inner, stretch.last]
+    inner = [_between(interval, at) for at in range(1, len(interval.frames) - 1)]
+    return [*inner, interval.last]
 
 
-def _between(stretch: Stretch, at: int) -> Faces:
+def _between(interval: KeyFrameInterval, at: int) -> Faces:
     """The faces that both ends show, on the straight way, at a position in the stretch."""
-    if not stretch.pairs:
+    if not interval.pairs:
         return Faces.none()
-    first = stretch.first.pick(np.array([p.first for p in stretch.pairs]))
-    last = stretch.last.pick(np.array([p.last for p in stretch.pairs]))
-    share = np.float32(at / (len(stretch.frames) - 1))
+    first = interval.first.pick(np.array([p.first for p in interval.pairs]))
+    last = interval.last.pick(np.array([p.last for p in interval.pairs]))
+    share = np.float32(at / (len(interval.frames) - 1))
 
     def mixed(a: Float32, b: Float32) -> Float32:
         return np.asarray((1 - share) * a + share * b, np.float32)
@@ -142,9 +142,9 @@ def _between(stretch: Stretch, at: int) -> Faces:
     return faces.pick(np.argsort(-faces.scores, kind="stable"))
 
 
-def _paired_iou(stretch: Stretch) -> Float32:
+def _paired_iou(interval: KeyFrameInterval) -> Float32:
     """Of each face that both ends show, its IoU with itself."""
-    if not stretch.pairs:
+    if not interval.pairs:
         return np.ones(0, np.float32)
-    iou = iou_matrix(stretch.first.boxes, stretch.last.boxes)
-    return np.array([iou[p.first, p.last] for p in stretch.pairs], np.float32)
+    iou = iou_matrix(interval.first.boxes, interval.last.boxes)
+    return np.array([iou[p.first, p.last] for p in interval.pairs], np.float32)

@@ -21,18 +21,23 @@ from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import SOURCE, Faces
 from facetrack.detection.detector import Detector
 from facetrack.detection.mtcnn.cascade import FACE_NMS, SURE
-from facetrack.detection.temporal.between import Span, fill_between
+from facetrack.detection.temporal.between import FaceInterval, fill_between
 from facetrack.detection.temporal.follow import Chain, followed, from_both_ends
-from facetrack.detection.temporal.key_frame_interval import SAME_FACE, Pair, Stretch, same_faces
-from facetrack.detection.temporal.redetect import Refiner, Refines, Sighting, sightings
-from facetrack.media.frame_image import Frame, Picture
+from facetrack.detection.temporal.key_frame_interval import (
+    SAME_FACE,
+    KeyFrameInterval,
+    Pair,
+    same_faces,
+)
+from facetrack.detection.temporal.redetect import Observation, Redetector, Redetects, observations
+from facetrack.media.frame_image import Frame, FrameImage
 
 SHORTEST = 8
 """Frames from key frame to key frame at which halving ends."""
 
 
 @runtime_checkable
-class LooksAgain(Detector, Refines, Protocol):
+class LooksAgain(Detector, Redetects, Protocol):
     """A detector that can look at squares where faces are expected."""
 
 
@@ -41,39 +46,41 @@ class TemporalCascade:
 
     def __init__(self, detector: LooksAgain, settings: DetectionSettings) -> None:
         self._detector = detector
-        self._refiner = Refiner(detector, settings.onet_threshold)
+        self._redetector = Redetector(detector, settings.onet_threshold)
         self.key_frames = 0
 
     @property
     def looks(self) -> int:
         """Squares that O-Net has looked at outside of key frames."""
-        return self._refiner.looks
+        return self._redetector.looks
 
     def key(self, frames: Sequence[Frame]) -> list[Faces]:
         """The whole cascade on each frame."""
         self.key_frames += len(frames)
-        return list(self._detector.detect([f.picture for f in frames]))
+        return list(self._detector.detect([f.image for f in frames]))
 
     def carried(self, beside: Faces, apart: int, frame: Frame, faces: Faces) -> Faces:
         """The faces of a key frame, and those of one ``apart`` frames away that O-Net surely
         sees there too."""
         matched = {pair.first for pair in same_faces(beside, faces, apart)}
-        missing = [s for i, s in enumerate(sightings(beside)) if i not in matched]
-        looks = self._refiner.looked([frame.picture] * len(missing), missing)
+        missing = [s for i, s in enumerate(observations(beside)) if i not in matched]
+        looks = self._redetector.looked([frame.image] * len(missing), missing)
         seen = [s for s in looks if s.score >= SURE and _is_new(s, faces)]
-        return _one_each([*sightings(faces), *seen]) if seen else faces
+        return _one_each([*observations(faces), *seen]) if seen else faces
 
-    def fill(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
+    def fill(self, intervals: Sequence[KeyFrameInterval]) -> list[list[Faces]]:
         """For each stretch the faces of all its frames but the first."""
-        parts = self._halved([[s] for s in stretches])
-        flat = [part for of_stretch in parts for part in of_stretch]
+        parts = self._halved([[s] for s in intervals])
+        flat = [part for of_interval in parts for part in of_interval]
         inner = iter(self._between(flat))
         return [
-            [f for part in of_stretch for f in (*next(inner), part.last)][: len(stretch.frames) - 1]
-            for stretch, of_stretch in zip(stretches, parts, strict=True)
+            [f for part in of_interval for f in (*next(inner), part.last)][
+                : len(interval.frames) - 1
+            ]
+            for interval, of_interval in zip(intervals, parts, strict=True)
         ]
 
-    def _halved(self, parts: list[list[Stretch]]) -> list[list[Stretch]]:
+    def _halved(self, parts: list[list[KeyFrameInterval]]) -> list[list[KeyFrameInterval]]:
         """Puts key frames into the middle of parts whose ends disagree, until they are short."""
         new = [p for of in parts for p in of]
         while True:
@@ -85,46 +92,46 @@ class TemporalCascade:
             parts = [[h for p in of for h in halves.get(id(p), [p])] for of in parts]
             new = [h for both in halves.values() for h in both]
 
-    def _halves(self, part: Stretch, of_middle: Faces) -> list[Stretch]:
+    def _halves(self, part: KeyFrameInterval, of_middle: Faces) -> list[KeyFrameInterval]:
         middle, after = part.frames[part.middle], len(part.frames) - 1 - part.middle
         of_middle = self.carried(part.first, part.middle, middle, of_middle)
         return part.halves(self.carried(part.last, after, middle, of_middle))
 
-    def _between(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
-        def picture(stretch: int, at: int) -> Picture:
-            return stretches[stretch].frames[at].picture
+    def _between(self, intervals: Sequence[KeyFrameInterval]) -> list[list[Faces]]:
+        def image(interval: int, at: int) -> FrameImage:
+            return intervals[interval].frames[at].image
 
-        spans = [_span(s, part, pair) for s, part in enumerate(stretches) for pair in part.pairs]
-        between, lost = fill_between(self._refiner, picture, spans)
-        chains = [c for s, stretch in enumerate(stretches) for c in _chains(s, stretch)]
+        spans = [_span(s, part, pair) for s, part in enumerate(intervals) for pair in part.pairs]
+        between, lost = fill_between(self._redetector, image, spans)
+        chains = [c for s, interval in enumerate(intervals) for c in _chains(s, interval)]
         chains += [chain for span in lost for chain in from_both_ends(span)]
-        seen: list[list[list[Sighting]]] = [[[] for _ in s.frames[1:-1]] for s in stretches]
-        for s, at, sighting in (*between, *followed(self._refiner, picture, chains)):
-            seen[s][at - 1].append(sighting)
-        return [[_one_each(of_frame) for of_frame in of_stretch] for of_stretch in seen]
+        seen: list[list[list[Observation]]] = [[[] for _ in s.frames[1:-1]] for s in intervals]
+        for s, at, observation in (*between, *followed(self._redetector, image, chains)):
+            seen[s][at - 1].append(observation)
+        return [[_one_each(of_frame) for of_frame in of_interval] for of_interval in seen]
 
 
-def _span(s: int, stretch: Stretch, pair: Pair) -> Span:
-    first, last = sightings(stretch.first)[pair.first], sightings(stretch.last)[pair.last]
-    return Span(s, 0, len(stretch.frames) - 1, first, last)
+def _span(s: int, interval: KeyFrameInterval, pair: Pair) -> FaceInterval:
+    first, last = observations(interval.first)[pair.first], observations(interval.last)[pair.last]
+    return FaceInterval(s, 0, len(interval.frames) - 1, first, last)
 
 
-def _chains(s: int, stretch: Stretch) -> list[Chain]:
+def _chains(s: int, interval: KeyFrameInterval) -> list[Chain]:
     """The faces that one end alone shows."""
-    of_first, of_last = {p.first for p in stretch.pairs}, {p.last for p in stretch.pairs}
-    first, last = sightings(stretch.first), sightings(stretch.last)
-    end = len(stretch.frames) - 1
+    of_first, of_last = {p.first for p in interval.pairs}, {p.last for p in interval.pairs}
+    first, last = observations(interval.first), observations(interval.last)
+    end = len(interval.frames) - 1
     return [
         *(Chain(s, seen, 0, end, 1) for a, seen in enumerate(first) if a not in of_first),
         *(Chain(s, seen, end, 0, -1) for b, seen in enumerate(last) if b not in of_last),
     ]
 
 
-def _is_new(seen: Sighting, faces: Faces) -> bool:
+def _is_new(seen: Observation, faces: Faces) -> bool:
     return not len(faces) or bool(iou_matrix(seen.box[None], faces.boxes).max() < SAME_FACE)
 
 
-def _one_each(seen: list[Sighting]) -> Faces:
+def _one_each(seen: list[Observation]) -> Faces:
     """The frame's faces; of several sightings of one face the surest."""
     if not seen:
         return Faces.none()

@@ -8,17 +8,17 @@ from typing import NamedTuple, Protocol
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Faces
 from facetrack.detection.detector import Detector
-from facetrack.detection.frame_detections import Seen
+from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.bisection import Bisection
 from facetrack.detection.temporal.cascade import LooksAgain, TemporalCascade
-from facetrack.detection.temporal.key_frame_interval import Stretch
+from facetrack.detection.temporal.key_frame_interval import KeyFrameInterval
 from facetrack.media.frame_image import Frame
 
 TOGETHER = 8
 """Stretches worked on together: enough to fill the networks, few enough that what is found is
 tracked while the next ones are worked on."""
 MOVED = 60.0
-"""Changes of the coarse picture (of 255), summed over frames, after which a key frame is due."""
+"""Changes of the coarse frame (of 255), summed over frames, after which a key frame is due."""
 
 
 class Judged(NamedTuple):
@@ -27,10 +27,10 @@ class Judged(NamedTuple):
     frame: Frame
     starts_shot: bool
     change: float
-    """Mean absolute change of the coarse picture from the frame before, of 255."""
+    """Mean absolute change of the coarse frame from the frame before, of 255."""
 
 
-class StretchFiller(Protocol):
+class IntervalFiller(Protocol):
     """Finds the faces of key frames, and of the frames between them."""
 
     @property
@@ -51,7 +51,7 @@ class StretchFiller(Protocol):
         """The faces of a key frame, and those of one ``apart`` frames away that are there too."""
         ...
 
-    def fill(self, stretches: Sequence[Stretch]) -> list[list[Faces]]:
+    def fill(self, intervals: Sequence[KeyFrameInterval]) -> list[list[Faces]]:
         """For each stretch the faces of all its frames but the first."""
         ...
 
@@ -73,7 +73,7 @@ class FrameDetector(Protocol):
         """Takes the next frame."""
         ...
 
-    def detect(self, last: bool) -> Iterator[Seen]:
+    def detect(self, last: bool) -> Iterator[FrameDetections]:
         """Works on what was pushed; all of it when ``last``, else what can be decided."""
         ...
 
@@ -81,13 +81,13 @@ class FrameDetector(Protocol):
 def frame_detector(detector: Detector, settings: DetectionSettings) -> FrameDetector:
     """Every frame or key frames, as the settings say."""
     if settings.on_every_frame:
-        return DenseDetector(detector)
+        return EveryFrameDetector(detector)
     if isinstance(detector, LooksAgain):
         return KeyFrameDetector(TemporalCascade(detector, settings), settings.key_interval)
     return KeyFrameDetector(Bisection(detector), settings.key_interval)
 
 
-class DenseDetector:
+class EveryFrameDetector:
     """The whole cascade on every frame. New frames are begun before the last ones are waited for,
     so that the engine always has work."""
 
@@ -101,16 +101,16 @@ class DenseDetector:
     def push(self, judged: Judged) -> None:
         self._waiting.append(judged)
 
-    def detect(self, last: bool) -> Iterator[Seen]:
+    def detect(self, last: bool) -> Iterator[FrameDetections]:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             self.key_frames += len(waiting)
-            found = self._detector.detect([judged.frame.picture for judged in waiting])
+            found = self._detector.detect([judged.frame.image for judged in waiting])
             self._begun.append((waiting, found))
         while self._begun and (last or self._behind() >= self._detector.frames_ahead):
             waiting, found = self._begun.popleft()
             for judged, faces in zip(waiting, found, strict=True):
-                yield Seen(judged.frame, judged.starts_shot, faces)
+                yield FrameDetections(judged.frame, judged.starts_shot, faces)
 
     def _behind(self) -> int:
         """Frames that are begun after the oldest call's."""
@@ -120,10 +120,10 @@ class DenseDetector:
 class KeyFrameDetector:
     """Cuts the frames into stretches inside shots, whose ends are searched and inner frames filled.
 
-    A stretch ends after ``key_interval`` frames, or sooner when the picture has moved much.
+    A stretch ends after ``key_interval`` frames, or sooner when the frame has moved much.
     """
 
-    def __init__(self, filler: StretchFiller, key_interval: int) -> None:
+    def __init__(self, filler: IntervalFiller, key_interval: int) -> None:
         self._filler = filler
         self._interval = key_interval
         self._run: list[Frame] = []
@@ -155,7 +155,7 @@ class KeyFrameDetector:
             self._end_run()
             self._run, self._moved = [judged.frame], 0.0
 
-    def detect(self, last: bool) -> Iterator[Seen]:
+    def detect(self, last: bool) -> Iterator[FrameDetections]:
         if last:
             self._end_run()
             self._run = []
@@ -163,7 +163,7 @@ class KeyFrameDetector:
         for i in range(0, len(runs), TOGETHER):
             yield from self._filled(runs[i : i + TOGETHER])
 
-    def _filled(self, runs: list[list[Frame]]) -> Iterator[Seen]:
+    def _filled(self, runs: list[list[Frame]]) -> Iterator[FrameDetections]:
         starts = {run[0].index: run[0] for run in runs if run[0].index in self._starts}
         keys = starts | {run[-1].index: run[-1] for run in runs}
         before = self._before
@@ -175,14 +175,14 @@ class KeyFrameDetector:
             found[run[-1].index] = before  # the next stretch starts with it, batched or not
             ends.append((first, before))
         filled = self._filler.fill(
-            [Stretch(run, *faces) for run, faces in zip(runs, ends, strict=True)]
+            [KeyFrameInterval(run, *faces) for run, faces in zip(runs, ends, strict=True)]
         )
         for run, (first, self._before), faces_of in zip(runs, ends, filled, strict=True):
             if run[0].index in starts:
                 self._starts.remove(run[0].index)
-                yield Seen(run[0], True, first)
+                yield FrameDetections(run[0], True, first)
             for frame, faces in zip(run[1:], faces_of, strict=True):
-                yield Seen(frame, False, faces)
+                yield FrameDetections(frame, False, faces)
 
     def _end_run(self) -> None:
         """What was gathered is a stretch, unless its one frame has been given out already."""

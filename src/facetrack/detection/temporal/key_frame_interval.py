@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 
 @dataclass
-class Stretch:
+class KeyFrameInterval:
     """Frames ``frames[0]`` to ``frames[-1]``, key frames both, and the faces of these two."""
 
     frames: list[Frame]
@@ -50,11 +50,11 @@ class Stretch:
     def middle(self) -> int:
         return len(self.frames) // 2
 
-    def halves(self, of_middle: Faces) -> "list[Stretch]":
+    def halves(self, of_middle: Faces) -> "list[KeyFrameInterval]":
         """Two stretches, with another key frame in the middle."""
         return [
-            Stretch(self.frames[: self.middle + 1], self.first, of_middle),
-            Stretch(self.frames[self.middle :], of_middle, self.last),
+            KeyFrameInterval(self.frames[: self.middle + 1], self.first, of_middle),
+            KeyFrameInterval(self.frames[self.middle :], of_middle, self.last),
         ]
 
 

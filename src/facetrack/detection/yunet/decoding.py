@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facetrack.core.boxes import nms
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Faces, Float32, Image
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 
 STRIDES = (8, 16, 32)
 MULTIPLE = 32
@@ -61,14 +61,14 @@ class Yunet:
         self._network = network
         self._settings = settings
 
-    def detect(self, pictures: Sequence[Picture]) -> Iterator[Faces]:
+    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
         """See ``Detector.detect``."""
-        if not pictures:
+        if not images:
             return
-        height, width = scaled_size(*pictures[0].shape, self._settings)
-        outputs = self._network.run([filled(p.scaled(height, width)) for p in pictures])
-        for picture, arrays in zip(pictures, outputs, strict=True):
-            scale = np.array([picture.shape[1] / width, picture.shape[0] / height], np.float32)
+        height, width = scaled_size(*images[0].shape, self._settings)
+        outputs = self._network.run([filled(p.scaled(height, width)) for p in images])
+        for image, arrays in zip(images, outputs, strict=True):
+            scale = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
             yield decoded(arrays, scale)
 
 

@@ -1,5 +1,5 @@
-"""Packets as a card's decoder wants them (ITU-T H.264 and H.265, annex B): each unit after a start
-code, and parameters before the first picture, whatever the container.
+"""Packets as a GPU's decoder wants them (ITU-T H.264 and H.265, annex B): each unit after a start
+code, and parameters before the first frame, whatever the container.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ AnyPacket: TypeAlias = "Packet[Any]"
 
 
 class AnnexB:
-    """For packets in their order, from a picture on from which decoding starts anew."""
+    """For packets in their order, from a frame on from which decoding starts anew."""
 
     def __init__(self, codec: str, stream: VideoStream) -> None:
         self._filter = BitStreamFilterContext(FILTERS[codec], stream)
@@ -51,8 +51,8 @@ def brings_parameters(packet: AnyPacket) -> bool:
 
 
 def starting_point(packet: AnyPacket, codec: str, stream: VideoStream) -> bytes | None:
-    """The sequence parameters that a packet holds with a picture from which decoding starts anew
-    (an IDR picture); None where it holds no such picture, or not what it is decoded by."""
+    """The sequence parameters that a packet holds with a frame from which decoding starts anew
+    (an IDR frame); None where it holds no such frame, or not what it is decoded by."""
     parameters = b""
     data = AnnexB(codec, stream).of(joined([packet]))
     for at in _units(data):
@@ -68,7 +68,7 @@ def starting_point(packet: AnyPacket, codec: str, stream: VideoStream) -> bytes 
 
 
 def _units(data: bytes) -> Iterator[int]:
-    """Where units begin, looked for when asked for: to the end of a picture it is far."""
+    """Where units begin, looked for when asked for: to the end of a frame it is far."""
     at = data.find(START)
     while 0 <= at < len(data) - len(START):
         at += len(START)

@@ -1,4 +1,4 @@
-"""Coarse pictures of pictures on a card, for finding cuts: one kernel and one copy for many."""
+"""Coarse frames of frames on a GPU, for finding cuts: one kernel and one copy for many."""
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ from facetrack.media.nvdec.gpu_crops import whole
 BLOCK = 256
 
 
-def coarse_pictures(nv12: Tensor, colour: tuple[float, ...]) -> NDArray[np.uint8]:
-    """``Picture.coarse`` of ``(n, height * 3 / 2, width)`` pictures, ``(n, 36, 64, 3)``.
+def coarse_images(nv12: Tensor, colour: tuple[float, ...]) -> NDArray[np.uint8]:
+    """``FrameImage.coarse`` of ``(n, height * 3 / 2, width)`` frames, ``(n, 36, 64, 3)``.
 
-    ``colour``: as ``card_picture.colour_arguments``.
+    ``colour``: as ``gpu_picture.colour_arguments``.
     """
     rows, columns = COARSE
     n, height, width = len(nv12), nv12.shape[1] * 2 // 3, nv12.shape[2]
@@ -38,9 +38,9 @@ def _coarse(
     inside = at < ROWS * COLUMNS
     y = (at // COLUMNS * 2 + 1) * height // (2 * ROWS)
     x = (at % COLUMNS * 2 + 1) * width // (2 * COLUMNS)
-    picture = nv12 + n * (height + height // 2) * width
-    luma = tl.load(picture + y * width + x, mask=inside, other=0).to(tl.float32)
-    pair = picture + (height + y // 2) * width + x // 2 * 2
+    image = nv12 + n * (height + height // 2) * width
+    luma = tl.load(image + y * width + x, mask=inside, other=0).to(tl.float32)
+    pair = image + (height + y // 2) * width + x // 2 * 2
     u = tl.load(pair, mask=inside, other=0).to(tl.float32)
     v = tl.load(pair + 1, mask=inside, other=0).to(tl.float32)
     target = out + (n * (ROWS * COLUMNS) + at) * 3

@@ -1,4 +1,4 @@
-"""A session of the card's own decoder: packets in, frames in the card's memory out."""
+"""A session of the GPU's own decoder: packets in, frames in the GPU's memory out."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 
 def decoding_engines(codec: str, height: int, width: int, device: torch.device) -> int:
-    """How many of the card's decoders take such pictures side by side; 0: none does."""
+    """How many of the GPU's decoders take such frames side by side; 0: none does."""
     try:
         can = _abilities(codec, device)
     except torch.OutOfMemoryError:
@@ -56,8 +56,8 @@ def _abilities(codec: str, device: torch.device) -> dict[str, int]:
     return can
 
 
-class CardDecoder:
-    """For one thread, and one stream of the card, on which its surfaces are copied."""
+class GpuDecoder:
+    """For one thread, and one stream of the GPU, on which its surfaces are copied."""
 
     def __init__(
         self, codec: str, device: torch.device, stream: "torch.cuda.Stream", block: int
@@ -74,7 +74,7 @@ class CardDecoder:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """What the body does on the card comes after the frames so far."""
+        """What the body does on the GPU comes after the frames so far."""
         with (
             _said_plainly(),
             memory_for("decoded frames"),
@@ -177,5 +177,5 @@ def _said_plainly() -> Iterator[None]:
         yield
     except nvc.PyNvVCException as error:
         raise FacetrackError(
-            f"the card's decoder failed ({' '.join(str(error).split())}); use --device cpu"
+            f"the GPU's decoder failed ({' '.join(str(error).split())}); use --device cpu"
         ) from error

@@ -49,7 +49,7 @@ def box_crops(table: Tensor, matrices: Tensor) -> Tensor:
 
     Args:
         table: ``(n, 13)`` int64, see ``places``.
-        matrices: as ``card_picture.colour_arguments``, ``(n, 12)``, or ``(12,)`` for all.
+        matrices: as ``gpu_picture.colour_arguments``, ``(n, 12)``, or ``(12,)`` for all.
     """
     return _made(_box_crop, table, matrices, BOX_CROP_SIZE)
 
@@ -93,7 +93,7 @@ def _box_crop(
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE * SIZE
     place = table + n * PLACE
-    picture = tl.load(place).to(tl.pointer_type(tl.uint8))
+    image = tl.load(place).to(tl.pointer_type(tl.uint8))
     width, height = tl.load(place + 1).to(tl.int32), tl.load(place + 2).to(tl.int32)
     x1, y1 = tl.load(place + 3).to(tl.int32), tl.load(place + 4).to(tl.int32)
     wide, high = tl.load(place + 5).to(tl.int32) - x1, tl.load(place + 6).to(tl.int32) - y1
@@ -114,9 +114,9 @@ def _box_crop(
             weight = tl.maximum(1.0 - tl.abs((x - middle_x + 0.5) / reach_x), 0.0) * weight_y
             there = inside & (y < bottom) & (x < right)
             weight = tl.where(there, weight, 0.0)
-            luma = tl.load(picture + (y1 + y) * width + x1 + x, mask=there, other=0)
+            luma = tl.load(image + (y1 + y) * width + x1 + x, mask=there, other=0)
             luma = luma.to(tl.float32)
-            pair = picture + (height + (y1 + y) // 2) * width + (x1 + x) // 2 * 2
+            pair = image + (height + (y1 + y) // 2) * width + (x1 + x) // 2 * 2
             u = tl.load(pair, mask=there, other=0).to(tl.float32)
             v = tl.load(pair + 1, mask=there, other=0).to(tl.float32)
             r = luma * tl.load(m) + u * tl.load(m + 3) + v * tl.load(m + 6) + tl.load(m + 9)
@@ -133,10 +133,10 @@ def _box_crop(
 
 
 @triton.jit
-def _rgb_at(picture, width, height, x, y, m, there):
+def _rgb_at(image, width, height, x, y, m, there):
     """Red, green and blue of pixels, each a whole number."""
-    luma = tl.load(picture + y * width + x, mask=there, other=0).to(tl.float32)
-    pair = picture + (height + y // 2) * width + x // 2 * 2
+    luma = tl.load(image + y * width + x, mask=there, other=0).to(tl.float32)
+    pair = image + (height + y // 2) * width + x // 2 * 2
     u = tl.load(pair, mask=there, other=0).to(tl.float32)
     v = tl.load(pair + 1, mask=there, other=0).to(tl.float32)
     r = luma * tl.load(m) + u * tl.load(m + 3) + v * tl.load(m + 6) + tl.load(m + 9)
@@ -165,7 +165,7 @@ def _aligned_crop(
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE * SIZE
     place = table + n * PLACE
-    picture = tl.load(place).to(tl.pointer_type(tl.uint8))
+    image = tl.load(place).to(tl.pointer_type(tl.uint8))
     width, height = tl.load(place + 1).to(tl.int32), tl.load(place + 2).to(tl.int32)
     m = matrices + n * step
     xx, xy, x0 = _bits_as_float(place + 7), _bits_as_float(place + 8), _bits_as_float(place + 9)
@@ -187,10 +187,10 @@ def _aligned_crop(
         x2 = tl.minimum(left.to(tl.int32) + 1, width - 1)
         y1 = tl.maximum(top.to(tl.int32), 0)
         y2 = tl.minimum(top.to(tl.int32) + 1, height - 1)
-        r1, g1, b1 = _rgb_at(picture, width, height, x1, y1, m, there)
-        r2, g2, b2 = _rgb_at(picture, width, height, x2, y1, m, there)
-        r3, g3, b3 = _rgb_at(picture, width, height, x1, y2, m, there)
-        r4, g4, b4 = _rgb_at(picture, width, height, x2, y2, m, there)
+        r1, g1, b1 = _rgb_at(image, width, height, x1, y1, m, there)
+        r2, g2, b2 = _rgb_at(image, width, height, x2, y1, m, there)
+        r3, g3, b3 = _rgb_at(image, width, height, x1, y2, m, there)
+        r4, g4, b4 = _rgb_at(image, width, height, x2, y2, m, there)
         r = tl.floor(_between(_between(r1, r2, across), _between(r3, r4, across), down))
         g = tl.floor(_between(_between(g1, g2, across), _between(g3, g4, across), down))
         b = tl.floor(_between(_between(b1, b2, across), _between(b3, b4, across), down))

@@ -1,4 +1,4 @@
-"""Decoded pictures that stay in the memory of a CUDA card."""
+"""Decoded frames that stay in the memory of a CUDA GPU."""
 
 import threading
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from facetrack.core.types import Image
 from facetrack.cuda.memory import CUTS_SHARE, bytes_at_hand, memory_for
 from facetrack.cuda.streams import stream
 from facetrack.media.face_cut import FaceCut, Placement
-from facetrack.media.frame_image import Raster, RgbPicture, YuvCut
+from facetrack.media.frame_image import Raster, RgbImage, YuvCut
 from facetrack.media.nvdec.gpu_crops import aligned_crops, box_crops, places
 from facetrack.media.yuv import to_rgb_matrix
 
 MOST_WAITING = 256
-"""Cuts that stay on the card,"""
+"""Cuts that stay on the GPU,"""
 MOST_BLOCKS = 8
 """and pieces of memory that they may keep: each holds many frames."""
 
 
-class CardPicture:
-    """An upright NV12 picture on a card; ``Picture`` for whoever wants a part of it on the host.
+class GpuImage:
+    """An upright NV12 frame on a GPU; ``FrameImage`` for whoever wants a part of it on the host.
 
     Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
     """
@@ -58,14 +58,14 @@ class CardPicture:
     def face_cut(
         self, corners: tuple[int, int, int, int], placement: Placement, size: int
     ) -> FaceCut:
-        return CardCut(self, corners, placement, size)
+        return GpuCut(self, corners, placement, size)
 
     def scaled(self, height: int, width: int) -> Image:
-        return RgbPicture(self.rgb()).scaled(height, width)
+        return RgbImage(self.rgb()).scaled(height, width)
 
     @property
     def rasters(self) -> Sequence[Raster]:
-        return RgbPicture(self.rgb()).rasters
+        return RgbImage(self.rgb()).rasters
 
     def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
         return planes[0]
@@ -74,7 +74,7 @@ class CardPicture:
         return self._coarse
 
 
-class CardCut:
+class GpuCut:
     """A face in a frame on the GPU; implements ``FaceCut``.
 
     Its crops are taken off the GPU when one is asked for. Until then it costs nothing, for most
@@ -82,19 +82,19 @@ class CardCut:
 
     def __init__(
         self,
-        picture: CardPicture,
+        image: GpuImage,
         corners: tuple[int, int, int, int],
         placement: Placement,
         size: int,
     ) -> None:
-        """See ``Picture.face_cut``."""
-        self.picture: CardPicture | None = picture
+        """See ``FrameImage.face_cut``."""
+        self.image: GpuImage | None = image
         """Until the crops are there."""
         self.corners = corners
         self.placement, self.size = placement, size
         self._box_crop: Image | None = None
         self._aligned_crop: Image | None = None
-        _waiting(picture.nv12.device).add(self)
+        _waiting(image.nv12.device).add(self)
 
     def box_crop(self) -> Image:
         self._take_off()
@@ -107,28 +107,28 @@ class CardCut:
         return self._aligned_crop
 
     def _take_off(self) -> None:
-        if self.picture is not None:
-            _waiting(self.picture.nv12.device).take_off(self)
+        if self.image is not None:
+            _waiting(self.image.nv12.device).take_off(self)
 
     def arrived(self, box_crop: Image, aligned_crop: Image) -> None:
         """The frame is let go."""
         self._box_crop, self._aligned_crop = box_crop, aligned_crop
-        self.picture = None
+        self.image = None
 
 
 class _Waiting:
-    """The cuts that are still on the card. Their pictures' memory stays for as long, so when they
+    """The cuts that are still on the GPU. Their frames' memory stays for as long, so when they
     are many, or of many parts of the video, those that are still wanted are taken off together."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._cuts: list[ReferenceType[CardCut]] = []
+        self._cuts: list[ReferenceType[GpuCut]] = []
         self._blocks: dict[int, int] = {}
         """Pieces of memory, by address, and their bytes."""
         self._most_bytes = int(bytes_at_hand(device) * CUTS_SHARE)
         self._lock = threading.Lock()
 
-    def add(self, cut: CardCut) -> None:
+    def add(self, cut: GpuCut) -> None:
         with self._lock:
             self._cuts.append(ref(cut))
             self._blocks.update([_block(cut)])
@@ -147,9 +147,9 @@ class _Waiting:
             or sum(self._blocks.values()) > share * self._most_bytes
         )
 
-    def take_off(self, cut: CardCut) -> None:
+    def take_off(self, cut: GpuCut) -> None:
         with self._lock:
-            if cut.picture is not None:
+            if cut.image is not None:
                 self._take_all()
 
     def _take_all(self) -> None:
@@ -163,17 +163,17 @@ class _Waiting:
                 cut.arrived(*(crop.copy() for crop in crops))
 
     def _crops(
-        self, cuts: "Sequence[CardCut]", size: int
+        self, cuts: "Sequence[GpuCut]", size: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Box crops and aligned crops of ``size``."""
-        pictures = [cut.picture for cut in cuts if cut.picture is not None]
+        images = [cut.image for cut in cuts if cut.image is not None]
         where = places(
-            [picture.nv12.data_ptr() for picture in pictures],
-            np.array([picture.shape[::-1] for picture in pictures]),
+            [image.nv12.data_ptr() for image in images],
+            np.array([image.shape[::-1] for image in images]),
             np.array([cut.corners for cut in cuts]),
             np.stack([cut.placement for cut in cuts]),
         )
-        colours = [colour_arguments(*picture.colour) for picture in pictures]
+        colours = [colour_arguments(*image.colour) for image in images]
         copies = stream("copies", self._device, -1)
         with memory_for("face crops"), torch.inference_mode(), torch.cuda.stream(copies):
             table = torch.from_numpy(where).to(self._device)
@@ -181,14 +181,14 @@ class _Waiting:
             of_boxes, turned = box_crops(table, matrices), aligned_crops(table, matrices, size)
             return of_boxes.cpu().numpy(), turned.cpu().numpy()
 
-    def _wanted(self) -> list[CardCut]:
+    def _wanted(self) -> list[GpuCut]:
         return [cut for cut in (reference() for reference in self._cuts) if cut is not None]
 
 
-def _block(cut: CardCut) -> tuple[int, int]:
-    """Address and bytes of the piece of memory that its picture is in."""
-    assert cut.picture is not None
-    memory = cut.picture.nv12.untyped_storage()
+def _block(cut: GpuCut) -> tuple[int, int]:
+    """Address and bytes of the piece of memory that its frame is in."""
+    assert cut.image is not None
+    memory = cut.image.nv12.untyped_storage()
     return int(memory.data_ptr()), int(memory.nbytes())
 
 

@@ -18,7 +18,7 @@ class Part:
     """Packets in their order."""
 
     parameters: bytes
-    """What its pictures are decoded by, as its first packet has it."""
+    """What its frames are decoded by, as its first packet has it."""
     packets: list[Any] = field(default_factory=list)
     goes_on: bool = False
     """The next part is decoded on from this one: there was no starting point for too long."""
@@ -32,14 +32,14 @@ class Part:
 def parts_of(
     packets: Iterable[Any], codec: str, stream: VideoStream, longest: int
 ) -> Iterator[Part]:
-    """Parts of up to ``longest`` packets; all pictures of one have the same parameters."""
+    """Parts of up to ``longest`` packets; all frames of one have the same parameters."""
     part = Part(b"")
     fixed = True
     apart = True  # the part is not decoded on from the one before
     for packet, following in pairwise(chain(packets, [None])):
         fixed = fixed and not (part.packets and brings_parameters(packet))
         parameters = None
-        # A starting point is one for sure when the next packet shows no earlier picture.
+        # A starting point is one for sure when the next packet shows no earlier frame.
         if fixed and packet.is_keyframe and (following is None or following.pts > packet.pts):
             parameters = starting_point(packet, codec, stream)
         length = len(part.packets)

@@ -1,7 +1,7 @@
-"""Reads a video through the card's decoders; its frames never leave the card.
+"""Reads a video through the GPU's decoders; its frames never leave the GPU.
 
 One decoder session is slower than the networks. So the stream is cut where it starts anew (at IDR
-pictures), the parts are decoded by several sessions side by side, and put back in order.
+frames), the parts are decoded by several sessions side by side, and put back in order.
 """
 
 import threading
@@ -23,11 +23,11 @@ from facetrack.core.errors import InputError
 from facetrack.cuda.memory import QUEUE_SHARE, DecodingRoom, bytes_at_hand
 from facetrack.cuda.streams import stream
 from facetrack.media.decode import VideoSource
-from facetrack.media.frame_image import YUV420, Picture
+from facetrack.media.frame_image import YUV420, FrameImage
 from facetrack.media.nvdec.annexb import FILTERS, AnnexB, joined
-from facetrack.media.nvdec.coarse import coarse_pictures
-from facetrack.media.nvdec.decoder import Block, CardDecoder, decoding_engines
-from facetrack.media.nvdec.gpu_frame import CardPicture, colour_arguments
+from facetrack.media.nvdec.coarse import coarse_images
+from facetrack.media.nvdec.decoder import Block, GpuDecoder, decoding_engines
+from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
 from facetrack.media.nvdec.parts import Part, parts_of
 from facetrack.media.planar import is_full_range
 
@@ -35,25 +35,25 @@ AHEAD = 2
 """Parts that may be ready and wait, beside those in work."""
 
 
-class NotForTheCard(Exception):
+class NotForGpu(Exception):
     """Why a video must be decoded on the CPU."""
 
 
-class CardFrame(NamedTuple):
+class GpuFrame(NamedTuple):
     """What ``VideoSource`` asks of a decoded frame."""
 
     pts: int
     duration: int
-    picture: CardPicture
+    image: GpuImage
 
 
 class _Look(NamedTuple):
-    """What the pictures of a part are like."""
+    """What the frames of a part are like."""
 
     size: tuple[int, int]
     """Height and width."""
     colour: tuple[int, bool]
-    """As ``CardPicture``'s."""
+    """As ``GpuImage``'s."""
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "_Look":
@@ -61,13 +61,13 @@ class _Look(NamedTuple):
 
 
 class NvdecSource(VideoSource):
-    """As ``VideoSource``, with ``CardPicture`` in its frames.
+    """As ``VideoSource``, with ``GpuImage`` in its frames.
 
     Raises:
-        InputError: on opening, as ``VideoSource`` does; later, when its pictures become what the
-            card's decoders cannot read.
-        NotForTheCard: on opening, when the card's decoders cannot read it just so.
-        FacetrackError: later, when the card's memory is all taken.
+        InputError: on opening, as ``VideoSource`` does; later, when its frames become what the
+            GPU's decoders cannot read.
+        NotForTheCard: on opening, when the GPU's decoders cannot read it just so.
+        FacetrackError: later, when the GPU's memory is all taken.
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
@@ -79,8 +79,8 @@ class NvdecSource(VideoSource):
             _check(first, self._codec)
             self._engines = decoding_engines(self._codec, first.height, first.width, device)
             if not self._engines:
-                raise NotForTheCard(f"it cannot decode {self._codec} of that size")
-        except NotForTheCard:
+                raise NotForGpu(f"it cannot decode {self._codec} of that size")
+        except NotForGpu:
             self.close()
             raise
         self._first = _Look.of(first)
@@ -88,15 +88,15 @@ class NvdecSource(VideoSource):
         """By the parameters of parts."""
 
     def queue_bytes(self, asked: int) -> int:
-        """Frames wait on the card, so the card's memory counts."""
+        """Frames wait on the GPU, so the GPU's memory counts."""
         return int(bytes_at_hand(self._device) * QUEUE_SHARE)
 
-    def _pictures(self) -> Iterator[Any]:
+    def _images(self) -> Iterator[Any]:
         height, width = self._first.size
         room = DecodingRoom.on(self._device, height * width * 3 // 2, self._engines)
         sessions = _Sessions(self._codec, self._device, room)
         parts = parts_of(self._timed(), self._codec, self._stream, max(1, room.frames // 2))
-        waiting: deque[tuple[int, Future[list[CardFrame]]]] = deque()
+        waiting: deque[tuple[int, Future[list[GpuFrame]]]] = deque()
         pool = ThreadPoolExecutor(room.sessions, thread_name_prefix="nvdec")
         try:
             for part in parts:
@@ -116,8 +116,8 @@ class NvdecSource(VideoSource):
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _upright(self, picture: Any) -> Picture:
-        shown: CardPicture = picture.picture
+    def _upright(self, image: Any) -> FrameImage:
+        shown: GpuImage = image.image
         return shown
 
     def _timed(self) -> Iterator[Any]:
@@ -129,27 +129,27 @@ class NvdecSource(VideoSource):
                 yield packet
 
     def _look(self, part: Part) -> _Look:
-        """Of one with other parameters than those before libav decodes the first picture."""
+        """Of one with other parameters than those before libav decodes the first frame."""
         if not self._looks:
             self._looks[part.parameters] = self._first
         if part.parameters not in self._looks:
             first = part.packets[0]
-            frame = _picture_of(AnnexB(self._codec, self._stream).of(joined([first])), self._codec)
+            frame = _image_of(AnnexB(self._codec, self._stream).of(joined([first])), self._codec)
             if frame is None:  # it is damaged
                 return self._first
             frame.pts = first.pts
             try:
                 _check(frame, self._codec)
-            except NotForTheCard as reason:
+            except NotForGpu as reason:
                 at_s = float((first.pts - self._origin) * self._time_base)
                 raise InputError(
-                    f"{self.path}: from {at_s:.3f} s on {reason}, which the card does not decode; "
+                    f"{self.path}: from {at_s:.3f} s on {reason}, which the GPU does not decode; "
                     "use --device cpu"
                 ) from reason
             self._looks[part.parameters] = _Look.of(frame)
         return self._looks[part.parameters]
 
-    def _decode(self, part: Part, look: _Look, sessions: "_Sessions") -> list[CardFrame]:
+    def _decode(self, part: Part, look: _Look, sessions: "_Sessions") -> list[GpuFrame]:
         decoder, shown = sessions.of(look.size), part.shown
         blocks = decoder.part(part.packets, shown, AnnexB(self._codec, self._stream))
         frames = [f for block in blocks for f in _frames(block, shown, look.colour, decoder)]
@@ -158,7 +158,7 @@ class NvdecSource(VideoSource):
 
     def _decode_on(
         self, parts: Iterator[Part], look: _Look, sessions: "_Sessions"
-    ) -> Iterator[CardFrame]:
+    ) -> Iterator[GpuFrame]:
         """Parts without starting points, by one session one after the other."""
         shown: dict[int, int] = {}
         annexb = AnnexB(self._codec, self._stream)
@@ -181,7 +181,7 @@ class NvdecSource(VideoSource):
 
 
 class _Sessions:
-    """A decoder for each thread, and for one size of pictures at a time."""
+    """A decoder for each thread, and for one size of frames at a time."""
 
     def __init__(self, codec: str, device: torch.device, room: DecodingRoom) -> None:
         self._codec, self._device, self._block = codec, device, room.block
@@ -190,27 +190,27 @@ class _Sessions:
         names = (f"nvdec {i}" for i in range(room.sessions + 1))
         self._streams = [stream(name, device, priority=-3) for name in names]
 
-    def of(self, size: tuple[int, int]) -> CardDecoder:
+    def of(self, size: tuple[int, int]) -> GpuDecoder:
         """The calling thread's."""
         own = self._own
         if getattr(own, "size", None) != size:
             own.stream = getattr(own, "stream", None) or self._streams.pop()
             own.decoder = None  # its memory goes before another's is taken
-            own.decoder = CardDecoder(self._codec, self._device, own.stream, self._block)
+            own.decoder = GpuDecoder(self._codec, self._device, own.stream, self._block)
             own.size = size
-        decoder: CardDecoder = own.decoder
+        decoder: GpuDecoder = own.decoder
         return decoder
 
 
 def _frames(
-    block: Block, shown: dict[int, int], colour: tuple[int, bool], decoder: CardDecoder
-) -> list[CardFrame]:
+    block: Block, shown: dict[int, int], colour: tuple[int, bool], decoder: GpuDecoder
+) -> list[GpuFrame]:
     with decoder.at_work():
-        coarse = coarse_pictures(block.nv12, colour_arguments(*colour))
-        pictures = block.nv12.unbind()
+        coarse = coarse_images(block.nv12, colour_arguments(*colour))
+        images = block.nv12.unbind()
     return [
-        CardFrame(pts, shown[pts], CardPicture(picture, colour, small))
-        for pts, picture, small in zip(block.times, pictures, coarse, strict=True)
+        GpuFrame(pts, shown[pts], GpuImage(image, colour, small))
+        for pts, image, small in zip(block.times, images, coarse, strict=True)
     ]
 
 
@@ -224,11 +224,11 @@ def _run(part: Part, following: Iterator[Part]) -> Iterator[Part]:
 
 def _check(frame: VideoFrame, codec: str) -> None:
     if codec not in FILTERS:
-        raise NotForTheCard(f"its codec is {codec}")
+        raise NotForGpu(f"its codec is {codec}")
     if frame.format.name not in YUV420:
-        raise NotForTheCard(f"its pictures are {frame.format.name}")
+        raise NotForGpu(f"its pictures are {frame.format.name}")
     if frame.rotation or frame.interlaced_frame or frame.pts is None:
-        raise NotForTheCard("its pictures are turned, interlaced or without times")
+        raise NotForGpu("its pictures are turned, interlaced or without times")
 
 
 def _first_frame(path: Path, stream: int) -> VideoFrame:
@@ -236,10 +236,10 @@ def _first_frame(path: Path, stream: int) -> VideoFrame:
         for frame in container.decode(container.streams[stream]):
             assert isinstance(frame, VideoFrame)
             return frame
-    raise NotForTheCard("libav decodes no frame of it")
+    raise NotForGpu("libav decodes no frame of it")
 
 
-def _picture_of(data: bytes, codec: str) -> VideoFrame | None:
+def _image_of(data: bytes, codec: str) -> VideoFrame | None:
     """The first one of some units, if libav can decode it."""
     decoder = av.CodecContext.create(codec, "r")
     assert isinstance(decoder, VideoCodecContext)

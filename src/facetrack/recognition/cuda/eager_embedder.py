@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facetrack.core.types import Faces, Recognised
-from facetrack.cuda.graph import Answer, Captured
+from facetrack.cuda.graph import Answer, CudaGraph
 from facetrack.cuda.memory import ran_out
-from facetrack.cuda.preallocation import Crossing, preallocate_tensors
+from facetrack.cuda.preallocation import TransferBuffers, preallocate_tensors
 from facetrack.cuda.streams import stream
 from facetrack.recognition.crops import aligned_placements, box_corners
 from facetrack.recognition.cuda.embedder import TorchEmbedder
 
 if TYPE_CHECKING:
-    from facetrack.media.nvdec.gpu_frame import CardPicture
+    from facetrack.media.nvdec.gpu_frame import GpuImage
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,13 @@ otherwise, and then a run would not repeat itself bit for bit."""
 T = TypeVar("T")
 
 
-class Ahead:
+class EagerEmbedder:
     """Makes crops, their sharpness and embeddings on a stream of its own; from any thread."""
 
     def __init__(self, embedder: TorchEmbedder, device: torch.device) -> None:
         self._embedder, self._device = embedder, device
         self._stream = stream("ahead", device, priority=-1)
-        self._graphs: dict[tuple[int, bool], Captured | None] = {}
+        self._graphs: dict[tuple[int, bool], CudaGraph | None] = {}
         """By the colours of the frames; None where memory for it ran out."""
         self._pool: object = None
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class Ahead:
 
     @torch.inference_mode()
     def start(
-        self, frames: "Sequence[CardPicture]", counts: Sequence[int], faces: Faces
+        self, frames: "Sequence[GpuImage]", counts: Sequence[int], faces: Faces
     ) -> Callable[[], Recognised] | None:
         """Begins the work; what is returned waits for it. None where memory for it ran out: faces
         are embedded when somebody asks then.
@@ -83,7 +83,7 @@ class Ahead:
             self._embedder.network(torch.zeros(shape, dtype=torch.uint8, device=self._device))
             self._stream.synchronize()
 
-    def _graph(self, colour: tuple[int, bool], places: NDArray[np.int64]) -> Captured | None:
+    def _graph(self, colour: tuple[int, bool], places: NDArray[np.int64]) -> CudaGraph | None:
         if colour not in self._graphs:
             try:
                 self._graphs[colour] = self._captured(colour, _filled_with(places))
@@ -96,13 +96,15 @@ class Ahead:
                 log.warning("no memory to embed faces as they are found; it is done as needed")
         return self._graphs[colour]
 
-    def _captured(self, colour: tuple[int, bool], fill: Callable[[Crossing], None]) -> Captured:
+    def _captured(
+        self, colour: tuple[int, bool], fill: Callable[[TransferBuffers], None]
+    ) -> CudaGraph:
         from facetrack.media.nvdec.gpu_crops import PLACE, aligned_crops, box_crops
         from facetrack.media.nvdec.gpu_frame import colour_arguments
         from facetrack.recognition.cuda.light import normalised_light
         from facetrack.recognition.cuda.sharpness import sharpness
 
-        def new_way(results: int) -> Crossing:
+        def new_way(results: int) -> TransferBuffers:
             return preallocate_tensors(TOGETHER * PLACE, results, None, self._device)
 
         def look(numbers: Tensor) -> Tensor:
@@ -118,11 +120,11 @@ class Ahead:
         matrix = torch.tensor(colour_arguments(*colour), device=self._device)
         first = new_way(0)
         fill(first)
-        return Captured(look, first, new_way, self._pool, self._device)
+        return CudaGraph(look, first, new_way, self._pool, self._device)
 
 
-def _filled_with(places: NDArray[np.int64]) -> Callable[[Crossing], None]:
-    def fill(way: Crossing) -> None:
+def _filled_with(places: NDArray[np.int64]) -> Callable[[TransferBuffers], None]:
+    def fill(way: TransferBuffers) -> None:
         table = way.numbers.numpy().reshape(TOGETHER, -1)
         table[: len(places)] = places
         table[len(places) :] = places[-1]
@@ -130,9 +132,7 @@ def _filled_with(places: NDArray[np.int64]) -> Callable[[Crossing], None]:
     return fill
 
 
-def _places(
-    frames: "Sequence[CardPicture]", counts: Sequence[int], faces: Faces
-) -> NDArray[np.int64]:
+def _places(frames: "Sequence[GpuImage]", counts: Sequence[int], faces: Faces) -> NDArray[np.int64]:
     """``(n, 13)`` as ``gpu_crops.places``."""
     from facetrack.media.nvdec.gpu_crops import places
 

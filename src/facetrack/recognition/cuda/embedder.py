@@ -15,7 +15,7 @@ from facetrack.recognition.recognizers import Recognizer
 
 CAPTURED = (2, 4, 8, 16, 32, 64)
 """Crops together for which there is a graph: their hundreds of small kernels cost the host more
-than the card."""
+than the GPU."""
 LARGEST = 512
 """Crops together without one."""
 

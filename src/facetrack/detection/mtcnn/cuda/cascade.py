@@ -1,4 +1,4 @@
-"""The MTCNN cascade on a device, a batch of pictures at once, without asking the host in between.
+"""The MTCNN cascade on a device, a batch of frames at once, without asking the host in between.
 
 The same numbers as ``detection.mtcnn`` with dense settings.
 """
@@ -23,10 +23,10 @@ from facetrack.detection.mtcnn.cascade import (
     PNET_STRIDE,
     RNET_SIZE,
     SCALE_NMS,
-    Candidature,
+    CascadeConfig,
     pyramid_scales,
 )
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.models.weights import tensors
 
 BYTES_A_PIXEL = 40
@@ -39,44 +39,44 @@ class MtcnnRoom(Room):
     """Sizes of the arrays between the three networks."""
 
     per_level: int
-    """P-Net windows of one level of one picture."""
-    per_picture: int
-    """Candidates of one picture for R-Net."""
+    """P-Net windows of one level of one frame."""
+    per_image: int
+    """Candidates of one frame for R-Net."""
     rnet: int
-    """Crops a picture for R-Net, on average over the batch."""
+    """Crops a frame for R-Net, on average over the batch."""
     kept: int
-    """Candidates of one picture for O-Net."""
+    """Candidates of one frame for O-Net."""
     onet: int
-    """Crops a picture for O-Net, on average over the batch."""
+    """Crops a frame for O-Net, on average over the batch."""
     faces: int
-    """Faces of one picture."""
+    """Faces of one frame."""
 
 
 class TorchMtcnn:
     """The three detector networks on one device. Implements ``BatchNetworks``."""
 
     name = "MTCNN"
-    first_room = MtcnnRoom(per_level=256, per_picture=512, rnet=128, kept=64, onet=16, faces=16)
+    first_room = MtcnnRoom(per_level=256, per_image=512, rnet=128, kept=64, onet=16, faces=16)
 
     def __init__(
         self,
         device: torch.device,
         dtype: torch.dtype,
         settings: DetectionSettings,
-        candidature: Candidature,
+        config: CascadeConfig,
     ) -> None:
         self._dtype = dtype
         self._pnet = _pnet_on(device)
         self._rnet, self._onet = (Layers(tensors(n), device, dtype) for n in ("rnet", "onet"))
         self._settings = settings
-        self._threshold = settings.pnet_threshold or candidature.pnet_threshold
-        self._nms = candidature.nms
+        self._threshold = settings.pnet_threshold or config.pnet_threshold
+        self._nms = config.nms
 
     def frame_bytes(self, height: int, width: int) -> int:
         return height * width * BYTES_A_PIXEL
 
-    def image(self, picture: Picture) -> Image:
-        return picture.rgb()
+    def image(self, image: FrameImage) -> Image:
+        return image.rgb()
 
     def in_images(self, images: Tensor, shape: tuple[int, int], room: MtcnnRoom) -> Found:
         return self.detect(Pixels.of_rgb(images), room)
@@ -93,11 +93,11 @@ class TorchMtcnn:
             wanted=torch.stack([*wanted, wanted_rnet, wanted_kept, wanted_onet, wanted_faces])
         )
 
-    def look(self, pixels: Pixels, of_picture: Tensor, anchors: Tensor) -> tuple[Tensor, ...]:
+    def look(self, pixels: Pixels, of_image: Tensor, anchors: Tensor) -> tuple[Tensor, ...]:
         """O-Net's boxes, scores and landmarks for squares; score 0 where R-Net sees no face."""
         corners, inside = corners_inside(anchors, pixels.height, pixels.width)
         small, large = (
-            crops(pixels, corners, of_picture, size, self._dtype) for size in (RNET_SIZE, ONET_SIZE)
+            crops(pixels, corners, of_image, size, self._dtype) for size in (RNET_SIZE, ONET_SIZE)
         )
         _, likely = rnet(self._rnet, small)
         offsets, points, scores = onet(self._onet, large)
@@ -107,7 +107,7 @@ class TorchMtcnn:
         return boxes, torch.where(sees, scores, 0.0), landmarks
 
     def propose(self, pixels: Pixels, room: MtcnnRoom) -> tuple[Slots, list[Tensor]]:
-        """The squares that P-Net proposes in each picture."""
+        """The squares that P-Net proposes in each frame."""
         height, width = pixels.height, pixels.width
         scales = pyramid_scales(height, width, self._settings)
         sizes = [(int(height * scale + 1), int(width * scale + 1)) for scale in scales]
@@ -122,7 +122,7 @@ class TorchMtcnn:
             torch.cat(parts, 1) for parts in list(zip(*found, strict=True))[:4]
         )
         per_level = torch.stack([f[4] for f in found]).amax()
-        slots, best = Slots(windows, scores, stays).best(room.per_picture)
+        slots, best = Slots(windows, scores, stays).best(room.per_image)
         kept = suppressed(slots.boxes, slots.valid, self._nms)
         cell = at.gather(1, best)[:, None].expand(-1, 4, -1)
         moves = torch.cat(offsets, 2).gather(2, cell).transpose(1, 2)
@@ -132,7 +132,7 @@ class TorchMtcnn:
     def _windows(
         self, probabilities: Tensor, scale: float, cells: int, room: MtcnnRoom
     ) -> tuple[Tensor, ...]:
-        """One level's windows ``(b, k, 4)``, scores, which stay, cells, and most in a picture.
+        """One level's windows ``(b, k, 4)``, scores, which stay, cells, and most in a frame.
 
         ``cells``: of the levels before, so that a cell's number is one of all levels.
         """
@@ -143,7 +143,7 @@ class TorchMtcnn:
         scores, order = flat.gather(1, at).sort(descending=True, stable=True)
         at = at.gather(1, order)
         cell = torch.stack([at % columns, at // columns], -1).float()
-        # By a tensor: a card multiplies by the inverse of a number, and 15 / 0.6 is not 25 then.
+        # By a tensor: a GPU multiplies by the inverse of a number, and 15 / 0.6 is not 25 then.
         divisor = torch.full_like(scores[:1, :1, None], scale)
         low = torch.floor((PNET_STRIDE * cell + 1) / divisor)
         high = torch.floor((PNET_STRIDE * cell + PNET_CELL) / divisor)
@@ -189,7 +189,7 @@ class TorchMtcnn:
 
 
 class _Crew:
-    """The candidates of all pictures that go through a network together, so many places each;
+    """The candidates of all frames that go through a network together, so many places each;
     what one does not need another may take."""
 
     def __init__(self, mask: Tensor, of_each: int) -> None:
@@ -198,7 +198,7 @@ class _Crew:
         order = flat.cumsum(0) - 1
         total = order[-1] + 1
         self.wanted = (total + len(mask) - 1) // len(mask)
-        """Places for each picture with which nobody would have had to stay behind."""
+        """Places for each frame with which nobody would have had to stay behind."""
         slots = torch.arange(flat.numel(), device=flat.device)
         goes = torch.where(flat & (order < places), order, places)
         self._slot = slots.new_zeros(places + 1).scatter_(0, goes, slots)[:places]
@@ -207,8 +207,8 @@ class _Crew:
         self.mask = mask & (order < places).view_as(mask)
 
     def crops(self, pixels: Pixels, corners: Tensor, size: int, dtype: torch.dtype) -> Tensor:
-        of_picture = self._slot // self.mask.shape[1]
-        return crops(pixels, corners.flatten(0, 1)[self._slot], of_picture, size, dtype)
+        of_image = self._slot // self.mask.shape[1]
+        return crops(pixels, corners.flatten(0, 1)[self._slot], of_image, size, dtype)
 
     def back(self, values: Tensor) -> Tensor:
         """``(places, ...)`` to ``(b, k, ...)``; 0 where nobody went."""
@@ -233,7 +233,7 @@ def _pnet_on(device: torch.device) -> Pnet:
 
 
 def landmarks_of(squares: Tensor, points: Tensor) -> Tensor:
-    """``(..., 10)`` shares of squares to ``(..., 5, 2)`` picture pixels."""
+    """``(..., 10)`` shares of squares to ``(..., 5, 2)`` frame pixels."""
     size = squares[..., 2:] - squares[..., :2] + 1
     x = size[..., :1] * points[..., :5] + squares[..., :1] - 1
     y = size[..., 1:] * points[..., 5:] + squares[..., 1:2] - 1

@@ -15,8 +15,8 @@ from facetrack.detection.cuda.detector import TorchDetector
 from facetrack.detection.cuda.pixels import Pixels
 from facetrack.detection.mtcnn.cascade import EXACT
 from facetrack.detection.mtcnn.cuda.cascade import MtcnnRoom, TorchMtcnn
-from facetrack.media.frame_image import Picture
-from facetrack.recognition.cuda.eager_embedder import Ahead
+from facetrack.media.frame_image import FrameImage
+from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 
 
 class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
@@ -33,7 +33,7 @@ class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
         settings: DetectionSettings,
         device: torch.device,
         dtype: torch.dtype,
-        ahead: Ahead | None,
+        ahead: EagerEmbedder | None,
     ) -> None:
         """``ahead``: embeds the faces of frames that lie on the GPU, as soon as they are found."""
         self.networks: TorchMtcnn = shared(
@@ -43,11 +43,11 @@ class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
         super().__init__(self.networks, device, ahead)
 
     @torch.inference_mode()
-    def refine(self, pictures: Sequence[Picture], of_picture: Indices, anchors: Float32) -> Faces:
+    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
         """See ``LooksAgain``."""
-        used, position = np.unique(of_picture, return_inverse=True)
+        used, position = np.unique(of_image, return_inverse=True)
         with memory_for("looks between key frames"):
-            pixels = self._pixels([pictures[i] for i in used])
+            pixels = self._pixels([images[i] for i in used])
             where = torch.from_numpy(position).to(self._device)
             squares = torch.from_numpy(anchors).to(self._device)
             found = self.networks.look(pixels, where, squares)
@@ -55,13 +55,13 @@ class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):
         return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
     @torch.inference_mode()
-    def parts(self, pictures: Sequence[Picture]) -> tuple[TorchMtcnn, Pixels, MtcnnRoom]:
+    def parts(self, images: Sequence[FrameImage]) -> tuple[TorchMtcnn, Pixels, MtcnnRoom]:
         """The networks, and what they are given for these frames: for measuring them alone."""
-        return self.networks, self._pixels(pictures), self._batches.room
+        return self.networks, self._pixels(images), self._batches.room
 
-    def _pixels(self, pictures: Sequence[Picture]) -> Pixels:
-        if not is_on_gpu(pictures):
-            rgb = np.stack([picture.rgb() for picture in pictures])
+    def _pixels(self, images: Sequence[FrameImage]) -> Pixels:
+        if not is_on_gpu(images):
+            rgb = np.stack([image.rgb() for image in images])
             return Pixels.of_rgb(torch.from_numpy(rgb).to(self._device))
-        at = torch.tensor(addresses(pictures), device=self._device)
-        return Pixels.of_frames(GpuFrames(at, pictures[0].shape, matrix_of(pictures)))
+        at = torch.tensor(addresses(images), device=self._device)
+        return Pixels.of_frames(GpuFrames(at, images[0].shape, matrix_of(images)))

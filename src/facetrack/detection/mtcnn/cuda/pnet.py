@@ -1,4 +1,4 @@
-"""P-Net on a card, as exact as float32: what it scores highest must not hang on rounding.
+"""P-Net on a GPU, as exact as float32: what it scores highest must not hang on rounding.
 
 Many windows of one face have scores within 1e-5 of each other, and which of them comes first
 decides where the face's box ends up. So every number is kept as two float16 parts, the number
@@ -6,9 +6,9 @@ rounded and what that left over: 22 bits together, in the memory of a float32, a
 multiply them twice as fast as TF32 and without taking floats apart for each product. Weights are
 parts as well; both parts of what comes in meet both parts of a weight, and float32 sums the four.
 
-All layers of a level lie on one grid, that of the first layer's outputs, picture after picture:
+All layers of a level lie on one grid, that of the first layer's outputs, frame after frame:
 what a product needs lies so many pixels further on, whichever pixel it is. The last columns and
-rows of a picture come out as nonsense that nothing reads. All levels are one launch a layer.
+rows of a frame come out as nonsense that nothing reads. All levels are one launch a layer.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ TILE = 128
 """Pixels of one Triton program."""
 WARPS = 4
 PIXELS = 96 << 20
-"""Of all levels of the pictures that are worked on at once, 48 bytes each; enough for 128 pictures
+"""Of all levels of the frames that are worked on at once, 48 bytes each; enough for 128 frames
 of 1080p with a smallest face of 30 pixels, which take a fifth longer in four parts."""
 GAIN = tl.constexpr(256)
 """What weights are multiplied by, so that no part of one is too small for a float16."""
@@ -95,7 +95,7 @@ class PnetWeights(NamedTuple):
 def pnet_on_gpu(
     net: PnetWeights, pixels: Tensor, sizes: Sequence[tuple[int, int]]
 ) -> list[tuple[Tensor, Tensor]]:
-    """``networks.pnet`` of levels of packed pictures, see ``triton_pixels``."""
+    """``networks.pnet`` of levels of packed frames, see ``triton_pixels``."""
     n = len(pixels)
     shapes = [((h - 1) // 2 - 4, (w - 1) // 2 - 4) for h, w in sizes]
     cells = [n * prod(shape) for shape in shapes]
@@ -121,8 +121,8 @@ def _look(
     scores: Tensor,
     done: int,
 ) -> None:
-    """P-Net of ``some`` pictures, of which the first is the batch's picture ``done``."""
-    n = some.pictures
+    """P-Net of ``some`` frames, of which the first is the batch's frame ``done``."""
+    n = some.images
     grids = [((h - 1) // 2, (w - 1) // 2) for h, w in some.sizes]
     tiles = [triton.cdiv(n * rows * columns, TILE) for rows, columns in grids]
     first_tile = list(accumulate(tiles, initial=0))
@@ -236,16 +236,16 @@ def _third(
 
     pixel = (tile - number(level, 0)) * TILE + tl.arange(0, TILE)
     line = pixel // columns
-    column, row, picture = pixel - line * columns, line % rows, line // rows
+    column, row, image = pixel - line * columns, line % rows, line // rows
     rows, columns = rows - 4, columns - 4
-    there = (picture < n) & (row < rows) & (column < columns)
+    there = (image < n) & (row < rows) & (column < columns)
     start, cell = tl.load(level + 6), row * columns + column
-    picture += done
+    image += done
     likelier = tl.sum(tl.where(made[None, :] == 0, x, 0.0), 1)
     small = tl.exp(-tl.abs(likelier))
     score = tl.where(likelier > 0, 1.0, small) / (1.0 + small)  # as softmax rounds it
-    tl.store(scores + start + picture * (rows * columns) + cell, score, mask=there)
-    target = (offsets + start * 4 + picture.to(tl.int64) * (4 * rows * columns) + cell)[:, None]
+    tl.store(scores + start + image * (rows * columns) + cell, score, mask=there)
+    target = (offsets + start * 4 + image.to(tl.int64) * (4 * rows * columns) + cell)[:, None]
     is_offset = (made >= 1) & (made < 5)
     target += (tl.where(is_offset, made - 1, 0) * (rows * columns))[None, :]
     tl.store(target, x, mask=there[:, None] & is_offset[None, :])

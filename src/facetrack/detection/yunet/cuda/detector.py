@@ -9,7 +9,7 @@ from facetrack.detection.cuda.detector import TorchDetector
 from facetrack.detection.mtcnn.cuda.cascade import TorchMtcnn
 from facetrack.detection.yunet.cuda.network import TorchYunet, YunetRoom
 from facetrack.detection.yunet.decoding import probability
-from facetrack.recognition.cuda.eager_embedder import Ahead
+from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 
 
 class TorchYunetDetector(TorchDetector[YunetRoom]):
@@ -25,7 +25,7 @@ class TorchYunetDetector(TorchDetector[YunetRoom]):
         self,
         settings: DetectionSettings,
         device: torch.device,
-        ahead: Ahead | None,
+        ahead: EagerEmbedder | None,
         looks: TorchMtcnn | None,
     ) -> None:
         """

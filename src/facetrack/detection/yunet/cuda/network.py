@@ -28,7 +28,7 @@ from facetrack.detection.yunet.decoding import (
     filled_size,
     scaled_size,
 )
-from facetrack.media.frame_image import Picture
+from facetrack.media.frame_image import FrameImage
 from facetrack.models.weights import tensors
 
 BYTES_A_PIXEL = 40
@@ -65,8 +65,8 @@ class TorchYunet:
         packed = 0 if self._looks is None else 4 * height * width
         return rows * columns * BYTES_A_PIXEL + packed
 
-    def image(self, picture: Picture) -> Image:
-        return picture.scaled(*scaled_size(*picture.shape, self._settings))
+    def image(self, image: FrameImage) -> Image:
+        return image.scaled(*scaled_size(*image.shape, self._settings))
 
     def in_images(self, images: Tensor, shape: tuple[int, int], room: YunetRoom) -> Found:
         planes = torch.stack([torch.from_numpy(filled(image.numpy())) for image in images])
