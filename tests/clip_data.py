@@ -5,7 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from facetrack.clips.plan.clip import Clip, Panel, Segment, Span
+from facetrack.clips.plan.clip import Clip, Panel, Segment
+from facetrack.core.frame_range import FrameRange
 
 
 def clip_of(
@@ -26,7 +27,7 @@ def clip_of(
     lasting = (edges[1:] - edges[:-1])[frames]
     return Clip(
         Path(name),
-        Segment((person,), 1, tuple(Span(a, b, edges[a], edges[b]) for a, b in spans)),
+        Segment((person,), 1, tuple(FrameRange(a, b, edges[a], edges[b]) for a, b in spans)),
         size,
         frames,
         times_s[frames],

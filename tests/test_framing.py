@@ -19,8 +19,9 @@ from facetrack.clips.camera.crop_path import (
 from facetrack.clips.camera.framing import ZOOMS, Framing
 from facetrack.clips.camera.layout import panels_of
 from facetrack.clips.camera.smoothing import bridged, no_faster, outliers, taut_string
-from facetrack.clips.plan.clip import Segment, Span
+from facetrack.clips.plan.clip import Segment
 from facetrack.core.errors import UsageError
+from facetrack.core.frame_range import FrameRange
 
 ASPECTS = (Fraction(1), Fraction(9, 16), Fraction(4, 5), Fraction(16, 9))
 PICTURE = (1920, 1080)
@@ -311,7 +312,7 @@ def talking(pyfeat_data):
 
 def test_a_real_face(talking):
     frames = np.arange(len(talking.frame_times), dtype=np.int32)
-    segment = Segment((1,), 1, (Span(0, len(frames), 0.0, talking.info.duration_s),))
+    segment = Segment((1,), 1, (FrameRange(0, len(frames), 0.0, talking.info.duration_s),))
     image = (talking.info.width, talking.info.height)
     for aspect, size in ((Fraction(1), (512, 512)), (Fraction(9, 16), (288, 512))):
         for zoom in ZOOMS:

@@ -12,9 +12,10 @@ import pytest
 from facetrack.clips.camera.crops import COLUMNS, listed_clips, read_crops, write_crops
 from facetrack.clips.camera.framing import Framing
 from facetrack.clips.camera.layout import frame_size, panels_of, places
-from facetrack.clips.plan.clip import Clip, Segment, Span
+from facetrack.clips.plan.clip import Clip, Segment
 from facetrack.clips.render.overlay import Overlay
 from facetrack.core.errors import InputError, UsageError
+from facetrack.core.frame_range import FrameRange
 from facetrack.core.types import VideoInfo
 from facetrack.timeline import FACE_COLUMNS, Analysis, Person, Shot
 
@@ -55,7 +56,7 @@ def analysis_of(appearances, frames=100, shots=(0,), first_frame=0):
 def panels(mode, people, analysis, frames=None, spans=None, size=(1280, 720), zoom="head"):
     frames = np.arange(100) if frames is None else np.asarray(frames)
     spans = spans or [(0, 100)]
-    segment = Segment(tuple(people), 1, tuple(Span(a, b, a / FPS, b / FPS) for a, b in spans))
+    segment = Segment(tuple(people), 1, tuple(FrameRange(a, b, a / FPS, b / FPS) for a, b in spans))
     framing = Framing(Fraction(*size), zoom)
     return panels_of(mode, segment, frames.astype(np.int32), frames / FPS, analysis, framing, size)
 
@@ -225,7 +226,7 @@ def clips_of():
     frames = np.r_[5:45, 60:90]
     split = panels("split", [1, 2], analysis, frames, [(5, 45), (60, 90)])
     edges = np.cumsum(np.r_[0, random.uniform(0.03, 0.05, 70)])
-    spans = (Span(5, 45, 0.1 + 0.2, 1.8), Span(60, 90, 2.4, 3.6))
+    spans = (FrameRange(5, 45, 0.1 + 0.2, 1.8), FrameRange(60, 90, 2.4, 3.6))
     first = Clip(
         Path("clips/split/split_0001.mp4"), Segment((1, 2), 1, spans), (1280, 720),
         frames.astype(np.int32), frames / FPS, edges, split,
@@ -233,7 +234,8 @@ def clips_of():
     frames = np.repeat(np.arange(50, 60), 3)
     single = panels("single", [2], analysis, frames, [(50, 60)], (360, 640))
     second = Clip(
-        Path("clips/person_02/person_02_0003.mov"), Segment((2,), 3, (Span(50, 60, 2.0, 2.4),)),
+        Path("clips/person_02/person_02_0003.mov"),
+        Segment((2,), 3, (FrameRange(50, 60, 2.0, 2.4),)),
         (360, 640), frames.astype(np.int32), frames / FPS, np.arange(31) / 75, single,
     )  # fmt: skip
     return [first, second]

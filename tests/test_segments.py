@@ -14,11 +14,18 @@ import numpy as np
 import pytest
 
 import facetrack
-from facetrack.clips.plan.clip import Segment, Span
+from facetrack.clips.plan.clip import Segment
 from facetrack.clips.plan.naming import clip_paths
 from facetrack.clips.plan.plan import pictures_of, plan_clips
-from facetrack.clips.plan.segments import Clock, on_screen, padded, runs_of, within, without
+from facetrack.clips.plan.segments import on_screen, padded
 from facetrack.core.errors import UsageError
+from facetrack.core.frame_range import (
+    FrameRange,
+    FrameTimes,
+    difference,
+    intersection,
+    ranges_where,
+)
 from facetrack.core.settings import ClipSettings
 from facetrack.models.weight_files import cache_folder
 from facetrack.speech.activity import RATE, WINDOW, spoken
@@ -49,8 +56,8 @@ def planned(analysis, **settings):
     return plan_clips(analysis, ClipSettings(**settings))
 
 
-def spans(stretches, **settings):
-    given = film([(1, a, b) for a, b in stretches], shots=settings.pop("shots", (0,)))
+def spans(ranges, **settings):
+    given = film([(1, a, b) for a, b in ranges], shots=settings.pop("shots", (0,)))
     return [
         [(s.start_frame, s.end_frame) for s in clip.segment.spans]
         for clip in planned(given, **settings).clips
@@ -71,7 +78,10 @@ def test_segments():
 def test_what_is_too_short_is_said():
     plan = planned(film([(1, 0, 260), (1, 500, 510)]))
     assert [c.segment.spans[0].end_frame for c in plan.clips] == [250]
-    assert [(o.span.start_frame, o.span.end_frame, o.reason, o.detail) for o in plan.left_out] == [
+    assert [
+        (o.frame_range.start_frame, o.frame_range.end_frame, o.reason, o.detail)
+        for o in plan.left_out
+    ] == [
         (250, 260, "too short", "0.40 s, 1 s needed"),
         (500, 510, "too short", "0.40 s, 1 s needed"),
     ]
@@ -99,7 +109,7 @@ def test_condensed_is_one_clip_without_drift():
     assert [(s.start_frame, s.end_frame) for s in clip.segment.spans] == [(0, 300), (400, 700)]
     np.testing.assert_array_equal(clip.frames, [*range(300), *range(400, 700)])
     np.testing.assert_allclose(clip.edges_s, np.arange(601) / 25, atol=1e-9)
-    assert [o.span.start_frame for o in plan.left_out] == [800]
+    assert [o.frame_range.start_frame for o in plan.left_out] == [800]
 
 
 def test_people_in_one_picture_are_there_while_one_of_them_is():
@@ -118,21 +128,21 @@ def test_people_in_one_picture_are_there_while_one_of_them_is():
 def test_edges_of_stretches():
     assert on_screen([(5, 9), (0, 6), (10, 12)], [], 1) == [(0, 9), (10, 12)]
     assert on_screen([(0, 5), (2, 3)], [], 3) == [(0, 5)]
-    assert within([(0, 10), (20, 30)], [(5, 22), (25, 26)]) == [(5, 10), (20, 22), (25, 26)]
-    assert without([(0, 10), (20, 30)], [(5, 22), (25, 26)]) == [(0, 5), (22, 25), (26, 30)]
-    assert runs_of(np.array([1, 1, 0, 0, 1], bool), 7) == [(7, 9), (11, 12)]
-    assert padded([(3, 4)], [], Clock(np.arange(9) / 25, 0), 0) == [(3, 4)]
+    assert intersection([(0, 10), (20, 30)], [(5, 22), (25, 26)]) == [(5, 10), (20, 22), (25, 26)]
+    assert difference([(0, 10), (20, 30)], [(5, 22), (25, 26)]) == [(0, 5), (22, 25), (26, 30)]
+    assert ranges_where(np.array([1, 1, 0, 0, 1], bool), 7) == [(7, 9), (11, 12)]
+    assert padded([(3, 4)], [], FrameTimes(np.arange(9) / 25, 0), 0) == [(3, 4)]
 
 
 def test_pictures_of_a_constant_rate():
     """30 frames a second become 25: the frame that is on screen when a picture begins."""
-    clock = Clock(np.arange(61) / 30, 0)
-    segment = Segment((1,), 1, (Span(10, 40, 10 / 30, 40 / 30),))
-    frames, edges_s = pictures_of(segment, clock, Fraction(25))
+    frame_times = FrameTimes(np.arange(61) / 30, 0)
+    segment = Segment((1,), 1, (FrameRange(10, 40, 10 / 30, 40 / 30),))
+    frames, edges_s = pictures_of(segment, frame_times, Fraction(25))
     assert len(frames) == 25
     np.testing.assert_allclose(edges_s, np.arange(26) / 25)
     np.testing.assert_array_equal(frames, 10 + np.floor(np.arange(25) * 30 / 25 + 1e-6))
-    frames, edges_s = pictures_of(segment, clock, Fraction(60))
+    frames, edges_s = pictures_of(segment, frame_times, Fraction(60))
     np.testing.assert_array_equal(frames, np.repeat(np.arange(10, 40), 2))
 
 
@@ -156,12 +166,12 @@ def test_ten_seconds_are_so_many_frames_and_samples(tmp_path):
 
 def test_times_of_a_variable_rate_are_kept():
     times_s = np.cumsum([0, *np.random.default_rng(0).uniform(0.01, 0.09, 199)])
-    clock = Clock(times_s, 50)
-    span = Span(60, 90, times_s[10], times_s[40])
-    frames, edges_s = pictures_of(Segment((1,), 1, (span,)), clock, None)
+    frame_times = FrameTimes(times_s, 50)
+    frame_range = FrameRange(60, 90, times_s[10], times_s[40])
+    frames, edges_s = pictures_of(Segment((1,), 1, (frame_range,)), frame_times, None)
     np.testing.assert_array_equal(frames, np.arange(60, 90))
     np.testing.assert_allclose(edges_s, times_s[10:41] - times_s[10])
-    frames, edges_s = pictures_of(Segment((1,), 1, (span,)), clock, Fraction(25))
+    frames, edges_s = pictures_of(Segment((1,), 1, (frame_range,)), frame_times, Fraction(25))
     shown = times_s[frames - 50] - times_s[10]
     begun = edges_s[:-1]
     assert (shown <= begun + 1e-6).all()
@@ -237,7 +247,7 @@ def heard(path, frames):
     silent = np.zeros(frames, bool)
     for one in plan.left_out:
         assert one.reason == "no speech"
-        silent[one.span.start_frame : one.span.end_frame] = True
+        silent[one.frame_range.start_frame : one.frame_range.end_frame] = True
     assert (flags ^ silent).all()  # every frame is in a clip, or said to be in none
     return flags
 
@@ -278,9 +288,9 @@ def test_no_sound_is_no_speech():
 
 
 SEGMENTS = [
-    Segment((1,), 1, (Span(0, 50, 0.0, 2.0),)),
-    Segment((1,), 2, (Span(100, 150, 4.0, 6.0),)),
-    Segment((2,), 1, (Span(0, 50, 0.0, 2.0),)),
+    Segment((1,), 1, (FrameRange(0, 50, 0.0, 2.0),)),
+    Segment((1,), 2, (FrameRange(100, 150, 4.0, 6.0),)),
+    Segment((2,), 1, (FrameRange(0, 50, 0.0, 2.0),)),
 ]
 NAMES = {1: "Ada", 2: "Bo/../x"}
 

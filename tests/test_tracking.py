@@ -6,11 +6,12 @@ import weakref
 import numpy as np
 import pytest
 
+from facetrack.core.frame_range import union
 from facetrack.core.settings import IdentitySettings, TrackingSettings
 from facetrack.core.types import Faces
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.media.frame_image import Frame, RgbImage
-from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator, joined
+from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.recognition.calibration import FACENET, Evidence
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_embedder import FaceEmbedder
@@ -197,7 +198,7 @@ def test_many_tracks_are_known():
 
 
 def test_stretches_that_touch_become_one():
-    assert joined([(5, 9), (0, 3), (3, 4), (6, 7), (12, 13)]) == [(0, 4), (5, 9), (12, 13)]
+    assert union([(5, 9), (0, 3), (3, 4), (6, 7), (12, 13)]) == [(0, 4), (5, 9), (12, 13)]
 
 
 def test_faces_are_rows_by_frame_then_track():

@@ -19,9 +19,10 @@ import av
 import numpy as np
 
 from facetrack.bench.disturbance import Watch
-from facetrack.clips.plan.clip import Clip, Panel, Segment, Span
+from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.clips.render.render import render_clips
 from facetrack.core.errors import FacetrackError, UsageError
+from facetrack.core.frame_range import FrameRange
 from facetrack.media.codecs import Encoding
 from facetrack.media.decode import VideoSource
 from facetrack.media.encode import SOUND_BITS
@@ -190,7 +191,7 @@ def _clip(
     crops, no_stills = np.tile(crop, (len(frames), 1)), np.full(len(frames), np.nan)
     return Clip(
         Path(f"{number:04}.mp4"),
-        Segment((1,), number, (Span(start, end, float(edges[start]), float(edges[end])),)),
+        Segment((1,), number, (FrameRange(start, end, float(edges[start]), float(edges[end])),)),
         (SIZE, SIZE),
         frames,
         edges[start:end],

@@ -198,8 +198,9 @@ def _say_plan(folder: Path, plan: Plan) -> None:
         print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
     for one in plan.left_out:
         who = ", ".join(str(person) for person in one.people)
+        start_s, end_s = one.frame_range.start_s, one.frame_range.end_s
         print(
-            f"would leave out person {who}  {one.span.start_s:.3f} - {one.span.end_s:.3f} s: "
+            f"would leave out person {who}  {start_s:.3f} - {end_s:.3f} s: "
             f"{one.reason} ({one.detail})"
         )
 

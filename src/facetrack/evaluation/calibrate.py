@@ -173,12 +173,12 @@ def pairs_of(tracks: TrackMeans, seed: int = 0) -> Pairs:
     chance = np.random.default_rng(seed)
     one, other = np.triu_indices(len(tracks), 1)
     same = tracks.identity[one] == tracks.identity[other]
-    within = tracks.group[one] == tracks.group[other]
+    intersection = tracks.group[one] == tracks.group[other]
     alike = np.flatnonzero(same)
     a, b = tracks.photos[one[alike], :, None], tracks.photos[other[alike], None, :]
     alike = alike[~((a == b) & (a >= 0)).any(axis=(1, 2))]
     chosen = [alike]
-    for which, share in ((~same & within, 0.75), (~same & ~within, 0.25)):
+    for which, share in ((~same & intersection, 0.75), (~same & ~intersection, 0.25)):
         places = np.flatnonzero(which)
         wanted = min(len(places), round(share * DIFFERENT))
         chosen.append(chance.choice(places, wanted, replace=False))
@@ -191,14 +191,16 @@ def weights_of(tracks: TrackMeans, pairs: Pairs, prior: float = PRIOR) -> Float6
     each group counts as it has people."""
     one, other = tracks.group[pairs.one], tracks.group[pairs.other]
     weights = np.zeros(len(pairs.one))
-    within = one == other
+    intersection = one == other
     for name in np.unique(tracks.group):
         people = len(np.unique(tracks.identity[tracks.group == name]))
         for same in (True, False):
-            which = within & (one == name) & (pairs.same == same)
+            which = intersection & (one == name) & (pairs.same == same)
             weights[which] = people / max(int(which.sum()), 1)
-    across = ~within & ~pairs.same
-    weights[across] = OTHER_GROUPS * weights[within & ~pairs.same].sum() / max(across.sum(), 1)
+    across = ~intersection & ~pairs.same
+    weights[across] = (
+        OTHER_GROUPS * weights[intersection & ~pairs.same].sum() / max(across.sum(), 1)
+    )
     share = 1 / (1 + np.exp(-prior))
     for same, total in ((True, share), (False, 1 - share)):
         which = pairs.same == same

@@ -86,26 +86,28 @@ def evaluate(
         InputError: when the truth cannot be read, or says nothing of the analysed frames.
         UsageError: when TrackEval is not installed.
     """
-    clock = clock_of(analysis)
+    frame_times = clock_of(analysis)
     everything = read_truth(Path(truth))
-    wanted = everything.within(*clock.whole)
+    wanted = everything.intersection(*frame_times.whole)
     if not len(wanted):
-        raise InputError(f"{truth}: no box in the frames {clock.whole[0]} to {clock.whole[1] - 1}")
+        raise InputError(
+            f"{truth}: no box in the frames {frame_times.whole[0]} to {frame_times.whole[1] - 1}"
+        )
     known = analysis.faces.filter(pc.greater(analysis.faces["person"], 0))
-    by_person = compare(wanted, _of_people(known), clock)
+    by_person = compare(wanted, _of_people(known), frame_times)
     return Evaluation(
         frames=len(analysis.frame_times),
         left_out=len(everything) - len(wanted),
         people=len(by_person.true_ids),
         by_person=by_person.scores,
-        by_track=compare(wanted, Labelled.of_faces(known, "track"), clock).scores,
+        by_track=compare(wanted, Labelled.of_faces(known, "track"), frame_times).scores,
         pairs=_pairs(by_person),
         thresholds=[
             AtThreshold(
                 other.probability if other.threshold is None else None,
                 other.threshold,
                 people,
-                compare(wanted, _of_people(faces), clock).scores,
+                compare(wanted, _of_people(faces), frame_times).scores,
             )
             for other in (others_of(analysis) if thresholds else ())
             for people, faces in [regrouped(analysis, other)]

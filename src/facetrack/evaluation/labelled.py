@@ -34,7 +34,7 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def within(self, first: int, end: int) -> "Labelled":
+    def intersection(self, first: int, end: int) -> "Labelled":
         """Those of frames ``[first, end)``."""
         a, b = np.searchsorted(self.frames, (first, end))
         return Labelled(self.frames[a:b], self.ids[a:b], self.boxes[a:b])

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from facetrack.clips.plan.segments import Clock
 from facetrack.core.boxes import iou_matrix
 from facetrack.core.errors import UsageError
+from facetrack.core.frame_range import FrameTimes
 from facetrack.evaluation.labelled import Labelled
 
 SAME_PLACE = 0.5
@@ -55,7 +55,7 @@ class Compared:
     """``(true, found)`` seconds in which a face of the one was found as the other."""
 
 
-def compare(truth: Labelled, found: Labelled, clock: Clock) -> Compared:
+def compare(truth: Labelled, found: Labelled, frame_times: FrameTimes) -> Compared:
     """Scores what was found.
 
     Args:
@@ -78,7 +78,7 @@ def compare(truth: Labelled, found: Labelled, clock: Clock) -> Compared:
         alike.append(overlap)
         rows, columns = linear_sum_assignment(-overlap)
         same = overlap[rows, columns] >= SAME_PLACE
-        lasting_s = clock.at(frame + 1) - clock.at(frame)
+        lasting_s = frame_times.at(frame + 1) - frame_times.at(frame)
         together_s[true_of[a][rows[same]], found_of[b][columns[same]]] += lasting_s
     scored = _by_trackeval(
         {

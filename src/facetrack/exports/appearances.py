@@ -2,44 +2,31 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from facetrack.clips.plan.segments import Clock, on_screen
+from facetrack.clips.plan.segments import on_screen
+from facetrack.core.frame_range import FrameRange, FrameTimes
 from facetrack.timeline import Analysis, Person
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """A stretch of time in which a person is on screen without a break."""
-
-    start_frame: int
-    end_frame: int
-    """Exclusive."""
-    start_s: float
-    end_s: float
-    """Presentation time of the frame after the last one, or the end of the video."""
-
-
-def appearances_of(analysis: Analysis) -> dict[int, list[Appearance]]:
+def appearances_of(analysis: Analysis) -> dict[int, list[FrameRange]]:
     """Of each person of the timeline, in the order of time."""
-    clock = clock_of(analysis)
-    found: dict[int, list[Appearance]] = {}
+    frame_times = clock_of(analysis)
+    found: dict[int, list[FrameRange]] = {}
     for person in analysis.people:
         theirs = [(i.start_frame, i.end_frame) for i in analysis.intervals if i.person == person.id]
         # Intervals that somebody edited may overlap; their seconds may be of before.
-        spans = [clock.span(*stretch) for stretch in on_screen(theirs, (), max_gap=1)]
         found[person.id] = [
-            Appearance(s.start_frame, s.end_frame, s.start_s, s.end_s) for s in spans
+            frame_times.frame_range(*start_end) for start_end in on_screen(theirs, (), max_gap=1)
         ]
     return found
 
 
-def on_grid(appearances: list[Appearance], rate: Fraction) -> Iterator[tuple[Appearance, int, int]]:
+def on_grid(appearances: list[FrameRange], rate: Fraction) -> Iterator[tuple[FrameRange, int, int]]:
     """Each with its first frame, and the one after the last, on a timeline of ``rate`` frames/s.
 
     By time: of a constant frame rate these are the source's frames, of a variable one what editing
@@ -52,9 +39,11 @@ def on_grid(appearances: list[Appearance], rate: Fraction) -> Iterator[tuple[App
         yield one, start, filled
 
 
-def clock_of(analysis: Analysis) -> Clock:
+def clock_of(analysis: Analysis) -> FrameTimes:
     """When each frame is on screen."""
-    return Clock(np.append(analysis.frame_times, analysis.info.duration_s), analysis.first_frame)
+    return FrameTimes(
+        np.append(analysis.frame_times, analysis.info.duration_s), analysis.first_frame
+    )
 
 
 def names_of(analysis: Analysis) -> dict[int, str]:

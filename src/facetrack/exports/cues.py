@@ -8,7 +8,8 @@ lasts too short to be read is given to the cue beside it, so that names do not f
 from collections import deque
 from dataclasses import dataclass, replace
 
-from facetrack.exports.appearances import Appearance, appearances_of
+from facetrack.core.frame_range import FrameRange
+from facetrack.exports.appearances import appearances_of
 from facetrack.timeline import Analysis
 
 AWAY_S = 0.5
@@ -61,7 +62,7 @@ def clock_time(seconds: float, point: str) -> str:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{ms:03}"
 
 
-def _stays(seen: list[Appearance]) -> list[tuple[float, float]]:
+def _stays(seen: list[FrameRange]) -> list[tuple[float, float]]:
     stays: list[tuple[float, float]] = []
     for one in seen:
         if stays and one.start_s - stays[-1][1] < AWAY_S:

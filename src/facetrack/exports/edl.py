@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facetrack.exports.appearances import appearances_of, names_of, on_grid
 from facetrack.exports.editing import editing_rate, opentimelineio
-from facetrack.exports.otio import at, media_of, span
+from facetrack.exports.otio import at, media_of, time_range
 from facetrack.timeline import Analysis
 
 DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001))
@@ -37,7 +37,7 @@ def write(analysis: Analysis, path: Path) -> None:
             clip = otio.schema.Clip(
                 analysis.info.path.name,
                 media_of(analysis, rate, otio),
-                span(start, end, rate, otio),
+                time_range(start, end, rate, otio),
                 metadata={"cmx_3600": {"reel": REEL, "comments": [f"PERSON: {names[person.id]}"]}},
             )
             here = otio.opentime.TimeRange(at(filled, rate, otio), at(1, rate, otio))

@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from facetrack.exports.appearances import Appearance, appearances_of, clock_of, names_of, on_grid
+from facetrack.core.frame_range import FrameRange
+from facetrack.exports.appearances import appearances_of, clock_of, names_of, on_grid
 from facetrack.exports.editing import opentimelineio
 from facetrack.timeline import Analysis, Person
 
@@ -33,11 +34,13 @@ def timeline_of(analysis: Analysis, otio: Any) -> Any:
         timeline.tracks.append(
             _track(analysis, person, names[person.id], appearances[person.id], otio)
         )
-    clock = clock_of(analysis)
+    frame_times = clock_of(analysis)
     for shot in analysis.shots[1:]:
-        cut = round(clock.at(shot.start_frame) * rate)
+        cut = round(frame_times.at(shot.start_frame) * rate)
         timeline.tracks.markers.append(
-            otio.schema.Marker("cut", span(cut, cut, rate, otio), otio.schema.MarkerColor.BLACK)
+            otio.schema.Marker(
+                "cut", time_range(cut, cut, rate, otio), otio.schema.MarkerColor.BLACK
+            )
         )
     return timeline
 
@@ -46,7 +49,7 @@ def media_of(analysis: Analysis, rate: Fraction, otio: Any) -> Any:
     """The source as a clip refers to it; clips share none."""
     media = otio.schema.ExternalReference(
         analysis.info.path.resolve().as_uri(),
-        span(0, round(analysis.info.duration_s * rate), rate, otio),
+        time_range(0, round(analysis.info.duration_s * rate), rate, otio),
     )
     media.name = analysis.info.path.stem
     return media
@@ -57,13 +60,13 @@ def at(frame: int, rate: Fraction, otio: Any) -> Any:
     return otio.opentime.RationalTime(frame, float(rate))
 
 
-def span(start: int, end: int, rate: Fraction, otio: Any) -> Any:
+def time_range(start: int, end: int, rate: Fraction, otio: Any) -> Any:
     """The ``TimeRange`` of frames ``[start, end)``."""
     return otio.opentime.TimeRange(at(start, rate, otio), at(end - start, rate, otio))
 
 
 def _track(
-    analysis: Analysis, person: Person, name: str, appearances: list[Appearance], otio: Any
+    analysis: Analysis, person: Person, name: str, appearances: list[FrameRange], otio: Any
 ) -> Any:
     rate = analysis.info.fps
     track = otio.schema.Track(name, kind=otio.schema.TrackKind.Video)
@@ -71,8 +74,10 @@ def _track(
     filled = 0
     for one, start, end in on_grid(appearances, rate):
         if start > filled:
-            track.append(otio.schema.Gap(source_range=span(0, start - filled, rate, otio)))
-        clip = otio.schema.Clip(name, media_of(analysis, rate, otio), span(start, end, rate, otio))
+            track.append(otio.schema.Gap(source_range=time_range(0, start - filled, rate, otio)))
+        clip = otio.schema.Clip(
+            name, media_of(analysis, rate, otio), time_range(start, end, rate, otio)
+        )
         clip.metadata["facetrack"] = {
             "person": person.id,
             "start_frame": one.start_frame,

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image as Pillow
 
-from facetrack.clips.plan.segments import within
 from facetrack.core.errors import UsageError
+from facetrack.core.frame_range import StartEnd, intersection, union
 from facetrack.identity.names import checked_name
 from facetrack.recognition.quality import sharpness
 from facetrack.timeline import Analysis, Dropped, Interval, Person, TrackSummary
 from facetrack.timeline.parts import FORGOTTEN
-from facetrack.timeline.presence import Stretch, appearance, default_name, joined, most_first
+from facetrack.timeline.presence import appearance, default_name, most_first
 
 
 def named(analysis: Analysis, person: int, name: str) -> Analysis:
@@ -62,9 +62,9 @@ def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
     groups: dict[int, list[Person]] = {}
     for person in analysis.people:
         groups.setdefault(now(person.id), []).append(person)
-    stretches: dict[int, list[Stretch]] = {}
+    ranges: dict[int, list[StartEnd]] = {}
     for i in analysis.intervals:
-        stretches.setdefault(now(i.person), []).append((i.start_frame, i.end_frame))
+        ranges.setdefault(now(i.person), []).append((i.start_frame, i.end_frame))
     images = {
         number: [analysis.thumbnails[p.id] for p in group if p.id in analysis.thumbnails]
         for number, group in groups.items()
@@ -73,7 +73,7 @@ def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
         analysis,
         [replace(t, person=now(t.person)) for t in analysis.tracks],
         {n: _called(group) for n, group in groups.items()},
-        stretches,
+        ranges,
         {n: max(found, key=thumbnail_sharpness) for n, found in images.items() if found},
     )
 
@@ -96,18 +96,18 @@ def split(analysis: Analysis, person: int, tracks: Sequence[int]) -> Analysis:
             "and leave at least one"
         )
     number = new_number(analysis)
-    stretches = _stretches(analysis)
+    ranges = _ranges(analysis)
     spans = {t.id: (t.first_frame, t.last_frame + 1) for t in of_person.values()}
-    mine = joined(span for track, span in spans.items() if track in tracks)
-    rest = joined(span for track, span in spans.items() if track not in tracks)
-    had = stretches.get(person, [])
-    stretches[person], stretches[number] = within(had, rest), within(had, mine)
+    mine = union(frame_range for track, frame_range in spans.items() if track in tracks)
+    rest = union(frame_range for track, frame_range in spans.items() if track not in tracks)
+    had = ranges.get(person, [])
+    ranges[person], ranges[number] = intersection(had, rest), intersection(had, mine)
     called = {p.id: (p.name, p.confidence) for p in analysis.people}
     return _told(
         analysis,
         [replace(t, person=number) if t.id in tracks else t for t in analysis.tracks],
         called | {number: (default_name(number), None)},
-        stretches,
+        ranges,
         {n: jpeg for n, jpeg in analysis.thumbnails.items() if n != person},
     )
 
@@ -149,9 +149,9 @@ def is_named(person: Person) -> bool:
 
 def together(analysis: Analysis, one: int, other: int) -> list[Interval]:
     """Stretches in which both are on screen, as intervals of the first."""
-    of = _stretches(analysis)
+    of = _ranges(analysis)
     times = [*analysis.frame_times, analysis.info.duration_s]
-    both = within(of.get(one, []), of.get(other, []))
+    both = intersection(of.get(one, []), of.get(other, []))
     return appearance(one, both, analysis.first_frame, times)[1]
 
 
@@ -165,12 +165,12 @@ def _told(
     analysis: Analysis,
     tracks: Sequence[TrackSummary],
     called: Mapping[int, tuple[str, float | None]],
-    stretches: Mapping[int, Iterable[Stretch]],
+    ranges: Mapping[int, Iterable[StartEnd]],
     thumbnails: Mapping[int, bytes],
 ) -> Analysis:
     """The analysis with these people: all that is said of them follows from it."""
     edges_s = [*analysis.frame_times, analysis.info.duration_s]
-    shown = {n: joined(stretches.get(n, [])) for n in called}
+    shown = {n: union(ranges.get(n, [])) for n in called}
     people, intervals = [], []
     for n in sorted(called, key=lambda n: most_first(shown[n])):
         person, spans = appearance(
@@ -195,11 +195,11 @@ def _told(
     )
 
 
-def _stretches(analysis: Analysis) -> dict[int, list[Stretch]]:
-    found: dict[int, list[Stretch]] = {}
+def _ranges(analysis: Analysis) -> dict[int, list[StartEnd]]:
+    found: dict[int, list[StartEnd]] = {}
     for i in analysis.intervals:
         found.setdefault(i.person, []).append((i.start_frame, i.end_frame))
-    return {person: joined(stretches) for person, stretches in found.items()}
+    return {person: union(ranges) for person, ranges in found.items()}
 
 
 def _called(group: Sequence[Person]) -> tuple[str, float | None]:

@@ -32,9 +32,9 @@ are kept apart by who is seen beside whom (measured: docs/people.md)."""
 ACROSS_COSINE = 0.50
 """The same where the analyses were made with a threshold of cosine, and that is not higher."""
 
-Appearance = tuple[int, int]
+FrameRange = tuple[int, int]
 """A video by its place in the list, and the number of a person in it."""
-Group = list[Appearance]
+Group = list[FrameRange]
 
 
 def join_folders(

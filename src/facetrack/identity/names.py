@@ -2,9 +2,12 @@
 
 import re
 
-from facetrack.clips.plan.target import PHOTOS, WORDS
 from facetrack.core.errors import UsageError
 
+WORDS = ("most-frequent", "first", "largest", "all")
+"""What ``--target`` takes for other than a name."""
+PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+"""Endings of files that ``--target`` takes for a photo."""
 LONGEST = 80
 """Characters."""
 

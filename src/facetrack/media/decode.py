@@ -17,14 +17,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
+from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.types import VideoInfo
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
 from facetrack.media.streams import open_media, video_stream
 
 PIXEL_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
 
-EPSILON_S = 1e-6
-"""Spans are given in decimal seconds, times are fractions; this close is the same time."""
 
 MISSING_TAIL_S = 0.5
 """How much shorter than its header says a stream may be before it counts as cut off."""

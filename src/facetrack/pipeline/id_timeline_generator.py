@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image as Pillow
 
+from facetrack.core.frame_range import union
 from facetrack.core.settings import IdentitySettings, TrackingSettings
 from facetrack.core.types import Float32
 from facetrack.identity.clustering import group_tracks
@@ -28,7 +29,7 @@ from facetrack.timeline import (
     Split,
     TrackSummary,
 )
-from facetrack.timeline.presence import appearance, joined, most_first
+from facetrack.timeline.presence import appearance, most_first
 from facetrack.tracking.rows import joined_rows
 from facetrack.tracking.track_embeddings import TrackEmbeddings
 from facetrack.tracking.tracks import Track
@@ -219,7 +220,7 @@ class IdTimelineGenerator:
         self, first_frame: int, edges_s: list[float]
     ) -> tuple[dict[int, int], list[Person], list[Interval]]:
         groups = [
-            (joined([(t.first_frame, t.last_frame + 1) for t in g]), g) for g in self._groups()
+            (union([(t.first_frame, t.last_frame + 1) for t in g]), g) for g in self._groups()
         ]
         groups.sort(key=lambda found: most_first(found[0]))
         person_of: dict[int, int] = {}

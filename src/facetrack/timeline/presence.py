@@ -1,33 +1,15 @@
 """When a person is on screen, from the stretches of frames: the same for a run and for an edit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from facetrack.core.frame_range import StartEnd, frame_count
 from facetrack.timeline.folder import thumbnail_name
 from facetrack.timeline.parts import Interval, Person
 
-Stretch = tuple[int, int]
-"""First frame and the one after the last."""
 
-
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """The same frames, in order, by stretches that neither overlap nor touch."""
-    found: list[Stretch] = []
-    for first, end in sorted(stretches):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((first, end))
-    return found
-
-
-def frames_of(stretches: Iterable[Stretch]) -> int:
-    """How many there are; the stretches do not overlap."""
-    return sum(end - first for first, end in stretches)
-
-
-def most_first(stretches: Sequence[Stretch]) -> tuple[int, int]:
+def most_first(ranges: Sequence[StartEnd]) -> tuple[int, int]:
     """Sorts people by screen time, most first; of equals who comes first."""
-    return -frames_of(stretches), stretches[0][0] if stretches else 0
+    return -frame_count(ranges), ranges[0][0] if ranges else 0
 
 
 def default_name(person: int) -> str:
@@ -37,7 +19,7 @@ def default_name(person: int) -> str:
 
 def appearance(
     person: int,
-    stretches: Sequence[Stretch],
+    ranges: Sequence[StartEnd],
     first_frame: int,
     edges_s: Sequence[float],
     name: str | None = None,
@@ -53,12 +35,12 @@ def appearance(
     """
     spans = [
         Interval(person, a, b, float(edges_s[a - first_frame]), float(edges_s[b - first_frame]))
-        for a, b in stretches
+        for a, b in ranges
     ]
     return Person(
         id=person,
         name=name or default_name(person),
-        frames=frames_of(stretches),
+        frames=frame_count(ranges),
         seconds=round(sum(s.end_s - s.start_s for s in spans), 6),
         first_s=spans[0].start_s if spans else 0.0,
         last_s=spans[-1].end_s if spans else 0.0,

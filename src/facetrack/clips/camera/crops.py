@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facetrack.clips.camera.crop_path import inside_frame
-from facetrack.clips.plan.clip import Clip, Panel, Segment, Span
+from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.core.errors import InputError
+from facetrack.core.frame_range import FrameRange
 from facetrack.core.parquet import read_table, write_table
 
 Float64 = NDArray[np.float64]
@@ -131,7 +132,9 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
         plan = json.loads(rows["plan"][0].as_py())
         m = int(plan["pictures"])
         segment = Segment(
-            tuple(plan["people"]), plan["index"], tuple(Span(*span) for span in plan["spans"])
+            tuple(plan["people"]),
+            plan["index"],
+            tuple(FrameRange(*frame_range) for frame_range in plan["spans"]),
         )
         places = [(int(x), int(y), int(w), int(h)) for x, y, w, h in plan["places"]]
         width, height = plan["size"]

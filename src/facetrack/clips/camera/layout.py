@@ -118,9 +118,9 @@ def panels_of(
                 framed,
             )
         for start, end, person in absences(faces.at[mine], people, starts):
-            stretch = slice(start, end)
-            still_s[stretch] = fill_offscreen(
-                crops, distinct, person, analysis, framed, mode in MOST_PANELS, stretch
+            start_end = slice(start, end)
+            still_s[start_end] = fill_offscreen(
+                crops, distinct, person, analysis, framed, mode in MOST_PANELS, start_end
             )
         panels.append(Panel(place, people[back], crops[back], still_s[back]))
     return tuple(panels)
@@ -187,7 +187,7 @@ def _chosen(
 def _starts(frames: NDArray[np.int32], segment: Segment, analysis: Analysis) -> list[int]:
     """Positions at which the frame is cut: 0, the start of each shot, and of each span."""
     cuts = [shot.start_frame for shot in analysis.shots]
-    cuts += [span.start_frame for span in segment.spans]
+    cuts += [frame_range.start_frame for frame_range in segment.spans]
     positions = np.searchsorted(frames, cuts)
     return sorted({0, *positions[positions < len(frames)].tolist()})
 

@@ -30,8 +30,8 @@ def absences(
     """
     edges = [*starts, len(people)]
     seen = np.diff(np.searchsorted(at, edges)) > 0
-    stretches = zip(pairwise(edges), seen, strict=True)
-    return [(a, b, int(people[a])) for (a, b), there in stretches if not there]
+    ranges = zip(pairwise(edges), seen, strict=True)
+    return [(a, b, int(people[a])) for (a, b), there in ranges if not there]
 
 
 def fill_offscreen(
@@ -41,9 +41,9 @@ def fill_offscreen(
     analysis: Analysis,
     framing: Framing,
     hold: bool,
-    stretch: slice,
+    start_end: slice,
 ) -> float:
-    """Sets ``crops[stretch]``; the time of the frame that is held there, NaN: none is.
+    """Sets ``crops[start_end]``; the time of the frame that is held there, NaN: none is.
 
     Someone who is seen elsewhere in the same shot is waited for where they were, or will be.
 
@@ -55,7 +55,7 @@ def fill_offscreen(
     Raises:
         InputError: when there is no face of the person.
     """
-    first, last = frames[stretch][[0, -1]]
+    first, last = frames[start_end][[0, -1]]
     mine = np.flatnonzero(analysis.faces["person"].to_numpy() == person)
     if not len(mine):
         raise InputError(f"person {person} has no face in the analysis; choose another")
@@ -69,13 +69,13 @@ def fill_offscreen(
     elif hold:  # the last before, or else the first
         nearest = max(int(np.searchsorted(known, first)) - 1, 0)
     else:
-        crops[stretch] = _widest((analysis.info.width, analysis.info.height), framing)
+        crops[start_end] = _widest((analysis.info.width, analysis.info.height), framing)
         return np.nan
     position = int(np.searchsorted(frames, known[nearest]))
     if position < len(frames) and frames[position] == known[nearest]:
-        crops[stretch] = crops[position]
+        crops[start_end] = crops[position]
     else:
-        crops[stretch] = _framed_alone(mine[nearest], analysis, framing)
+        crops[start_end] = _framed_alone(mine[nearest], analysis, framing)
     if len(here):
         return np.nan
     return float(analysis.frame_times[known[nearest] - analysis.first_frame])

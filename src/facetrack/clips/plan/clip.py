@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.frame_range import FrameRange
+
 Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Span:
-    """Frames ``[start_frame, end_frame)`` of the source, and their presentation times."""
-
-    start_frame: int
-    end_frame: int
-    start_s: float
-    end_s: float
 
 
 @dataclass(frozen=True)
@@ -27,7 +19,7 @@ class Segment:
     """In the order of their panels."""
     index: int
     """From 1, in the order of time, among the segments of these people."""
-    spans: tuple[Span, ...]
+    spans: tuple[FrameRange, ...]
     """In order, without overlap; the clip shows them one after the other."""
 
 

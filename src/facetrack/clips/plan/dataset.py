@@ -16,9 +16,10 @@ from scipy.ndimage import median_filter
 
 from facetrack.clips.camera.layout import image_of
 from facetrack.clips.plan.clip import Segment
-from facetrack.clips.plan.segments import Clock, Rejected, Stretch, runs_of, segments_of, within
+from facetrack.clips.plan.segments import Rejected, segments_of
 from facetrack.clips.plan.sharpness import measured_sharpness
 from facetrack.clips.plan.tracked import TrackedFaces
+from facetrack.core.frame_range import FrameTimes, StartEnd, intersection, ranges_where
 from facetrack.core.settings import ClipSettings
 from facetrack.recognition.quality import frontality
 from facetrack.timeline import Analysis, boxes_of, landmarks_of
@@ -58,28 +59,28 @@ class _Rows:
     """``(n,)`` frontality."""
     scores: Float64
 
-    def part(self, stretch: Stretch) -> "_Rows":
-        a, b = (frame - self.first_frame for frame in stretch)
-        return _Rows(stretch[0], self.boxes[a:b], self.facing[a:b], self.scores[a:b])
+    def part(self, start_end: StartEnd) -> "_Rows":
+        a, b = (frame - self.first_frame for frame in start_end)
+        return _Rows(start_end[0], self.boxes[a:b], self.facing[a:b], self.scores[a:b])
 
     @property
     def heights(self) -> Float64:
         return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
 
     @property
-    def stretch(self) -> Stretch:
+    def start_end(self) -> StartEnd:
         return self.first_frame, self.first_frame + len(self.boxes)
 
 
 def training_clips_of(
     person: int,
-    stretches: list[Stretch],
+    ranges: list[StartEnd],
     analysis: Analysis,
     tracked: TrackedFaces,
-    clock: Clock,
+    frame_times: FrameTimes,
     settings: ClipSettings,
 ) -> tuple[list[TrainingClip], list[Rejected]]:
-    """Takes of a person inside ``stretches``, none of which goes on over a cut."""
+    """Takes of a person inside ``ranges``, none of which goes on over a cut."""
     training_clips: list[TrainingClip] = []
     left_out: list[Rejected] = []
     tracks = sorted(
@@ -87,9 +88,9 @@ def training_clips_of(
     )
     for track in tracks:
         for rows in _contiguous(tracked.of_track(track.id)):
-            for stretch in within(stretches, [rows.stretch]):
-                found, refused = _of_stretch(
-                    person, track.id, rows.part(stretch), analysis, tracked, clock, settings
+            for start_end in intersection(ranges, [rows.start_end]):
+                found, refused = _of_range(
+                    person, track.id, rows.part(start_end), analysis, tracked, frame_times, settings
                 )
                 left_out += refused
                 training_clips += found
@@ -99,49 +100,53 @@ def training_clips_of(
     ], left_out
 
 
-def _of_stretch(
+def _of_range(
     person: int,
     track: int,
     rows: _Rows,
     analysis: Analysis,
     tracked: TrackedFaces,
-    clock: Clock,
+    frame_times: FrameTimes,
     settings: ClipSettings,
 ) -> tuple[list[TrainingClip], list[Rejected]]:
     """Takes of one track in one shot."""
     left_out: list[Rejected] = []
-    others = tracked.beside(track, *rows.stretch)
+    others = tracked.beside(track, *rows.start_end)
 
-    def refuse(stretch: Stretch, reason: str, detail: str) -> None:
-        left_out.append(Rejected((person,), clock.span(*stretch), reason, detail, track))
+    def refuse(start_end: StartEnd, reason: str, detail: str) -> None:
+        left_out.append(
+            Rejected((person,), frame_times.frame_range(*start_end), reason, detail, track)
+        )
 
     fit = np.ones(len(rows.boxes), bool)
-    crowded = _in_crop(person, rows.stretch, others, analysis, clock, settings)
+    crowded = _in_crop(person, rows.start_end, others, analysis, frame_times, settings)
     small = _steady(rows.heights) < settings.face_px
     away = _steady(rows.facing) < settings.frontality
-    hidden = _beside_forgotten(rows.stretch, analysis)
+    hidden = _beside_forgotten(rows.start_end, analysis)
     for flags, reason in (
         (crowded, "another face"), (hidden, "somebody forgotten"), (small, "too small"),
         (away, "turned away"),
     ):  # fmt: skip
-        for a, b in runs_of(flags & fit, 0):
+        for a, b in ranges_where(flags & fit, 0):
             part = rows.part((rows.first_frame + a, rows.first_frame + b))
-            refuse(part.stretch, reason, _why(reason, part, settings))
+            refuse(part.start_end, reason, _why(reason, part, settings))
         fit &= ~flags
-    segments, short = segments_of((person,), runs_of(fit, rows.first_frame), clock, settings)
-    left_out += [Rejected(s.people, s.span, s.reason, s.detail, track) for s in short]
+    segments, short = segments_of(
+        (person,), ranges_where(fit, rows.first_frame), frame_times, settings
+    )
+    left_out += [Rejected(s.people, s.frame_range, s.reason, s.detail, track) for s in short]
     training_clips = []
     for segment in segments:
-        (span,) = segment.spans
-        stretch = (span.start_frame, span.end_frame)
-        part = rows.part(stretch)
-        if _in_crop(person, stretch, others, analysis, clock, settings).any():
-            refuse(stretch, "another face", "in the crop")
+        (frame_range,) = segment.spans
+        start_end = (frame_range.start_frame, frame_range.end_frame)
+        part = rows.part(start_end)
+        if _in_crop(person, start_end, others, analysis, frame_times, settings).any():
+            refuse(start_end, "another face", "in the crop")
             continue
-        times_s = clock.edges_s[np.arange(*stretch) - clock.first_frame]
+        times_s = frame_times.edges_s[np.arange(*start_end) - frame_times.first_frame]
         sharp = measured_sharpness(analysis.info.path, times_s, part.boxes)
         if sharp < settings.sharpness:
-            refuse(stretch, "blurred", f"{sharp:.2f}, {settings.sharpness:g} needed")
+            refuse(start_end, "blurred", f"{sharp:.2f}, {settings.sharpness:g} needed")
             continue
         facing = float(np.median(part.facing))
         height, score = float(np.median(part.heights)), float(part.scores.min())
@@ -169,34 +174,34 @@ def _contiguous(faces: pa.Table) -> Iterator[_Rows]:
         yield _Rows(int(frames[a]), boxes[a:b], facing[a:b], scores[a:b])
 
 
-def _beside_forgotten(stretch: Stretch, analysis: Analysis) -> Flags:
+def _beside_forgotten(start_end: StartEnd, analysis: Analysis) -> Flags:
     """``(n,)`` whether somebody is in the frame of whose place nothing is kept."""
-    found = np.zeros(stretch[1] - stretch[0], bool)
+    found = np.zeros(start_end[1] - start_end[0], bool)
     for track in analysis.dropped:
         if track.reason == FORGOTTEN:
-            first, end = track.first_frame - stretch[0], track.last_frame + 1 - stretch[0]
+            first, end = track.first_frame - start_end[0], track.last_frame + 1 - start_end[0]
             found[max(first, 0) : max(end, 0)] = True
     return found
 
 
 def _in_crop(
     person: int,
-    stretch: Stretch,
+    start_end: StartEnd,
     others: tuple[NDArray[np.int32], Float64],
     analysis: Analysis,
-    clock: Clock,
+    frame_times: FrameTimes,
     settings: ClipSettings,
 ) -> Flags:
     """``(n,)`` whether any other face reaches into the crop, for each frame of the stretch."""
-    found = np.zeros(stretch[1] - stretch[0], bool)
-    inside = (others[0] >= stretch[0]) & (others[0] < stretch[1])
+    found = np.zeros(start_end[1] - start_end[0], bool)
+    inside = (others[0] >= start_end[0]) & (others[0] < start_end[1])
     if not inside.any():
         return found
-    segment = Segment((person,), 1, (clock.span(*stretch),))
-    frames = np.arange(*stretch, dtype=np.int32)
-    times_s = clock.edges_s[frames - clock.first_frame]
+    segment = Segment((person,), 1, (frame_times.frame_range(*start_end),))
+    frames = np.arange(*start_end, dtype=np.int32)
+    times_s = frame_times.edges_s[frames - frame_times.first_frame]
     _, (panel,) = image_of(segment, frames, times_s, analysis, settings)
-    at, boxes = others[0][inside] - stretch[0], others[1][inside]
+    at, boxes = others[0][inside] - start_end[0], others[1][inside]
     centres, halves = panel.crops[at, :2], panel.crops[at, 2:] / 2
     reaches = (boxes[:, :2] < centres + halves) & (boxes[:, 2:] > centres - halves)
     found[at[reaches.all(axis=1)]] = True

@@ -107,9 +107,12 @@ def _line(
 
 def _left_out(one: Rejected) -> dict[str, Any]:
     return {
-        "person": one.people[0], "track": one.track, **asdict(one.span), "reason": one.reason,
+        "person": one.people[0],
+        "track": one.track,
+        **asdict(one.frame_range),
+        "reason": one.reason,
         "detail": one.detail,
-    }  # fmt: skip
+    }
 
 
 def _images(clip: Clip, mine: pa.Table) -> pa.Table:

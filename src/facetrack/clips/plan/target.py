@@ -11,11 +11,10 @@ from facetrack.clips.camera.layout import MOST_PANELS
 from facetrack.clips.plan.photo import Enroller
 from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import ClipSettings
+from facetrack.identity.names import PHOTOS, WORDS
 from facetrack.timeline import Analysis, Person
 from facetrack.timeline.lookup import find_person, in_short
 
-WORDS = ("most-frequent", "first", "largest", "all")
-PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 AT_MOST = {"single": 1, **MOST_PANELS}
 """People that a clip of a mode shows; the others show as many as are chosen."""
 

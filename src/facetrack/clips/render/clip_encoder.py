@@ -156,9 +156,11 @@ class ClipInWork:
     def _sound_of_all(self, sound: tuple[int, str]) -> Iterator[Samples]:
         spans = self._clip.segment.spans
         counts = sample_counts(
-            [span.end_s - span.start_s for span in spans], float(self._clip.edges_s[-1]), sound[0]
+            [frame_range.end_s - frame_range.start_s for frame_range in spans],
+            float(self._clip.edges_s[-1]),
+            sound[0],
         )
-        starts = [span.start_s for span in spans]
+        starts = [frame_range.start_s for frame_range in spans]
         return sound_of(self._task.source, list(zip(starts, counts, strict=True)), sound)
 
     def _write_wav(self, path: Path) -> None:

@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import facetrack
 from facetrack.clips.render.messages import ClipJob, Outcome, Task
 
 ALONE = {
@@ -132,7 +131,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        here = str(Path(facetrack.__file__).parents[1])
+        here = str(Path(__file__).parents[3])
         path = os.pathsep.join([here, *filter(None, sys.path)])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "facetrack.clips.render.worker"],

@@ -7,14 +7,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from facetrack.core.errors import FacetrackError
 from facetrack.core.shared import shared
-from facetrack.core.types import Faces, Float32
+from facetrack.core.types import Faces, Float32, Recognised
 from facetrack.cuda.memory import bytes_at_hand, ran_out
 from facetrack.detection.cuda.batches import (
     Arrays,
@@ -26,7 +26,6 @@ from facetrack.detection.cuda.batches import (
 )
 from facetrack.detection.cuda.found import Room
 from facetrack.media.frame_image import FrameImage
-from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 from facetrack.runtime.batching import SMALLEST
 
 log = logging.getLogger(__name__)
@@ -43,6 +42,22 @@ FacesLater = Callable[[], Iterable[Faces]]
 Looked = Callable[[], FacesLater]
 """Waits until the faces of a batch are found."""
 R = TypeVar("R", bound=Room)
+T = TypeVar("T")
+
+
+class EagerEmbedder(Protocol):
+    """Embeds the faces of frames that lie on a GPU as soon as they are found."""
+
+    def soon(self, look: Callable[[], T]) -> Callable[[], T]:
+        """Calls ``look`` in a thread of its own; the answer waits for it."""
+        ...
+
+    def start(
+        self, frames: Part, counts: Sequence[int], faces: Faces
+    ) -> Callable[[], Recognised] | None:
+        """Begins to embed ``counts[i]`` faces of each frame; the answer waits for it. None: there
+        is no memory for it."""
+        ...
 
 
 class TorchDetector(Generic[R]):

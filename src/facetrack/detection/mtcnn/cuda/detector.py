@@ -11,12 +11,11 @@ from facetrack.core.shared import shared
 from facetrack.core.types import Faces, Float32
 from facetrack.cuda.memory import memory_for
 from facetrack.detection.cuda.batches import GpuFrames, addresses, is_on_gpu, matrix_of
-from facetrack.detection.cuda.detector import TorchDetector
+from facetrack.detection.cuda.detector import EagerEmbedder, TorchDetector
 from facetrack.detection.cuda.pixels import Pixels
 from facetrack.detection.mtcnn.cascade import EXACT
 from facetrack.detection.mtcnn.cuda.cascade import MtcnnRoom, TorchMtcnn
 from facetrack.media.frame_image import FrameImage
-from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 
 
 class TorchMtcnnDetector(TorchDetector[MtcnnRoom]):

@@ -5,11 +5,10 @@ import torch
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.shared import shared
 from facetrack.core.types import Float32
-from facetrack.detection.cuda.detector import TorchDetector
+from facetrack.detection.cuda.detector import EagerEmbedder, TorchDetector
 from facetrack.detection.mtcnn.cuda.cascade import TorchMtcnn
 from facetrack.detection.yunet.cuda.network import TorchYunet, YunetRoom
 from facetrack.detection.yunet.decoding import probability
-from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 
 
 class TorchYunetDetector(TorchDetector[YunetRoom]):
