@@ -1,0 +1,388 @@
+"""Known people: whose names are given and whose are not, and how what is held of them is kept."""
+
+import json
+import os
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_command_line import facetrack as command
+from test_command_line import one_line
+
+from facetrack.cli.commands import analyze
+from facetrack.cli.gallery_option import filled_in
+from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
+from facetrack.core.errors import InputError, TargetError, UsageError
+from facetrack.core.settings import IdentitySettings
+from facetrack.identity.embedding_groups import EmbeddingSet
+from facetrack.identity.gallery import Gallery, GalleryFace, default_gallery, delete_gallery
+from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, recognised
+from facetrack.identity.people_similarity import PeopleSimilarity, embeddings_of
+from facetrack.recognition.calibration import Evidence
+from facetrack.timeline import Analysis
+
+SFACE = IdentitySettings()
+GOOD = Evidence.of_faces(np.array([150.0]), np.array([1.0]), np.array([0.9]))
+
+
+def face(name, seed=0, recognizer="sface", dim=128):
+    vector = np.random.default_rng(seed).normal(size=dim).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    return GalleryFace(name, recognizer, f"{seed}.jpg", "2026-11-25", vector, GOOD)
+
+
+def some(face):
+    return EmbeddingSet(face.embedding[None], face.evidence)
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return tmp_path / "data" / "gallery.sqlite"
+
+
+@pytest.fixture
+def lax_umask():
+    """Under which everybody may read what is made without care."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path):
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and others are POSIX's")
+def test_nobody_else_can_read_it_at_any_moment(gallery, lax_umask, tmp_path):
+    with Gallery(gallery, make=True) as known:
+        assert (mode(gallery.parent), mode(gallery)) == (0o700, 0o600)
+        known.add([face("Ada")])
+        other = sqlite3.connect(gallery, isolation_level=None)
+        for journal, beside in (("DELETE", "-journal"), ("WAL", "-wal"), ("WAL", "-shm")):
+            other.execute(f"PRAGMA journal_mode = {journal}")
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("UPDATE faces SET photo = 'b.jpg'")
+            written = gallery.with_name(gallery.name + beside)
+            other.execute("PRAGMA cache_spill = 1")
+            assert mode(written) == 0o600, beside
+            other.execute("ROLLBACK")
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.close()
+    (tmp_path / "all.json").touch(0o666)
+    assert export(gallery, tmp_path / "all.json", None) == 0
+    assert mode(tmp_path / "all.json") == 0o600
+
+
+def test_what_is_removed_is_overwritten(gallery):
+    ada, bo = face("Ada", 1), face("Bo", 2)
+    with Gallery(gallery, make=True) as known:
+        known.add([ada, bo, face("ADA", 3)])
+        assert [f.name for f in known.faces()] == ["Ada", "Ada", "Bo"]
+        assert ada.embedding.tobytes() in gallery.read_bytes()
+        assert known.remove("ada") == 2
+        with pytest.raises(TargetError, match="Ada is not in the gallery; there: Bo"):
+            known.faces("Ada")
+    data = gallery.read_bytes()
+    assert ada.embedding.tobytes() not in data
+    assert bo.embedding.tobytes() in data
+
+
+def test_everything_that_is_held_is_exported(gallery, tmp_path):
+    with Gallery(gallery, make=True) as known:
+        known.add([face("Ada", 1), face("Bo", 2)])
+    export(gallery, tmp_path / "ada.json", "ada")
+    (person,) = json.loads((tmp_path / "ada.json").read_text())["people"]
+    assert person["name"] == "Ada"
+    (held,) = person["faces"]
+    assert (held["photo"], held["recognizer"], held["added"]) == ("1.jpg", "sface", "2026-11-25")
+    np.testing.assert_allclose(held["embedding"], face("Ada", 1).embedding, atol=1e-6)
+    assert held["evidence"] == GOOD.to_dict()
+
+
+def test_recognisers_are_not_compared(gallery):
+    with Gallery(gallery, make=True) as known:
+        known.add([face("Ada", 1), face("Bo", 2, "vggface2", 512), face("Ada", 3)])
+        (ada,) = known.of_recognizer("sface", 128).items()
+        assert (ada[0], ada[1].vectors.shape) == ("Ada", (2, 128))
+        assert ada[1].evidence.to_dict() == GOOD.to_dict()
+        assert list(known.of_recognizer("vggface2", 512)) == ["Bo"]
+
+
+def older_gallery(path, *rows):
+    """A file as 0.1 wrote it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as base:
+        base.execute(
+            "CREATE TABLE faces (name TEXT NOT NULL, recognizer TEXT NOT NULL, "
+            "photo TEXT NOT NULL, added TEXT NOT NULL, embedding BLOB NOT NULL)"
+        )
+        base.execute("PRAGMA application_id = 1179928369")
+        base.executemany("INSERT INTO faces VALUES (?, ?, ?, ?, ?)", rows)
+    base.close()
+
+
+def test_a_gallery_of_an_older_version_goes_on(gallery):
+    old = face("Ada", 1, dim=512)
+    older_gallery(gallery, ("Ada", "casia", "a.jpg", "2026-11-25", old.embedding.tobytes()))
+    with Gallery(gallery) as known:
+        (ada,) = known.of_recognizer("facenet", 512).values()
+        np.testing.assert_array_equal(ada.vectors[0], old.embedding)
+        usual = Evidence.of_track(0, 0.0, 0.0, 0.0).to_dict()
+        assert ada.evidence.to_dict() == usual
+        known.add([face("ada", 2, "facenet", 512)])
+        both = known.of_recognizer("facenet", 512)["Ada"].evidence
+        assert [both.pick(np.array([i])).to_dict() for i in (0, 1)] == [usual, GOOD.to_dict()]
+    with Gallery(gallery) as known:
+        assert [f.recognizer for f in known.faces()] == ["facenet", "facenet"]
+
+
+ONE = np.full(128, 128**-0.5, "<f4")
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        ONE[:100].tobytes(),
+        ONE.tobytes()[:-1],
+        np.full(128, np.nan, "<f4").tobytes(),
+        np.full(128, 1e30, "<f4").tobytes(),
+        b"",
+    ],
+)
+def test_what_is_no_embedding_is_said_and_can_be_removed(gallery, vector, tmp_path):
+    older_gallery(gallery, ("Ada", "sface", "a.jpg", "2026-11-25", vector))
+    with Gallery(gallery) as known:
+        with pytest.raises(InputError, match=r"Ada by a\.jpg is no embedding of sface") as raised:
+            known.of_recognizer("sface", 128)
+        one_line(str(raised.value))
+        assert export(gallery, tmp_path / "all.json", None) == 0
+        assert known.remove("Ada") == 1
+
+
+@pytest.mark.parametrize("row", [(b"Ada", "sface"), ("Ada", 3)])
+def test_a_row_of_other_types_is_said(gallery, row):
+    with Gallery(gallery, make=True) as known:
+        known.add([face("Bo")])
+    with sqlite3.connect(gallery) as base:
+        base.execute("CREATE TABLE others AS SELECT * FROM faces")
+        base.execute("DROP TABLE faces")
+        base.execute("ALTER TABLE others RENAME TO faces")
+        values = (*row, "a.jpg", "2026-11-25", ONE.tobytes(), None)
+        base.execute("INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?)", [
+            sqlite3.Binary(v) if isinstance(v, bytes) else v for v in values
+        ])  # fmt: skip
+    base.close()
+    with Gallery(gallery) as known:
+        if isinstance(row[0], bytes):
+            with pytest.raises(InputError, match="is no gallery that can be read"):
+                known.faces()
+        else:  # a text column turns a number into text
+            assert len(known.of_recognizer("sface", 128)) == 1
+
+
+@pytest.mark.parametrize("stored", ["no", "[1]", '{"faces": "many"}', '{"faces": NaN}', '{"a": 1}'])
+def test_evidence_that_makes_no_sense_is_as_if_it_was_not_there(gallery, stored):
+    with Gallery(gallery, make=True) as known:
+        known.add([face("Ada")])
+    with sqlite3.connect(gallery) as base:
+        base.execute("UPDATE faces SET evidence = ?", (stored,))
+    base.close()
+    with Gallery(gallery) as known:
+        ada = known.of_recognizer("sface", 128)["Ada"]
+    assert ada.evidence.to_dict() == Evidence.of_track(0, 0.0, 0.0, 0.0).to_dict()
+
+
+@pytest.mark.parametrize("content", [b"hello", None, "sqlite"])
+def test_what_is_no_gallery_is_said_and_stays(tmp_path, content):
+    path = tmp_path / "some.sqlite"
+    if content == "sqlite":
+        with sqlite3.connect(path) as other:
+            other.execute("CREATE TABLE bills (amount)")
+        other.close()
+    elif content is not None:
+        path.write_bytes(content)
+    for make in (False, True) if content else (False,):
+        with pytest.raises(InputError, match=r"some\.sqlite"):
+            Gallery(path, make)
+    with pytest.raises(InputError):
+        existing(path)
+    assert path.exists() == (content is not None)
+
+
+def test_deleting_leaves_nothing(gallery):
+    with Gallery(gallery, make=True) as known:
+        known.add([face("Ada")])
+    gallery.with_name(gallery.name + "-journal").touch()
+    delete_gallery(gallery)
+    assert list(gallery.parent.iterdir()) == []
+
+
+def test_photos_are_enrolled_all_or_none(pyfeat_data, gallery, capsys):
+    one, many = pyfeat_data / "single_face.jpg", pyfeat_data / "multi_face.jpg"
+    with pytest.raises(TargetError, match="shows 5 faces"):
+        enrol(gallery, "Max", [one, many], SFACE)
+    with pytest.raises(UsageError, match="several people"):
+        enrol(gallery, "Max, Bo", [one], SFACE)
+    assert not gallery.exists()
+    enrol(gallery, "Max", [one], SFACE)
+    capsys.readouterr()
+    enrol(gallery, "max", [pyfeat_data / "0-f15-hao-ph.jpg"], SFACE)
+    said = one_line(capsys.readouterr().err)
+    assert "0-f15-hao-ph.jpg is little like the other photos of max (probability 0.0" in said
+    enrol(gallery, "Bo", [one], SFACE)
+    said = one_line(capsys.readouterr().err)
+    assert "single_face.jpg is like Max too (probability 0." in said
+    show(gallery)
+    assert "0-f15-hao-ph.jpg" in capsys.readouterr().out
+    remove(gallery, "Max")
+    assert "erased: 2 faces" in capsys.readouterr().out
+
+
+def of_person(analysis, person):
+    return embeddings_of(analysis, [t for t in analysis.tracks if t.person == person])
+
+
+def names(analysis, gallery):
+    return {p.id: p.name for p in recognised(analysis, gallery).analysis.people if p.confidence}
+
+
+def between(analysis, one, other, share):
+    """A face as like one person as the other, or more like one."""
+    a, b = (of_person(analysis, p).vectors.mean(axis=0) for p in (one, other))
+    mixed = share * a / np.linalg.norm(a) + (1 - share) * b / np.linalg.norm(b)
+    vector = (mixed / np.linalg.norm(mixed)).astype(np.float32)
+    return EmbeddingSet(vector[None], GOOD)
+
+
+def test_a_known_person_is_named_with_a_confidence(demo_analysis, tmp_path):
+    gallery = {"Ada": of_person(demo_analysis, 1), "Bo": of_person(demo_analysis, 2)}
+    found = recognised(demo_analysis, gallery).analysis
+    assert {p.id: p.name for p in found.people if p.confidence} == {1: "Ada", 2: "Bo"}
+    assert all(p.confidence >= SURE for p in found.people if p.id < 3)
+    found.save(tmp_path)
+    stored = json.loads((tmp_path / "timeline.json").read_text())["people"]
+    assert [p["confidence"] for p in stored] == [0.99, 0.99, None, None, None, None, None]
+    assert Analysis.load(tmp_path).people == found.people
+
+
+def test_an_analysis_without_confidences_is_read(demo_analysis, tmp_path):
+    demo_analysis.save(tmp_path)
+    data = json.loads((tmp_path / "timeline.json").read_text())
+    for person in data["people"]:
+        del person["confidence"]
+    (tmp_path / "timeline.json").write_text(json.dumps(data))
+    assert Analysis.load(tmp_path).people == demo_analysis.people
+
+
+def test_strangers_stay_unknown(demo_analysis):
+    assert names(demo_analysis, {f"Name {n}": some(face("", n)) for n in range(50)}) == {}
+
+
+def test_a_name_that_hardly_beats_another_is_not_given(demo_analysis):
+    ada = of_person(demo_analysis, 1)
+    assert names(demo_analysis, {"Ada": ada, "Twin": ada}) == {}
+    found = recognised(demo_analysis, {"Ada": ada, "Twin": ada})
+    assert [(m.person, m.confidence) for m in found.unsure] == [(1, 0.5)]
+
+
+def test_two_who_are_seen_together_do_not_both_have_a_name(demo_analysis):
+    halfway = between(demo_analysis, 3, 4, 0.5)
+    alike = PeopleSimilarity(demo_analysis).of_face(halfway)
+    assert min(alike[3], alike[4]) > MARGIN
+    assert abs(alike[3] - alike[4]) < MARGIN
+    assert names(demo_analysis, {"Ada": halfway}) == {}
+    nearer = between(demo_analysis, 3, 4, 0.9)
+    assert names(demo_analysis, {"Ada": nearer}) == {3: "Ada"}
+
+
+def test_a_name_given_by_hand_stays(demo_analysis):
+    people = [replace(p, name="Eve") if p.id == 1 else p for p in demo_analysis.people]
+    by_hand = replace(demo_analysis, people=people)
+    ada = of_person(demo_analysis, 1)
+    assert recognised(by_hand, {"Ada": ada, "Eve": of_person(demo_analysis, 2)}).analysis == by_hand
+
+
+def test_confidence_falls_with_the_number_of_names_and_with_a_rival():
+    assert confidences(np.array([0.0]))[0] == pytest.approx(0.5)
+    few, many = (confidences(np.array([3.5] + [-9.0] * n))[0] for n in (1, 99))
+    assert 0.9 < few < 0.95
+    assert many < 0.3
+    assert confidences(np.array([9, 9 - MARGIN]))[0] == pytest.approx(SURE, abs=0.01)
+    assert confidences(np.array([-5.0]))[0] < 0.01
+
+
+def test_confidence_falls_with_the_number_of_people_in_the_video():
+    alone, crowd = (confidences(np.array([3.5]), people)[0] for people in (1, 30))
+    assert alone > SURE > 0.6 > crowd
+    # Among as many names as people it is what it is among the names.
+    assert confidences(np.full(30, 5.0), 30)[0] == confidences(np.full(30, 5.0))[0]
+
+
+def test_a_bad_photo_makes_nobody_sure(demo_analysis):
+    """The same embedding, from a face of 24 blurred pixels."""
+    ada = of_person(demo_analysis, 1)
+    bad = Evidence.of_faces(np.array([24.0]), np.array([0.0]), np.array([0.2]))
+    (good,) = recognised(demo_analysis, {"Ada": some_of(ada, GOOD)}).analysis.people[:1]
+    assert good.confidence == 0.99
+    assert calibration_sees(demo_analysis, bad) < calibration_sees(demo_analysis, GOOD)
+
+
+def some_of(embeddings, evidence):
+    return EmbeddingSet(embeddings.vectors[:1], evidence)
+
+
+def calibration_sees(analysis, evidence):
+    similarity = PeopleSimilarity(analysis)
+    return similarity.of_face(some_of(of_person(analysis, 1), evidence))[1]
+
+
+def test_a_threshold_of_cosine_that_was_set_must_be_reached_too(demo_analysis):
+    gallery = {"Ada": between(demo_analysis, 1, 2, 0.8)}
+    assert names(demo_analysis, gallery) == {1: "Ada"}
+    identity = {**demo_analysis.settings["identity"], "threshold": 0.99}
+    strict = replace(demo_analysis, settings={**demo_analysis.settings, "identity": identity})
+    assert names(strict, gallery) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["--gallery", "talk.mp4"], ["--gallery=DEFAULT", "talk.mp4"]),
+        (["talk.mp4", "--gallery"], ["talk.mp4", "--gallery=DEFAULT"]),
+        (["--gallery", "-q", "talk.mp4"], ["--gallery=DEFAULT", "-q", "talk.mp4"]),
+        (["--gallery", "my.sqlite", "a.mp4"], ["--gallery", "my.sqlite", "a.mp4"]),
+        (["--gallery=my", "a.mp4"], ["--gallery=my", "a.mp4"]),
+        (["a.mp4", "--", "--gallery"], ["a.mp4", "--", "--gallery"]),
+    ],
+)
+def test_the_gallerys_file_may_be_left_out(given, meant):
+    default = f"--gallery={default_gallery()}"
+    assert filled_in(given) == [default if a == "--gallery=DEFAULT" else a for a in meant]
+
+
+def test_a_run_names_whom_the_gallery_knows(pyfeat_data, gallery, tmp_path, monkeypatch):
+    """By a photo of the man, taken elsewhere; --target finds him by the name."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(gallery.parent))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    enrol(None, "Max", [pyfeat_data / "single_face.jpg"], SFACE)
+    video = pyfeat_data / "single_face.mp4"
+    done = command("run", "--gallery", video, "-o", tmp_path / "out", "--target", "max",
+                   "--size", "64", "--name", "{name}", "--segment-length", "60")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "known: 1 is Max (0.9" in done.stderr
+    folder = tmp_path / "out" / "single_face"
+    assert (folder / "clips" / "Max.mp4").is_file()
+    (person,) = json.loads((folder / "timeline.json").read_text())["people"]
+    assert (person["name"], person["confidence"] >= 0.9) == ("Max", True)
+
+
+def test_a_gallery_that_is_not_there_is_said_before_anything_is_done(pyfeat_data, tmp_path):
+    video = pyfeat_data / "single_face.mp4"
+    with pytest.raises(InputError, match="there is no gallery; make one with"):
+        analyze([video], tmp_path / "out", gallery=tmp_path / "no.sqlite")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nobody_is_asked_for_by_default(demo_analysis):
+    assert with_names(demo_analysis, None, quiet=False) is demo_analysis

@@ -1,0 +1,219 @@
+"""``recognition.calibration``: what a probability promises, on invented and on labelled faces."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facetrack.core.errors import InputError
+from facetrack.core.settings import DetectionSettings, IdentitySettings
+from facetrack.core.types import Float32
+from facetrack.evaluation.calibrate import (
+    fit,
+    log_odds_of,
+    pairs_of,
+    people_for_fit,
+    simulated_tracks,
+    weights_of,
+)
+from facetrack.evaluation.calibrating import calibrate_recognizer
+from facetrack.evaluation.labelled_photos import FaceSamples, filmed_faces, labelled_photos
+from facetrack.models.weight_files import FILES, verified_bytes
+from facetrack.pipeline.engine_opening import open_engine
+from facetrack.recognition.calibration import FACENET, SFACE, Calibration, Evidence
+from facetrack.recognition.onnx_recognizer import onnx_recognizer
+from facetrack.recognition.strangers import Strangers, distribution_of, strangers_of
+
+PHOTOS = Path(__file__).parents[3] / "shared" / "faces"
+labelled = pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/faces is not there")
+both = pytest.mark.parametrize("calibration", [SFACE, FACENET], ids=["sface", "facenet"])
+
+
+def faces(px: float, sharpness: float, agreement: float = 0.9, count: int = 5) -> Evidence:
+    return Evidence.of_track(count, px, sharpness, 0.8, agreement)
+
+
+GOOD, SMALL, BLURRED = faces(110, 0.5), faces(24, 0.08), faces(80, 0.01)
+
+
+@both
+def test_more_cosine_is_more_probable(calibration: Calibration) -> None:
+    for evidence in (GOOD, SMALL, BLURRED):
+        odds = [float(calibration.log_odds(c, evidence, GOOD)) for c in np.linspace(-1, 1, 41)]
+        assert (np.diff(odds) > 0).all()
+
+
+@both
+def test_better_faces_make_the_curve_steeper(calibration: Calibration) -> None:
+    def rise(evidence: Evidence) -> float:
+        low, high = (calibration.log_odds(c, evidence, evidence) for c in (0.2, 0.7))
+        return float(high - low)
+
+    assert rise(GOOD) > rise(SMALL) > 0
+    assert rise(GOOD) > rise(BLURRED) > 0
+    reliable = [float(calibration.reliability(e)[0]) for e in (BLURRED, SMALL, GOOD)]
+    assert 0 < reliable[0] < reliable[1] < reliable[2] < 1
+
+
+@both
+def test_strong_evidence_asks_poor_faces_for_more_cosine(calibration: Calibration) -> None:
+    good, blurred = (float(calibration.cosine_for(0.9, e, e)[0, 0]) for e in (GOOD, BLURRED))
+    assert blurred > good + 0.05
+
+
+@both
+def test_blurred_faces_that_look_alike_are_not_taken_for_one_person(
+    calibration: Calibration,
+) -> None:
+    assert calibration.probability(0.40, BLURRED, BLURRED) < 0.2
+    assert calibration.probability(0.40, Evidence.none(), Evidence.none()) < 0.2
+
+
+@both
+def test_without_evidence_the_prior_is_left(calibration: Calibration) -> None:
+    for cosine in (-0.2, 0.9):
+        odds = float(calibration.log_odds(cosine, Evidence.none(), Evidence.none(), prior=-2.0))
+        assert abs(odds + 2.0) < abs(float(calibration.log_odds(cosine, GOOD, GOOD, -2.0)) + 2.0)
+
+
+@both
+def test_both_sides_count_the_same(calibration: Calibration) -> None:
+    some = Evidence.joined([GOOD, SMALL, BLURRED])
+    cosines = np.array([[0.9, 0.4, 0.3], [0.4, 0.8, 0.2], [0.3, 0.2, 0.7]])
+    odds = calibration.log_odds(cosines, some, some)
+    assert odds.shape == (3, 3)
+    np.testing.assert_allclose(odds, odds.T)
+    rows = calibration.log_odds_of_pairs(np.diag(cosines), some, some)  # each with itself
+    np.testing.assert_allclose(rows, np.diag(odds))
+
+
+@both
+def test_cosine_for_is_the_inverse(calibration: Calibration) -> None:
+    some = Evidence.joined([GOOD, SMALL])
+    cosines = calibration.cosine_for(0.7, some, some, prior=-1.0)
+    np.testing.assert_allclose(calibration.probability(cosines, some, some, prior=-1.0), 0.7)
+
+
+@both
+def test_is_kept_as_json(calibration: Calibration) -> None:
+    stored = json.loads(json.dumps(calibration.to_dict()))
+    assert Calibration.from_dict(stored) == calibration
+
+
+def test_evidence_of_faces() -> None:
+    one = Evidence.of_faces(np.array([50.0]), np.array([0.2]), np.array([0.9]))
+    assert one.agreement[0] == 1.0
+    several = Evidence.of_faces(np.full(4, 50.0), np.full(4, 0.2), np.full(4, 0.9), 0.8)
+    assert several.to_dict() == {
+        "faces": 4, "face_px": 50.0, "sharpness": 0.2, "frontality": 0.9, "agreement": 0.8,
+    }  # fmt: skip
+    assert len(Evidence.joined([one, several])) == 2 and len(Evidence.joined([])) == 0
+
+
+def test_where_agreement_is_not_known_it_is_what_is_usual() -> None:
+    counted = [Evidence.of_track(n, 100, 0.5, 0.8) for n in (1, 2, 8)]
+    needed = [float(SFACE.cosine_for(0.5, e, e)[0, 0]) for e in counted]
+    assert needed[0] < needed[1] < needed[2] < 1
+
+
+def test_strangers_tell_common_embeddings() -> None:
+    """Half of a crowd lies close together; its members are more common than the others."""
+    chance = np.random.default_rng(1)
+    crowd = chance.normal(size=(200, 64))
+    crowd[:100] += 6 * chance.normal(size=64) / 8
+    crowd /= np.linalg.norm(crowd, axis=1, keepdims=True)
+    common = Strangers(distribution_of(crowd[::2])).commonness(crowd[1::2].astype(np.float32))
+    assert common[:50].mean() > common[50:].mean() + 0.1
+
+
+def test_strangers_of_the_product() -> None:
+    strangers = strangers_of("facenet")
+    assert strangers is not None
+    vectors = np.eye(512, dtype=np.float32)[:4]
+    assert strangers.commonness(vectors).shape == (4,)
+    assert strangers_of("sface") is None
+
+
+@pytest.fixture(scope="module")
+def some_faces() -> tuple[FaceSamples, Float32]:
+    """Faces of 60 photos of normal size and of others, filmed in many ways, and their vectors."""
+    photos = labelled_photos(PHOTOS)
+    people = sorted({p.identity for p in photos if p.group == "other"})
+    held = set(people) - people_for_fit(np.array(people), np.array(["other"] * len(people)))
+    settings = DetectionSettings(device="cpu", min_face=16)
+    engine = open_engine(settings, IdentitySettings(recognizer="sface"))
+    chosen = [p for p in photos if p.identity in held][:60]
+    samples = filmed_faces(chosen, engine, engine.embedder.crop)
+    return samples, samples.embed(engine.embedder)
+
+
+@labelled
+def test_labelled_people_get_true_probabilities(some_faces: tuple[FaceSamples, Float32]) -> None:
+    """People whom the fit did not see: what is said is true, to the accuracy of so few."""
+    samples, vectors = some_faces
+    tracks = simulated_tracks(samples, vectors, None)
+    pairs = pairs_of(tracks)
+    odds, weights = log_odds_of(tracks, pairs, SFACE), weights_of(tracks, pairs)
+    said = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+    sure = said >= 0.9
+    assert pairs.same[sure].sum() > 100
+    assert np.average(pairs.same[sure], weights=weights[sure]) > 0.9
+    unlikely = said < 0.1
+    assert np.average(pairs.same[unlikely], weights=weights[unlikely]) < 0.02
+    assert (odds[~pairs.same] >= 0).mean() < 0.002
+
+
+@labelled
+def test_blurred_faces_of_different_people_are_not_joined(
+    some_faces: tuple[FaceSamples, Float32],
+) -> None:
+    samples, vectors = some_faces
+    tracks = simulated_tracks(samples, vectors, None)
+    pairs = pairs_of(tracks)
+    weak = SFACE.reliability(tracks.evidence) < 0.6
+    poor = pairs.pick(~pairs.same & weak[pairs.one] & weak[pairs.other])
+    assert len(poor.one) > 100
+    assert (log_odds_of(tracks, poor, SFACE) >= 0).mean() < 0.01
+
+
+@labelled
+def test_a_fit_comes_close_to_the_one_that_ships(some_faces: tuple[FaceSamples, Float32]) -> None:
+    samples, vectors = some_faces
+    tracks = simulated_tracks(samples, vectors, None)
+    made = fit(tracks, pairs_of(tracks))
+    mine, shipped = (float(c.cosine_for(0.5, GOOD, GOOD)[0, 0]) for c in (made, SFACE))
+    assert mine == pytest.approx(shipped, abs=0.12)
+
+
+def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    with pytest.raises(InputError, match="two people"):
+        calibrate_recognizer(tmp_path, "sface", None)
+
+
+@labelled
+def test_the_command_calibrates_a_file(tmp_path: Path) -> None:
+    """SFace as a file of the user's: its input is found, and what was written is read again."""
+    file, table = tmp_path / "mine.onnx", tmp_path / "labels.csv"
+    file.write_bytes(verified_bytes(FILES["sface"]))
+    photos = [p for p in labelled_photos(PHOTOS) if p.group in ("east_asian", "black")]
+    counts = Counter(p.identity for p in photos)
+    several = sorted(name for name, count in counts.items() if count > 2)
+    people = several[:6] + several[-6:]
+    lines = [f"{p.file},{p.identity},{p.group}" for p in photos if p.identity in people]
+    table.write_text("file,identity,group\n" + "\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "facetrack", "calibrate", str(tmp_path), "--recognizer"]
+    done = subprocess.run(
+        [*command, str(file), "--json"], capture_output=True, text=True, check=True
+    )
+    printed = json.loads(done.stdout)
+    assert printed["photos"] == len(lines)
+    assert {row["group"] for row in printed["report"]["rows"]} >= {"", "east_asian", "black"}
+    made = onnx_recognizer(file)
+    assert made.calibration.to_dict() == printed["calibration"]
+    assert (made.dim, made.crop.size, made.crop.aligned) == (128, 112, True)
+    assert (made.input.scale, made.input.bgr) == (1.0, False)

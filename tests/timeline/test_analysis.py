@@ -1,0 +1,394 @@
+"""The result as a library sees it: tables, queries, tracks, crops; there and back by its folder."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from skimage.transform import SimilarityTransform
+
+import facetrack
+from facetrack.core.errors import InputError, TargetError, UsageError
+from facetrack.core.settings import Settings
+from facetrack.media.decode import VideoSource
+from facetrack.recognition.face_square import ALIGNED, ALIGNED_SIDE, aligned, on_square
+from facetrack.timeline import FACE_COLUMNS, Analysis, Dropped
+from facetrack.timeline.tables import NAMES
+from made.media import make_video
+
+
+def test_tables_say_what_the_parts_say(demo_analysis):
+    for name in ("people", "tracks", "intervals", "shots"):
+        rows = demo_analysis.table(name).to_pylist()
+        assert rows == demo_analysis.to_dict()[name]
+    assert demo_analysis.table("faces") is demo_analysis.faces
+    frames = demo_analysis.table("frames")
+    assert frames["frame"].to_pylist() == list(range(485))
+    assert np.array_equal(frames["time_s"].to_numpy(), demo_analysis.frame_times)
+    with pytest.raises(UsageError, match="no table 'peeple'; there are people, tracks"):
+        demo_analysis.table("peeple")
+
+
+def test_numbers_that_may_be_missing_are_numbers_in_tables(demo_analysis):
+    first = replace(demo_analysis.people[0], name="Ada", confidence=0.97)
+    named = replace(demo_analysis, people=[first, *demo_analysis.people[1:]])
+    assert named.table("people")["confidence"].to_pylist() == [0.97] + [None] * 6
+
+
+def test_tables_join(demo_analysis):
+    """Seconds on screen by name, from faces, frames and people."""
+    faces = demo_analysis.table("faces").select(["frame", "person"])
+    faces = faces.join(
+        demo_analysis.table("people").select(["id", "name"]), "person", "id", join_type="inner"
+    )
+    counted = faces.group_by("name").aggregate([("frame", "count_distinct")]).to_pylist()
+    assert {row["name"]: row["frame_count_distinct"] for row in counted} == {
+        p.name: p.frames for p in demo_analysis.people
+    }
+
+
+def test_tables_of_nobody(tmp_path):
+    make_video(tmp_path / "grey.mp4")
+    analysis = facetrack.analyze(tmp_path / "grey.mp4")
+    analysis.save(tmp_path / "out")
+    assert Analysis.load(tmp_path / "out") == analysis
+    for name in NAMES:
+        rows = analysis.table(name).num_rows
+        assert (rows > 0) == (name in ("shots", "frames", "metrics")), name
+    assert analysis.table("people").schema.types[:2] == [pa.int32(), pa.string()]
+    assert analysis.on_screen(0.5) == list(analysis.iter_tracks()) == []
+    with analysis.face_crops() as crops:
+        assert list(crops) == []
+
+
+def test_pandas_where_it_is(demo_analysis):
+    pandas = pytest.importorskip("pandas")
+    intervals = demo_analysis.to_pandas("intervals")
+    assert isinstance(intervals, pandas.DataFrame)
+    seconds = (intervals.end_s - intervals.start_s).groupby(intervals.person).sum()
+    assert seconds.to_dict() == pytest.approx({p.id: p.seconds for p in demo_analysis.people})
+    assert demo_analysis.to_pandas("faces").landmarks[0].shape == (10,)
+
+
+def test_no_pandas_is_said(demo_analysis, tmp_path):
+    """In a process of its own, in which pandas cannot be imported."""
+    demo_analysis.save(tmp_path)
+    program = f"""
+import sys
+class NoPandas:
+    def find_spec(name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, NoPandas)
+import facetrack
+facetrack.Analysis.load({str(tmp_path)!r}).to_pandas("people")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("facetrack.core.errors.UsageError: pandas is not installed; pip install")
+
+
+def test_who_is_on_screen(demo_analysis):
+    """Known from how the film was cut; the moment at which somebody goes is not theirs."""
+
+    def there(time_s):
+        return [p.id for p in demo_analysis.on_screen(time_s)]
+
+    assert there(0.0) == there(4.99) == [1]
+    assert there(5.0) == [2]
+    assert there(8.0) == [3, 4, 5, 6, 7]
+    assert there(12.0) == there(-1.0) == there(19.4) == []
+
+
+def test_somebody_by_number_or_name(demo_analysis):
+    person = demo_analysis.person(2)
+    assert demo_analysis.person("PERSON 2") is person
+    intervals = demo_analysis.intervals_of("person 2")
+    assert [i.person for i in intervals] == [2, 2]
+    assert sum(i.end_s - i.start_s for i in intervals) == pytest.approx(person.seconds)
+    with pytest.raises(TargetError, match="person 9 is not in this video; there are 1, 2, 3"):
+        demo_analysis.intervals_of(9)
+
+
+def test_tracks_one_by_one(demo_analysis):
+    tracks = list(demo_analysis.iter_tracks())
+    assert [t.id for t in tracks] == [t.id for t in demo_analysis.tracks]
+    assert sum(len(t) for t in tracks) == demo_analysis.faces.num_rows
+    for track, summary in zip(tracks, demo_analysis.tracks, strict=True):
+        n = len(track)
+        assert (track.frames[0], track.frames[-1]) == (summary.first_frame, summary.last_frame)
+        assert (track.boxes.shape, track.landmarks.shape) == ((n, 4), (n, 5, 2))
+        assert track.person == demo_analysis.person(summary.person)
+        assert np.array_equal(track.times_s, demo_analysis.frame_times[track.frames])
+        assert np.linalg.norm(track.embedding) == pytest.approx(1, abs=1e-4)
+        assert set(track.sources) <= {"detected", "refined", "interpolated"}
+        middles = track.landmarks.mean(axis=1)
+        assert (middles > track.boxes[:, :2]).all() and (middles < track.boxes[:, 2:]).all()
+    mine = [t.id for t in demo_analysis.iter_tracks("person 1")]
+    assert mine == [t.id for t in demo_analysis.tracks if t.person == 1] and len(mine) == 2
+
+
+def test_crops_are_what_the_video_shows(demo_analysis):
+    """Each beside the same part of the frame as a plain decoding of everything has it."""
+    with VideoSource(demo_analysis.info.path) as source:
+        images = {f.index: f.image.rgb() for f in source.frames()}
+    with demo_analysis.face_crops(64, every=40, margin=0.2) as crops:
+        found = list(crops)
+        again = [crop.image for crop in crops]
+    assert len(found) == len(crops) == len(again) > 20 and crops.missing == 0
+    assert all(np.array_equal(a.image, b) for a, b in zip(found, again, strict=True))
+    rows = {(r["frame"], r["track"]): r for r in demo_analysis.faces.to_pylist()}
+    for crop in found:
+        row = rows[crop.frame, crop.track]
+        assert (crop.time_s, crop.person) == (row["time_s"], row["person"])
+        assert crop.image.shape == (64, 64, 3) and crop.image.dtype == np.uint8
+        side = 1.2 * max(row["x2"] - row["x1"], row["y2"] - row["y1"])
+        x = (row["x1"] + row["x2"] - side) / 2 + (np.arange(64) + 0.5) * side / 64
+        y = (row["y1"] + row["y2"] - side) / 2 + (np.arange(64) + 0.5) * side / 64
+        inside = np.ix_((y >= 1) & (y < 359), (x >= 1) & (x < 639))
+        nearest = images[crop.frame][y.clip(0, 359).astype(int)][:, x.clip(0, 639).astype(int)]
+        off = np.abs(crop.image.astype(float) - nearest)[inside]
+        assert off.mean() < 8, crop
+        outside = np.ix_((y < -side / 64) | (y > 360 + side / 64), np.arange(64))
+        assert not crop.image[outside].any()
+
+
+def test_aligned_faces_have_eyes_and_mouth_in_their_places(demo_analysis):
+    with demo_analysis.face_crops(112, every=25, align=True) as crops:
+        points = np.stack([crop.landmarks for crop in crops])
+    off = np.abs(points - ALIGNED).mean(axis=(1, 2))
+    assert np.median(off) < 3 and off.max() < 8  # pixels of 112
+    slopes = points[:, 1, 1] - points[:, 0, 1]
+    assert np.abs(slopes).max() < 6
+
+
+def test_alignment_is_the_least_squares_of_another_library():
+    random = np.random.default_rng(0)
+    for size in (64, 112, 224):
+        seen = ALIGNED @ np.array([(0.8, 0.6), (-0.6, 0.8)]) * 3 + 50 + random.normal(0, 4, (5, 2))
+        there = SimilarityTransform.from_estimate(seen, ALIGNED * size / ALIGNED_SIDE)
+        placed = on_square(seen.astype(np.float32), aligned(seen, size))
+        assert np.allclose(placed, there(seen), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        ({"person": "person 1", "every": 50}, 3 + 2),  # of 125 and of 100 frames
+        ({"person": 2, "every": 1000}, 2),
+        ({"track": 1, "every": 60}, 3),
+        ({"track": 1, "person": 2}, 0),
+    ],
+)
+def test_which_faces_are_cut_out(demo_analysis, wanted, count):
+    with demo_analysis.face_crops(32, **wanted) as crops:
+        found = list(crops)
+    assert len(found) == len(crops) == count
+    assert [c.frame for c in found] == sorted(c.frame for c in found)
+
+
+def test_crops_of_a_part_of_a_film_and_of_another_clock(pyfeat_data, tmp_path):
+    """Frames keep their numbers in the source; few faces are asked for far inside it."""
+    decode = replace(Settings().decode, start_s=1.0, duration_s=1.0)
+    analysis = facetrack.analyze(
+        pyfeat_data / "single_face.mp4", replace(Settings(), decode=decode)
+    )
+    analysis.save(tmp_path)
+    assert analysis.first_frame == 30 and Analysis.load(tmp_path) == analysis
+    with analysis.face_crops(every=10) as crops:
+        assert [(c.frame, round(c.time_s, 2)) for c in crops] == [(30, 1), (40, 1.33), (50, 1.67)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"size": 0}, "size is 0; it must be from 1 to 4096"),
+        ({"every": 0}, "every is 0"),
+        ({"margin": -1.0}, "margin is -1.0"),
+        ({"track": 99}, "track is 99"),
+    ],
+)
+def test_crops_that_make_no_sense(demo_analysis, wrong, words):
+    with pytest.raises(UsageError, match=words):
+        demo_analysis.face_crops(**wrong)
+
+
+def test_crops_end_with_their_video(demo_analysis, tmp_path):
+    with demo_analysis.face_crops(every=200) as crops:
+        assert next(iter(crops)).frame == 0
+    crops.close()
+    with pytest.raises(ValueError, match="closed"):
+        next(iter(crops))
+    gone = replace(demo_analysis, info=replace(demo_analysis.info, path=tmp_path / "gone.mp4"))
+    with pytest.raises(InputError, match=r"gone\.mp4: the video is gone"):
+        gone.face_crops()
+
+
+def test_frames_that_cannot_be_read_again_are_left_out(demo_analysis, tmp_path):
+    """Of a transport stream that was cut off: it needs no table at its end."""
+    film = tmp_path / "film.ts"
+    with av.open(str(demo_analysis.info.path)) as source, av.open(str(film), "w") as made:
+        stream = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    moved = replace(demo_analysis, info=replace(demo_analysis.info, path=film))
+    with moved.face_crops(32, every=10) as crops:
+        found = len(list(crops))
+    assert 0 < found < len(crops) and crops.missing == len(crops) - found
+
+
+def test_there_and_back(demo_analysis, tmp_path):
+    """Every field with a value of its own; a name that is no UTF-8, and an Arabic one."""
+    path = Path(os.fsdecode(b"/films/\xff \xe2\x82\xac.mp4"))
+    full = replace(
+        demo_analysis,
+        info=replace(demo_analysis.info, path=path, rotation=90),
+        people=[
+            replace(demo_analysis.people[0], name='\u0644\u064a\u0644\u0649 "L"'),
+            *demo_analysis.people[1:],
+        ],
+        dropped=[Dropped(3, "unsure", "median score 0.91, 0.95 needed", 4, 9)],
+        warnings=["cut off: 1.00 s of 2.00 s could be read"],
+        damaged=True,
+        first_frame=0,
+    )
+    folder = tmp_path / os.fsdecode(b"out\xff" if sys.platform == "linux" else b"out")
+    full.save(folder)
+    again = Analysis.load(folder)
+    for each in fields(full):
+        assert type(getattr(again, each.name)) is type(getattr(full, each.name)), each.name
+    assert again == full != demo_analysis
+    timeline = json.loads((folder / "timeline.json").read_text("utf-8"))
+    assert timeline["source"]["path"] == str(path)
+    again.save(str(tmp_path / "copy"))  # text is a folder too
+    assert Analysis.load(str(tmp_path / "copy")) == full
+
+
+def test_equal_means_every_field(demo_analysis):
+    assert demo_analysis == replace(demo_analysis)
+    vectors = dict(demo_analysis.embeddings)
+    vectors[1] = -vectors[1]
+    for change in (
+        {"embeddings": vectors},
+        {"frame_times": demo_analysis.frame_times + 1e-9},
+        {"faces": demo_analysis.faces.slice(1)},
+        {"people": demo_analysis.people[1:]},
+        {"thumbnails": {}},
+        {"damaged": True},
+        {"settings": {}},
+    ):
+        assert replace(demo_analysis, **change) != demo_analysis, change
+    assert demo_analysis != "a text"
+
+
+def refused(folder):
+    """The one line that is said."""
+    with pytest.raises(InputError) as error:
+        Analysis.load(folder)
+    said = str(error.value)
+    assert str(folder) in said and "\n" not in said
+    return said
+
+
+@pytest.fixture
+def folder(demo_analysis, tmp_path):
+    demo_analysis.save(tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_a_damaged_folder_is_said(folder):
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    assert len(files) == 5 + 7
+    for file in files:
+        data = file.read_bytes()
+        file.unlink()
+        assert file.name in refused(folder)
+        if file.suffix != ".jpg":  # any bytes may be a picture
+            damages = [data[: len(data) - 3], data[1:], b"\x00" * 500]
+            if file.name != "metrics.jsonl":  # there may be no samples; half may be whole lines
+                damages += [b"", data[len(data) // 2 :]]
+            for damaged in damages:
+                file.write_bytes(damaged)
+                refused(folder)
+        file.write_bytes(data)
+    Analysis.load(folder)
+    assert "no readable analysis" in refused(folder / "nowhere")
+
+
+def test_a_timeline_edited_wrongly_is_said(folder):
+    timeline = json.loads((folder / "timeline.json").read_text())
+    for path, value, words in (
+        (["schema"], "facetrack/timeline/9", "is 'facetrack/timeline/9', not facetrack/timeline/1"),
+        (["people", 1, "name"], 5, "people[1]: name is 5"),
+        (["people", 1, "id"], "2", "people[1]: id is '2'"),
+        (["people", 1, "id"], 1, "people: there are two of number 1"),
+        (["people", 0, "nmae"], "Ada", "people[0]: got an unexpected keyword argument 'nmae'"),
+        (["people", 0], {"id": 1}, "people[0]: missing"),
+        (["tracks", 0, "person"], 99, "track 1 is of person 99, who is not among the people"),
+        (["tracks", 0, "id"], 77, "a face is of track 1, which is not among the tracks"),
+        (["tracks"], [], "a face is of track 1"),
+        (["intervals", 0, "start_frame"], 1.5, "intervals[0]: start_frame is 1.5"),
+        (["intervals", 0, "end_frame"], 999, "the video's are 0 to 485"),
+        (["source", "fps"], "25/0", ""),
+        (["source", "fps"], "often", "often"),
+        (["source", "width"], None, "source: width is None"),
+        (["source", "first_frame"], 7, "the video's are 7 to 492"),
+        (["warnings"], "none", "warnings is 'none', no list"),
+        (["people"], None, ""),
+        ([], [1, 2], "it is [1, 2], no dict"),
+    ):
+        edited = json.loads(json.dumps({"": timeline}))
+        at, key = edited, ""
+        for step in path:
+            at, key = at[key], step
+        at[key] = value
+        (folder / "timeline.json").write_text(json.dumps(edited[""]))
+        assert words in refused(folder)
+
+
+def test_tables_edited_wrongly_are_said(folder, demo_analysis):
+    faces = demo_analysis.faces
+    for edited, words in (
+        (faces.drop_columns(["score"]), "score"),
+        (faces.set_column(0, "frame", pa.array(np.arange(len(faces)) + 100)), "frames 100 to"),
+        (faces.set_column(1, "time_s", pa.array(["soon"] * len(faces))), "soon"),
+    ):
+        pq.write_table(edited, folder / "faces.parquet")
+        assert words in refused(folder)
+    pq.write_table(faces, folder / "faces.parquet")
+    np.savez(folder / "embeddings.npz", **{"1": np.eye(2)})
+    assert "embedding of track 1 is float64 (2, 2)" in refused(folder)
+    np.savez(folder / "embeddings.npz", Ada=np.ones(512, np.float32))
+    assert "Ada" in refused(folder)
+
+
+def test_faces_that_another_tool_wrote_are_read(folder, demo_analysis):
+    """Rows in another order, wider numbers, a column more, landmarks as plain lists."""
+    faces = demo_analysis.faces
+    wide = faces.set_column(0, "frame", faces["frame"].cast(pa.int64()))
+    wide = wide.set_column(9, "landmarks", faces["landmarks"].cast(pa.list_(pa.float64())))
+    wide = wide.append_column("note", pa.array(["x"] * len(faces)))
+    pq.write_table(wide.take(np.arange(len(faces))[::-1]), folder / "faces.parquet")
+    assert Analysis.load(folder) == demo_analysis
+
+
+def test_a_track_given_to_somebody_else_takes_its_faces_along(folder, demo_analysis):
+    timeline = json.loads((folder / "timeline.json").read_text())
+    timeline["tracks"][0]["person"] = 2
+    (folder / "timeline.json").write_text(json.dumps(timeline))
+    faces = Analysis.load(folder).faces
+    mine = faces["track"].to_numpy() == 1
+    assert set(faces["person"].to_numpy()[mine]) == {2}
+    assert faces.schema == FACE_COLUMNS
