@@ -88,6 +88,23 @@ def test_cuts_at_a_fifth_of_the_light_with_noise(of):
     assert judged(noisy(images, 1.5)) == [12]
 
 
+@pytest.mark.parametrize(("of", "light"), [(scene, 0.06), (small, 0.2)])
+def test_cuts_in_so_little_light_that_noise_changes_as_much(of, light):
+    shots = [of(seed) * light for seed in (1, 2, 3) for _ in range(12)]
+    assert judged(noisy(shots, 5)) == [12, 24]
+
+
+def test_a_head_that_jerks_in_noise_is_no_cut():
+    ways = [*[10] * 12, 14, 26, 30, *[30] * 12]
+    moved = [placed(scene(1, (40, 32)), 20, x, scene(2)) * 0.1 for x in ways]
+    assert judged(noisy(moved, 5)) == []
+
+
+def test_a_flash_in_noise_is_no_cut():
+    dark, lit = scene(1) * 0.1, scene(1) * 0.1 + 8
+    assert judged(noisy([dark] * 12 + [lit] * 2 + [dark] * 12, 5)) == []
+
+
 def test_a_key_frame_of_another_quality_is_no_cut():
     """Everything changes a little, and stays."""
     before, after = scene(1).astype(int), scene(2).astype(int)
@@ -107,6 +124,23 @@ def test_a_head_that_moves_quickly_is_no_cut(shown):
     ways = [*[10] * 6, 16, 26, 38, 50, 60, 66, *[66] * 6]
     images = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in ways for _ in range(shown)]
     assert judged(images, np.arange(len(images)) / (25 * shown)) == []
+
+
+@pytest.mark.parametrize(
+    ("photo", "ground", "size", "rate"),
+    [("001_0.jpg", 128, 85, 0.002), ("001_0.jpg", 255, 110, 0.005), ("002_1.jpg", 128, 110, 0.002)],
+)
+def test_a_photo_that_grows_by_whole_pixels_is_no_cut(photo, ground, size, rate, shared_media):
+    """Its left and right edge reach the next samples in the same frame."""
+    image = Image.open(shared_media.parent / "faces" / photo).convert("RGB")
+    frames = []
+    for i in range(150):
+        edge = round(size * (1 + rate * i))
+        frame = Image.new("RGB", (640, 360), (ground,) * 3)
+        grown = image.resize((edge, edge), Image.Resampling.BOX)
+        frame.paste(grown, (320 - edge // 2, 180 - edge // 2))
+        frames.append(np.asarray(frame))
+    assert judged(frames) == []
 
 
 def test_a_head_elsewhere_after_a_gap_is_no_cut():

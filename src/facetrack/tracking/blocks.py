@@ -49,12 +49,24 @@ def reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> NDArray[np.
     The mean of the most changed blocks of each row; of the rows, the least changed one of the most
     changed. What changes fewer rows counts nothing, however strong it is.
     """
-    rows, columns = extent
-    changes = np.abs(after - before).sum(axis=-3, dtype=np.int16)
-    most = np.partition(changes, COLUMNS - columns, axis=-1)[..., COLUMNS - columns :]
-    sums = most.sum(axis=-1, dtype=np.int32)
-    changed: NDArray[np.float64] = np.partition(sums, ROWS - rows, axis=-1)[..., ROWS - rows]
-    return changed / (columns * SAMPLES)
+    return _reach(_ranked(before, after), extent)
+
+
+def reaches(
+    before: Blocks, after: Blocks, extents: Sequence[tuple[int, int]]
+) -> list[NDArray[np.float64]]:
+    """``reach`` over each extent, for little more than over one."""
+    ranked = _ranked(before, after)
+    return [_reach(ranked, extent) for extent in extents]
+
+
+def solid_reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> float:
+    """As ``reach``, but in each row no block counts more than twice the least of its columns.
+
+    So what changes fewer columns counts little, however strong it is.
+    """
+    most = _ranked(before, after)[..., COLUMNS - extent[1] :]
+    return float(_over_rows(np.minimum(most, 2 * most[..., :1]), extent))
 
 
 def least_reach(
@@ -62,3 +74,22 @@ def least_reach(
 ) -> float:
     """Of all pairs of a frame before and a frame after."""
     return float(reach(np.stack(before)[:, None], np.stack(after)[None], extent).min())
+
+
+def _ranked(before: Blocks, after: Blocks) -> Blocks:
+    """``(..., ROWS, COLUMNS)``: the change of each block, in each row the most changed one last."""
+    changes: Blocks = np.abs(after - before).sum(axis=-3, dtype=np.int16)
+    changes.sort(axis=-1)
+    return changes
+
+
+def _reach(ranked: Blocks, extent: tuple[int, int]) -> NDArray[np.float64]:
+    return _over_rows(ranked[..., COLUMNS - extent[1] :], extent)
+
+
+def _over_rows(most: Blocks, extent: tuple[int, int]) -> NDArray[np.float64]:
+    """Of ``(..., ROWS, extent[1])`` changes."""
+    rows, columns = extent
+    sums = most.sum(axis=-1, dtype=np.int32)
+    changed: NDArray[np.float64] = np.partition(sums, ROWS - rows, axis=-1)[..., ROWS - rows]
+    return changed / (columns * SAMPLES)
