@@ -13,8 +13,7 @@ from facetrack.recognition.crops import cut_faces, visible_share
 from facetrack.recognition.light import normalised_light
 from facetrack.recognition.quality import crop_quality, frontality, sharpness
 
-Float64 = NDArray[np.float64]
-NO_TURN: Float64 = np.array([0.0, 0.5])
+NO_TURN = (0.0, 0.5)
 
 
 class FaceCrop:
@@ -34,9 +33,9 @@ class FaceCrop:
         if faces.recognised is not None:
             self.embedding = faces.recognised.embeddings[i]
             self._sharpness = float(faces.recognised.sharpness[i])
-        self.turn: Float64 = NO_TURN
-        """``(2,)`` how far the head is turned, as ``quality.head_turns``; as long as nobody said
-        it, it looks at the camera."""
+        self.turn: Sequence[float] = NO_TURN
+        """Two numbers: how far the head is turned, as ``quality.head_turns``; as long as nobody
+        said it, it looks at the camera."""
         self._shape = frame.image.shape
         self.source: FrameImage | None = frame.image
         """Until it is cut out."""

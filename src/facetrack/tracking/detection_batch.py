@@ -37,8 +37,8 @@ class DetectionBatch:
         self.poses: list[float] = pose_quality(
             self.boxes, self.rows["landmarks"], self.rows["score"]
         ).tolist()
-        self.turns = head_turns(self.rows["landmarks"])
-        """``(n, 2)`` as ``quality.head_turns``."""
+        self.turns: list[list[float]] = head_turns(self.rows["landmarks"]).tolist()
+        """Two numbers each, as ``quality.head_turns``."""
         self.frames: list[int] = self.rows["frame"].tolist()
         self.real = np.arange(counts.max(initial=1)) < counts[:, None]
         """``(f, m)`` which are faces, where each frame has room for as many as the fullest one."""
