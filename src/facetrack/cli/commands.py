@@ -16,7 +16,7 @@ from facetrack.cli.networks import Detector, Recognizer, Weights
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
 from facetrack.cli.weights import app as weights_app
-from facetrack.core.settings import DetectionSettings, Settings
+from facetrack.core.settings import Settings
 
 app = typer.Typer(
     help="Who is on screen when, and face-centred clips of the people you choose.",
@@ -244,7 +244,7 @@ def bench(
         media = sample_media(cache_folder())
         out.mkdir(parents=True, exist_ok=True)
         videos = [make_sample(media, out / "sample.mp4")]
-    DetectionSettings(device=device)  # says so when there is no such device
+    load_settings(None, {"detection": {"device": device}})  # checks the device
     if render:
         return run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet)
     return run_bench(
