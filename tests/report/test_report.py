@@ -24,7 +24,7 @@ from facetrack.identity.uncertain import likely_pairs, mending_command, uncertai
 from facetrack.report.charts import POINTS, run_charts, thinned
 from facetrack.report.review import review_strip
 from facetrack.runtime.metrics import COLUMNS, as_row, as_table
-from facetrack.timeline import Analysis, Interval, Person, Shot, Split, TrackSummary
+from facetrack.timeline import Analysis, Interval, Person, Shot, Split, Track
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -370,7 +370,7 @@ def long_one(analysis):
             Person(p, f"Person {p}", 1, 1.0, 0.0, 1.0, f"people/person_{p:02}.jpg")
             for p in range(1, people + 1)
         ],
-        tracks=[TrackSummary(p, p, 0, 1) for p in range(1, people + 1)],
+        tracks=[Track(p, p, 0, 1) for p in range(1, people + 1)],
         intervals=sorted(intervals, key=lambda i: (i.start_frame, i.person)),
         shots=[Shot(a, min(a + 125, frames)) for a in range(0, frames, 125)],
         dropped=[],

@@ -15,9 +15,9 @@ from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import SFACE
 from facetrack.runtime.metrics import as_table
 from facetrack.timeline.crops import FaceCrops, chosen_faces
+from facetrack.timeline.faces import TrackFaces, tracks_of
 from facetrack.timeline.folder import SCHEMA, read_folder, write_folder
 from facetrack.timeline.history import DERIVED, History
-from facetrack.timeline.lookup import find_person
 from facetrack.timeline.parts import (
     Dropped,
     Interval,
@@ -25,11 +25,11 @@ from facetrack.timeline.parts import (
     RecognizerInfo,
     Shot,
     Split,
-    TrackSummary,
+    Track,
     Uncertain,
+    find_person,
 )
 from facetrack.timeline.tables import TableName, as_pandas, table_of
-from facetrack.timeline.tracks import TrackFaces, tracks_of
 
 LARGEST_CROP = 4096
 """Side in pixels of a face's crop, at most."""
@@ -45,7 +45,7 @@ class Analysis:
     info: VideoInfo
     people: list[Person]
     """By number."""
-    tracks: list[TrackSummary]
+    tracks: list[Track]
     """By number: as they began."""
     intervals: list[Interval]
     """By first frame, then person."""

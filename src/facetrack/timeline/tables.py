@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from facetrack.core.errors import UsageError
-from facetrack.timeline.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.timeline.parts import Dropped, Interval, Person, Shot, Track
 
 if TYPE_CHECKING:
     from facetrack.timeline.result import Analysis
@@ -35,7 +35,7 @@ def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
         case "people":
             return _parts(analysis.people, Person)
         case "tracks":
-            return _parts(analysis.tracks, TrackSummary)
+            return _parts(analysis.tracks, Track)
         case "intervals":
             return _parts(analysis.intervals, Interval)
         case "shots":
