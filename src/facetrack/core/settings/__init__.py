@@ -39,6 +39,7 @@ __all__ = [
     "MODES",
     "PRESETS",
     "RECOGNIZERS",
+    "STAGES",
     "ClipSettings",
     "DecodeSettings",
     "DetectionSettings",
