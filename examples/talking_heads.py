@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 import facetrack
-from facetrack.core.settings import PRESETS
 from facetrack.pipeline.engine_opening import open_engine
 
 
 def main(videos: str, out: str) -> None:
     settings = facetrack.Settings()
-    wanted = facetrack.ClipSettings(**PRESETS["talking-head"], size=256)
+    wanted = facetrack.ClipSettings(preset="talking-head", size=256)
     engine = open_engine(settings.detection, settings.identity)  # made ready once for all
     lines = []
     for video in sorted(Path(videos).glob("*.mp4")):

@@ -1,57 +1,115 @@
 """facetrack: who is on screen when, and face-centred clips of the people you choose.
 
 >>> import facetrack
->>> analysis = facetrack.analyze("talk.mp4")  # doctest: +SKIP
->>> facetrack.render(analysis, "out")  # doctest: +SKIP
+>>> analysis = facetrack.analyze("talk.mp4", device="cpu")  # doctest: +SKIP
+>>> analysis.save("out/talk")  # doctest: +SKIP
+>>> facetrack.render(analysis, "out/talk")  # doctest: +SKIP
+
+``__all__`` is the public interface. Importing ``facetrack`` loads nothing else; each name is
+loaded when it is first used.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facetrack.api import analyze, plan, render
-    from facetrack.core.errors import FacetrackError
-    from facetrack.core.settings import ClipSettings, Settings
+    from facetrack.api import analyze, plan, render, write_report
+    from facetrack.core.errors import (
+        ClipError,
+        FacetrackError,
+        InputError,
+        TargetError,
+        UsageError,
+        WeightsError,
+    )
+    from facetrack.core.settings import (
+        ClipSettings,
+        DecodeSettings,
+        DetectionSettings,
+        IdentitySettings,
+        Settings,
+        TrackingSettings,
+    )
+    from facetrack.core.types import VideoInfo
     from facetrack.evaluation.evaluate import evaluate
     from facetrack.exports.registry import export
-    from facetrack.report import write_report
-    from facetrack.timeline import Analysis
+    from facetrack.pipeline.engine_opening import open_engine
+    from facetrack.timeline import Analysis, Interval, Person, Shot, Track, TrackFaces
+
+    __version__: str
 
 __all__ = [
     "Analysis",
+    "ClipError",
     "ClipSettings",
+    "DecodeSettings",
+    "DetectionSettings",
     "FacetrackError",
+    "IdentitySettings",
+    "InputError",
+    "Interval",
+    "Person",
     "Settings",
+    "Shot",
+    "TargetError",
+    "Track",
+    "TrackFaces",
+    "TrackingSettings",
+    "UsageError",
+    "VideoInfo",
+    "WeightsError",
+    "__version__",
     "analyze",
     "evaluate",
     "export",
+    "open_engine",
     "plan",
     "render",
     "write_report",
 ]
 
-_HOMES = {
+_MODULES = {
     "Analysis": "facetrack.timeline",
+    "ClipError": "facetrack.core.errors",
     "ClipSettings": "facetrack.core.settings",
+    "DecodeSettings": "facetrack.core.settings",
+    "DetectionSettings": "facetrack.core.settings",
     "FacetrackError": "facetrack.core.errors",
+    "IdentitySettings": "facetrack.core.settings",
+    "InputError": "facetrack.core.errors",
+    "Interval": "facetrack.timeline",
+    "Person": "facetrack.timeline",
     "Settings": "facetrack.core.settings",
+    "Shot": "facetrack.timeline",
+    "TargetError": "facetrack.core.errors",
+    "Track": "facetrack.timeline",
+    "TrackFaces": "facetrack.timeline",
+    "TrackingSettings": "facetrack.core.settings",
+    "UsageError": "facetrack.core.errors",
+    "VideoInfo": "facetrack.core.types",
+    "WeightsError": "facetrack.core.errors",
     "analyze": "facetrack.api",
     "evaluate": "facetrack.evaluation.evaluate",
     "export": "facetrack.exports.registry",
+    "open_engine": "facetrack.pipeline.engine_opening",
     "plan": "facetrack.api",
     "render": "facetrack.api",
-    "write_report": "facetrack.report",
+    "write_report": "facetrack.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the networks' libraries only when something of them is used."""
-    if name not in _HOMES:
+    """Imports the module of a public name when it is first used."""
+    if name == "__version__":
+        from facetrack.core.environment import facetrack_version
+
+        return facetrack_version()
+    if name not in _MODULES:
         raise AttributeError(f"module 'facetrack' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    """The public names, for whoever completes or documents them."""
+    """The public names, for completion and documentation."""
     return __all__

@@ -21,10 +21,11 @@ from facetrack.cli.people import list_people, merge_people, undo_edit
 from facetrack.identity.editing import merged
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.uncertain import likely_pairs, mending_command, uncertain
+from facetrack.report import write_folder_report
 from facetrack.report.charts import POINTS, run_charts, thinned
 from facetrack.report.review import review_strip
 from facetrack.runtime.metrics import COLUMNS, as_row, as_table
-from facetrack.timeline import Analysis, Interval, Person, Shot, Split, TrackSummary
+from facetrack.timeline import Analysis, Interval, Person, Shot, Split, Track
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -78,7 +79,7 @@ def folder(demo_analysis, tmp_path_factory) -> Path:
     analysis = replace(demo_analysis, info=replace(demo_analysis.info, path=Path(beside)))
     analysis.save(out)
     facetrack.render(analysis, out, facetrack.ClipSettings(target=("2",), size=128))
-    facetrack.write_report(out)
+    write_folder_report(out)
     return out
 
 
@@ -188,7 +189,7 @@ def test_names_are_text(demo_analysis, tmp_path, show):
         warnings=["<b>"],
     )
     hostile.save(tmp_path / "out")
-    page = show(facetrack.write_report(tmp_path / "out"))
+    page = show(write_folder_report(tmp_path / "out"))
     assert page.evaluate("window.ran") is None
     assert page.locator("h1").inner_text() == film.name.replace("\udcff", "?")
     assert page.locator(".who").nth(2).inner_text().strip() == f"{name} (1)"
@@ -200,7 +201,7 @@ def test_what_the_browser_cannot_play_it_says(demo_analysis, tmp_path, show):
     film = tmp_path / "sample.mp4"
     film.write_bytes(b"no video")
     replace(demo_analysis, info=replace(demo_analysis.info, path=film)).save(tmp_path / "out")
-    page = show(facetrack.write_report(tmp_path / "out"))
+    page = show(write_folder_report(tmp_path / "out"))
     page.locator(".span").first.click()
     page.wait_for_function("document.getElementById('said').textContent")
     assert (
@@ -211,7 +212,7 @@ def test_what_the_browser_cannot_play_it_says(demo_analysis, tmp_path, show):
 def test_doubtful_tracks_come_with_the_command_that_mends_them(demo_analysis, tmp_path, show):
     out = tmp_path / "two of one"
     merged(demo_analysis, 2, [6]).save(out)
-    page = show(facetrack.write_report(out))
+    page = show(write_folder_report(out))
     doubts = page.locator(".doubt")
     assert 1 <= doubts.count() <= 2  # the woman looks different in her second scene
     assert page.eval_on_selector_all(".doubt img", "all => all.every(i => i.naturalWidth > 0)")
@@ -335,7 +336,7 @@ def test_a_video_of_nobody_has_a_page_too(demo_analysis, tmp_path, show):
         thumbnails={},
         metrics=as_table([]),
     ).save(tmp_path)
-    page = show(facetrack.write_report(tmp_path))
+    page = show(write_folder_report(tmp_path))
     assert "Nobody was found" in page.locator("#people").inner_text()
     assert page.locator(".tick").count() > 1
 
@@ -343,7 +344,7 @@ def test_a_video_of_nobody_has_a_page_too(demo_analysis, tmp_path, show):
 def test_a_long_video_of_many_people_opens(demo_analysis, tmp_path, show):
     out = tmp_path / "long"
     long_one(demo_analysis).save(out)
-    report = facetrack.write_report(out)
+    report = write_folder_report(out)
     assert report.stat().st_size < 4_000_000
     page = show(report)
     assert page.locator(".span").count() == 10_000
@@ -370,7 +371,7 @@ def long_one(analysis):
             Person(p, f"Person {p}", 1, 1.0, 0.0, 1.0, f"people/person_{p:02}.jpg")
             for p in range(1, people + 1)
         ],
-        tracks=[TrackSummary(p, p, 0, 1) for p in range(1, people + 1)],
+        tracks=[Track(p, p, 0, 1) for p in range(1, people + 1)],
         intervals=sorted(intervals, key=lambda i: (i.start_frame, i.person)),
         shots=[Shot(a, min(a + 125, frames)) for a in range(0, frames, 125)],
         dropped=[],

@@ -331,23 +331,28 @@ def test_a_timeline_edited_wrongly_is_said(folder):
     timeline = json.loads((folder / "timeline.json").read_text())
     for path, value, words in (
         (["schema"], "facetrack/timeline/9", "is 'facetrack/timeline/9', not facetrack/timeline/1"),
-        (["people", 1, "name"], 5, "people[1]: name is 5"),
-        (["people", 1, "id"], "2", "people[1]: id is '2'"),
+        (["people", 1, "name"], 5, "people[1].name is 5; it must be a text"),
+        (["people", 1, "id"], "2", "people[1].id is '2'; it must be a whole number"),
         (["people", 1, "id"], 1, "people: there are two of number 1"),
-        (["people", 0, "nmae"], "Ada", "people[0]: got an unexpected keyword argument 'nmae'"),
-        (["people", 0], {"id": 1}, "people[0]: missing"),
+        (["people", 0], {"id": 1}, "people[0]: name is missing"),
         (["tracks", 0, "person"], 99, "track 1 is of person 99, who is not among the people"),
         (["tracks", 0, "id"], 77, "a face is of track 1, which is not among the tracks"),
         (["tracks"], [], "a face is of track 1"),
-        (["intervals", 0, "start_frame"], 1.5, "intervals[0]: start_frame is 1.5"),
+        (
+            ["intervals", 0, "start_frame"],
+            1.5,
+            "intervals[0].start_frame is 1.5; it must be a whole number",
+        ),
         (["intervals", 0, "end_frame"], 999, "the video's are 0 to 485"),
-        (["source", "fps"], "25/0", ""),
-        (["source", "fps"], "often", "often"),
-        (["source", "width"], None, "source: width is None"),
+        (["source", "fps"], "25/0", "source.fps is '25/0'; it must be a fraction"),
+        (["source", "fps"], "often", "source.fps is 'often'"),
+        (["source", "width"], None, "source.width is None; it must be a whole number"),
         (["source", "first_frame"], 7, "the video's are 7 to 492"),
-        (["warnings"], "none", "warnings is 'none', no list"),
-        (["people"], None, ""),
-        ([], [1, 2], "it is [1, 2], no dict"),
+        (["warnings"], "none", "warnings is 'none'; it must be a list"),
+        (["people"], None, "people is None; it must be a list"),
+        (["recognizer", "dim"], "many", "recognizer.dim is 'many'"),
+        (["splits"], {}, "splits is {}; it must be a list"),
+        ([], [1, 2], "it is [1, 2]; it must be a table"),
     ):
         edited = json.loads(json.dumps({"": timeline}))
         at, key = edited, ""
@@ -356,6 +361,25 @@ def test_a_timeline_edited_wrongly_is_said(folder):
         at[key] = value
         (folder / "timeline.json").write_text(json.dumps(edited[""]))
         assert words in refused(folder)
+
+
+def test_what_a_newer_version_wrote_is_ignored_and_what_an_older_did_not_is_not_missed(
+    folder, demo_analysis
+):
+    timeline = json.loads((folder / "timeline.json").read_text())
+    timeline["weather"] = timeline["people"][0]["shoe_size"] = 44
+    timeline["source"]["lens"] = "wide"
+    for name in ("splits", "uncertain", "recognizer"):
+        del timeline[name]
+    for track in timeline["tracks"]:
+        for name in ("faces", "face_px", "sharpness", "frontality", "agreement", "commonness"):
+            del track[name]
+    (folder / "timeline.json").write_text(json.dumps(timeline))
+    again = Analysis.load(folder)
+    assert again.people == demo_analysis.people and again.intervals == demo_analysis.intervals
+    assert again.recognizer == demo_analysis.recognizer  # by the settings of the run
+    assert again.uncertain == again.splits == []
+    assert {t.faces for t in again.tracks} == {0}
 
 
 def test_tables_edited_wrongly_are_said(folder, demo_analysis):

@@ -19,7 +19,7 @@ from facetrack.bench.growth import growth
 from facetrack.bench.process import in_own_process
 from facetrack.bench.report import show, show_rendering
 from facetrack.core.atomic_write import atomic_write
-from facetrack.core.environment import machine, versions
+from facetrack.core.environment import hardware, versions
 from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
 
@@ -103,7 +103,7 @@ def _head(repeat: int, device: str) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": ["facetrack", *sys.argv[1:]],
         "repeat": repeat,
-        "machine": machine(device),
+        "machine": hardware(device),
         "versions": versions(),
     }
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetrack.bench.timing import best_of, rate, seconds_of
-from facetrack.core.settings import DetectionSettings, Settings
+from facetrack.core.settings import Settings, settings_from
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
 from facetrack.media.frame_image import Frame, FrameImage
@@ -41,7 +41,7 @@ ON_GPU = Amounts(1024, 2**33, 512, 2048)
 
 def settings_for(device: str) -> Settings:
     """Key frames on the CPU; a GPU looks at every frame."""
-    return Settings(detection=DetectionSettings(device=device, dense=device != "cpu"))
+    return settings_from({"detection": {"device": device, "dense": device != "cpu"}})
 
 
 def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:

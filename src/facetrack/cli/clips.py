@@ -1,13 +1,14 @@
-"""The options of ``run`` and ``render`` that say what clips are made: one a setting of clips.
+"""The options of ``run`` and ``render`` that set clips: one option for each setting of clips.
 
-What an option means stands once, in ``ClipSettings``; here is only how it is called.
+``ClipSettings`` says what each means; this module only names the options.
 """
 
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -37,15 +38,15 @@ FLAGS = {
     "debug_overlay": "--debug-overlay/--no-overlay",
     "jobs": "--jobs",
 }
-"""The other settings of clips are set in the TOML file: they belong to a data set."""
+"""Setting -> option. The other settings of clips are for data sets; the TOML file sets them."""
 TYPES = {"target": list[str]}
-"""Of options that may be given several times."""
+"""Types of options that may be given several times."""
 
 Command = Callable[..., int]
 
 
 def with_clip_options(command: Command) -> Command:
-    """The command with an option for each of ``FLAGS``; those given arrive as ``clips``."""
+    """Adds an option for each of ``FLAGS``; the command gets those that are given as ``clips``."""
 
     @wraps(command)
     def with_options(**given: Any) -> int:
@@ -54,7 +55,7 @@ def with_clip_options(command: Command) -> Command:
 
     own = [p for p in inspect.signature(command).parameters.values() if p.name != "clips"]
     options = _options()
-    # Before the switches that end every command's list.
+    # Before --dry-run and the other switches that end the list of every command.
     at = next(i for i, p in enumerate(own) if p.name == "dry_run")
     parameters = [*own[:at], *options, *own[at:]]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -80,5 +81,7 @@ def _options() -> list[inspect.Parameter]:
 
 
 def _alone(hint: Any) -> Any:
-    """The type of a setting that may be unset."""
-    return next((t for t in getattr(hint, "__args__", ()) if t is not type(None)), hint)
+    """The type of a setting without None; one of several texts is a text, which settings check."""
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(t for t in get_args(hint) if t is not NoneType)
+    return str if get_origin(hint) is Literal else hint

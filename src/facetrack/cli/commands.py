@@ -16,7 +16,8 @@ from facetrack.cli.networks import Detector, Recognizer, Weights
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
 from facetrack.cli.weights import app as weights_app
-from facetrack.core.settings import DetectionSettings, Settings
+from facetrack.core.environment import facetrack_version
+from facetrack.core.settings import Settings
 
 app = typer.Typer(
     help="Who is on screen when, and face-centred clips of the people you choose.",
@@ -25,6 +26,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facetrack {facetrack_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.add_typer(people_app, name="people")
 app.add_typer(gallery_app, name="gallery")
 app.add_typer(weights_app, name="weights")
@@ -244,7 +265,7 @@ def bench(
         media = sample_media(cache_folder())
         out.mkdir(parents=True, exist_ok=True)
         videos = [make_sample(media, out / "sample.mp4")]
-    DetectionSettings(device=device)  # says so when there is no such device
+    load_settings(None, {"detection": {"device": device}})  # checks the device
     if render:
         return run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet)
     return run_bench(

@@ -28,11 +28,17 @@ def add(
     debug: Debug = False,
 ) -> int:
     """Know a person by one or more photos."""
+    from facetrack.cli.config import load_settings
     from facetrack.cli.gallery_view import enrol
-    from facetrack.core.settings import DetectionSettings, IdentitySettings
 
-    identity = IdentitySettings(recognizer or IdentitySettings().recognizer, weights)
-    return enrol(gallery, name, photos, identity, DetectionSettings(detector=detector or "auto"))
+    settings = load_settings(
+        None,
+        {
+            "detection": {"detector": detector},
+            "identity": {"recognizer": recognizer, "weights": weights},
+        },
+    )
+    return enrol(gallery, name, photos, settings.identity, settings.detection)
 
 
 @app.command("list", cls=WithGallery)

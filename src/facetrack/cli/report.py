@@ -14,8 +14,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when some
 def report(folders: Folders, debug: Debug = False) -> int:
     """Write report.html of analyses anew, and say where it is."""
     from facetrack.identity.folder import analysis_folder
-    from facetrack.report import write_report
+    from facetrack.report import write_folder_report
 
     for folder in folders:
-        print(write_report(analysis_folder(folder)))
+        print(write_folder_report(analysis_folder(folder)))
     return 0

@@ -1,4 +1,4 @@
-"""The machine and the versions that a run's figures depend on."""
+"""The hardware and the package versions that a run's figures depend on."""
 
 import os
 import platform
@@ -11,8 +11,13 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def machine(device: str) -> dict[str, Any]:
-    """Of this machine what the figures depend on."""
+def facetrack_version() -> str:
+    """The version in the installed package's metadata, which has it from ``pyproject.toml``."""
+    return package_version("facetrack") or "unknown: facetrack is not installed as a package"
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """CPU, GPU (None unless ``device`` is ``cuda``), cores, system and Python version."""
     return {
         "cpu": _cpu_name(),
         "GPU": _gpu_name() if device == "cuda" else None,
@@ -25,7 +30,7 @@ def machine(device: str) -> dict[str, Any]:
 def _cpu_name() -> str:
     try:
         import openvino
-    except ImportError:  # a machine for the GPU alone
+    except ImportError:  # installed for the GPU alone
         return platform.processor() or platform.machine()
     name: str = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
     return name
@@ -39,11 +44,12 @@ def _gpu_name() -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Of the packages that matter; None: not installed."""
-    return {package: _version(package) for package in PACKAGES}
+    """Name -> version of the packages that results and speed depend on; None: not installed."""
+    return {package: package_version(package) for package in PACKAGES}
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """The version of an installed package; None: not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

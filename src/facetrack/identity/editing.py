@@ -16,9 +16,8 @@ from facetrack.core.errors import UsageError
 from facetrack.core.frame_range import StartEnd, intersection, union
 from facetrack.identity.names import checked_name
 from facetrack.recognition.quality import sharpness
-from facetrack.timeline import Analysis, Dropped, Interval, Person, TrackSummary
-from facetrack.timeline.parts import FORGOTTEN
-from facetrack.timeline.presence import appearance, default_name, most_first
+from facetrack.timeline import Analysis, Dropped, Interval, Person, Track
+from facetrack.timeline.parts import FORGOTTEN, default_name, most_first, person_with_intervals
 
 
 def named(analysis: Analysis, person: int, name: str) -> Analysis:
@@ -152,7 +151,7 @@ def together(analysis: Analysis, one: int, other: int) -> list[Interval]:
     of = _ranges(analysis)
     times = [*analysis.frame_times, analysis.info.duration_s]
     both = intersection(of.get(one, []), of.get(other, []))
-    return appearance(one, both, analysis.first_frame, times)[1]
+    return person_with_intervals(one, both, analysis.first_frame, times)[1]
 
 
 def thumbnail_sharpness(jpeg: bytes) -> float:
@@ -163,7 +162,7 @@ def thumbnail_sharpness(jpeg: bytes) -> float:
 
 def _told(
     analysis: Analysis,
-    tracks: Sequence[TrackSummary],
+    tracks: Sequence[Track],
     called: Mapping[int, tuple[str, float | None]],
     ranges: Mapping[int, Iterable[StartEnd]],
     thumbnails: Mapping[int, bytes],
@@ -173,7 +172,7 @@ def _told(
     shown = {n: union(ranges.get(n, [])) for n in called}
     people, intervals = [], []
     for n in sorted(called, key=lambda n: most_first(shown[n])):
-        person, spans = appearance(
+        person, spans = person_with_intervals(
             n, shown[n], analysis.first_frame, edges_s, *called[n], has_thumbnail=n in thumbnails
         )
         people.append(person)

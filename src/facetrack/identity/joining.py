@@ -24,7 +24,7 @@ from facetrack.identity.similarity import CalibratedJudge, Judge, ThresholdJudge
 from facetrack.identity.video_people import VideoPeople, mean_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.timeline import Analysis
-from facetrack.timeline.presence import default_name
+from facetrack.timeline.parts import default_name
 
 ACROSS = 0.8
 """Probability from which people of two videos are one: more than inside a video, where look-alikes

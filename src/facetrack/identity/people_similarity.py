@@ -9,7 +9,7 @@ from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet, places_of
 from facetrack.identity.similarity import CalibratedJudge, Judge, judge_of
 from facetrack.recognition.calibration import Evidence
-from facetrack.timeline import Analysis, TrackSummary
+from facetrack.timeline import Analysis, Track
 
 Float64 = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def judge_of_analysis(analysis: Analysis) -> Judge:
     return judge_of(analysis.recognizer.calibration, identity)
 
 
-def embeddings_of(analysis: Analysis, tracks: list[TrackSummary]) -> EmbeddingSet:
+def embeddings_of(analysis: Analysis, tracks: list[Track]) -> EmbeddingSet:
     """Of these tracks, each of which has one."""
     vectors = np.array([analysis.embeddings[t.id] for t in tracks], np.float32)
     return EmbeddingSet(
@@ -89,7 +89,7 @@ def embeddings_of(analysis: Analysis, tracks: list[TrackSummary]) -> EmbeddingSe
     )
 
 
-def evidence_of(track: TrackSummary) -> Evidence:
+def evidence_of(track: Track) -> Evidence:
     """What is behind a track's embedding; of an older analysis what is usual."""
     unknown = float("nan")
     return Evidence.of_track(

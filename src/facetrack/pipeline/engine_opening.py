@@ -1,5 +1,7 @@
 """Which engine a device means; each brings in only the library that it needs."""
 
+from dataclasses import replace
+
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.pipeline.engine import Engine
@@ -13,6 +15,11 @@ def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Eng
         UsageError: when the device or its library is not there.
         WeightsError: when weights are missing or are others than expected.
     """
+    engine = _opened(detection, identity)
+    return replace(engine, detection=detection, identity=identity)
+
+
+def _opened(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
     if detection.device == "cpu":
         from facetrack.pipeline.openvino_engine import open_openvino_engine
 

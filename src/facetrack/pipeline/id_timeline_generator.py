@@ -27,9 +27,11 @@ from facetrack.timeline import (
     Interval,
     Person,
     Split,
-    TrackSummary,
 )
-from facetrack.timeline.presence import appearance, most_first
+from facetrack.timeline import (
+    Track as TrackSummary,
+)
+from facetrack.timeline.parts import most_first, person_with_intervals
 from facetrack.tracking.rows import joined_rows
 from facetrack.tracking.track_embeddings import TrackEmbeddings
 from facetrack.tracking.tracks import Track
@@ -228,7 +230,7 @@ class IdTimelineGenerator:
         intervals: list[Interval] = []
         for number, (stretches, group) in enumerate(groups, start=1):
             person_of.update((t.id, number) for t in group)
-            person, spans = appearance(number, stretches, first_frame, edges_s)
+            person, spans = person_with_intervals(number, stretches, first_frame, edges_s)
             people.append(person)
             intervals += spans
         intervals.sort(key=lambda i: (i.start_frame, i.person))

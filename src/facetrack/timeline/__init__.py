@@ -1,8 +1,8 @@
-"""The result of an analysis: its parts, its tables, and the folder it lives in."""
+"""The result of an analysis: its parts, its tables, and the folder that keeps it."""
 
 from facetrack.timeline.crops import FaceCrop, FaceCrops
-from facetrack.timeline.faces import CORNERS, FACE_COLUMNS, boxes_of, landmarks_of
-from facetrack.timeline.folder import METRICS_FILE, SCHEMA, thumbnail_name
+from facetrack.timeline.faces import CORNERS, FACE_COLUMNS, TrackFaces, boxes_of, landmarks_of
+from facetrack.timeline.folder import METRICS_FILE, SCHEMA
 from facetrack.timeline.parts import (
     Dropped,
     Interval,
@@ -10,11 +10,11 @@ from facetrack.timeline.parts import (
     RecognizerInfo,
     Shot,
     Split,
-    TrackSummary,
+    Track,
     Uncertain,
+    thumbnail_name,
 )
 from facetrack.timeline.result import Analysis
-from facetrack.timeline.tracks import TrackFaces
 
 __all__ = [
     "CORNERS",
@@ -30,8 +30,8 @@ __all__ = [
     "RecognizerInfo",
     "Shot",
     "Split",
+    "Track",
     "TrackFaces",
-    "TrackSummary",
     "Uncertain",
     "boxes_of",
     "landmarks_of",

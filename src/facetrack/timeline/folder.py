@@ -1,18 +1,18 @@
-"""The folder an analysis lives in, written and read.
+"""The folder of an analysis, written and read.
 
 ``timeline.json`` (schema ``facetrack/timeline/1``), ``faces.parquet``, ``frames.parquet`` (the
-presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` and ``metrics.jsonl`` (how
-the run went, sampled). Each file is written under a temporary name first; ``timeline.json`` comes
-last, so a folder that has one is whole.
+presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` (thumbnails) and
+``metrics.jsonl`` (samples of the run's load and progress). Each file is written under a temporary
+name first. ``timeline.json`` comes last, so a folder that has one is complete.
 """
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
-from fractions import Fraction
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ import pyarrow as pa
 from facetrack.core.atomic_write import atomic_write, write_json
 from facetrack.core.errors import InputError
 from facetrack.core.parquet import read_table, write_table
+from facetrack.core.schema import converted
 from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines
@@ -31,8 +32,9 @@ from facetrack.timeline.parts import (
     RecognizerInfo,
     Shot,
     Split,
-    TrackSummary,
+    Track,
     Uncertain,
+    thumbnail_name,
 )
 
 if TYPE_CHECKING:
@@ -41,14 +43,52 @@ if TYPE_CHECKING:
 SCHEMA = "facetrack/timeline/1"
 METRICS_FILE = "metrics.jsonl"
 
-Part = TypeVar("Part")
-Value = TypeVar("Value")
-
 UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, zipfile.BadZipFile,
     pa.ArrowException,
 )  # fmt: skip
-"""What a folder that was damaged or edited may raise."""
+"""What reading a damaged or wrongly edited folder may raise."""
+
+
+@dataclass(frozen=True)
+class SourceEntry(VideoInfo):
+    """``source`` of ``timeline.json``: the video's facts and what was analysed of it."""
+
+    first_frame: int
+    damaged: bool
+
+    @property
+    def info(self) -> VideoInfo:
+        """The facts alone."""
+        return VideoInfo(**{f.name: getattr(self, f.name) for f in fields(VideoInfo)})
+
+
+@dataclass(frozen=True)
+class RecognizerEntry:
+    """``recognizer`` of ``timeline.json``."""
+
+    name: str
+    dim: int
+    calibration: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TimelineFile:
+    """All of ``timeline.json``. What has a default here, older versions did not write."""
+
+    source: SourceEntry
+    people: list[Person]
+    tracks: list[Track]
+    intervals: list[Interval]
+    shots: list[Shot]
+    dropped: list[Dropped]
+    warnings: list[str]
+    settings: dict[str, Any]
+    performance: dict[str, Any]
+    splits: list[Split] = field(default_factory=list)
+    uncertain: list[Uncertain] = field(default_factory=list)
+    recognizer: RecognizerEntry | None = None
+    next_person: int = 0
 
 
 def write_folder(analysis: "Analysis", folder: Path) -> None:
@@ -76,130 +116,90 @@ def read_folder(folder: Path) -> dict[str, Any]:
     """The fields of the ``Analysis``; see ``Analysis.load``.
 
     Raises:
-        InputError: when the folder holds no whole analysis of this schema.
+        InputError: when the folder holds no complete analysis of this schema.
     """
     try:
-        data = _of_type(json.loads((folder / "timeline.json").read_text("utf-8")), dict, "it")
+        data = converted(json.loads((folder / "timeline.json").read_text("utf-8")), dict, "")
         if data.get("schema") != SCHEMA:
             raise InputError(f"{folder}/timeline.json is {data.get('schema')!r}, not {SCHEMA}")
-        return _fields(folder, data)
+        return _fields(folder, converted(data, TimelineFile, ""))
     except UNREADABLE as error:
         raise InputError(
             f"{folder} holds no readable analysis ({error}); make one with: facetrack analyze"
         ) from error
 
 
-def thumbnail_name(person: int) -> str:
-    """Of the picture in ``people/``, by the person's number."""
-    return f"person_{person:02}.jpg"
-
-
-def _fields(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
-    people = _parts(Person, data, "people")
-    tracks = _parts(TrackSummary, data, "tracks")
-    source = dict(data["source"])
-    first_frame = _of_type(source.pop("first_frame"), int, "source: first_frame")
+def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
+    first_frame = file.source.first_frame
     times_s = read_table(folder / "frames.parquet")["time_s"].to_numpy()
     frames = first_frame, first_frame + len(times_s)
-    recognizer = _recognizer(data)
+    _check_people(file, frames)
+    recognizer = _recognizer(file)
+    thumbnails = {p.id: folder / p.thumbnail for p in file.people if p.thumbnail}
     return {
-        "info": _info(source),
-        "people": people,
-        "tracks": [_checked_track(t, people) for t in tracks],
-        "intervals": [_checked(i, people, frames) for i in _parts(Interval, data, "intervals")],
-        "shots": _parts(Shot, data, "shots"),
-        "dropped": _parts(Dropped, data, "dropped"),
-        "faces": _faces(read_table(folder / "faces.parquet"), tracks, frames),
+        "info": file.source.info,
+        "people": file.people,
+        "tracks": file.tracks,
+        "intervals": file.intervals,
+        "shots": file.shots,
+        "dropped": file.dropped,
+        "faces": _faces(read_table(folder / "faces.parquet"), file.tracks, frames),
         "frame_times": times_s,
         "first_frame": first_frame,
         "embeddings": _embeddings(folder / "embeddings.npz", recognizer.dim),
         "recognizer": recognizer,
-        "splits": _parts(Split, data, "splits") if "splits" in data else [],
-        "uncertain": _parts(Uncertain, data, "uncertain") if "uncertain" in data else [],
-        "thumbnails": {p.id: (folder / p.thumbnail).read_bytes() for p in people if p.thumbnail},
-        "warnings": _of_type(data["warnings"], list, "warnings"),
-        "damaged": _of_type(data["source"]["damaged"], bool, "source: damaged"),
+        "splits": file.splits,
+        "uncertain": file.uncertain,
+        "thumbnails": {person: path.read_bytes() for person, path in thumbnails.items()},
+        "warnings": file.warnings,
+        "damaged": file.source.damaged,
         "metrics": from_lines((folder / METRICS_FILE).read_text("utf-8")),
-        "settings": _of_type(data["settings"], dict, "settings"),
-        "performance": _of_type(data["performance"], dict, "performance"),
-        "next_person": _of_type(data.get("next_person", 0), int, "next_person"),
+        "settings": file.settings,
+        "performance": file.performance,
+        "next_person": file.next_person,
     }
 
 
-def _recognizer(data: dict[str, Any]) -> RecognizerInfo:
+def _check_people(file: TimelineFile, frames: tuple[int, int]) -> None:
+    """Numbers are given once, and tracks and intervals belong to people and frames that exist."""
+    for name, ids in (
+        ("people", [p.id for p in file.people]), ("tracks", [t.id for t in file.tracks]),
+    ):  # fmt: skip
+        twice = sorted(number for number, count in Counter(ids).items() if count > 1)
+        if twice:
+            raise ValueError(f"{name}: there are two of number {twice[0]}")
+    people = {p.id for p in file.people}
+    for track in file.tracks:
+        if track.person and track.person not in people:
+            raise ValueError(
+                f"track {track.id} is of person {track.person}, who is not among the people"
+            )
+    for interval in file.intervals:
+        if interval.person not in people:
+            raise ValueError(
+                f"an interval is of person {interval.person}, who is not among the people"
+            )
+        if not frames[0] <= interval.start_frame < interval.end_frame <= frames[1]:
+            raise ValueError(
+                f"person {interval.person} has an interval of frames {interval.start_frame} to "
+                f"{interval.end_frame}; the video's are {frames[0]} to {frames[1]}"
+            )
+
+
+def _recognizer(file: TimelineFile) -> RecognizerInfo:
     """As it is stored; before there were several it was InceptionResnetV1 alone."""
-    if "recognizer" not in data:
-        name = data["settings"].get("identity", {}).get("recognizer")
-        if name == "sface":
-            return RecognizerInfo("sface", 128, SFACE)
-        return RecognizerInfo("vggface2" if name == "vggface2" else "facenet", 512, FACENET)
-    stored = _of_type(data["recognizer"], dict, "recognizer")
-    return RecognizerInfo(
-        _of_type(stored.get("name"), str, "recognizer: name"),
-        _of_type(stored.get("dim"), int, "recognizer: dim"),
-        Calibration.from_dict(_of_type(stored.get("calibration"), dict, "recognizer: calibration")),
-    )
+    stored = file.recognizer
+    if stored is not None:
+        calibration = Calibration.from_dict(stored.calibration)
+        return RecognizerInfo(stored.name, stored.dim, calibration)
+    name = file.settings.get("identity", {}).get("recognizer")
+    if name == "sface":
+        return RecognizerInfo("sface", 128, SFACE)
+    return RecognizerInfo("vggface2" if name == "vggface2" else "facenet", 512, FACENET)
 
 
-def _of_type(value: Any, kind: type[Value], what: str) -> Value:
-    if not isinstance(value, kind):
-        raise ValueError(f"{what} is {value!r}, no {kind.__name__}")
-    return value
-
-
-def _parts(kind: type[Part], data: dict[str, Any], name: str) -> list[Part]:
-    parts = [_part(kind, given, f"{name}[{i}]") for i, given in enumerate(data[name])]
-    ids = [part.id for part in parts if isinstance(part, Person | TrackSummary)]
-    twice = sorted({i for i in ids if ids.count(i) > 1})
-    if twice:
-        raise ValueError(f"{name}: there are two of number {twice[0]}")
-    return parts
-
-
-def _part(kind: type[Part], given: dict[str, Any], where: str) -> Part:
-    """A dataclass with the fields that it has, each of its type."""
-    for name, wanted in get_type_hints(kind).items():
-        kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
-        kinds = tuple(get_origin(k) or k for k in kinds)
-        number = float in kinds and isinstance(given.get(name), int)
-        if name in given and not number and not isinstance(given[name], kinds):
-            raise ValueError(f"{where}: {name} is {given[name]!r}")
-    try:
-        return kind(**given)
-    except TypeError as error:  # of a field that is missing or unknown
-        raise ValueError(f"{where}: {str(error).partition('() ')[2]}") from error
-
-
-def _info(source: dict[str, Any]) -> VideoInfo:
-    return _part(
-        VideoInfo,
-        {k: v for k, v in source.items() if k != "damaged"}
-        | {"path": Path(source["path"]), "fps": Fraction(source["fps"])},
-        "source",
-    )
-
-
-def _checked_track(track: TrackSummary, people: Sequence[Person]) -> TrackSummary:
-    if track.person and track.person not in {p.id for p in people}:
-        raise ValueError(
-            f"track {track.id} is of person {track.person}, who is not among the people"
-        )
-    return track
-
-
-def _checked(interval: Interval, people: Sequence[Person], frames: tuple[int, int]) -> Interval:
-    if interval.person not in {p.id for p in people}:
-        raise ValueError(f"an interval is of person {interval.person}, who is not among the people")
-    if not frames[0] <= interval.start_frame < interval.end_frame <= frames[1]:
-        raise ValueError(
-            f"person {interval.person} has an interval of frames {interval.start_frame} to "
-            f"{interval.end_frame}; the video's are {frames[0]} to {frames[1]}"
-        )
-    return interval
-
-
-def _faces(stored: pa.Table, tracks: Sequence[TrackSummary], frames: tuple[int, int]) -> pa.Table:
-    """The faces in their order, each of the person of its track."""
+def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -> pa.Table:
+    """The faces ordered by frame and track, each with the person of its track."""
     faces = stored.select(FACE_COLUMNS.names).cast(FACE_COLUMNS)
     at, of_track = faces["frame"].to_numpy(), faces["track"].to_numpy()
     unknown = np.setdiff1d(of_track, [t.id for t in tracks])

@@ -1,7 +1,13 @@
-"""What an analysis is made of: people, tracks, intervals, shots, and tracks that were dropped."""
+"""What an analysis is made of: people, tracks, intervals, shots, and tracks that were dropped.
 
+Also: a person is found by number or name, and a person's entry is made from ranges of frames.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from facetrack.core.errors import TargetError
+from facetrack.core.frame_range import StartEnd, frame_count
 from facetrack.recognition.calibration import Calibration
 
 FORGOTTEN = "forgotten"
@@ -26,7 +32,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class TrackSummary:
+class Track:
     """One face followed from frame to frame, and whose it is."""
 
     id: int
@@ -122,3 +128,86 @@ class Dropped:
     detail: str
     first_frame: int
     last_frame: int
+
+
+NAMED_IN_MESSAGES = 12
+"""People that a message lists before it says how many more there are."""
+
+
+def find_person(people: Sequence[Person], wanted: int | str, called: str | None = None) -> Person:
+    """The person with this number, or with this name; upper and lower case are the same.
+
+    Args:
+        called: how an error message names what was asked for; by default "person WANTED".
+
+    Raises:
+        TargetError: when nobody, or more than one person, has the number or name.
+    """
+    if isinstance(wanted, str):
+        found = [p for p in people if p.name.casefold() == wanted.casefold()]
+    else:
+        found = [p for p in people if p.id == wanted]
+    if len(found) == 1:
+        return found[0]
+    why = f"is the name of {len(found)} people" if found else "is not in this video"
+    raise TargetError(f"{called or f'person {wanted}'} {why}; there {in_short(people)}")
+
+
+def in_short(people: Sequence[Person]) -> str:
+    """The people of a video, to follow *there* in a message: "are 1, 2 (Ada)"."""
+    if not people:
+        return "is nobody"
+    shown = ", ".join(
+        str(p.id) if p.name == default_name(p.id) else f"{p.id} ({p.name})"
+        for p in people[:NAMED_IN_MESSAGES]
+    )
+    left = len(people) - NAMED_IN_MESSAGES
+    more = f" and {left} more" if left > 0 else ""
+    return f"{'is' if len(people) == 1 else 'are'} {shown}{more}"
+
+
+def most_first(ranges: Sequence[StartEnd]) -> tuple[int, int]:
+    """Sort key of people: longest screen time first, then earliest appearance."""
+    return -frame_count(ranges), ranges[0][0] if ranges else 0
+
+
+def default_name(person: int) -> str:
+    """The name of a person whom nobody named."""
+    return f"Person {person}"
+
+
+def thumbnail_name(person: int) -> str:
+    """File name of a person's thumbnail in the folder ``people/``."""
+    return f"person_{person:02}.jpg"
+
+
+def person_with_intervals(
+    person: int,
+    ranges: Sequence[StartEnd],
+    first_frame: int,
+    edges_s: Sequence[float],
+    name: str | None = None,
+    confidence: float | None = None,
+    has_thumbnail: bool = True,
+) -> tuple[Person, list[Interval]]:
+    """A person's entry and intervals, made from the frames in which the person is on screen.
+
+    Args:
+        ranges: first frame and the one after the last; in order, without overlap.
+        edges_s: presentation time of each frame from ``first_frame`` on, and the end of the last.
+        has_thumbnail: whether ``people/`` has a thumbnail of the person.
+    """
+    intervals = [
+        Interval(person, a, b, float(edges_s[a - first_frame]), float(edges_s[b - first_frame]))
+        for a, b in ranges
+    ]
+    return Person(
+        id=person,
+        name=name or default_name(person),
+        frames=frame_count(ranges),
+        seconds=round(sum(i.end_s - i.start_s for i in intervals), 6),
+        first_s=intervals[0].start_s if intervals else 0.0,
+        last_s=intervals[-1].end_s if intervals else 0.0,
+        thumbnail=f"people/{thumbnail_name(person)}" if has_thumbnail else None,
+        confidence=confidence,
+    ), intervals

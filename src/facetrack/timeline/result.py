@@ -15,9 +15,9 @@ from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import SFACE
 from facetrack.runtime.metrics import as_table
 from facetrack.timeline.crops import FaceCrops, chosen_faces
+from facetrack.timeline.faces import TrackFaces, tracks_of
 from facetrack.timeline.folder import SCHEMA, read_folder, write_folder
 from facetrack.timeline.history import DERIVED, History
-from facetrack.timeline.lookup import find_person
 from facetrack.timeline.parts import (
     Dropped,
     Interval,
@@ -25,11 +25,11 @@ from facetrack.timeline.parts import (
     RecognizerInfo,
     Shot,
     Split,
-    TrackSummary,
+    Track,
     Uncertain,
+    find_person,
 )
-from facetrack.timeline.tables import TableName, as_pandas, table_of
-from facetrack.timeline.tracks import TrackFaces, tracks_of
+from facetrack.timeline.tables import TableName, as_detections, as_pandas, table_of
 
 LARGEST_CROP = 4096
 """Side in pixels of a face's crop, at most."""
@@ -45,7 +45,7 @@ class Analysis:
     info: VideoInfo
     people: list[Person]
     """By number."""
-    tracks: list[TrackSummary]
+    tracks: list[Track]
     """By number: as they began."""
     intervals: list[Interval]
     """By first frame, then person."""
@@ -142,6 +142,24 @@ class Analysis:
             UsageError: when there is no such table, or no pandas.
         """
         return as_pandas(self.table(name))
+
+    def detections(self, frame: int) -> Any:
+        """The faces of one frame as ``supervision.Detections``, if that library is installed.
+
+        ``class_id`` is the person's number (0: not known), ``tracker_id`` the track's. ``data``
+        has ``class_name`` (the person's name, or an empty text), ``landmarks`` ``(n, 5, 2)`` in
+        pixels, and ``source``. Boxes are x1 y1 x2 y2 in pixels of the upright frame.
+
+        Args:
+            frame: number of the frame in the source, from 0.
+
+        Raises:
+            UsageError: when the frame was not analysed, or supervision is not installed.
+        """
+        first, end = self.first_frame, self.first_frame + len(self.frame_times)
+        require(first <= frame < end, "frame", frame, f"from {first} to {end - 1}")
+        rows = np.searchsorted(self.faces["frame"].to_numpy(), [frame, frame + 1])
+        return as_detections(self.faces.slice(rows[0], rows[1] - rows[0]), self.people)
 
     def iter_tracks(self, person: int | str | None = None) -> Iterator[TrackFaces]:
         """Each track with its frames, boxes, landmarks and embedding, by track number.

@@ -1,4 +1,4 @@
-"""An analysis as Arrow tables, a row a part; pandas frames of them where pandas is installed."""
+"""An analysis as Arrow tables, with one row for each part, and as objects of other libraries."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from facetrack.core.errors import UsageError
-from facetrack.timeline.parts import Dropped, Interval, Person, Shot, TrackSummary
+from facetrack.timeline.faces import boxes_of, landmarks_of
+from facetrack.timeline.parts import Dropped, Interval, Person, Shot, Track
 
 if TYPE_CHECKING:
     from facetrack.timeline.result import Analysis
@@ -21,8 +22,8 @@ TableName = Literal[
 NAMES: tuple[TableName, ...] = get_args(TableName)
 
 COLUMN_TYPES = {int: pa.int32(), float: pa.float64()}
-"""Of a part's fields; numbers of people, tracks and frames are as in ``FACE_COLUMNS``, so that
-tables join. All else is text."""
+"""Column types of a part's fields; other fields are text. Numbers of people, tracks and frames have
+the types of ``FACE_COLUMNS``, so that tables join."""
 
 
 def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
@@ -35,7 +36,7 @@ def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
         case "people":
             return _parts(analysis.people, Person)
         case "tracks":
-            return _parts(analysis.tracks, TrackSummary)
+            return _parts(analysis.tracks, Track)
         case "intervals":
             return _parts(analysis.intervals, Interval)
         case "shots":
@@ -52,7 +53,7 @@ def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
 
 
 def frame_table(first_frame: int, times_s: NDArray[np.float64]) -> pa.Table:
-    """``frame`` int32 and ``time_s`` float64 of the frames that were analysed."""
+    """Number (``frame``, int32) and presentation time (``time_s``, float64) of each frame."""
     frames = np.arange(first_frame, first_frame + len(times_s), dtype=np.int32)
     return pa.table({"frame": frames, "time_s": pa.array(times_s, pa.float64())})
 
@@ -72,8 +73,35 @@ def as_pandas(table: pa.Table) -> Any:
     return table.to_pandas()
 
 
+def as_detections(faces: pa.Table, people: Sequence[Person]) -> Any:
+    """Rows of ``FACE_COLUMNS`` as ``supervision.Detections``; see ``Analysis.detections``.
+
+    Raises:
+        UsageError: when supervision is not installed.
+    """
+    try:
+        from supervision import Detections
+    except ImportError as error:
+        raise UsageError(
+            "supervision is not installed; pip install supervision, or use Analysis.faces"
+        ) from error
+    names = {p.id: p.name for p in people}
+    persons = faces["person"].to_numpy()
+    return Detections(
+        xyxy=boxes_of(faces),
+        confidence=faces["score"].to_numpy(),
+        class_id=persons.astype(int),
+        tracker_id=faces["track"].to_numpy().astype(int),
+        data={
+            "class_name": np.array([names.get(person, "") for person in persons.tolist()], str),
+            "landmarks": landmarks_of(faces),
+            "source": np.array(faces["source"].to_pylist(), str),
+        },
+    )
+
+
 def _parts(parts: Sequence[Any], kind: type) -> pa.Table:
-    """One row a part, one column a field."""
+    """One row for each part, one column for each field."""
     types = get_type_hints(kind)
     schema = pa.schema(
         [

@@ -13,7 +13,7 @@ from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import ClipSettings
 from facetrack.identity.names import PHOTOS, WORDS
 from facetrack.timeline import Analysis, Person
-from facetrack.timeline.lookup import find_person, in_short
+from facetrack.timeline.parts import find_person, in_short
 
 AT_MOST = {"single": 1, **MOST_PANELS}
 """People that a clip of a mode shows; the others show as many as are chosen."""

@@ -1,23 +1,16 @@
-"""The library's face: one call analyses a video, one renders clips of its people."""
+"""``facetrack.analyze``: a video in, an ``Analysis`` out."""
 
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from facetrack.clips.camera.crops import read_crops
-from facetrack.clips.plan.manifest import remove_manifest, write_manifest
-from facetrack.clips.plan.photo import Enroller
-from facetrack.clips.plan.plan import Plan, encoding_of, plan_clips
-from facetrack.clips.render.overlay import Overlay
-from facetrack.clips.render.render import ClipResult, render_clips
-from facetrack.core.environment import machine, versions
-from facetrack.core.errors import UsageError
-from facetrack.core.settings import ClipSettings, Settings
+from facetrack.core.environment import hardware, versions
+from facetrack.core.settings import DetectorName, Device, Settings
 from facetrack.identity.uncertain import uncertain
-from facetrack.media.codecs import suffix_of
 from facetrack.media.opening import open_source
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
@@ -36,41 +29,78 @@ OnSample = Callable[[Sample], None]
 
 
 def analyze(
-    video: str | os.PathLike[str],
+    path: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
+    device: Device | None = None,
+    detector: DetectorName | None = None,
+    dense: bool | None = None,
+    min_face: int | None = None,
+    recognizer: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    probability: float | None = None,
+    threshold: float | None = None,
+    start_s: float | None = None,
+    duration_s: float | None = None,
     on_progress: OnProgress | None = None,
     on_sample: OnSample | None = None,
     engine: Engine | None = None,
 ) -> Analysis:
-    """Finds every face, follows it, and says who is on screen when.
+    """Detects every face, tracks it, and says who is on screen when.
 
     Faces by YuNet (Wu et al., MIR 2023) or MTCNN (Zhang et al., SPL 2016), embeddings by SFace
     (Zhong et al., TIP 2021) or InceptionResnetV1 as FaceNet (Schroff et al., CVPR 2015) trains it;
     see ``THIRD_PARTY.md``.
 
     Args:
-        video: path of a video file.
-        settings: all stages' settings; the defaults when left out.
+        path: path of a video file.
+        settings: settings of all stages; the defaults when left out. A keyword below that is given
+            replaces the one setting of its name.
+        device: where the networks run: ``cpu``, ``cuda`` or ``torch-cpu``.
+        detector: network that detects faces: ``mtcnn``, ``yunet`` or ``auto``.
+        dense: detect on every frame, not only on key frames.
+        min_face: side in pixels of the smallest face to detect.
+        recognizer: network that tells people apart: ``sface``, ``facenet``, ``vggface2``, or the
+            path of an ONNX file.
+        weights: weight file for ``vggface2``.
+        probability: from which two tracks are one person, 0 to 1.
+        threshold: cosine similarity from which two tracks are one person, in place of the
+            probability, -1 to 1.
+        start_s: seconds of the video to skip.
+        duration_s: seconds to read from there.
         on_progress: called after each batch, in the caller's thread.
-        on_sample: called ten times a second with the machine's load, queues and progress, in a
-            thread of its own; ``Analysis.metrics`` keeps them.
-        engine: to share one engine's compiled networks between videos.
+        on_sample: called ten times a second with the load of CPU and GPU, queues and progress, in
+            a thread of its own; ``Analysis.metrics`` keeps the samples.
+        engine: compiled networks to use, as ``open_engine`` gives them, so that several videos
+            share them. Without ``settings``, those that it was opened with are used.
 
     Returns:
-        Frames counted from 0 in presentation order, times in seconds from the start of the video
-        stream, boxes in pixels of the upright picture.
+        The analysis. Frames count from 0 in presentation order, times are seconds from the start
+        of the video stream, boxes are in pixels of the upright frame.
 
     Raises:
-        InputError: when nothing of the video can be read. What can be read of a damaged one is
+        InputError: when nothing of the video can be read. Of a damaged video the readable part is
             analysed; ``Analysis.damaged`` and ``Analysis.warnings`` say so.
-        UsageError: when the device or its library is not there.
+        UsageError: when a setting makes no sense, the device or its library is missing, or the
+            engine was opened with other settings than those asked for.
         WeightsError: when a network's weights are missing or damaged.
     """
-    settings = settings or Settings()
+    settings = _with_keywords(
+        settings or (Settings() if engine is None else engine.settings()),
+        decode={"start_s": start_s, "duration_s": duration_s},
+        detection={"device": device, "detector": detector, "dense": dense, "min_face": min_face},
+        identity={
+            "recognizer": recognizer,
+            "weights": weights,
+            "probability": probability,
+            "threshold": threshold,
+        },
+    )
+    if engine is not None:
+        engine.check(settings)
     stats = RunStats()
     stages = stats.stages
-    opened, decoder = open_source(Path(video), settings.detection.device)
+    opened, decoder = open_source(Path(path), settings.detection.device)
     with opened as source:
         with stages.open:
             engine = engine or open_engine(settings.detection, settings.identity)
@@ -142,88 +172,20 @@ def analyze(
             },
             "batch_size_changes": [list(change) for change in stats.batch_changes.items()],
             "metrics": in_short(metrics),
-            "machine": machine(settings.detection.device),
+            "machine": hardware(settings.detection.device),
             "versions": versions(),
         },
     )
     return replace(analysis, uncertain=uncertain(analysis))
 
 
-def plan(
-    analysis: Analysis,
-    settings: ClipSettings | None = None,
-    *,
-    crops: str | os.PathLike[str] | None = None,
-    enroller: Enroller | None = None,
-) -> Plan:
-    """The clips that ``render`` would write, and what is left out.
-
-    Args:
-        analysis: of the video.
-        settings: whom, when and how; the defaults when left out.
-        crops: an edited ``crops.parquet``: its clips, pictures and sizes, whatever the settings
-            say of these.
-        enroller: knows the faces of photos that are targets.
-
-    Raises:
-        TargetError: when a target is nobody of this video.
-        UsageError: when settings do not go together.
-        InputError: when the crops' file cannot be read.
-    """
-    settings = settings or ClipSettings()
-    if crops is None:
-        return plan_clips(analysis, settings, enroller)
-    if settings.data_set:
-        raise UsageError("crops that were edited are no data set's; render them without the preset")
-    clips = read_crops(Path(crops), (analysis.info.width, analysis.info.height))
-    suffix = suffix_of(settings.codec)
-    return Plan([replace(clip, path=clip.path.with_suffix(suffix)) for clip in clips], [])
-
-
-def render(
-    analysis: Analysis,
-    out: str | os.PathLike[str],
-    settings: ClipSettings | None = None,
-    *,
-    plan: Plan | None = None,
-    on_clip: Callable[[ClipResult], None] | None = None,
-) -> list[ClipResult]:
-    """Writes face-centred clips with sound of the chosen people into ``out/clips``.
-
-    Clips of the run before, as ``out/crops.parquet`` lists them, go first.
-
-    Args:
-        analysis: of the video, which must still lie where it was.
-        out: folder, made where it is missing.
-        settings: whom, when and how; the defaults when left out.
-        plan: what to write; what ``settings`` ask for when left out.
-        on_clip: called after each clip, in the caller's thread.
-
-    Returns:
-        One result a clip, in the order of the plan; of one that failed with its error.
-
-    Raises:
-        TargetError: when a target is nobody of this video.
-        UsageError: when settings do not go together.
-        InputError: when the video is no longer where it was.
-    """
-    out, settings = Path(out), settings or ClipSettings()
-    plan = plan or plan_clips(analysis, settings)
-    made = render_clips(
-        analysis.info.path,
-        plan.clips,
-        out,
-        encoding_of(settings),
-        settings.jobs,
-        Overlay.of(analysis) if settings.debug_overlay else None,
-        on_clip,
-        Settings(clips=settings).as_dict()["clips"],
-    )
-    remove_manifest(out)
-    if settings.data_set:
-        written = {clip.path.relative_to(out) for clip in made if not clip.error}
-        write_manifest(out, analysis, plan, written, settings)
-    return made
+def _with_keywords(settings: Settings, **stages: dict[str, Any]) -> Settings:
+    """The settings with the values that are given; None: not given."""
+    for table, values in stages.items():
+        given = {name: value for name, value in values.items() if value is not None}
+        if given:
+            settings = replace(settings, **{table: replace(getattr(settings, table), **given)})
+    return settings
 
 
 class _Timed:

@@ -1,0 +1,149 @@
+"""Settings of the analysis: what is read, detected, tracked, and made one person."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta
+
+from facetrack.core.settings.stage import Stage, setting
+
+Device = Literal["cpu", "cuda", "torch-cpu"]
+DetectorName = Literal["auto", "mtcnn", "yunet"]
+DEVICES: tuple[Device, ...] = get_args(Device)
+RECOGNIZERS = ("sface", "facenet", "vggface2")
+
+
+@dataclass(frozen=True)
+class DecodeSettings(Stage):
+    """Which part of the video is read, and how many decoded frames may wait."""
+
+    table = "decode"
+
+    start_s: Annotated[float, Meta(ge=0)] = setting(0.0, "Seconds of the source to skip.")
+    duration_s: Annotated[float, Meta(gt=0)] | None = setting(
+        None, "Seconds to read from there; unset: to the end."
+    )
+    queue_frames: Annotated[int, Meta(ge=1)] = setting(
+        512, "Maximum number of decoded frames that wait for detection."
+    )
+    queue_bytes: Annotated[int, Meta(ge=1)] = setting(
+        512 * 2**20, "Maximum size in bytes of the decoded frames that wait."
+    )
+
+
+@dataclass(frozen=True)
+class DetectionSettings(Stage):
+    """Where the networks run, and how faces are detected."""
+
+    table = "detection"
+
+    device: Device = setting(
+        "cpu", "Where the networks run: cpu (OpenVINO), cuda, or torch-cpu (slow, to compare)."
+    )
+    detector: DetectorName = setting(
+        "auto",
+        "Network that detects faces: mtcnn, yunet, or auto: the better one for the device.",
+    )
+    min_face: Annotated[int, Meta(ge=12)] | None = setting(
+        None,
+        "Side in pixels of the smallest face to detect; unset: a 36th of the frame's shorter "
+        "side, 20 or more.",
+    )
+    pyramid_factor: Annotated[float, Meta(ge=0.1, lt=1)] = setting(
+        0.709, "Ratio of one pyramid level to the next."
+    )
+    pnet_threshold: Annotated[float, Meta(gt=0, lt=1)] | None = setting(
+        None, "P-Net score from which a window is a candidate; unset: 0.75, on every frame 0.6."
+    )
+    rnet_threshold: Annotated[float, Meta(gt=0, lt=1)] = setting(
+        0.7, "R-Net score from which a candidate stays."
+    )
+    onet_threshold: Annotated[float, Meta(gt=0, lt=1)] = setting(
+        0.7, "O-Net score from which a candidate is a face."
+    )
+    dense: bool | None = setting(
+        None,
+        "true: detect on every frame, MTCNN as facenet-pytorch computes it; false: on key frames, "
+        "and between them where faces are expected; unset: true with cuda, where it is faster.",
+    )
+    key_interval: Annotated[int, Meta(ge=1)] = setting(
+        16, "Maximum number of frames from one key frame to the next."
+    )
+
+    @property
+    def on_every_frame(self) -> bool:
+        """``dense``, or its default for the device when it is unset."""
+        return self.device == "cuda" if self.dense is None else self.dense
+
+    @property
+    def resolved_detector(self) -> str:
+        """``detector``, or what ``auto`` means on the device."""
+        if self.detector != "auto":
+            return self.detector
+        return "yunet" if self.device == "cpu" else "mtcnn"
+
+    @property
+    def exact(self) -> bool:
+        """Whether MTCNN's cascade runs on every frame, as facenet-pytorch computes it."""
+        return self.resolved_detector == "mtcnn" and self.on_every_frame
+
+
+@dataclass(frozen=True)
+class TrackingSettings(Stage):
+    """When two faces belong to one track, and which tracks are good enough to keep."""
+
+    table = "tracking"
+
+    max_gap: Annotated[int, Meta(ge=0)] = setting(
+        12, "Maximum number of frames without a detection that a track bridges."
+    )
+    min_iou: Annotated[float, Meta(ge=0, le=1)] = setting(
+        0.3, "Intersection over union from which a detection may continue a track."
+    )
+    min_frames: Annotated[int, Meta(ge=0)] = setting(
+        8, "Detected frames that a track needs to be kept."
+    )
+    min_size: Annotated[float, Meta(ge=0)] = setting(
+        24.0, "Height in pixels that a track's largest face must reach."
+    )
+    min_score: Annotated[float, Meta(ge=0, le=1)] = setting(
+        0.95, "Median detection score that a track must reach."
+    )
+
+
+@dataclass(frozen=True)
+class IdentitySettings(Stage):
+    """When two tracks show one person."""
+
+    table = "identity"
+
+    recognizer: str = setting(
+        "sface",
+        "Network that tells people apart: sface, facenet (InceptionResnetV1), vggface2 (the same "
+        "with weights of yours), or the path of an ONNX file.",
+    )
+    weights: Path | None = setting(None, "Weight file for vggface2 (.pt or .safetensors).")
+    faces_per_track: Annotated[int, Meta(ge=1)] = setting(
+        8, "Maximum number of a track's faces that are embedded: the best ones."
+    )
+    probability: Annotated[float, Meta(gt=0, lt=1)] = setting(
+        0.5, "Probability from which two tracks are one person, by the recogniser's calibration."
+    )
+    threshold: Annotated[float, Meta(gt=-1, lt=1)] | None = setting(
+        None,
+        "Cosine similarity from which two tracks are one person, however good their faces are; "
+        "unset: probability decides.",
+    )
+
+    def check(self) -> None:
+        """The recogniser is a known one or a file, and has the weights that it needs."""
+        if self.recognizer == "casia":  # its name until 0.1
+            object.__setattr__(self, "recognizer", "facenet")
+        known = self.recognizer in RECOGNIZERS or self.recognizer.endswith(".onnx")
+        self.require(known, "recognizer", f"{', '.join(RECOGNIZERS)} or the path of an ONNX file")
+        self.require(
+            self.recognizer != "vggface2" or self.weights is not None,
+            "weights",
+            "a checkpoint's path (--weights FILE) when recognizer is vggface2",
+        )
