@@ -18,9 +18,9 @@ from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
 from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.runtime.queues import FrameQueue, QueueClosed
-from facetrack.tracking.association import cheapest, costs, unclear
+from facetrack.tracking.association import assign, costs, unclear
 from facetrack.tracking.track_embeddings import TrackEmbeddings
-from facetrack.tracking.tracker import Tracker
+from facetrack.tracking.tracker import SortTracker
 
 
 def image(grey, size=(72, 128)):
@@ -56,7 +56,7 @@ class AllAlike:
 
 
 def follow(per_frame, shots=(), settings=None):
-    tracker = Tracker(settings or TrackingSettings(), 4, FaceEmbedder(AllAlike()))
+    tracker = SortTracker(settings or TrackingSettings(), 4, FaceEmbedder(AllAlike()))
     seen = [FrameDetections(frame(i), i in shots, found) for i, found in enumerate(per_frame)]
     ended = [
         track for part in (seen[:3], seen[3:]) for over in tracker.update(part) for track in over
@@ -118,7 +118,7 @@ def growing(i):
 
 
 def test_a_crop_that_gives_way_before_its_frame_is_let_go_is_never_cut():
-    tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
+    tracker = SortTracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
     images = [WatchedPicture(5 * i) for i in range(6)]
     tracker.update(
         [FrameDetections(Frame(i, i / 25, p), i == 0, growing(i)) for i, p in enumerate(images)]
@@ -130,7 +130,7 @@ def test_a_crop_that_gives_way_before_its_frame_is_let_go_is_never_cut():
 
 
 def test_frames_are_let_go():
-    tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
+    tracker = SortTracker(TrackingSettings(), 4, FaceEmbedder(AllAlike()))
     images = [WatchedPicture(0) for _ in range(3)]
     tracker.update(
         [FrameDetections(Frame(i, i / 25, p), i == 1, growing(i)) for i, p in enumerate(images)]
@@ -148,7 +148,7 @@ def test_pairs_that_have_no_rivals_are_the_cheapest_ones_and_clear():
         if possible.sum(0).max(initial=0) < 2 and possible.sum(1).max(initial=0) < 2:
             settled += 1
             cost = costs(random.random(possible.shape), possible)
-            np.testing.assert_array_equal(possible.nonzero(), cheapest(cost))
+            np.testing.assert_array_equal(possible.nonzero(), assign(cost))
             assert not unclear(cost, possible, np.zeros(len(cost), np.int64)).any()
     assert settled > 50
 
@@ -205,7 +205,7 @@ def test_faces_are_rows_by_frame_then_track():
     settings = TrackingSettings(min_frames=2)
     generator = IdTimelineGenerator(FaceEmbedder(AllAlike()), settings, IdentitySettings())
     seen = [faces(box(50), box(150)), faces(box(50), box(150)), faces(box(50)), faces(box(250))]
-    tracker = Tracker(settings, 4, FaceEmbedder(AllAlike()))
+    tracker = SortTracker(settings, 4, FaceEmbedder(AllAlike()))
     for i, found in enumerate(seen):
         tracker.update([FrameDetections(frame(i), False, found)])
     generator.add(tracker.finish())
@@ -284,7 +284,7 @@ def test_closing_wakes_a_waiting_producer():
 def test_a_face_that_goes_on_is_not_looked_at_for_a_lost_one():
     """A face beside it was lost; nobody asks the recogniser whether the one that stays is it."""
     embedder = AllAlike()
-    tracker = Tracker(TrackingSettings(), 4, FaceEmbedder(embedder))
+    tracker = SortTracker(TrackingSettings(), 4, FaceEmbedder(embedder))
     for i in range(12):
         found = faces(box(50), box(65)) if i < 2 else faces(box(50))
         tracker.update([FrameDetections(frame(i), False, found)])
