@@ -216,7 +216,7 @@ def test_faces_that_change_places_unseen_keep_their_tracks_by_appearance(tracker
 
 
 @every
-def test_frames_are_let_go_after_each_call(tracker):
+def test_frames_are_released_after_each_call(tracker):
     """A kept crop holds its own pixels, not its frame's."""
     tracker = made(tracker)
     tracker.update(detections_of(*[[box(100)]] * 3))
