@@ -18,7 +18,7 @@ from facetrack.core.errors import InputError
 from facetrack.core.settings import DetectionSettings, Settings
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
 from facetrack.pipeline.engine_opening import open_engine
-from facetrack.pipeline.face_analyzer import TRACKED_LATER
+from facetrack.pipeline.face_analyzer import MAX_UNTRACKED_BATCHES
 from facetrack.runtime import metrics
 from facetrack.runtime.batching import LARGEST, SMALLEST
 from facetrack.runtime.decimating_buffer import DecimatingBuffer
@@ -79,7 +79,7 @@ def test_values_are_within_their_bounds(watched):
 
     all_within("queued_frames", 0, QUEUE_FRAMES)
     all_within("queued_bytes", 0, settings().decode.queue_bytes)
-    all_within("untracked_frames", 0, SMALLEST * (TRACKED_LATER + 1))
+    all_within("untracked_frames", 0, SMALLEST * (MAX_UNTRACKED_BATCHES + 1))
     all_within("cpu_percent", 0, np.inf)
     all_within("machine_cpu_percent", 0, 100)
     all_within("rss_bytes", 50e6, 50e9)

@@ -121,7 +121,7 @@ def analyze(
             people = generator.people_so_far if on_progress is not None else 0
 
         with Monitor(stats, engine.gpu, on_sample) as monitor:
-            seen = FaceAnalyzer(engine.detector, settings, stats, embedder, end_tracks, report).run(
+            seen = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(
                 source
             )
             source.require_frames()

@@ -18,10 +18,10 @@ from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.opening import open_source
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.face_analyzer import tracker_for
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.shots import ShotDecision, ShotDetector
-from facetrack.tracking.tracker import Tracker
 
 
 class Amounts(NamedTuple):
@@ -145,8 +145,6 @@ def _detected(
 
 
 def _tracked(engine: Engine, settings: Settings, seen: Sequence[FrameDetections]) -> None:
-    tracker = Tracker(
-        settings.tracking, settings.identity.faces_per_track, FaceEmbedder(engine.embedder)
-    )
+    tracker = tracker_for(engine, settings, FaceEmbedder(engine.embedder))
     tracker.update(seen)
     tracker.finish()

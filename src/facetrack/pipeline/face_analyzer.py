@@ -1,8 +1,8 @@
-"""Video to tracks: one thread decodes, the caller's finds cuts and detects, a third one tracks, a
-fourth one looks at who the ended tracks are.
+"""Video to tracks: decode, find cuts, detect, track.
 
-None runs ahead by more than its queue holds. Whatever ends one side (an error, the end, Ctrl-C in
-the caller's thread) ends the others: all threads are joined before ``run`` leaves.
+Four threads work side by side: one decodes, the caller's finds cuts and detects, one tracks, and
+one is given the tracks that ended. A bounded queue stands between each and the next. An error in
+one of them, or Ctrl-C in the caller's, ends the others: all are joined before ``run`` returns.
 """
 
 import threading
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from facetrack.core.settings import DecodeSettings, Settings
-from facetrack.detection.detector import Detector
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
 from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
+from facetrack.pipeline.engine import Engine
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.allocator import map_large_blocks, only_new_garbage
 from facetrack.runtime.batching import calculate_optimal_batch_size
@@ -26,87 +26,110 @@ from facetrack.runtime.queues import FrameQueue, QueueClosed
 from facetrack.runtime.run_stats import RunStats
 from facetrack.runtime.serial_executor import SerialExecutor
 from facetrack.timeline import Shot
+from facetrack.tracking.protocol import Tracker
 from facetrack.tracking.shots import ShotDecision, ShotDetector
-from facetrack.tracking.tracker import Tracker
+from facetrack.tracking.speculative import SpeculativeTracker
+from facetrack.tracking.tracker import SortTracker
 from facetrack.tracking.tracks import Track
 
-TRACKED_LATER = 4
-"""So many of the smallest batches, whose faces are known, may wait for the tracker, which takes
-one at a time."""
-ENDED_LATER = 64
-"""So often may tracks that ended together wait to be looked at."""
+MAX_UNTRACKED_BATCHES = 4
+"""Maximum number of detected batches queued for the tracker."""
+MAX_ENDED_GROUPS = 64
+"""Maximum number of groups of ended tracks queued for ``on_tracks``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, for whoever shows it."""
+    """How far a run is."""
 
     frames: int
+    """Frames whose faces were detected."""
     expected_frames: int | None
+    """Frames of the whole run; None: not known."""
     faces: int
     tracks: int
+    """Tracks begun."""
     people: int
     queued_frames: int
+    """Decoded frames that wait for the detector."""
 
 
 @dataclass
 class AnalyzedFrames:
-    """What the pass over the frames leaves behind beside the tracks."""
+    """Facts of the frames and of the work on them, beside the tracks."""
 
     first_frame: int = 0
+    """Index of the first frame in the source."""
     times_s: list[float] = field(default_factory=list)
+    """Presentation time of each frame."""
     shot_starts: list[int] = field(default_factory=list)
+    """Indices of the frames that start a shot."""
     faces: int = 0
+    """Faces detected in all frames."""
     embedded_faces: int = 0
-    """By the engine, as soon as it found them."""
+    """Faces that the engine embedded when it detected them."""
     key_frames: int = 0
+    """As ``FrameDetector.key_frames``."""
     looks: int = 0
+    """As ``FrameDetector.looks``."""
     batch_sizes: Counter[int] = field(default_factory=Counter)
-    """How often how many frames were taken from the queue together."""
+    """How often a batch of each size was taken from the decoder's queue."""
 
     def shots(self) -> list[Shot]:
-        """From cut to cut; together all frames."""
+        """The shots from cut to cut, which hold all frames."""
         end = self.first_frame + len(self.times_s)
         edges = [*self.shot_starts, end]
         return [Shot(a, b) for a, b in pairwise(edges)]
 
 
 class FaceAnalyzer:
-    """Takes one video through detection and tracking."""
+    """Finds the tracks of one video."""
 
     def __init__(
         self,
-        detector: Detector,
+        engine: Engine,
         settings: Settings,
         stats: RunStats,
         embedder: FaceEmbedder,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
     ) -> None:
+        """
+        Args:
+            engine: detects; its device decides how faces are tracked.
+            settings: of all stages.
+            stats: is told what each stage does.
+            embedder: for the tracker.
+            on_tracks: called with tracks that ended together, in a thread of its own.
+            on_progress: called after each batch, in the caller's thread, with the facts so far, the
+                number of tracks begun and the number of frames in the decoder's queue.
+        """
         self._decode = settings.decode
-        self._smallest_batch = detector.smallest_batch
+        self._smallest_batch = engine.detector.smallest_batch
         self._stats = stats
         self._on_tracks = on_tracks
         self._on_progress = on_progress
         self._shots = ShotDetector()
-        self._unjudged: deque[Frame] = deque()
+        self._undecided: deque[Frame] = deque()
+        """Frames of which the shot detector has not said yet whether they start a shot."""
         self._shape: tuple[int, int] | None = None
-        self._detector = frame_detector(detector, settings.detection)
-        self._tracker = Tracker(settings.tracking, settings.identity.faces_per_track, embedder)
-        self._seen = AnalyzedFrames()
+        """Of the newest frame given to the detector."""
+        self._detector = frame_detector(engine.detector, settings.detection)
+        self._tracker = tracker_for(engine, settings, embedder)
+        self._facts = AnalyzedFrames()
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
-        """Gives ended tracks to ``on_tracks``, in a thread; returns the facts of the frames."""
+        """Analyses the whole video; returns when ``on_tracks`` has been given every track."""
         map_large_blocks()
         with (
             only_new_garbage(),
             quick_turns(),
-            SerialExecutor("people", ENDED_LATER) as self._ended,
-            SerialExecutor("track", TRACKED_LATER) as self._later,
+            SerialExecutor("people", MAX_ENDED_GROUPS) as self._ended,
+            SerialExecutor("track", MAX_UNTRACKED_BATCHES) as self._tracking,
         ):
             with produced_frames(source, self._decode, self._stats) as queue:
                 while batch := self._take(queue):
-                    self._unjudged.extend(batch)
+                    self._undecided.extend(batch)
                     with self._stats.stages.shots:
                         decisions = self._shots.push(batch)
                     for decision in decisions:
@@ -116,13 +139,13 @@ class FaceAnalyzer:
                 self._push(decision)
             self._detect(last=True, queued=0)
             with self._stats.stages.wait_for_tracker:
-                self._later.call(self._end_all)
-                self._later.finish()
+                self._tracking.call(self._end_all)
+                self._tracking.finish()
                 self._ended.finish()
-        self._on_progress(self._seen, self._tracker.started, 0)
-        self._seen.key_frames = self._detector.key_frames
-        self._seen.looks = self._detector.looks
-        return self._seen
+        self._on_progress(self._facts, self._tracker.started, 0)
+        self._facts.key_frames = self._detector.key_frames
+        self._facts.looks = self._detector.looks
+        return self._facts
 
     def _take(self, queue: FrameQueue) -> list[Frame]:
         size = calculate_optimal_batch_size(
@@ -132,12 +155,15 @@ class FaceAnalyzer:
             batch = queue.take(size)
         if batch:
             self._stats.batch_chosen(size)
-            self._seen.batch_sizes[len(batch)] += 1
+            self._facts.batch_sizes[len(batch)] += 1
         return batch
 
     def _push(self, decision: ShotDecision) -> None:
-        """Another frame size, as some broadcasts have, starts a shot too."""
-        frame = self._unjudged.popleft()
+        """Gives the oldest undecided frame to the detector.
+
+        A change of the frame size, as some broadcasts have, starts a shot too.
+        """
+        frame = self._undecided.popleft()
         resized = self._shape != frame.image.shape
         if resized:
             self._detect(last=True, queued=0)
@@ -147,30 +173,30 @@ class FaceAnalyzer:
     def _detect(self, last: bool, queued: int) -> None:
         stages = self._stats.stages
         found = stages.detect.making(self._detector.detect(last))
-        while together := list(islice(found, self._smallest_batch)):
-            for seen in together:
-                self._note(seen)
+        while batch := list(islice(found, self._smallest_batch)):
+            for detections in batch:
+                self._note(detections)
             with stages.wait_for_tracker:
-                self._later.call(self._track, together)
-            self._on_progress(self._seen, self._tracker.started, queued)
+                self._tracking.call(self._track, batch)
+            self._on_progress(self._facts, self._tracker.started, queued)
 
-    def _note(self, seen: FrameDetections) -> None:
-        facts = self._seen
+    def _note(self, detections: FrameDetections) -> None:
+        facts = self._facts
         if not facts.times_s:
-            facts.first_frame = seen.frame.index
-        if seen.starts_shot:
-            facts.shot_starts.append(seen.frame.index)
-        facts.times_s.append(seen.frame.time_s)
-        facts.faces += len(seen.faces)
-        if seen.faces.recognised is not None:
-            facts.embedded_faces += len(seen.faces)
+            facts.first_frame = detections.frame.index
+        if detections.starts_shot:
+            facts.shot_starts.append(detections.frame.index)
+        facts.times_s.append(detections.frame.time_s)
+        facts.faces += len(detections.faces)
+        if detections.faces.recognised is not None:
+            facts.embedded_faces += len(detections.faces)
         self._stats.frames_found += 1
 
-    def _track(self, together: list[FrameDetections]) -> None:
+    def _track(self, batch: list[FrameDetections]) -> None:
         with self._stats.stages.track:
-            for tracks in self._tracker.update(together):
+            for tracks in self._tracker.update(batch):
                 self._end(tracks)
-        self._stats.frames_done += len(together)
+        self._stats.frames_done += len(batch)
 
     def _end_all(self) -> None:
         with self._stats.stages.track:
@@ -181,11 +207,25 @@ class FaceAnalyzer:
             self._ended.call(self._on_tracks, tracks)
 
 
+def tracker_for(engine: Engine, settings: Settings, embedder: FaceEmbedder) -> Tracker:
+    """A tracker that keeps up with the engine; the tracks are the same in either case.
+
+    A GPU detects a frame in less time than ``SortTracker`` needs for it. A CPU takes milliseconds
+    for a frame.
+    """
+    kind = SortTracker if engine.gpu is None else SpeculativeTracker
+    return kind(settings.tracking, settings.identity.faces_per_track, embedder)
+
+
 @contextmanager
 def produced_frames(
     source: VideoSource, settings: DecodeSettings, stats: RunStats
 ) -> Iterator[FrameQueue]:
-    """Decodes in a thread of its own for as long as the body runs; joins it in any case."""
+    """The queue of frames that a thread of its own decodes while the body runs.
+
+    The thread is joined when the body ends, whatever ends it. What the decoder raises is raised
+    again where the frames are taken.
+    """
     queue = FrameQueue(settings.queue_frames, source.queue_bytes(settings.queue_bytes))
     stats.queue = queue
     frames = source.frames(settings.start_s, settings.duration_s)
@@ -197,7 +237,7 @@ def produced_frames(
         except QueueClosed:
             pass
         except BaseException as error:
-            queue.finish(error)  # raised again where the frames are taken
+            queue.finish(error)
         else:
             queue.finish()
 

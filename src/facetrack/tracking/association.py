@@ -1,7 +1,12 @@
-"""Which faces of a frame continue which tracks: overlap first, appearance where it is unclear.
+"""Data association: which faces of a frame continue which tracks.
 
-The assignment is the cheapest one over all pairs (SciPy's Hungarian solver), not the greedy one, so
-crossing people do not swap.
+The cost of a pair is ``1 - IoU`` of the track's predicted box and the face's box. Where overlap
+alone does not settle a pair, the distance of the embeddings is added. The assignment is the one of
+least total cost over all pairs (Hungarian method), not a greedy one: a greedy one swaps people who
+pass each other.
+
+An embedding costs as much as tracking a hundred frames, so most of this file finds the few pairs
+that need one.
 """
 
 from collections.abc import Callable
@@ -13,15 +18,16 @@ from scipy.optimize import linear_sum_assignment
 from facetrack.core.types import Float32
 
 APPEARANCE_WEIGHT = 0.5
-"""What a full disagreement in appearance costs, in units of IoU."""
-SOMEONE_ELSE = 0.15
-"""Cosine similarity below which an unclear pair is never joined."""
-CLEARLY_BETTER = 0.3
-"""IoU by which the best pair leads the next one where overlap alone settles it."""
-SHORTLY, SAME_PLACE = 3, 0.5
-"""Frames for which a face may be lost, and the IoU with which it must come back, to be itself
-without a look at its appearance."""
-NEVER = 1e6
+"""Weight of the cosine distance of two embeddings, beside ``1 - IoU``."""
+MIN_SIMILARITY = 0.15
+"""Cosine similarity below which a pair whose embeddings are compared is never joined."""
+CLEAR_LEAD = 0.3
+"""IoU by which the best pair must lead the next one for overlap alone to settle it."""
+BRIEFLY_LOST, SAME_PLACE = 3, 0.5
+"""A track that was lost for at most so many frames, and is found with at least this IoU, continues
+without a comparison of embeddings."""
+IMPOSSIBLE = 1e6
+"""Cost of a pair that must not be joined."""
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
@@ -29,82 +35,121 @@ Int64 = NDArray[np.int64]
 Positions = NDArray[np.intp]
 
 Pairs = tuple[Positions, Positions]
-"""Positions of tracks, in order, and of the faces that are theirs."""
+"""Positions of tracks, ascending, and of the face of each."""
 
-Look = Callable[[Positions, Positions], tuple[list[Float32], list[Float32]]]
-"""For positions of tracks and of faces, the ``(512,)`` embedding of each."""
+Embeddings = Callable[[Positions, Positions], tuple[list[Float32], list[Float32]]]
+"""For positions of tracks and of faces, the ``(dim,)`` unit vector of each."""
 
 
 def costs(iou: Float64, possible: Bools) -> Float64:
-    """``(..., n, m)`` what it costs to join each pair of a track and a face."""
-    return np.where(possible, 1.0 - iou, NEVER)
+    """``(..., n, m)`` cost of joining each track with each face."""
+    return np.where(possible, 1.0 - iou, IMPOSSIBLE)
 
 
-def unclear(cost: Float64, possible: Bools, away: Int64) -> Bools:
-    """``(..., n, m)`` the pairs that overlap alone does not settle.
-
-    ``away``: ``(..., n)`` frames for which each track was lost.
-    """
-    away = away[..., None]
-    doubts = possible & (_rivals(cost, possible) | unsure(cost, away))
-    here = possible & (away == 0)
-    return doubts & ~_goes_on(np.where(here, cost, NEVER), here)
-
-
-def associated(cost: Float64, unclear: Bools, look: Look) -> Pairs:
+def associate(cost: Float64, possible: Bools, lost: Int64, embeddings: Embeddings) -> Pairs:
     """The pairs of one frame.
 
     Args:
-        cost: ``(n, m)``.
-        unclear: ``(n, m)`` pairs whose appearance counts too.
-        look: is called if there are any.
+        cost: ``(n, m)`` of ``costs``.
+        possible: ``(n, m)`` pairs that overlap enough.
+        lost: ``(n,)`` frames for which each track was lost.
+        embeddings: is called if overlap alone does not settle all pairs.
     """
+    tracks, faces = possible.nonzero()
+    if (
+        _all_differ(tracks)
+        and _all_differ(faces)
+        and not unsure(cost[tracks, faces], lost[tracks]).any()
+    ):
+        return tracks, faces  # as the lines below would find for most frames, in more time
+    return least_cost_pairs(cost, unclear(cost, possible, lost), embeddings)
+
+
+def least_cost_pairs(cost: Float64, unclear: Bools, embeddings: Embeddings) -> Pairs:
+    """The pairs of least total cost; ``unclear``: ``(n, m)`` pairs whose appearance counts too."""
     if unclear.any():
-        cost = _with_appearance(cost, unclear, look)
-    return cheapest(cost)
+        cost = _with_appearance(cost, unclear, embeddings)
+    return assign(cost)
 
 
-def unsure(cost: Float64, away: Int64) -> Bools:
-    """Where a track was lost for too long, or comes back too far off, to be surely itself."""
-    return np.asarray((away > 0) & (cost > 1 - SAME_PLACE) | (away > SHORTLY))
-
-
-def cheapest(cost: Float64) -> Pairs:
-    """The pairs whose costs add up to the least; none that costs ``NEVER``."""
+def assign(cost: Float64) -> Pairs:
+    """The assignment of least total cost, without pairs that are ``IMPOSSIBLE``."""
     tracks, faces = linear_sum_assignment(cost)
-    may = cost[tracks, faces] < NEVER / 2
-    return tracks[may], faces[may]
+    joined = cost[tracks, faces] < IMPOSSIBLE / 2
+    return tracks[joined], faces[joined]
 
 
-def _with_appearance(cost: Float64, unclear: Bools, look: Look) -> Float64:
+def unclear(cost: Float64, possible: Bools, lost: Int64) -> Bools:
+    """``(..., n, m)`` the pairs that overlap alone does not settle.
+
+    ``lost``: ``(..., n)`` frames for which each track was lost.
+    """
+    lost = lost[..., None]
+    doubtful = possible & (_has_rival(cost, possible) | unsure(cost, lost))
+    present = possible & (lost == 0)
+    return doubtful & ~_continued(np.where(present, cost, IMPOSSIBLE), present)
+
+
+def unsure(cost: Float64, lost: Int64) -> Bools:
+    """Where a track was lost for too long, or is found too far off, for overlap to be enough."""
+    return np.asarray((lost > 0) & (cost > 1 - SAME_PLACE) | (lost > BRIEFLY_LOST))
+
+
+def mutual_best(iou: Float64, min_iou: float) -> Positions:
+    """For each face of the second frame the face of the first one that overlaps it most, if that
+    is so the other way round too; else -1.
+
+    Args:
+        iou: ``(..., n, m)`` of ``n`` faces of the first and ``m`` of the second frame.
+        min_iou: least overlap.
+
+    Returns:
+        ``(..., m)`` positions.
+    """
+    if not iou.size:
+        return np.full((*iou.shape[:-2], iou.shape[-1]), -1)
+    best, back = iou.argmax(axis=-2), iou.argmax(axis=-1)
+    mutual = np.take_along_axis(back, best, -1) == np.arange(iou.shape[-1])
+    return np.where(mutual & (iou.max(axis=-2) >= min_iou), best, -1)
+
+
+def _with_appearance(cost: Float64, unclear: Bools, embeddings: Embeddings) -> Float64:
+    """The cost, with the distance of the embeddings added to the unclear pairs."""
     cost = cost.copy()
     tracks, faces = np.flatnonzero(unclear.any(1)), np.flatnonzero(unclear.any(0))
-    known, seen = look(tracks, faces)
-    for track, reference in zip(tracks, known, strict=True):
-        for face, candidate in zip(faces, seen, strict=True):
+    of_tracks, of_faces = embeddings(tracks, faces)
+    for track, reference in zip(tracks, of_tracks, strict=True):
+        for face, candidate in zip(faces, of_faces, strict=True):
             if unclear[track, face]:
-                alike = float(reference @ candidate)
-                cost[track, face] += APPEARANCE_WEIGHT * (1.0 - alike)
-                if alike < SOMEONE_ELSE:
-                    cost[track, face] = NEVER
+                similarity = float(reference @ candidate)
+                cost[track, face] += APPEARANCE_WEIGHT * (1.0 - similarity)
+                if similarity < MIN_SIMILARITY:
+                    cost[track, face] = IMPOSSIBLE
     return cost
 
 
-def _goes_on(cost: Float64, possible: Bools) -> Bools:
-    """``(..., 1, m)`` faces that surely continue one of these tracks, all seen in the frame before:
-    a track that is lost does not take them, so there is no need to look who they are."""
+def _continued(cost: Float64, possible: Bools) -> Bools:
+    """``(..., 1, m)`` faces that surely continue a track which was there in the frame before. No
+    lost track takes such a face, so its embedding is not needed.
+
+    The arguments are of the pairs with tracks of the frame before only.
+    """
     best = possible & (cost == _least(cost, axis=-2)) & (cost <= 1 - SAME_PLACE)
-    return np.asarray((best & ~_rivals(cost, possible)).any(axis=-2, keepdims=True))
+    return np.asarray((best & ~_has_rival(cost, possible)).any(axis=-2, keepdims=True))
 
 
-def _rivals(cost: Float64, possible: Bools) -> Bools:
+def _has_rival(cost: Float64, possible: Bools) -> Bools:
     """Pairs of a track or a face that has another possible pair nearly as cheap as its best."""
     rivals = np.zeros_like(possible)
     for axis in (-1, -2):
-        near = possible & (cost < _least(cost, axis) + CLEARLY_BETTER)
+        near = possible & (cost < _least(cost, axis) + CLEAR_LEAD)
         rivals |= near & (near.sum(axis=axis, keepdims=True) > 1)
     return rivals
 
 
+def _all_differ(positions: Positions) -> bool:
+    return len(set(positions.tolist())) == len(positions)
+
+
 def _least(cost: Float64, axis: int) -> Float64:
-    return np.asarray(cost.min(axis=axis, keepdims=True, initial=NEVER))
+    return np.asarray(cost.min(axis=axis, keepdims=True, initial=IMPOSSIBLE))

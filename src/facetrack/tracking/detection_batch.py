@@ -13,7 +13,7 @@ from facetrack.core.boxes import iou_matrices
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.quality import head_turns, pose_quality
-from facetrack.tracking.guess import each_others_best
+from facetrack.tracking.association import mutual_best
 from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.rows import rows_of
 
@@ -25,7 +25,7 @@ class DetectionBatch:
         self, seen: Sequence[FrameDetections], min_iou: float, changes: LocalChanges | None = None
     ) -> None:
         """``changes``: of the frames before; None: nothing is known of what stands out."""
-        self.seen = seen
+        self.detections = seen
         counts = np.array([len(one.faces) for one in seen], np.int64)
         self.starts = [0, *counts.cumsum().tolist()]
         """The first face of each frame, and how many there are in all."""
@@ -48,7 +48,7 @@ class DetectionBatch:
         """``(f, m, 4)`` boxes; nothing overlaps where there is no face."""
         self.by_frame[self.real] = self.boxes
         iou = iou_matrices(self.by_frame[:-1], self.by_frame[1:])
-        before = [[], *each_others_best(iou, min_iou).tolist()]
+        before = [[], *mutual_best(iou, min_iou).tolist()]
         self.before = [of[:count] for of, count in zip(before, counts.tolist(), strict=False)]
         """For each frame the position of each face in the frame before, -1 where there is none."""
         self.stands_out = [False] * len(self.boxes)
@@ -59,7 +59,7 @@ class DetectionBatch:
     def crop(self, face: int) -> FaceCrop:
         """For the recogniser."""
         of = bisect_right(self.starts, face) - 1
-        frame, _, faces = self.seen[of]
+        frame, _, faces = self.detections[of]
         crop = FaceCrop(frame, faces, face - self.starts[of], self.poses[face])
         crop.turn = self.turns[face]
         return crop

@@ -1,7 +1,7 @@
-"""The tracks that may be somebody: their embeddings in one array, and who was seen beside whom.
+"""The embeddings of all tracks that may be a person, and which tracks cannot be the same person.
 
-A track is compared once, with those whose time overlaps its own, so that a long video costs no
-more a track than a short one, but for one product of all embeddings with its own.
+Whether two tracks share a frame is only asked of a new track and those whose frame ranges overlap
+its own. So adding a track to a long video costs little more than to a short one.
 """
 
 from itertools import chain
@@ -15,92 +15,93 @@ from facetrack.recognition.calibration import FIELDS, Evidence
 from facetrack.recognition.track_embedding import TrackEmbedding
 from facetrack.tracking.tracks import Track
 
-FEW = 64
-"""Tracks for which there is room at first."""
+INITIAL_ROOM = 64
+"""Tracks for which memory is taken at first; it doubles when it is used up."""
 
 
 class TrackEmbeddings:
-    """Tracks that ended, with their embeddings; room doubles when it is used up."""
+    """Ended tracks with one embedding each, in the order in which they were put in."""
 
     def __init__(self, dim: int) -> None:
         """``dim``: numbers of an embedding."""
         self.tracks: list[Track] = []
-        self._place: dict[int, int] = {}
-        self._vectors: Float32 = np.empty((FEW, dim), np.float32)
-        self._spans: NDArray[np.int64] = np.empty((FEW, 2), np.int64)
-        """First and last frames."""
-        self._evidence: NDArray[np.float64] = np.empty((len(FIELDS), FEW), np.float64)
-        """A row a field."""
-        self._beside: list[list[int]] = []
-        """Places of those that were detected in one and the same frame."""
+        self._positions: dict[int, int] = {}
+        """By the track's id."""
+        self._vectors: Float32 = np.empty((INITIAL_ROOM, dim), np.float32)
+        self._ranges: NDArray[np.int64] = np.empty((INITIAL_ROOM, 2), np.int64)
+        """First and last frame of each track."""
+        self._evidence: NDArray[np.float64] = np.empty((len(FIELDS), INITIAL_ROOM), np.float64)
+        """One row for each field of ``Evidence``."""
+        self._sharing: list[list[int]] = []
+        """For each track the positions of those that share a frame with it."""
 
     @property
     def embeddings(self) -> Float32:
-        """``(n, dim)`` float32 of length one."""
+        """``(n, dim)`` unit vectors."""
         return self._vectors[: len(self.tracks)]
-
-    def vector(self, track: Track) -> Float32:
-        """``(dim,)`` of one track."""
-        return np.asarray(self._vectors[self._place[track.id]])
 
     @property
     def evidence(self) -> Evidence:
-        """Of all tracks, an array a field."""
+        """What is behind each embedding; each field is ``(n,)``."""
         return Evidence(*self._evidence[:, : len(self.tracks)])
 
+    def vector(self, track: Track) -> Float32:
+        """``(dim,)`` unit vector of one track."""
+        return np.asarray(self._vectors[self._positions[track.id]])
+
     def by_id(self) -> dict[int, Float32]:
-        """``(dim,)`` embeddings, in the order of the tracks' ids."""
-        places = {track.id: i for i, track in enumerate(self.tracks)}
-        return {t: self._vectors[places[t]] for t in sorted(places)}
+        """``(dim,)`` unit vector of each track, in ascending order of the ids."""
+        positions = {track.id: i for i, track in enumerate(self.tracks)}
+        return {t: self._vectors[positions[t]] for t in sorted(positions)}
 
     def evidence_by_id(self) -> dict[int, Evidence]:
-        """What is behind each embedding."""
+        """What is behind the embedding of each track."""
         evidence = self.evidence
         return {t.id: evidence.pick(np.array([i])) for i, t in enumerate(self.tracks)}
 
     def put(self, track: Track, embedding: TrackEmbedding) -> None:
-        """A second time: instead of the embedding before."""
-        if track.id not in self._place:
+        """Adds a track, or replaces its embedding."""
+        if track.id not in self._positions:
             self._add(track)
-        place = self._place[track.id]
-        self._vectors[place] = embedding.vector
-        self._evidence[:, place] = [getattr(embedding.evidence, f)[0] for f in FIELDS]
+        position = self._positions[track.id]
+        self._vectors[position] = embedding.vector
+        self._evidence[:, position] = [getattr(embedding.evidence, f)[0] for f in FIELDS]
 
-    def together(self) -> csr_array:
-        """``(n, n)``: whether two tracks were detected in one and the same frame."""
+    def cannot_link(self) -> csr_array:
+        """``(n, n)`` bool: True where two tracks share a frame, so that they are two people."""
         n = len(self.tracks)
-        ends = np.cumsum([0, *map(len, self._beside)])
-        places = np.fromiter(chain.from_iterable(self._beside), np.int64, int(ends[-1]))
-        return csr_array((np.ones(len(places), bool), places, ends), shape=(n, n))
+        ends = np.cumsum([0, *map(len, self._sharing)])
+        positions = np.fromiter(chain.from_iterable(self._sharing), np.int64, int(ends[-1]))
+        return csr_array((np.ones(len(positions), bool), positions, ends), shape=(n, n))
 
-    def rivals(self, track: Track) -> tuple[int, NDArray[np.intp]]:
-        """The track's place, and the places of those that may be of the same person."""
-        place = self._place[track.id]
+    def candidates(self, track: Track) -> tuple[int, NDArray[np.intp]]:
+        """The track's position, and the positions of all that may be the same person."""
+        position = self._positions[track.id]
         may = np.ones(len(self.tracks), dtype=bool)
-        may[[place, *self._beside[place]]] = False
-        return place, np.flatnonzero(may)
+        may[[position, *self._sharing[position]]] = False
+        return position, np.flatnonzero(may)
 
     def _add(self, track: Track) -> None:
         n = len(self.tracks)
         if n == len(self._vectors):
             self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
-            self._spans = np.concatenate([self._spans, np.empty_like(self._spans)])
+            self._ranges = np.concatenate([self._ranges, np.empty_like(self._ranges)])
             room = np.empty_like(self._evidence)
             self._evidence = np.concatenate([self._evidence, room], axis=1)
         first, last = track.first_frame, track.last_frame
-        spans = self._spans[:n]
-        near = np.flatnonzero((spans[:, 0] <= last) & (spans[:, 1] >= first))
-        beside = [i for i in near.tolist() if seen_together(track, self.tracks[i])]
-        self._beside.append(beside)
-        for i in beside:
-            self._beside[i].append(n)
-        self._spans[n] = first, last
-        self._place[track.id] = n
+        ranges = self._ranges[:n]
+        overlapping = np.flatnonzero((ranges[:, 0] <= last) & (ranges[:, 1] >= first))
+        sharing = [i for i in overlapping.tolist() if share_a_frame(track, self.tracks[i])]
+        self._sharing.append(sharing)
+        for i in sharing:
+            self._sharing[i].append(n)
+        self._ranges[n] = first, last
+        self._positions[track.id] = n
         self.tracks.append(track)
 
 
-def seen_together(a: Track, b: Track) -> bool:
-    """Whether the detector gave both in one frame; where a gap was bridged it saw nothing."""
+def share_a_frame(a: Track, b: Track) -> bool:
+    """Whether both were detected in one frame; rows that bridge a gap do not count."""
     first = max(a.first_frame, b.first_frame)
     end = min(a.last_frame, b.last_frame) + 1
     one, other = (t.rows["bridged"][first - t.first_frame : end - t.first_frame] for t in (a, b))

@@ -63,7 +63,7 @@ class Track:
         """Inclusive."""
         return int(self.rows["frame"][-1])
 
-    def see(self, faces: list[int]) -> None:
+    def add(self, faces: list[int]) -> None:
         """Continues the track with faces of frames after its last one; ``settle`` follows."""
         self._unsettled += faces
 
