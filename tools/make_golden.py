@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from facetrack.bench.reference import plain_mtcnn
+from facetrack_bench.reference import plain_mtcnn
 
 EVERY = 4
 """One frame of this many is kept: enough for every shot and pose, small enough to commit."""

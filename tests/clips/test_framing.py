@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 from facetrack import analyze
-from facetrack.bench.smoothers import compare
+from facetrack_bench.smoothers import compare
 from facetrack.clips.camera.crop_path import (
     MAX_ACCELERATION,
     MAX_GROWTH,

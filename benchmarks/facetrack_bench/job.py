@@ -10,14 +10,14 @@ from typing import Any
 
 from rich.console import Console
 
-from facetrack.bench import reference
-from facetrack.bench.analysis_runs import few_frames_run, summary, warm_shares
-from facetrack.bench.chart import draw_chart
-from facetrack.bench.clips import rendering
-from facetrack.bench.disturbance import disturbed
-from facetrack.bench.growth import growth
-from facetrack.bench.process import in_own_process
-from facetrack.bench.report import show, show_rendering
+from facetrack_bench import reference
+from facetrack_bench.analysis_runs import few_frames_run, summary, warm_shares
+from facetrack_bench.chart import draw_chart
+from facetrack_bench.clips import rendering
+from facetrack_bench.disturbance import disturbed
+from facetrack_bench.growth import growth
+from facetrack_bench.process import in_own_process
+from facetrack_bench.report import show, show_rendering
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.environment import machine, versions
 from facetrack.core.errors import FacetrackError

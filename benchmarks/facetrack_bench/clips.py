@@ -18,7 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
-from facetrack.bench.disturbance import Watch
+from facetrack_bench.disturbance import Watch
 from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.clips.render.render import render_clips
 from facetrack.core.errors import FacetrackError, UsageError

@@ -1,4 +1,4 @@
-"""``python -m facetrack.bench.worker JOB``: one measurement; its answer is one line of JSON.
+"""``python -m facetrack_bench.worker JOB``: one measurement; its answer is one line of JSON.
 
 JOB is JSON: ``what`` to measure, the ``video``, when the process was ``started`` (seconds since
 the epoch), and the measurement's ``options``.
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from facetrack.bench.memory import peak_mib
+from facetrack_bench.memory import peak_mib
 from facetrack.core.errors import FacetrackError
 
 
@@ -26,18 +26,18 @@ def main() -> None:
 def _measured(what: str, video: Path, started: float, options: dict[str, Any]) -> dict[str, Any]:
     """Imports what it measures and nothing else, so that no stage pays for another's libraries."""
     if what == "analysis":
-        from facetrack.bench.analysis_runs import analysed
+        from facetrack_bench.analysis_runs import analysed
 
         return analysed(video, started, **options)
     if what == "stages":
-        from facetrack.bench.stages import stages_alone
+        from facetrack_bench.stages import stages_alone
 
         return stages_alone(video, **options)
     if what == "overlap":
-        from facetrack.bench.overlap import record_overlap
+        from facetrack_bench.overlap import record_overlap
 
         return record_overlap(video, **options)
-    from facetrack.bench.reference import plain_loop
+    from facetrack_bench.reference import plain_loop
 
     return plain_loop(video, **options)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facetrack.bench.timing import best_of, rate, seconds_of
+from facetrack_bench.timing import best_of, rate, seconds_of
 from facetrack.core.settings import DetectionSettings, Settings
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
@@ -92,10 +92,10 @@ def _networks_alone(
 ) -> dict[str, dict[str, Any]]:
     """Each of the three networks, as the engine has them."""
     if settings.detection.device == "cpu":
-        from facetrack.bench import openvino_stages
+        from facetrack_bench import openvino_stages
 
         return openvino_stages.networks_alone(settings, keys, repeat)
-    from facetrack.bench import torch_stages
+    from facetrack_bench import torch_stages
     from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 
     if not isinstance(engine.detector, TorchMtcnnDetector):

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack import api
-from facetrack.bench.memory import peak_mib
-from facetrack.bench.process import in_own_process
-from facetrack.bench.stages import settings_for
+from facetrack_bench.memory import peak_mib
+from facetrack_bench.process import in_own_process
+from facetrack_bench.stages import settings_for
 from facetrack.core.errors import FacetrackError
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.timeline import Analysis

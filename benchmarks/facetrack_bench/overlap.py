@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from facetrack import api
-from facetrack.bench.stages import settings_for
+from facetrack_bench.stages import settings_for
 from facetrack.core.atomic_write import atomic_write
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.runtime.metrics import Sample

@@ -1,6 +1,6 @@
 """Compares ways to smooth a crop path, on the faces of analysed videos.
 
-    python -m facetrack.bench.smoothers FOLDER...
+    python -m facetrack_bench.smoothers FOLDER...
 
 Each ``FOLDER`` is one that ``facetrack analyze`` made. All smoothers get the same wanted path
 (outliers out, gaps bridged) of every person in every shot they are in for a second or more. Jitter

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facetrack.bench.report import GROWTHS, STAGES, WARNING, growth_disturbed, title
+from facetrack_bench.report import GROWTHS, STAGES, WARNING, growth_disturbed, title
 
 WIDTH, MARGIN = 1200, 40
 LINE, BAR = 30, 20

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from facetrack.bench.timing import best_of, rate
+from facetrack_bench.timing import best_of, rate
 from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 from facetrack.media.frame_image import FrameImage
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.bench.disturbance import disturbed
+from facetrack_bench.disturbance import disturbed
 
 STAGES = {
     "decode": "decoding",

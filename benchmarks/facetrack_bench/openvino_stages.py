@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from facetrack.bench.timing import best_of, rate
+from facetrack_bench.timing import best_of, rate
 from facetrack.core.settings import Settings
 from facetrack.core.types import Float32
 from facetrack.detection.mtcnn.cascade import Cascade, Networks, Parts

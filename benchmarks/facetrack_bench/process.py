@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from facetrack.bench.disturbance import Watch
+from facetrack_bench.disturbance import Watch
 from facetrack.core import errors
 
 
 def in_own_process(what: str, video: Path, **options: Any) -> dict[str, Any]:
-    """What ``facetrack.bench.worker`` answers to one job; ``others_cores`` says who disturbed it.
+    """What ``facetrack_bench.worker`` answers to one job; ``others_cores`` says who disturbed it.
 
     Raises:
         FacetrackError: as the worker did, or with the last line of what it said.
@@ -20,7 +20,7 @@ def in_own_process(what: str, video: Path, **options: Any) -> dict[str, Any]:
     job = {"what": what, "video": str(video), "started": time.time(), "options": options}
     watch = Watch()
     done = subprocess.run(
-        [sys.executable, "-m", "facetrack.bench.worker", json.dumps(job)],
+        [sys.executable, "-m", "facetrack_bench.worker", json.dumps(job)],
         capture_output=True,
         text=True,
         check=False,

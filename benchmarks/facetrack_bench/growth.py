@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from facetrack import api
-from facetrack.bench import films
-from facetrack.bench.analysis_runs import require_same
-from facetrack.bench.process import in_own_process
+from facetrack_bench import films
+from facetrack_bench.analysis_runs import require_same
+from facetrack_bench.process import in_own_process
 from facetrack.core.types import Image
 from facetrack.media.decode import VideoSource
 
