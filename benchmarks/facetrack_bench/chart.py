@@ -1,26 +1,26 @@
-"""``bench.png``: frames a second of each video's stages, and how cost grows."""
+"""Draws ``bench.png``: frames per second of each video's stages, and how cost grows."""
 
-import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from facetrack_bench.report import GROWTHS, STAGES, WARNING, growth_disturbed, title
 
-WIDTH, MARGIN = 1200, 40
-LINE, BAR = 30, 20
-LABELS = 270
-"""Pixels at the left for the bars' names."""
-SMALL_HEIGHT = 260
-INK, FAINT, GRID, PAPER, ALARM = "#1f2933", "#616e7c", "#d9dee4", "#ffffff", "#b42318"
+WIDTH_IN, DPI = 12.0, 100
+BAR_IN, GROWTH_IN, SPACE_IN = 0.3, 2.2, 1.0
+"""Height of a bar, of a chart of growth, and of titles and labels around each chart; inches."""
 STAGE, WHOLE, OTHER, MEMORY = "#8fb3d9", "#1f5fa8", "#c98a2b", "#6a9a6a"
+ALARM, FAINT, GRID = "#b42318", "#616e7c", "#d9dee4"
 PER_FRAME = ("decode", "shots", "pnet", "cascade", "temporal", "tracker")
-"""The stages whose unit is a frame or a frame, so that they can stand side by side."""
+"""The stages that are measured per frame, so that their bars can be compared."""
 
 
 class Bar(NamedTuple):
-    """One bar of the chart; a ``value`` of None is not drawn, its note is."""
+    """One bar of a chart; without a ``value`` only its ``note`` is written."""
 
     label: str
     value: float | None
@@ -28,22 +28,47 @@ class Bar(NamedTuple):
     note: str = ""
 
 
-def draw_chart(report: dict[str, Any]) -> Image.Image:
-    """One block of bars a video; under them the growth, one column for each kind."""
+def draw_chart(report: dict[str, Any], path: Path) -> None:
+    """Draws one chart per video and, below them, six charts of growth; writes a PNG.
+
+    Args:
+        report: the content of ``bench.json``.
+        path: file to write.
+    """
     blocks = [(video, _bars(video)) for video in report["videos"]]
     growth = report["growth"]
-    height = 2 * MARGIN + 70 + sum(LINE * (len(bars) + 4) for _, bars in blocks)
-    height += 2 * (SMALL_HEIGHT + 50) + LINE if growth else -MARGIN
-    image = Image.new("RGB", (WIDTH, height), PAPER)
-    draw = ImageDraw.Draw(image)
-    y = _heading(draw, report)
-    for video, bars in blocks:
-        y = _rows(draw, y, title(video), bars)
-        if video["disturbed"]:
-            draw.text((MARGIN, y - 58), WARNING, ALARM, font=_font(15))
+    heights = [SPACE_IN + BAR_IN * len(bars) for _, bars in blocks]
     if growth:
-        _growth(draw, y, growth)
-    return image
+        heights += [SPACE_IN + GROWTH_IN] * 2
+    figure = Figure((WIDTH_IN, 0.6 + sum(heights)), dpi=DPI, layout="constrained")
+    figure.suptitle(_heading(report), fontsize=11)
+    rows = figure.add_gridspec(len(heights), len(GROWTHS), height_ratios=heights)
+    for row, (video, bars) in enumerate(blocks):
+        _draw_rates(figure.add_subplot(rows[row, :]), video, bars)
+    if growth:
+        for column, (kind, name) in enumerate(GROWTHS.items()):
+            measured = growth[kind] or []
+            times = [1000 * m["warm_seconds"] / m["frames"] for m in measured]
+            memory = [m["cold_peak_mib"] for m in measured]
+            labels = [m["label"] for m in measured]
+            of_time = figure.add_subplot(rows[len(blocks), column])
+            of_memory = figure.add_subplot(rows[len(blocks) + 1, column])
+            _draw_growth(of_time, f"ms per frame, by {name}", labels, times, WHOLE)
+            _draw_growth(of_memory, f"peak MiB of one analysis, by {name}", labels, memory, MEMORY)
+        if growth_disturbed(growth):
+            figure.supxlabel(WARNING, color=ALARM, fontsize=10)
+    figure.savefig(path, format="png")
+
+
+def _heading(report: dict[str, Any]) -> str:
+    machine, versions = report["machine"], report["versions"]
+    engine = report["videos"][0]["analysis"]["engine"]
+    library = "torch" if engine.startswith("torch") else "openvino"
+    return (
+        f"facetrack bench: {machine['GPU'] or machine['cpu']}, {machine['cores']} cores\n"
+        f"facetrack {versions['facetrack']}, {engine}, {library} {versions[library]}, "
+        f"{report['date'][:10]}"
+    )
 
 
 def _bars(video: dict[str, Any]) -> list[Bar]:
@@ -58,88 +83,49 @@ def _bars(video: dict[str, Any]) -> list[Bar]:
     return [*bars, Bar("plain facenet-pytorch loop", rate, OTHER, note)]
 
 
-def _heading(draw: ImageDraw.ImageDraw, report: dict[str, Any]) -> int:
-    machine, versions = report["machine"], report["versions"]
-    engine = report["videos"][0]["analysis"]["engine"]
-    library = "torch" if engine.startswith("torch") else "openvino"
-    facts = (
-        f"{machine['GPU'] or machine['cpu']}, {machine['cores']} cores   "
-        f"facetrack {versions['facetrack']}, {engine}, {library} {versions[library]}   "
-        f"{report['date'][:10]}"
+def _draw_rates(axes: Axes, video: dict[str, Any], bars: Sequence[Bar]) -> None:
+    """Horizontal bars on a logarithmic scale of frames per second."""
+    values = [bar.value or 0.0 for bar in bars]
+    least = min((value for value in values if value), default=1.0)
+    drawn = axes.barh(
+        [bar.label for bar in bars], values, log=True, color=[bar.colour for bar in bars]
     )
-    draw.text((MARGIN, MARGIN - 10), "facetrack bench", INK, font=_font(26))
-    draw.text((MARGIN, MARGIN + 26), facts, FAINT, font=_font(15))
-    return MARGIN + 70
+    notes = [
+        f"{_short(bar.value)}{bar.note}" if bar.value else bar.note or "nothing to do"
+        for bar in bars
+    ]
+    axes.bar_label(drawn, notes, padding=4)
+    axes.invert_yaxis()
+    axes.set_xlim(least / 2, 8 * max([*values, 10.0]))  # the notes need room at the right
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(title(video), loc="left", fontsize=11)
+    axes.set_xlabel("frames per second, logarithmic", color=FAINT)
+    _plain(axes, "x")
+    if video["disturbed"]:
+        axes.text(0.0, -0.2, WARNING, color=ALARM, transform=axes.transAxes, va="top")
 
 
-def _rows(draw: ImageDraw.ImageDraw, y: int, name: str, bars: Sequence[Bar]) -> int:
-    """Bars on a logarithmic scale of frames a second; returns where the next block begins."""
-    draw.text((MARGIN, y), name, INK, font=_font(18))
-    draw.text(
-        (WIDTH - MARGIN - 230, y), "frames/s, logarithmic", FAINT, font=_font(14), anchor="ra"
-    )
-    left, right, top = MARGIN + LABELS, WIDTH - MARGIN - 230, y + LINE
-    known = [bar.value for bar in bars if bar.value]
-    low = math.floor(math.log10(min(known, default=1.0)) - 0.01)
-    high = max(low + 1, math.ceil(math.log10(max(known, default=10.0))))
-    for power in range(low, high + 1):
-        x = left + (right - left) * (power - low) / (high - low)
-        draw.line([(x, top), (x, top + LINE * len(bars))], GRID)
-        draw.text((x, top + LINE * len(bars) + 2), f"{10**power:g}", FAINT, _font(13), anchor="ma")
-    for i, bar in enumerate(bars):
-        middle = top + LINE * i + LINE // 2
-        draw.text((left - 10, middle), bar.label, INK, font=_font(15), anchor="rm")
-        end = float(left)
-        if bar.value:
-            end += (right - left) * (math.log10(bar.value) - low) / (high - low)
-            draw.rectangle([left, middle - BAR // 2, end, middle + BAR // 2], bar.colour)
-        said = f"{_short(bar.value)}{bar.note}" if bar.value else bar.note or "nothing to do"
-        draw.text((end + 8, middle), said, INK, font=_font(15), anchor="lm")
-    return top + LINE * (len(bars) + 3)
+def _draw_growth(
+    axes: Axes, caption: str, labels: Sequence[str], values: Sequence[float | None], colour: str
+) -> None:
+    """Vertical bars from zero, on a linear scale."""
+    axes.set_title(caption, loc="left", fontsize=11)
+    if not labels:
+        axes.text(0.5, 0.5, "the video shows nobody", ha="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    drawn = axes.bar(labels, [value or 0.0 for value in values], color=colour)
+    axes.bar_label(drawn, ["-" if value is None else _short(value) for value in values])
+    axes.margins(y=0.15)
+    _plain(axes, "y")
 
 
-def _growth(draw: ImageDraw.ImageDraw, y: int, growth: dict[str, Any]) -> None:
-    if growth_disturbed(growth):
-        draw.text((MARGIN, y), WARNING, ALARM, font=_font(15))
-        y += LINE
-    column = (WIDTH - 2 * MARGIN) // 3
-    for i, (kind, name) in enumerate(GROWTHS.items()):
-        x, rows = MARGIN + i * column, growth[kind] or []
-        times = [
-            Bar(row["label"], 1000 * row["warm_seconds"] / row["frames"], WHOLE) for row in rows
-        ]
-        memory = [Bar(row["label"], row["cold_peak_mib"], MEMORY) for row in rows]
-        charts = (
-            (times, f"ms a frame, by {name}"),
-            (memory, f"peak MiB of one analysis, by {name}"),
-        )
-        for j, (bars, caption) in enumerate(charts):
-            top = y + j * (SMALL_HEIGHT + 50)
-            draw.text((x, top), caption, INK, font=_font(16))
-            if bars:
-                _columns(draw, x, top + 30, column - 40, bars)
-            else:
-                draw.text((x, top + 60), "nobody in the video", FAINT, font=_font(15))
-
-
-def _columns(draw: ImageDraw.ImageDraw, x: int, y: int, width: int, bars: Sequence[Bar]) -> None:
-    """Upright bars from zero, linear."""
-    most = max((bar.value or 0.0 for bar in bars), default=0.0) or 1.0
-    foot, each = y + SMALL_HEIGHT - 40, width / len(bars)
-    tallest = foot - y - 24
-    for i, bar in enumerate(bars):
-        middle, value = x + each * (i + 0.5), bar.value or 0.0
-        top = foot - tallest * value / most
-        draw.rectangle([middle - each * 0.32, top, middle + each * 0.32, foot], bar.colour)
-        said = "-" if bar.value is None else _short(bar.value)
-        draw.text((middle, top - 4), said, INK, font=_font(14), anchor="mb")
-        draw.text((middle, foot + 6), bar.label, FAINT, font=_font(14), anchor="ma")
-    draw.line([(x, foot), (x + width, foot)], FAINT)
+def _plain(axes: Axes, grid: str) -> None:
+    axes.grid(axis="x" if grid == "x" else "y", color=GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _short(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)

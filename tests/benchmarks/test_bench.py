@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import facetrack
+from facetrack.core.errors import FacetrackError
+from facetrack.media.decode import VideoSource
 from facetrack_bench.analysis_runs import require_same
 from facetrack_bench.films import write_film
 from facetrack_bench.job import run_bench, run_render_bench
-from facetrack_bench.process import in_own_process
 from facetrack_bench.report import STAGES
-from facetrack.core.errors import FacetrackError
-from facetrack.media.decode import VideoSource
+from facetrack_bench.worker import in_own_process
 from made.media import make_video
 
 
