@@ -68,7 +68,7 @@ class _Work:
             list(pool.map(self._by_ffmpeg, self.clips))
 
     def theirs_bound(self, processes: int) -> None:
-        """As ``theirs``, on as many cores as processes; unbound, ffmpeg decodes on a second core."""
+        """As ``theirs``, on as many cores as processes; unbound, ffmpeg decodes on another core."""
         cores = os.sched_getaffinity(0)
         os.sched_setaffinity(0, sorted(cores)[:processes])
         try:
