@@ -1,4 +1,4 @@
-"""What the code says of itself: everything public is described, and nothing that is not there."""
+"""Docstrings: everything public has one, and each names only arguments and errors that exist."""
 
 import ast
 import builtins
@@ -13,7 +13,8 @@ import facetrack
 from facetrack.core import errors
 
 SOURCE = Path(facetrack.__file__).parent
-MODULES = sorted(SOURCE.rglob("*.py"))
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks" / "facetrack_bench"
+MODULES = sorted([*SOURCE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
 
 OF_LIBRARIES = {
@@ -21,36 +22,41 @@ OF_LIBRARIES = {
     "FFmpegError": "av.error",
     "OutOfMemoryError": "torch",
 }
-"""Exceptions of others that may come through, and where they are."""
+"""Exceptions of other libraries that may reach the caller, and their modules."""
 
 Node = ast.FunctionDef | ast.ClassDef
 
 
+def label(path):
+    """The path as the tests print it."""
+    return path.relative_to((SOURCE if SOURCE in path.parents else BENCHMARKS).parent).as_posix()
+
+
 def public(body):
-    """Functions and classes, not those that others are not to use."""
+    """The functions and classes whose names do not begin with an underscore."""
     return [n for n in body if isinstance(n, Node) and not n.name.startswith("_")]
 
 
 def exception_names():
-    """All classes of the package that are exceptions, by what they derive from."""
+    """Names of all exceptions: the built-in ones, the package's, and those of ``OF_LIBRARIES``."""
     bases = {
         n.name: {ast.unparse(base).split(".")[-1] for base in n.bases}
         for tree in TREES.values()
         for n in ast.walk(tree)
         if isinstance(n, ast.ClassDef)
     }
-    known = {
+    found = {
         name
         for name, value in vars(builtins).items()
         if isinstance(value, type) and issubclass(value, BaseException)
     }
-    while more := {name for name, of in bases.items() if of & known} - known:
-        known |= more
-    return known | set(OF_LIBRARIES)
+    while more := {name for name, of in bases.items() if of & found} - found:
+        found |= more
+    return found | set(OF_LIBRARIES)
 
 
 def sections(docstring):
-    """Names that the sections ``Args:`` and ``Raises:`` list."""
+    """The names in the sections ``Args:`` and ``Raises:`` of a docstring."""
     found = {"Args": [], "Raises": []}
     current = None
     for line in docstring.splitlines():
@@ -63,7 +69,7 @@ def sections(docstring):
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(SOURCE).as_posix())
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: label(p))
 def test_everything_public_is_described(path):
     tree = TREES[path]
     if tree.body:
@@ -73,16 +79,17 @@ def test_everything_public_is_described(path):
 
 
 def described():
+    """Each function and class with a docstring: where it is, its node, and its sections."""
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, Node) and (docstring := ast.get_docstring(node)):
-                yield f"{path.relative_to(SOURCE)}: {node.name}", node, sections(docstring)
+                yield f"{label(path)}: {node.name}", node, sections(docstring)
 
 
 def test_raises_names_real_exceptions():
-    known = exception_names()
+    exceptions = exception_names()
     named = [(where, name) for where, _, found in described() for name in found["Raises"]]
-    assert [(where, name) for where, name in named if name not in known] == []
+    assert [(where, name) for where, name in named if name not in exceptions] == []
     assert len(named) > 50
     for name in errors.__dict__:
         if name.endswith("Error"):
@@ -102,15 +109,15 @@ def test_args_names_real_arguments():
 
 
 def test_every_part_of_the_result_is_described():
-    """What users hold in their hands: methods too, and fields that do not say it by their name."""
-    for module in ("analysis/result.py", "analysis/crops.py", "analysis/tracks.py", "api.py"):
+    """Methods too, in the modules of the result types and of the calls."""
+    for module in ("timeline/result.py", "timeline/crops.py", "timeline/tracks.py", "api.py"):
         for node in public(TREES[SOURCE / module].body):
             for method in public(node.body) if isinstance(node, ast.ClassDef) else ():
                 assert ast.get_docstring(method), f"{module}: {node.name}.{method.name}"
 
 
-def test_public_names_are_sorted_and_load_nothing_before_they_are_used():
-    """NumPy and all else that takes time stay out until a name is used."""
+def test_public_names_are_sorted_and_import_nothing_before_they_are_used():
+    """``import facetrack`` is quick: libraries are imported when a name is first used."""
     assert facetrack.__all__ == sorted(facetrack.__all__)
     for name in facetrack.__all__:
         assert getattr(facetrack, name).__doc__, name

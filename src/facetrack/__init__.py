@@ -1,8 +1,8 @@
 """facetrack: who is on screen when, and face-centred clips of the people you choose.
 
 >>> import facetrack
->>> analysis = facetrack.analyze("talk.mp4")  # doctest: +SKIP
->>> facetrack.render(analysis, "out")  # doctest: +SKIP
+>>> analysis = facetrack.analyze("talk.mp4")
+>>> clips = facetrack.render(analysis, "out")
 """
 
 from typing import TYPE_CHECKING, Any

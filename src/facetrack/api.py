@@ -49,6 +49,12 @@ def analyze(
     (Zhong et al., TIP 2021) or InceptionResnetV1 as FaceNet (Schroff et al., CVPR 2015) trains it;
     see ``THIRD_PARTY.md``.
 
+    >>> import facetrack
+    >>> analysis = facetrack.analyze("talk.mp4")
+    >>> for interval in analysis.intervals:
+    ...     print(interval.person, interval.start_s, interval.end_s)
+    1 0.0 2.4
+
     Args:
         video: path of a video file.
         settings: all stages' settings; the defaults when left out.
@@ -191,6 +197,12 @@ def render(
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
     Clips of the run before, as ``out/crops.parquet`` lists them, go first.
+
+    >>> import facetrack
+    >>> analysis = facetrack.analyze("talk.mp4")
+    >>> for clip in facetrack.render(analysis, "out", facetrack.ClipSettings(size=256)):
+    ...     print(clip.path.as_posix(), clip.frames)
+    out/clips/person_01/person_01_0001.mp4 72
 
     Args:
         analysis: of the video, which must still lie where it was.
