@@ -54,7 +54,7 @@ def draw_chart(report: dict[str, Any], path: Path) -> None:
             of_time = figure.add_subplot(rows[len(blocks), column])
             of_memory = figure.add_subplot(rows[len(blocks) + 1, column])
             _draw_growth(of_time, f"ms per frame, by {name}", labels, times, WHOLE)
-            _draw_growth(of_memory, f"peak MiB of one analysis, by {name}", labels, memory, MEMORY)
+            _draw_growth(of_memory, f"peak MiB, by {name}", labels, memory, MEMORY)
         if growth_disturbed(growth):
             figure.supxlabel(WARNING, color=ALARM, fontsize=10)
     figure.savefig(path, format="png")
@@ -87,16 +87,16 @@ def _draw_rates(axes: Axes, video: dict[str, Any], bars: Sequence[Bar]) -> None:
     """Horizontal bars on a logarithmic scale of frames per second."""
     values = [bar.value or 0.0 for bar in bars]
     least = min((value for value in values if value), default=1.0)
-    drawn = axes.barh(
-        [bar.label for bar in bars], values, log=True, color=[bar.colour for bar in bars]
-    )
-    notes = [
-        f"{_short(bar.value)}{bar.note}" if bar.value else bar.note or "nothing to do"
-        for bar in bars
-    ]
-    axes.bar_label(drawn, notes, padding=4)
+    left = least / 2
+    labels, colours = [bar.label for bar in bars], [bar.colour for bar in bars]
+    axes.barh(labels, values, log=True, color=colours)
+    for row, bar in enumerate(bars):
+        note = f"{_short(bar.value)}{bar.note}" if bar.value else bar.note or "nothing to do"
+        axes.annotate(
+            note, (bar.value or left, row), (4, 0), textcoords="offset points", va="center"
+        )
     axes.invert_yaxis()
-    axes.set_xlim(least / 2, 8 * max([*values, 10.0]))  # the notes need room at the right
+    axes.set_xlim(left, 8 * max([*values, 10.0]))  # the notes need room at the right
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(title(video), loc="left", fontsize=11)
@@ -110,7 +110,7 @@ def _draw_growth(
     axes: Axes, caption: str, labels: Sequence[str], values: Sequence[float | None], colour: str
 ) -> None:
     """Vertical bars from zero, on a linear scale."""
-    axes.set_title(caption, loc="left", fontsize=11)
+    axes.set_title(caption, loc="left", fontsize=10)
     if not labels:
         axes.text(0.5, 0.5, "the video shows nobody", ha="center", transform=axes.transAxes)
         axes.set_axis_off()
