@@ -1,4 +1,4 @@
-"""What the code says of itself: everything public is described, and nothing that is not there."""
+"""Docstrings: everything public has one, and each names only arguments and errors that exist."""
 
 import ast
 import builtins
@@ -11,7 +11,8 @@ import facetrack
 from facetrack.core import errors
 
 SOURCE = Path(facetrack.__file__).parent
-MODULES = sorted(SOURCE.rglob("*.py"))
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks" / "facetrack_bench"
+MODULES = sorted([*SOURCE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
 
 OF_LIBRARIES = {
@@ -19,36 +20,41 @@ OF_LIBRARIES = {
     "FFmpegError": "av.error",
     "OutOfMemoryError": "torch",
 }
-"""Exceptions of others that may come through, and where they are."""
+"""Exceptions of other libraries that may reach the caller, and their modules."""
 
 Node = ast.FunctionDef | ast.ClassDef
 
 
+def label(path):
+    """The path as the tests print it."""
+    return path.relative_to((SOURCE if SOURCE in path.parents else BENCHMARKS).parent).as_posix()
+
+
 def public(body):
-    """Functions and classes, not those that others are not to use."""
+    """The functions and classes whose names do not begin with an underscore."""
     return [n for n in body if isinstance(n, Node) and not n.name.startswith("_")]
 
 
 def exception_names():
-    """All classes of the package that are exceptions, by what they derive from."""
+    """Names of all exceptions: the built-in ones, the package's, and those of ``OF_LIBRARIES``."""
     bases = {
         n.name: {ast.unparse(base).split(".")[-1] for base in n.bases}
         for tree in TREES.values()
         for n in ast.walk(tree)
         if isinstance(n, ast.ClassDef)
     }
-    known = {
+    found = {
         name
         for name, value in vars(builtins).items()
         if isinstance(value, type) and issubclass(value, BaseException)
     }
-    while more := {name for name, of in bases.items() if of & known} - known:
-        known |= more
-    return known | set(OF_LIBRARIES)
+    while more := {name for name, of in bases.items() if of & found} - found:
+        found |= more
+    return found | set(OF_LIBRARIES)
 
 
 def sections(docstring):
-    """Names that the sections ``Args:`` and ``Raises:`` list."""
+    """The names in the sections ``Args:`` and ``Raises:`` of a docstring."""
     found = {"Args": [], "Raises": []}
     current = None
     for line in docstring.splitlines():
@@ -61,7 +67,7 @@ def sections(docstring):
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(SOURCE).as_posix())
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: label(p))
 def test_everything_public_is_described(path):
     tree = TREES[path]
     if tree.body:
@@ -71,16 +77,17 @@ def test_everything_public_is_described(path):
 
 
 def described():
+    """Each function and class with a docstring: where it is, its node, and its sections."""
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, Node) and (docstring := ast.get_docstring(node)):
-                yield f"{path.relative_to(SOURCE)}: {node.name}", node, sections(docstring)
+                yield f"{label(path)}: {node.name}", node, sections(docstring)
 
 
 def test_raises_names_real_exceptions():
-    known = exception_names()
+    exceptions = exception_names()
     named = [(where, name) for where, _, found in described() for name in found["Raises"]]
-    assert [(where, name) for where, name in named if name not in known] == []
+    assert [(where, name) for where, name in named if name not in exceptions] == []
     assert len(named) > 50
     for name in errors.__dict__:
         if name.endswith("Error"):

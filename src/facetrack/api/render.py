@@ -62,6 +62,12 @@ def render(
 
     Clips of the run before, as ``out/crops.parquet`` lists them, go first.
 
+    >>> import facetrack
+    >>> analysis = facetrack.analyze("talk.mp4")
+    >>> for clip in facetrack.render(analysis, "out", facetrack.ClipSettings(size=256)):
+    ...     print(clip.path.as_posix(), clip.frames)
+    out/clips/person_01/person_01_0001.mp4 72
+
     Args:
         analysis: of the video, which must still lie where it was.
         out: folder, made where it is missing.

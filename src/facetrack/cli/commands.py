@@ -256,8 +256,9 @@ def bench(
     debug: Debug = False,
 ) -> int:
     """Measure speed, memory and growth on this machine, beside the plain facenet-pytorch loop."""
-    from facetrack.bench.job import run_bench, run_render_bench
+    from facetrack.cli.benchmarks import bench_job
 
+    job = bench_job()
     if not videos:
         from facetrack.demo import make_sample, sample_media
         from facetrack.models.weight_files import cache_folder
@@ -267,9 +268,11 @@ def bench(
         videos = [make_sample(media, out / "sample.mp4")]
     load_settings(None, {"detection": {"device": device}})  # checks the device
     if render:
-        return run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet)
-    return run_bench(
-        videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
+        return int(job.run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet))
+    return int(
+        job.run_bench(
+            videos, out, device=device, growing=growth, repeat=repeat, json=json, quiet=quiet
+        )
     )
 
 

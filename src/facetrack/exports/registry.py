@@ -47,6 +47,14 @@ FORMATS = {
 def export(analysis: Analysis, format: str, path: str | os.PathLike[str]) -> Path:
     """Writes an analysis in a format that other tools read; gives the file's path.
 
+    >>> import facetrack
+    >>> analysis = facetrack.analyze("talk.mp4")
+    >>> print(facetrack.export(analysis, "webvtt", "talk.vtt").read_text().rstrip())
+    WEBVTT
+    <BLANKLINE>
+    00:00:00.000 --> 00:00:02.400
+    Person 1
+
     Args:
         format: one of ``FORMATS``.
         path: the file; it appears under this name only when it is whole.

@@ -184,9 +184,12 @@ class Analysis:
     ) -> FaceCrops:
         """Square RGB pictures of faces, cut out of the video again in one pass.
 
-        >>> with analysis.face_crops(224, person="Ada", every=5) as crops:  # doctest: +SKIP
+        >>> with analysis.face_crops(224, person="Person 1", every=30) as crops:
         ...     for crop in crops:
-        ...         print(crop.frame, crop.image.shape)  # (224, 224, 3) uint8
+        ...         print(crop.frame, crop.image.shape, crop.image.dtype)
+        0 (224, 224, 3) uint8
+        30 (224, 224, 3) uint8
+        60 (224, 224, 3) uint8
 
         Args:
             size: side of the pictures in pixels.

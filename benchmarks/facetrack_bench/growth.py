@@ -1,4 +1,4 @@
-"""How time and memory grow with the video's length, its resolution, and the faces in it."""
+"""Measures how time and memory grow with the length, the resolution and the number of faces."""
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -7,15 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from facetrack import api
-from facetrack.bench import films
-from facetrack.bench.analysis_runs import require_same
-from facetrack.bench.process import in_own_process
 from facetrack.core.types import Image
 from facetrack.media.decode import VideoSource
+from facetrack_bench import films
+from facetrack_bench.analysis_runs import require_same
+from facetrack_bench.worker import in_own_process
 
 LENGTHS = (1, 2, 4, 8)
+"""How many times the video is played in a row."""
 LENGTH_FRAMES = 600
-"""Of a longer video these first frames are what is repeated."""
+"""Maximum number of frames that are repeated."""
 SIZES = ((640, 360), (1280, 720), (1920, 1080), (3840, 2160))
 SIZE_FRAMES = 100
 FACES = (0, 1, 2, 4, 8)
@@ -23,16 +24,19 @@ FACES_FRAMES = 60
 
 
 def growth(video: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """One list of measurements for each of the three; ``faces`` None where nobody is to be seen."""
+    """Measures growth on the CPU, from the given video.
+
+    Returns:
+        ``length``, ``resolution`` and ``faces``, each a list of measurements; ``faces`` is None
+        where the video shows nobody.
+    """
     with VideoSource(video) as source:
         fps = source.fps
     with TemporaryDirectory(prefix="facetrack-bench-") as scratch:
         measure = _Measure(Path(scratch) / "film.mp4", fps, say)
         return {
             "video": str(video),
-            "length": [
-                measure(f"{n}x", films.over_and_over(video, LENGTH_FRAMES, n)) for n in LENGTHS
-            ],
+            "length": [measure(f"{n}x", films.repeated(video, LENGTH_FRAMES, n)) for n in LENGTHS],
             "resolution": [
                 measure(
                     f"{size[1]}p",
@@ -46,7 +50,7 @@ def growth(video: Path, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 class _Measure:
-    """Makes a film and analyses it in a process of its own, once cold and once warm."""
+    """Encodes a film and analyses it in its own process, once cold and once warm."""
 
     def __init__(self, film: Path, fps: Fraction, say: Callable[[str], None]) -> None:
         self._film, self._fps, self._say = film, fps, say
@@ -76,7 +80,7 @@ def _with_faces(video: Path, scratch: Path, measure: _Measure) -> list[dict[str,
     analysis = api.analyze(video)
     if not analysis.people:
         return None
-    faces = films.most_seen_face(analysis, scratch, FACES_FRAMES)
+    faces = films.longest_face_clip(analysis, scratch, FACES_FRAMES)
     return [
         measure(f"{n} face{'' if n == 1 else 's'}", films.tiled(faces, n, FACES_FRAMES))
         for n in FACES

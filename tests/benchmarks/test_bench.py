@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import facetrack
-from facetrack.bench.analysis_runs import require_same
-from facetrack.bench.films import write_film
-from facetrack.bench.job import run_bench, run_render_bench
-from facetrack.bench.process import in_own_process
-from facetrack.bench.report import STAGES
 from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
+from facetrack_bench.analysis_runs import require_same
+from facetrack_bench.films import write_film
+from facetrack_bench.job import run_bench, run_render_bench
+from facetrack_bench.report import STAGES
+from facetrack_bench.worker import in_own_process
 from made.media import make_video
 
 
@@ -76,7 +76,7 @@ def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
 def test_rendering_beside_ffmpeg(clip, tmp_path, monkeypatch, capsys):
     """Of clips shorter than the command's."""
     pytest.importorskip("imageio_ffmpeg")
-    monkeypatch.setattr("facetrack.bench.clips.CLIP_S", 2.0)
+    monkeypatch.setattr("facetrack_bench.clips.CLIP_S", 2.0)
     assert run_render_bench([clip], tmp_path, repeat=1, json=False, quiet=False) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
     report = json.loads((tmp_path / "bench.json").read_text())
@@ -106,8 +106,8 @@ def test_the_torch_engine_is_measured_like_the_other(clip):
 def test_growth_on_a_very_short_clip(clip, tmp_path, monkeypatch, capsys):
     """Of fewer lengths and sizes than the command's."""
     lengths, sizes = (1, 3), ((640, 360), (1280, 720))
-    monkeypatch.setattr("facetrack.bench.growth.LENGTHS", lengths)
-    monkeypatch.setattr("facetrack.bench.growth.SIZES", sizes)
+    monkeypatch.setattr("facetrack_bench.growth.LENGTHS", lengths)
+    monkeypatch.setattr("facetrack_bench.growth.SIZES", sizes)
     short, out = shortened(clip, tmp_path / "short.mp4", 6), tmp_path / "out"
     code = run_bench([short], out, device="cpu", growing=True, repeat=1, json=True, quiet=False)
     assert code == 0

@@ -1,4 +1,4 @@
-"""The bench's facts of the machine, and its tables on the terminal."""
+"""Prints the results of the bench as tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from facetrack.bench.disturbance import disturbed
+from facetrack_bench.measuring import disturbed
 
 STAGES = {
     "decode": "decoding",
@@ -26,14 +26,12 @@ WRITERS = {
     "ffmpeg": "ffmpeg",
     "ffmpeg_bound": "ffmpeg, core each",
 }
-GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the picture"}
-
-
-WARNING = "other programs were at work: these figures and ratios are not to be relied on"
+GROWTHS = {"length": "length", "resolution": "resolution", "faces": "faces in the frame"}
+WARNING = "other programs were at work: do not rely on these figures and ratios"
 
 
 def show(report: dict[str, Any], out: Path) -> None:
-    """Prints the tables, and where ``out`` has the rest."""
+    """Prints the tables of a report, and which files of it are in ``out``."""
     console = Console()
     for video in report["videos"]:
         console.print(_of_video(video))
@@ -43,18 +41,19 @@ def show(report: dict[str, Any], out: Path) -> None:
         console.print(_of_growth(report["growth"]))
         if growth_disturbed(report["growth"]):
             console.print(WARNING, style="bold")
-    console.print(f"bench.json and bench.png in {out}", highlight=False)
+    files = " and ".join(name for name in ("bench.json", "bench.png") if (out / name).exists())
+    console.print(f"{files} in {out}", highlight=False)
 
 
 def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
-    """Prints the writing of clips beside ffmpeg's, and where ``out`` has the rest."""
+    """Prints the comparison of rendering with ffmpeg, and where ``bench.json`` is."""
     console = Console()
     for video in measured:
         table = Table(
             title=f"{Path(video['video']).name}: {video['clips']} clips, {video['frames']} frames, "
-            f"{video['crop']} to {video['size']} px, {video['likeness_db']:.1f} dB alike"
+            f"{video['crop']} to {video['size']} px, PSNR {video['likeness_db']:.1f} dB"
         )
-        for column in ("processes", "program", "frames/s", "cores used", "facetrack of it"):
+        for column in ("processes", "program", "frames/s", "cores used", "facetrack / program"):
             table.add_column(column, justify="right")
         for row in video["rows"]:
             for name, label in WRITERS.items():
@@ -76,7 +75,7 @@ def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
 
 
 def title(video: dict[str, Any]) -> str:
-    """Of a video's table and of its block in the chart."""
+    """Title of a video's table and of its chart."""
     found = video["analysis"]
     return (
         f"{Path(video['video']).name}: {video['frames']} frames, "
@@ -85,14 +84,14 @@ def title(video: dict[str, Any]) -> str:
 
 
 def growth_disturbed(growth: dict[str, Any]) -> bool:
-    """Whether one of the measurements of growth was disturbed."""
+    """Whether other programs disturbed one of the measurements of growth."""
     return disturbed(*(r["others_cores"] for kind in GROWTHS for r in growth[kind] or []))
 
 
 def _of_video(video: dict[str, Any]) -> Table:
     table = Table(title=title(video))
     table.add_column("what", no_wrap=True)
-    for column in ("measured on", "seconds", "a second"):
+    for column in ("measured on", "seconds", "per second"):
         table.add_column(column, justify="right")
     table.add_column("remark")
     for name, label in STAGES.items():
@@ -110,7 +109,7 @@ def _of_video(video: dict[str, Any]) -> Table:
         frames,
         f"{found['cold_seconds']:.3f}",
         f"{found['cold_frames_per_second']:.1f}",
-        f"{found['process_seconds']:.2f} s with the process's start; "
+        f"{found['process_seconds']:.2f} s including the start of the process; "
         f"peak {_mib(found['cold_peak_mib'])}",
     )
     table.add_row(
@@ -133,7 +132,7 @@ def _of_video(video: dict[str, Any]) -> Table:
             f"{video['ratios']['cold']:.1f} cold; peak {_mib(plain['peak_mib'])}",
         )
     share = video["ratios"]["of_decoding"]
-    table.add_row("warm, of what decoding alone does", "", "", f"{100 * share:.0f} %", "")
+    table.add_row("warm, compared with decoding alone", "", "", f"{100 * share:.0f} %", "")
     table.add_section()
     table.add_row(
         "same results",
@@ -177,4 +176,4 @@ def _of_growth(growth: dict[str, Any]) -> Table:
 
 
 def _mib(peak: float | None) -> str:
-    return "not known" if peak is None else f"{peak:.0f} MiB"
+    return "unknown" if peak is None else f"{peak:.0f} MiB"

@@ -1,7 +1,7 @@
-"""Rendering against the ``ffmpeg`` program: the same spans, crop, scale and x264 settings.
+"""Compares rendering with the ``ffmpeg`` program: same ranges, crop, scale and x264 settings.
 
-Both write the same clips with as many processes side by side, in turn, in one run, and it is
-looked at whether they show the same. The program comes with the package ``imageio-ffmpeg``.
+Both write the same clips with the same number of processes, taking turns in one run, and the frames
+of both are compared. The program comes with the package ``imageio-ffmpeg``.
 """
 
 import os
@@ -18,7 +18,6 @@ from typing import Any
 import av
 import numpy as np
 
-from facetrack.bench.disturbance import Watch
 from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.clips.render.render import render_clips
 from facetrack.core.errors import FacetrackError, UsageError
@@ -26,28 +25,30 @@ from facetrack.core.frame_range import FrameRange
 from facetrack.media.codecs import Encoding
 from facetrack.media.decode import VideoSource
 from facetrack.media.encode import SOUND_BITS
+from facetrack_bench.measuring import Watch
 
 SIZE = 512
 CLIP_S = 10.0
 CLIPS = 8
-"""As many for each of two processes. A video too short for them is looped, not encoded again."""
+"""An even number, so that two processes get equal work. A video too short for them is looped
+without encoding it again."""
 CROP = 0.55
-"""Of the frame's shorter side."""
+"""Side of the square crop as a part of the frame's shorter side."""
 CRF = 20
 ENCODING = Encoding(gpu=False)
-"""Quality 75 is x264's crf 20."""
+"""The default quality of 75 is x264's crf 20."""
 PROCESSES = (1, 2)
 SAME_DB = 33.0
-"""Peak signal to noise ratio from which two clips show the same frame: both are encoded, and
-their scalers round differently."""
+"""Two clips show the same frames when their peak signal-to-noise ratio is at least this. It is
+finite because both are encoded and their scalers round differently."""
 
 LEAST_ERROR = 255**2 / 1e10
-"""100 dB: the same to the last bit has no ratio."""
+"""Mean squared error of 100 dB, which stands for identical clips."""
 
 
 @dataclass(frozen=True)
 class _Work:
-    """Clips of a film that both are to write."""
+    """The clips of a film that both programs write."""
 
     film: Path
     clips: list[Clip]
@@ -67,7 +68,7 @@ class _Work:
             list(pool.map(self._by_ffmpeg, self.clips))
 
     def theirs_bound(self, processes: int) -> None:
-        """On as many cores as processes: ffmpeg decodes beside the encoder, on another core."""
+        """As ``theirs``, on as many cores as processes; unbound, ffmpeg decodes on another core."""
         cores = os.sched_getaffinity(0)
         os.sched_setaffinity(0, sorted(cores)[:processes])
         try:
@@ -75,10 +76,14 @@ class _Work:
         finally:
             os.sched_setaffinity(0, cores)
 
-    def likeness_db(self) -> float:
-        """Of the first clip as either wrote it; both must have the same number of frames."""
+    def psnr_db(self) -> float:
+        """Peak signal-to-noise ratio of the luma between both programs' first clips.
+
+        Raises:
+            FacetrackError: when their numbers of frames differ.
+        """
         ours, theirs = (
-            _lumas(self.folder / who / self.clips[0].path) for who in ("ours", "theirs")
+            _lumas(self.folder / writer / self.clips[0].path) for writer in ("ours", "theirs")
         )
         if len(ours) != len(theirs):
             raise FacetrackError(f"{len(ours)} frames, but ffmpeg has {len(theirs)}")
@@ -86,10 +91,10 @@ class _Work:
         return float(10 * np.log10(255**2 / max(error, LEAST_ERROR)))
 
     def _by_ffmpeg(self, clip: Clip) -> None:
-        (span,), (left, top, side) = clip.segment.spans, self.crop
+        (frames,), (left, top, side) = clip.segment.spans, self.crop
         channels = 2
         _ffmpeg(
-            "-ss", f"{span.start_s:.6f}", "-t", f"{span.end_s - span.start_s:.6f}",
+            "-ss", f"{frames.start_s:.6f}", "-t", f"{frames.end_s - frames.start_s:.6f}",
             "-threads", "1", "-i", str(self.film), "-filter_threads", "1",
             "-vf", f"crop={side}:{side}:{left}:{top},scale={SIZE}:{SIZE}:flags=bicubic",
             "-c:v", "libx264", "-crf", str(CRF), "-preset", ENCODING.effort, "-threads", "1",
@@ -99,11 +104,19 @@ class _Work:
 
 
 def rendering(video: Path, repeat: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Frames a second of both, with one process and with two; best of ``repeat`` runs.
+    """Measures frames per second of both programs, with one and two processes.
+
+    Args:
+        video: to cut clips from.
+        repeat: runs of each program; the fastest counts.
+        say: called with a line about what is being measured.
+
+    Returns:
+        One entry of ``render`` in ``bench.json``.
 
     Raises:
         UsageError: when ffmpeg is not installed.
-        FacetrackError: when the two do not show the same.
+        FacetrackError: when the clips of both show different frames.
     """
     with TemporaryDirectory(prefix="facetrack-bench-") as scratch:
         say(f"{video.name}: a film to cut clips from")
@@ -122,9 +135,9 @@ def rendering(video: Path, repeat: int, say: Callable[[str], None]) -> dict[str,
                     runs[name].append(_timed(run, processes))
             rows.append(_row(processes, frames, runs))
         others_cores = watch.others_cores()
-        likeness_db = work.likeness_db()
-    if likeness_db < SAME_DB:
-        raise FacetrackError(f"{video}: clips differ from ffmpeg's by {likeness_db:.1f} dB")
+        psnr_db = work.psnr_db()
+    if psnr_db < SAME_DB:
+        raise FacetrackError(f"{video}: clips differ from those of ffmpeg: PSNR {psnr_db:.1f} dB")
     one, two = (row["facetrack"]["frames_per_second"] for row in rows)
     return {
         "video": str(video),
@@ -132,7 +145,7 @@ def rendering(video: Path, repeat: int, say: Callable[[str], None]) -> dict[str,
         "frames": frames,
         "crop": work.crop[2],
         "size": SIZE,
-        "likeness_db": round(likeness_db, 2),
+        "likeness_db": round(psnr_db, 2),
         "rows": rows,
         "speed_up": round(two / one, 3),
         "others_cores": others_cores,
@@ -140,7 +153,7 @@ def rendering(video: Path, repeat: int, say: Callable[[str], None]) -> dict[str,
 
 
 def _timed(run: Callable[[int], None], processes: int) -> tuple[float, float]:
-    """Seconds it took, and seconds of all cores."""
+    """Wall seconds and CPU seconds of one run."""
     began, cpu_began = time.perf_counter(), sum(os.times()[:4])
     run(processes)
     return time.perf_counter() - began, sum(os.times()[:4]) - cpu_began
@@ -188,7 +201,7 @@ def _clip(
     number: int, start: int, end: int, edges: np.ndarray[Any, Any], crop: Sequence[float]
 ) -> Clip:
     frames = np.arange(start, end, dtype=np.int32)
-    crops, no_stills = np.tile(crop, (len(frames), 1)), np.full(len(frames), np.nan)
+    crops, not_frozen = np.tile(crop, (len(frames), 1)), np.full(len(frames), np.nan)
     return Clip(
         Path(f"{number:04}.mp4"),
         Segment((1,), number, (FrameRange(start, end, float(edges[start]), float(edges[end])),)),
@@ -196,7 +209,7 @@ def _clip(
         frames,
         edges[start:end],
         edges[start : end + 1] - edges[start],
-        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), crops, no_stills),),
+        (Panel((0, 0, SIZE, SIZE), np.ones_like(frames), crops, not_frozen),),
     )
 
 
@@ -210,10 +223,10 @@ def _ffmpeg(*arguments: str) -> None:
         import imageio_ffmpeg
     except ImportError as error:
         raise UsageError(
-            "rendering is compared with ffmpeg; install it: pip install imageio-ffmpeg"
+            "bench --render needs the ffmpeg program: pip install imageio-ffmpeg"
         ) from error
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise FacetrackError(f"ffmpeg failed: {reason}")

@@ -1,7 +1,7 @@
-"""Each stage alone, on frames of the video, with nothing beside it.
+"""Times each stage of the analysis alone, on frames of the video.
 
-The numbers do not add up to the whole analysis: there, stages run side by side, and the networks
-see the few crops that the stages before them let through.
+The times do not add up to the time of the whole analysis. There the stages run at the same time,
+and each network sees only the crops that the stages before it let through.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facetrack.bench.timing import best_of, rate, seconds_of
 from facetrack.core.settings import Settings, settings_from
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
@@ -22,17 +21,21 @@ from facetrack.pipeline.face_analyzer import tracker_for
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.shots import ShotDecision, ShotDetector
+from facetrack_bench.measuring import best_of, rate, seconds_of
+from facetrack_bench.mtcnn_stages import openvino_networks_alone, torch_networks_alone
 
 
 class Amounts(NamedTuple):
-    """How much the stages after decoding are given."""
+    """How much work the stages after decoding get."""
 
     frames: int
+    """Maximum number of frames, from the start of the video."""
     bytes: int
-    """Of frames that are held."""
+    """Maximum size of the key frames as RGB; the frames above may take twice as much."""
     images: int
-    """Evenly over the video, for the cascade and its networks."""
+    """Maximum number of key frames, evenly over the video, for the detector and its networks."""
     crops: int
+    """Maximum number of face crops, for cropping and embedding."""
 
 
 AMOUNTS = {"cpu": Amounts(128, 2**28, 16, 64), "torch-cpu": Amounts(64, 2**28, 8, 64)}
@@ -40,12 +43,12 @@ ON_GPU = Amounts(1024, 2**33, 512, 2048)
 
 
 def settings_for(device: str) -> Settings:
-    """Key frames on the CPU; a GPU looks at every frame."""
+    """The default settings of a device: key frames on the CPU, every frame on other devices."""
     return settings_from({"detection": {"device": device, "dense": device != "cpu"}})
 
 
 def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
-    """Facts of the video, and what each stage did in how many seconds, best of ``repeat``."""
+    """Describes the video and times each stage, best of ``repeat``, as in ``bench.json``."""
     settings = settings_for(device)
     engine = open_engine(settings.detection, settings.identity)
     amounts = AMOUNTS.get(device, ON_GPU)
@@ -56,11 +59,11 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
     decode_s = min(seconds_of(lambda: _drain(video, device)) for _ in range(repeat))
     held, keys = _some(video, device, amounts, frames, info.width * info.height)
     judged = [
-        Judged(f, j.starts_shot or f is held[0], j.change)
-        for f, j in zip(held, _decisions(held), strict=True)
+        Judged(frame, shot.starts_shot or frame is held[0], shot.change)
+        for frame, shot in zip(held, _decisions(held), strict=True)
     ]
-    seen = _detected(engine, settings, judged)
-    every = [(s.frame.image, s.faces, i) for s in seen for i in range(len(s.faces))]
+    detections = _detected(engine, settings, judged)
+    every = [(d.frame.image, d.faces, i) for d in detections for i in range(len(d.faces))]
     chosen, spec = every[: amounts.crops], engine.embedder.crop
     crops = [crop_of(*face, spec) for face in chosen]
 
@@ -78,9 +81,11 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
             "decode": rate("frames", frames, decode_s),
             "shots": rated("frames", len(held), lambda: _decisions(held)),
             **_networks_alone(engine, settings, keys, repeat),
-            "cascade": rated("pictures", len(keys), lambda: list(engine.detector.detect(keys))),
+            "cascade": rated("images", len(keys), lambda: list(engine.detector.detect(keys))),
             "temporal": rated("frames", len(judged), lambda: _detected(engine, settings, judged)),
-            "tracker": rated("frames", len(seen), lambda: _tracked(engine, settings, seen)),
+            "tracker": rated(
+                "frames", len(detections), lambda: _tracked(engine, settings, detections)
+            ),
             "crops": rated("crops", len(chosen), lambda: [crop_of(*face, spec) for face in chosen]),
             "embedder": rated("crops", len(crops), lambda: engine.embedder.embed(np.stack(crops))),
         },
@@ -90,23 +95,23 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
 def _networks_alone(
     engine: Engine, settings: Settings, keys: Sequence[FrameImage], repeat: int
 ) -> dict[str, dict[str, Any]]:
-    """Each of the three networks, as the engine has them."""
+    """MTCNN's three networks on the engine's device; none where it runs another detector."""
     if settings.detection.device == "cpu":
-        from facetrack.bench import openvino_stages
-
-        return openvino_stages.networks_alone(settings, keys, repeat)
-    from facetrack.bench import torch_stages
+        return openvino_networks_alone(settings, keys, repeat)
     from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 
     if not isinstance(engine.detector, TorchMtcnnDetector):
         return {}
-    return torch_stages.networks_alone(engine.detector, keys, repeat)
+    return torch_networks_alone(engine.detector, keys, repeat)
 
 
 def _some(
     video: Path, device: str, amounts: Amounts, frames: int, pixels: int
 ) -> tuple[list[Frame], list[FrameImage]]:
-    """The first frames, and key frames from all over the video, each of one size."""
+    """The first frames, and key frames from all over the video.
+
+    Stops where the size of the frames changes.
+    """
     most = max(2, min(amounts.frames, amounts.bytes * 2 // (pixels * 3)))
     wanted = max(2, min(amounts.images, amounts.bytes // (pixels * 3)))
     places = set(np.linspace(0, frames - 1, wanted).astype(int).tolist())
@@ -139,12 +144,12 @@ def _detected(
     engine: Engine, settings: Settings, judged: Sequence[Judged]
 ) -> list[FrameDetections]:
     detector = frame_detector(engine.detector, settings.detection)
-    for one in judged:
-        detector.push(one)
+    for frame in judged:
+        detector.push(frame)
     return list(detector.detect(last=True))
 
 
-def _tracked(engine: Engine, settings: Settings, seen: Sequence[FrameDetections]) -> None:
+def _tracked(engine: Engine, settings: Settings, detections: Sequence[FrameDetections]) -> None:
     tracker = tracker_for(engine, settings, FaceEmbedder(engine.embedder))
-    tracker.update(seen)
+    tracker.update(detections)
     tracker.finish()

@@ -1,29 +1,31 @@
-"""``facetrack bench``: measures every video, then writes and shows what came out."""
+"""``facetrack bench``: measures each video, then writes and prints the results."""
 
 import json as jsonlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from facetrack.bench import reference
-from facetrack.bench.analysis_runs import few_frames_run, summary, warm_shares
-from facetrack.bench.chart import draw_chart
-from facetrack.bench.clips import rendering
-from facetrack.bench.disturbance import disturbed
-from facetrack.bench.growth import growth
-from facetrack.bench.process import in_own_process
-from facetrack.bench.report import show, show_rendering
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.environment import hardware, versions
 from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
+from facetrack_bench import reference
+from facetrack_bench.analysis_runs import few_frames_run, summary, warm_shares
+from facetrack_bench.clips import rendering
+from facetrack_bench.growth import growth
+from facetrack_bench.measuring import disturbed
+from facetrack_bench.report import show, show_rendering
+from facetrack_bench.worker import in_own_process
 
 SCHEMA = "facetrack/bench/1"
+
+NO_CHARTS = "no charts: matplotlib is not installed (pip install matplotlib)"
 
 Say = Callable[[str], None]
 
@@ -38,14 +40,30 @@ def run_bench(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Writes ``bench.json`` and ``bench.png`` into ``out``, on a GPU ``overlap.png`` too; returns
-    the exit code.
+    """Measures analyses and their stages; writes ``bench.json`` and charts.
+
+    The charts are ``bench.png`` and, on a GPU, ``overlap.png``. They need matplotlib.
+
+    Args:
+        videos: video files to measure.
+        out: folder for the results, made where it is missing.
+        device: "cpu", "cuda" or "torch-cpu".
+        growing: measure growth on the first video too; on the CPU only.
+        repeat: warm analyses of each video.
+        json: print the entry of each video in ``bench.json`` as a line, and no tables.
+        quiet: print no tables and no progress.
+
+    Returns:
+        The exit code.
 
     Raises:
-        InputError: when a video cannot be read; before anything is measured.
-        FacetrackError: when runs on the same input gave different results.
+        InputError: when a video cannot be read, before anything is measured.
+        FacetrackError: when runs on the same video gave different results.
     """
     _require_readable(videos)
+    charts = find_spec("matplotlib") is not None
+    if not charts:
+        print(f"facetrack: {NO_CHARTS}", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
     with _saying(quiet) as say:
         report: dict[str, Any] = {
@@ -53,11 +71,14 @@ def run_bench(
             "videos": [_measured(video, device, repeat, say) for video in videos],
             "growth": growth(videos[0], say) if growing and device == "cpu" else None,
         }
-        if device == "cuda":
-            say("what runs beside what")
+        if charts and device == "cuda":
+            say("what the GPU does at the same time")
             in_own_process("overlap", videos[0], image=str(out / "overlap.png"))
-    with atomic_write(out / "bench.png") as path:
-        draw_chart(report).save(path, format="PNG")
+    if charts:
+        from facetrack_bench.chart import draw_chart
+
+        with atomic_write(out / "bench.png") as path:
+            draw_chart(report, path)
     _write(report, out)
     if json:
         for measured in report["videos"]:
@@ -70,13 +91,22 @@ def run_bench(
 def run_render_bench(
     videos: Sequence[Path], out: Path, *, repeat: int, json: bool, quiet: bool
 ) -> int:
-    """Writes ``bench.json`` into ``out`` with the writing of clips alone, beside ffmpeg; returns
-    the exit code.
+    """Compares rendering with the ffmpeg program; writes ``bench.json``.
+
+    Args:
+        videos: video files to cut clips from.
+        out: folder for the results, made where it is missing.
+        repeat: runs of each program.
+        json: print the entry of each video in ``bench.json`` as a line, and no tables.
+        quiet: print no tables and no progress.
+
+    Returns:
+        The exit code.
 
     Raises:
         InputError: when a video cannot be read.
         UsageError: when ffmpeg is not installed.
-        FacetrackError: when ffmpeg's clips show something else.
+        FacetrackError: when the clips of both show different frames.
     """
     _require_readable(videos)
     out.mkdir(parents=True, exist_ok=True)
@@ -119,7 +149,7 @@ def _measured(video: Path, device: str, repeat: int, say: Say) -> dict[str, Any]
     runs, loops, note = [], [], None
     if not reference.installed():
         note = "facenet-pytorch is not installed"
-    for share in warm_shares(repeat):  # in turn, so that both meet the same disturbances
+    for share in warm_shares(repeat):  # takes turns, so that both meet the same disturbances
         if note is None:
             say(f"{video.name}: the plain facenet-pytorch loop")
             try:
@@ -147,8 +177,7 @@ def _measured(video: Path, device: str, repeat: int, say: Say) -> dict[str, Any]
 def _ratios(
     analysis: dict[str, Any], plain: dict[str, Any] | None, decoded: float
 ) -> dict[str, float | None]:
-    """How many times as many frames a second as the plain loop, and the share of what decoding
-    alone does."""
+    """The analysis' frames per second, divided by those of the plain loop and of decoding alone."""
     warm = analysis["warm_frames_per_second"]
     against_plain = (
         {"cold": None, "warm": None}
@@ -163,7 +192,7 @@ def _ratios(
 
 @contextmanager
 def _saying(quiet: bool) -> Iterator[Say]:
-    """Says what is being measured, on a terminal."""
+    """Shows what is being measured, where standard error is a terminal."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda line: None

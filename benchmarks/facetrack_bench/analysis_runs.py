@@ -1,4 +1,4 @@
-"""The whole analysis, cold and warm, and whether every run gave the same, bit for bit."""
+"""Times the whole analysis, cold and warm, and checks that all runs give the same result."""
 
 import hashlib
 import statistics
@@ -12,24 +12,26 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack import api
-from facetrack.bench.memory import peak_mib
-from facetrack.bench.process import in_own_process
-from facetrack.bench.stages import settings_for
 from facetrack.core.errors import FacetrackError
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.timeline import Analysis
+from facetrack_bench.measuring import peak_mib
+from facetrack_bench.stages import settings_for
+from facetrack_bench.worker import in_own_process
 
 FEW_FRAMES = 5
-"""Of the queue in the run that is to show that thread timing changes nothing."""
+"""Length of the frame queue in one more run. Decoder and networks wait for each other all the time
+there; the run shows that the timing of threads does not change the result."""
 
 
 def analysed(
     video: Path, started: float, *, repeat: int, device: str, queue_frames: int | None = None
 ) -> dict[str, Any]:
-    """In a fresh process: one cold analysis, then ``repeat`` warm ones with the same engine.
+    """Analyses a video once cold, then ``repeat`` times warm with the same engine.
 
-    ``cold_s`` has the making of the engine and its graphs in it, ``process_s`` the start of the
-    process and the imports too; ``cold_peak_mib`` is the memory of one analysis alone.
+    Runs in a fresh process. ``cold_s`` includes opening the engine and compiling its graphs;
+    ``process_s`` also includes the start of the process and the imports. ``cold_peak_mib`` is the
+    peak memory of the cold analysis alone.
     """
     settings = settings_for(device)
     if queue_frames is not None:
@@ -62,7 +64,7 @@ def analysed(
 
 
 def digest(analysis: Analysis) -> str:
-    """SHA-256 over every row of the faces, the frames' times and the embeddings."""
+    """SHA-256 over all rows of the faces, all frame times and all embeddings."""
     whole = hashlib.sha256()
     for name in analysis.faces.column_names:
         whole.update(name.encode())
@@ -75,25 +77,29 @@ def digest(analysis: Analysis) -> str:
 
 
 def _bytes(column: pa.Array) -> bytes:
-    """The values alone: Arrow's own buffers may have unused bytes in them."""
+    """The values alone: Arrow's own buffers may hold unused bytes."""
     if pa.types.is_string(column.type):
         return "\n".join(column.to_pylist()).encode()
     flat = column.flatten() if pa.types.is_nested(column.type) else column
-    return bytes(flat.to_numpy(zero_copy_only=True).tobytes())  # a copy may be of pointers
+    return bytes(flat.to_numpy(zero_copy_only=True).tobytes())  # copies may hold pointers
 
 
 def warm_shares(repeat: int) -> list[int]:
-    """Warm runs of each process: two processes, so that what runs beside it changes sides."""
+    """Number of warm runs in each process.
+
+    They are spread over two processes that take turns with the plain loop, so that other programs
+    at work disturb both.
+    """
     return [n for n in (repeat - repeat // 2, repeat // 2) if n]
 
 
 def few_frames_run(video: Path, device: str) -> dict[str, Any]:
-    """One analysis in which decoder and networks wait for each other all the time."""
+    """One analysis with a queue of ``FEW_FRAMES`` frames."""
     return in_own_process("analysis", video, repeat=0, device=device, queue_frames=FEW_FRAMES)
 
 
 def summary(video: Path, runs: Sequence[dict[str, Any]], few: dict[str, Any]) -> dict[str, Any]:
-    """Joins the processes' answers.
+    """Merges the results of several processes into ``analysis`` of ``bench.json``.
 
     Raises:
         FacetrackError: when two runs gave different results.
@@ -134,15 +140,15 @@ def summary(video: Path, runs: Sequence[dict[str, Any]], few: dict[str, Any]) ->
 
 
 def require_same(video: Path, runs: Sequence[dict[str, Any]]) -> None:
-    """Of runs on one input everything must be the same, bit by bit.
+    """Checks that all runs on one video gave the same result, bit for bit.
 
     Raises:
-        FacetrackError: when it is not.
+        FacetrackError: when they did not.
     """
     digests = {d for run in runs for d in run["digests"]}
     if len(digests) > 1:
         short = ", ".join(sorted(d[:12] for d in digests))
         raise FacetrackError(
             f"{video}: runs on the same input gave different results (digests {short}); "
-            "that is a fault of facetrack, report it with the video"
+            "this is a bug in facetrack; please report it with the video"
         )

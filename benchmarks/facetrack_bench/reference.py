@@ -1,7 +1,7 @@
-"""The plain facenet-pytorch loop: decode a frame, ``MTCNN.detect`` it, take the next one.
+"""Times the plain facenet-pytorch loop: decode a frame, call ``MTCNN.detect``, repeat.
 
-facenet-pytorch pins an old torch and so is installed with ``--no-deps``; what it takes from
-torchvision, and two libraries that only its downloads need, are stood in for here.
+facenet-pytorch pins an old torch and is therefore installed with ``--no-deps``. This module
+replaces what it takes from torchvision, and two libraries that only its downloads need.
 """
 
 import sys
@@ -18,28 +18,35 @@ import numpy as np
 from PIL import Image as Pillow
 
 LARGE_PIXELS = 1_000_000
-STRETCH = 5
-"""Frames measured in a row."""
-IMAGES_A_CALL, CALLS = 32, 3
-"""On a GPU; after a call that makes ready."""
-STRETCHES, STRETCHES_OF_LARGE = 8, 2
-"""How many such rows, evenly over the video; frames over ``LARGE_PIXELS`` take seconds each."""
+"""Frames with more pixels than this take seconds each, so fewer of them are measured."""
+PART = 5
+"""Frames in one measured part of the video; the parts lie evenly over it."""
+PARTS, PARTS_OF_LARGE = 8, 2
+"""Number of parts, and number of parts of a video with large frames."""
+IMAGES_PER_CALL, CALLS = 32, 3
+"""Batch size on a GPU, and number of measured calls after one that is not timed."""
 
 
 def installed() -> bool:
-    """Whether facenet-pytorch and torch are there to be compared with."""
+    """Whether facenet-pytorch and torch are installed."""
     return find_spec("facenet_pytorch") is not None and find_spec("torch") is not None
 
 
 def plain_loop(video: Path, *, frames: int, device: str) -> dict[str, Any]:
-    """Frames a second of the loop over a part of a video of ``frames`` frames."""
+    """Measures frames per second of the loop on parts of a video.
+
+    Args:
+        video: to decode.
+        frames: number of frames in the video.
+        device: "cuda" measures batches of the first frames; any other, single frames on the CPU.
+    """
     torch = import_module("torch")
     if device == "cuda":
         return _plain_batches(video, torch)
     mtcnn = plain_mtcnn("cpu")
     with av.open(str(video)) as container:
         image = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    mtcnn.detect(image, landmarks=True)  # the first one prepares torch's kernels
+    mtcnn.detect(image, landmarks=True)  # the first call prepares torch's kernels
     chosen = _chosen(frames, image.shape[0] * image.shape[1])
     seconds, faces = 0.0, 0
     with av.open(str(video)) as container:
@@ -55,20 +62,20 @@ def plain_loop(video: Path, *, frames: int, device: str) -> dict[str, Any]:
 
 
 def _plain_batches(video: Path, torch: Any) -> dict[str, Any]:
-    """On a GPU it is fastest with many frames a call, as its own examples have it."""
+    """On a GPU the loop is fastest with many frames per call, as in its own examples."""
     mtcnn = plain_mtcnn("cuda")
     seconds, faces, count = 0.0, 0, 0
     with av.open(str(video)) as container:
         decoded = iter(container.decode(video=0))
         for call in range(1 + CALLS):
             begun = time.perf_counter()
-            arrays = [f.to_ndarray(format="rgb24") for f in islice(decoded, IMAGES_A_CALL)]
+            arrays = [f.to_ndarray(format="rgb24") for f in islice(decoded, IMAGES_PER_CALL)]
             images = [Pillow.fromarray(array) for array in arrays]
             if not images:
                 break
             found, *_ = mtcnn.detect(images, landmarks=True)
             torch.cuda.synchronize()
-            if call:  # the first one prepares torch's kernels
+            if call:  # the first call prepares torch's kernels
                 seconds += time.perf_counter() - begun
                 faces += sum(0 if boxes is None else len(boxes) for boxes in found)
                 count += len(images)
@@ -87,39 +94,48 @@ def _answer(frames: int, faces: int, seconds: float, threads: int) -> dict[str, 
 
 def _chosen(frames: int, pixels: int) -> set[int]:
     """Indices of the frames to measure."""
-    stretches = STRETCHES_OF_LARGE if pixels > LARGE_PIXELS else STRETCHES
-    starts = np.linspace(0, max(0, frames - STRETCH), stretches).astype(int)
-    return {i for start in starts.tolist() for i in range(start, min(start + STRETCH, frames))}
+    parts = PARTS_OF_LARGE if pixels > LARGE_PIXELS else PARTS
+    starts = np.linspace(0, max(0, frames - PART), parts).astype(int)
+    return {i for start in starts.tolist() for i in range(start, min(start + PART, frames))}
 
 
 def plain_mtcnn(device: str) -> Any:
-    """facenet-pytorch's ``MTCNN(keep_all=True)``."""
+    """facenet-pytorch's ``MTCNN(keep_all=True)``, also where torchvision is not installed."""
     if find_spec("torchvision") is None:
-        _stand_in_for_torchvision()
+        _replace_torchvision()
     return import_module("facenet_pytorch.models.mtcnn").MTCNN(keep_all=True, device=device)
 
 
-def _stand_in_for_torchvision() -> None:
+def _replace_torchvision() -> None:
     for name in ("torchvision", "torchvision.transforms", "torchvision.ops", "requests", "tqdm"):
         sys.modules.setdefault(name, types.ModuleType(name))
     functional = types.ModuleType("torchvision.transforms.functional")
-    _stand_in("torchvision.transforms", functional=functional)
+    _replace("torchvision.transforms", functional=functional)
     sys.modules[functional.__name__] = functional
-    _stand_in("torchvision.ops.boxes", batched_nms=batched_nms)
-    _stand_in("requests.adapters", HTTPAdapter=None)
-    _stand_in("tqdm.auto", tqdm=None)
+    _replace("torchvision.ops.boxes", batched_nms=batched_nms)
+    _replace("requests.adapters", HTTPAdapter=None)
+    _replace("tqdm.auto", tqdm=None)
 
 
-def _stand_in(name: str, **members: object) -> None:
+def _replace(name: str, **members: object) -> None:
     module = sys.modules[name] = types.ModuleType(name)
     for member, value in members.items():
         setattr(module, member, value)
 
 
 def batched_nms(boxes: Any, scores: Any, groups: Any, threshold: float) -> Any:
-    """torchvision's: greedy suppression by IoU inside each group, best score first; tensors.
+    """torchvision's ``batched_nms``: greedy suppression by IoU within each group, best score first.
 
-    In NumPy: torch's own calls cost so much each that the loop would look slower than it is.
+    In NumPy, because each call into torch costs so much that the loop would look slower than it is.
+
+    Args:
+        boxes: ``(n, 4)`` tensor of left, top, right and bottom in pixels.
+        scores: ``(n,)`` tensor.
+        groups: ``(n,)`` tensor of integers; boxes of different groups do not suppress each other.
+        threshold: IoU above which the lower score is dropped.
+
+    Returns:
+        Indices of the boxes that are kept, as an int64 tensor.
     """
     torch = import_module("torch")
     corners, of_group = boxes.numpy(), groups.numpy()

@@ -1,12 +1,15 @@
-"""Compares ways to smooth a crop path, on the faces of analysed videos.
+"""Compares ways to smooth the path of a crop, on the faces of analysed videos.
 
-    python -m facetrack.bench.smoothers FOLDER...
+    PYTHONPATH=benchmarks python -m facetrack_bench.smoothers FOLDER...
 
-Each ``FOLDER`` is one that ``facetrack analyze`` made. All smoothers get the same wanted path
-(outliers out, gaps bridged) of every person in every shot they are in for a second or more. Jitter
-is the mean of the second difference's length from frame to frame: what shakes. The centring error
-is the distance of a crop's centre from the wanted one. Both in percent of the crop's side, and the
-jitter also in pixels of the source. A path is still where it moves by less than 0.02 % a frame.
+Each ``FOLDER`` was made by ``facetrack analyze``. All smoothers get the same wanted path (without
+outliers and gaps) of each person in each shot that shows them for a second or more.
+
+- Jitter is the mean length of the path's second difference. It measures how much a clip shakes.
+- The centring error is the mean distance between the crop's centre and the wanted centre.
+- A path stands still where it moves by less than 0.02 % of the crop's side per frame.
+
+Both distances are in percent of the crop's side; jitter is also given in pixels of the source.
 """
 
 import json
@@ -30,15 +33,19 @@ from facetrack.timeline import Analysis
 
 Float64 = NDArray[np.float64]
 Smoother = Callable[[Float64, Float64, float], Float64]
-"""Times in seconds, values in pixels and the crop's side in pixels give a smooth line."""
+"""Takes times in seconds, values in pixels and the crop's side in pixels; returns values."""
 
 LEAST_S = 1.0
 STILL = 0.0002
 
 
 def taut_string(tolerance: float, sigma_s: float) -> Smoother:
-    """What clips are made with; ``tolerance`` as a share of the crop's side, ``sigma_s`` in
-    seconds."""
+    """The smoother of facetrack's clips.
+
+    Args:
+        tolerance: largest distance from the wanted path, as a part of the crop's side.
+        sigma_s: standard deviation of the Gaussian in seconds.
+    """
 
     def smooth(times_s: Float64, values: Float64, side: float) -> Float64:
         sides = np.full(len(values), side)
@@ -48,7 +55,7 @@ def taut_string(tolerance: float, sigma_s: float) -> Smoother:
 
 
 def median_and_gaussian(sigma_s: float) -> Smoother:
-    """A median over seven frames, then a Gaussian of ``sigma_s`` seconds."""
+    """A median over seven frames, then a Gaussian with a deviation of ``sigma_s`` seconds."""
 
     def smooth(times_s: Float64, values: Float64, side: float) -> Float64:
         steady = median_filter(values, size=7, mode="nearest")
@@ -59,7 +66,7 @@ def median_and_gaussian(sigma_s: float) -> Smoother:
 
 
 def savitzky_golay(window_s: float) -> Smoother:
-    """A parabola through each stretch of ``window_s`` seconds (Savitzky and Golay, 1964)."""
+    """A parabola through each window of ``window_s`` seconds (Savitzky and Golay, 1964)."""
 
     def smooth(times_s: Float64, values: Float64, side: float) -> Float64:
         half = round(window_s / 2 / float(np.median(np.diff(times_s))))
@@ -81,7 +88,7 @@ SMOOTHERS: dict[str, Smoother] = {
 
 
 def compare(analysis: Analysis, zoom: str) -> dict[str, dict[str, float]]:
-    """Figures of each smoother, weighted by frames."""
+    """Mean ``FIGURES`` of each smoother over all frames of an analysis, at one of the ``ZOOMS``."""
     found: dict[str, list[Float64]] = {name: [] for name in SMOOTHERS}
     for times_s, wanted, side in _paths(analysis, zoom):
         for name, smooth in SMOOTHERS.items():
@@ -95,7 +102,7 @@ FIGURES = ("jitter_percent", "jitter_px", "error_percent", "still_percent")
 
 
 def _figures(path: Float64, wanted: Float64, side: float) -> Float64:
-    """``(n - 2, 4)`` of every inner frame."""
+    """``(n - 2, 4)`` the ``FIGURES`` of each frame but the first and last."""
     jitter = np.hypot(*np.diff(path, 2, axis=0).T)
     error = np.hypot(*(path - wanted).T)[1:-1]
     still = np.hypot(*np.diff(path, axis=0).T)[1:] < STILL * side
@@ -104,7 +111,7 @@ def _figures(path: Float64, wanted: Float64, side: float) -> Float64:
 
 
 def _paths(analysis: Analysis, zoom: str) -> Iterator[tuple[Float64, Float64, float]]:
-    """Times, wanted centres ``(n, 2)`` and side of the square crop, a person and shot."""
+    """Yields times, wanted centres ``(n, 2)`` and the crop's side, for each person and shot."""
     image = (analysis.info.width, analysis.info.height)
     for shot in analysis.shots:
         for person in analysis.people:
@@ -116,16 +123,16 @@ def _paths(analysis: Analysis, zoom: str) -> Iterator[tuple[Float64, Float64, fl
             at = slice(faces.at[0], faces.at[-1] + 1)
             if times_s[at][-1] - times_s[at][0] < LEAST_S:
                 continue
-            hung = anchors(faces.boxes, faces.landmarks)
+            points = anchors(faces.boxes, faces.landmarks)
             framing = Framing(Fraction(1), zoom)
-            path = wanted_path(times_s[at], times_s[faces.at], hung, image, framing)
+            path = wanted_path(times_s[at], times_s[faces.at], points, image, framing)
             half = path[0, 2] / 2
             limits = np.array(image) - half
             yield times_s[at], np.clip(path[:, :2], half, limits), 2 * half
 
 
 def main(folders: list[str]) -> None:
-    """Prints the smoothers' figures on the paths of these analyses' people."""
+    """Prints a table for each zoom, and all figures as JSON."""
     results = {
         zoom: {Path(f).name: compare(Analysis.load(Path(f)), zoom) for f in folders}
         for zoom in ZOOMS

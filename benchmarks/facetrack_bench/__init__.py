@@ -1,0 +1,1 @@
+"""Measures facetrack's speed, memory and growth; ``facetrack bench`` runs it."""

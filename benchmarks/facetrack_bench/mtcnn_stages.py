@@ -1,0 +1,116 @@
+"""MTCNN's three networks alone, on key frames: with OpenVINO, and with torch."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from facetrack.core.settings import Settings
+from facetrack.core.types import Float32
+from facetrack.detection.mtcnn.cascade import Cascade, Networks, Parts
+from facetrack.media.frame_image import FrameImage
+from facetrack_bench.measuring import best_of, rate
+
+if TYPE_CHECKING:
+    from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
+
+TORCH_BATCH = 128
+"""Images in one batch of the torch networks."""
+
+
+class RecordingNetworks:
+    """Networks of a cascade that pass every call on to others and keep its arguments."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+        self.proposed: list[tuple[Sequence[FrameImage], tuple[tuple[int, int], ...]]] = []
+        self.refined: list[tuple[Sequence[FrameImage], Parts]] = []
+        self.decided: list[tuple[Sequence[FrameImage], Parts]] = []
+        self.look = networks.look
+
+    def propose(
+        self, images: Sequence[FrameImage], sizes: tuple[tuple[int, int], ...]
+    ) -> list[list[Float32]]:
+        self.proposed.append((images, sizes))
+        return self._networks.propose(images, sizes)
+
+    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+        self.refined.append((images, parts))
+        return self._networks.refine(images, parts)
+
+    def decide(
+        self, images: Sequence[FrameImage], parts: Parts
+    ) -> tuple[Float32, Float32, Float32]:
+        self.decided.append((images, parts))
+        return self._networks.decide(images, parts)
+
+
+def openvino_networks_alone(
+    settings: Settings, keys: Sequence[FrameImage], repeat: int
+) -> dict[str, dict[str, Any]]:
+    """Times each network with the inputs that the cascade gives it on these key frames.
+
+    Returns:
+        ``pnet``, ``rnet`` and ``onet``, each as ``measuring.rate`` gives it; best of ``repeat``.
+    """
+    from facetrack.detection.mtcnn.openvino import QUICK, TOGETHER, QuickMtcnn
+    from facetrack.pipeline.openvino_engine import quick_precision
+
+    networks = QuickMtcnn(quick_precision())
+    recorded = RecordingNetworks(networks)
+    cascade = Cascade(recorded, settings.detection, QUICK)
+    for i in range(0, len(keys), TOGETHER):
+        cascade.detect(keys[i : i + TOGETHER])
+    jobs: dict[str, tuple[str, int, Callable[[], object]]] = {
+        "pnet": (
+            "images",
+            sum(len(images) for images, _ in recorded.proposed),
+            lambda: [networks.propose(*given) for given in recorded.proposed],
+        ),
+        "rnet": (
+            "rows",
+            sum(len(parts.corners) for _, parts in recorded.refined),
+            lambda: [networks.refine(*given) for given in recorded.refined],
+        ),
+        "onet": (
+            "rows",
+            sum(len(parts.corners) for _, parts in recorded.decided),
+            lambda: [networks.decide(*given) for given in recorded.decided],
+        ),
+    }
+    return {
+        name: rate(unit, count, best_of(repeat, work) if count else 0.0)
+        for name, (unit, count, work) in jobs.items()
+    }
+
+
+def torch_networks_alone(
+    detector: "TorchMtcnnDetector", images: Sequence[FrameImage], repeat: int
+) -> dict[str, dict[str, Any]]:
+    """Times each step of the cascade on one batch, with its crops and its suppression.
+
+    Returns:
+        ``pnet``, ``rnet`` and ``onet``, each as ``measuring.rate`` gives it; best of ``repeat``.
+    """
+    import torch
+
+    images = images[:TORCH_BATCH]
+    for _ in detector.detect(images):  # allocates the memory that these images need
+        pass
+    network, pixels, room = detector.parts(images)
+    with torch.inference_mode():
+        proposed, _ = network.propose(pixels, room)
+        refined, *_ = network.refine(pixels, proposed, room)
+
+    def timed(step: Callable[[], object]) -> dict[str, Any]:
+        def work() -> None:
+            with torch.inference_mode():
+                step()
+            if pixels.table.is_cuda:
+                torch.cuda.synchronize()
+
+        return rate("images", len(images), best_of(repeat, work))
+
+    return {
+        "pnet": timed(lambda: network.propose(pixels, room)),
+        "rnet": timed(lambda: network.refine(pixels, proposed, room)),
+        "onet": timed(lambda: network.decide(pixels, refined, room)),
+    }
