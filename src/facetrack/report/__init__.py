@@ -1,4 +1,4 @@
-"""``report.html``: one page that a person opens to understand a video; it needs no network."""
+"""``report.html``: one page that shows a person what is in a video; it needs no network."""
 
 from facetrack.report.page import write_folder_report
 

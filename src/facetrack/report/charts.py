@@ -1,84 +1,103 @@
-"""Small line charts of the samples of a run, drawn as SVG that the page's colours apply to."""
+"""Small line charts of a run's samples, as SVG whose colours come from the page's style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from facetrack.report.text import clock, escaped, number
+from facetrack.report.template import clock, number
 
 Float64 = NDArray[np.float64]
 
 POINTS = 240
-"""Of a line, at most; of more samples each point is the mean of those beside each other."""
+"""Maximum number of points of a line; of more samples each point is the mean of neighbours."""
 WIDTH, HEIGHT = 320, 120
 LEFT, RIGHT, TOP, BOTTOM = 34, 6, 8, 18
-"""Around the lines, for the axes' labels."""
+"""Margins around the lines, for the labels of the axes."""
 MIB = 2.0**20
 
 
 @dataclass(frozen=True)
-class Chart:
+class ChartSpec:
     """One quantity over time, as one or several lines."""
 
     title: str
     lines: dict[str, str]
-    """Column of the samples to what the legend calls it."""
+    """Column of the samples to its name in the legend."""
     unit: str = ""
     scale: float = 1.0
-    """What a value is divided by."""
+    """Values are divided by this."""
     top: float | None = None
-    """Of the axis; None: the largest value."""
+    """Value at the top of the axis; None: the largest one, rounded up."""
 
 
-CHARTS = (
-    Chart(
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart."""
+
+    title: str
+    """With the unit."""
+    svg: Markup
+    legend: list[str]
+    """Name, mean and maximum of each line, in the order of the SVG's classes ``l0``, ``l1``..."""
+
+
+SPECS = (
+    ChartSpec(
         "Utilisation",
         {
             "gpu_percent": "GPU",
             "cpu_percent": "this process, of all cores",
             "machine_cpu_percent": "all processes",
-            "gpu_decoder_percent": "GPU's decoder",
+            "gpu_decoder_percent": "GPU decoder",
         },
         "%",
         top=100.0,
     ),
-    Chart(
+    ChartSpec(
         "Memory",
-        {"rss_bytes": "this process", "gpu_memory_bytes": "GPU, everybody"},
+        {"rss_bytes": "this process", "gpu_memory_bytes": "GPU, all processes"},
         "MiB",
         MIB,
     ),
-    Chart(
+    ChartSpec(
         "Queue depth",
-        {"queued_frames": "wait for the networks", "untracked_frames": "wait for the tracker"},
+        {
+            "queued_frames": "waiting for networks",
+            "untracked_frames": "waiting for tracker",
+        },
         "frames",
     ),
-    Chart("Batch size", {"batch_size": "frames a batch, at most"}),
-    Chart("Speed", {"frames_per_second": "frames/s"}),
+    ChartSpec("Batch size", {"batch_size": "frames per batch, at most"}),
+    ChartSpec("Speed", {"frames_per_second": "frames/s"}),
 )
 
 
-def run_charts(metrics: pa.Table) -> str:
-    """HTML of all charts of which something is known."""
+def run_charts(metrics: pa.Table) -> list[Chart]:
+    """All charts that the samples have a column for; none for fewer than two samples.
+
+    Args:
+        metrics: rows of ``runtime.metrics.COLUMNS``.
+    """
     if len(metrics) < 2:
-        return "<p>The run was too short to be sampled.</p>"
+        return []
     seconds = metrics["seconds"].to_numpy()
-    drawn = [_figure(chart, seconds, metrics) for chart in CHARTS]
-    return f'<div class="charts">{"".join(drawn)}</div>'
+    charts = (_chart(spec, seconds, metrics) for spec in SPECS)
+    return [chart for chart in charts if chart is not None]
 
 
-def thinned(seconds: Float64, values: Float64) -> tuple[Float64, Float64]:
-    """At most ``POINTS`` points, each the mean of samples beside each other; NaN is not known.
+def decimated(seconds: Float64, values: Float64) -> tuple[Float64, Float64]:
+    """At most ``POINTS`` points, each the mean of neighbouring samples; NaN values are left out.
 
     Args:
         seconds: ``(n,)`` ascending.
-        values: ``(n,)``
+        values: ``(n,)``; NaN: not measured.
     """
-    known = ~np.isnan(values)
-    seconds, values = seconds[known], values[known]
+    measured = ~np.isnan(values)
+    seconds, values = seconds[measured], values[measured]
     if len(values) <= POINTS:
         return seconds, values
     starts = np.arange(POINTS) * len(values) // POINTS
@@ -86,43 +105,42 @@ def thinned(seconds: Float64, values: Float64) -> tuple[Float64, Float64]:
     return np.add.reduceat(seconds, starts) / counts, np.add.reduceat(values, starts) / counts
 
 
-def _figure(chart: Chart, seconds: Float64, metrics: pa.Table) -> str:
-    known = {
-        name: metrics[name].to_numpy().astype(np.float64) / chart.scale
-        for name in chart.lines
+def _chart(spec: ChartSpec, seconds: Float64, metrics: pa.Table) -> Chart | None:
+    columns = {
+        name: metrics[name].to_numpy().astype(np.float64) / spec.scale
+        for name in spec.lines
         if name in metrics.column_names
     }
-    if not known:
-        return ""
-    top = chart.top or _round_top(max(float(np.nanmax(values)) for values in known.values()))
+    if not columns:
+        return None
+    top = spec.top or _round_top(max(float(np.nanmax(values)) for values in columns.values()))
     end_s = float(seconds[-1])
-    lines, legend = [], []
-    for i, (name, values) in enumerate(known.items()):
-        lines.append(_line(*thinned(seconds, values), end_s, top, f"line l{i}"))
-        unit = f" {chart.unit}" if chart.unit else ""
-        legend.append(
-            f'<li><svg class="key" viewBox="0 0 24 6" aria-hidden="true">'
-            f'<path class="line l{i}" d="M0 3H24"/></svg>{escaped(chart.lines[name])}: mean '
-            f"{number(float(np.nanmean(values)))}, "
-            f"most {number(float(np.nanmax(values)))}{unit}</li>"
-        )
-    title = escaped(chart.title) + (f", {escaped(chart.unit)}" if chart.unit else "")
-    return (
-        f"<figure><figcaption>{title}</figcaption>"
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{title} over {clock(end_s)} of the run">'
-        f"{_axes(end_s, top)}{''.join(lines)}</svg><ul>{''.join(legend)}</ul></figure>"
-    )
+    title = f"{spec.title}, {spec.unit}" if spec.unit else spec.title
+    unit = f" {spec.unit}" if spec.unit else ""
+    lines = [
+        _line(*decimated(seconds, values), end_s, top, f"line l{i}")
+        for i, values in enumerate(columns.values())
+    ]
+    legend = [
+        f"{spec.lines[name]}: mean {number(float(np.nanmean(values)))}, "
+        f"max {number(float(np.nanmax(values)))}{unit}"
+        for name, values in columns.items()
+    ]
+    svg = Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{} over {} of the run">'
+        "{}{}</svg>"
+    ).format(WIDTH, HEIGHT, title, clock(end_s), _axes(end_s, top), Markup("").join(lines))
+    return Chart(title, svg, legend)
 
 
-def _line(seconds: Float64, values: Float64, end_s: float, top: float, kind: str) -> str:
+def _line(seconds: Float64, values: Float64, end_s: float, top: float, css_class: str) -> Markup:
     x = LEFT + (WIDTH - LEFT - RIGHT) * seconds / end_s
     y = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * np.minimum(values / top, 1.0)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    return f'<polyline class="{kind}" points="{points}"/>'
+    return Markup('<polyline class="{}" points="{}"/>').format(css_class, points)
 
 
-def _axes(end_s: float, top: float) -> str:
+def _axes(end_s: float, top: float) -> Markup:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     middle = (TOP + bottom) / 2
     labels: Sequence[tuple[float, float, str, str]] = (
@@ -132,18 +150,15 @@ def _axes(end_s: float, top: float) -> str:
         (LEFT, HEIGHT - 4, "start", "0:00:00"),
         (right, HEIGHT - 4, "end", clock(end_s)),
     )
-    texts = [
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>'
-        for x, y, anchor, text in labels
-    ]
-    return (
-        f'<path class="grid" d="M{LEFT} {TOP}H{right}M{LEFT} {middle}H{right}M{LEFT} {bottom}'
-        f'H{right}"/>{"".join(texts)}'
+    texts = Markup("").join(
+        Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(*of) for of in labels
     )
+    grid = f"M{LEFT} {TOP}H{right}M{LEFT} {middle}H{right}M{LEFT} {bottom}H{right}"
+    return Markup('<path class="grid" d="{}"/>{}').format(grid, texts)
 
 
 def _round_top(largest: float) -> float:
-    """The next of 1, 2, 5, 10, 20 ... that is not below it."""
+    """The smallest of 1, 2, 5, 10, 20 ... that is at least ``largest``."""
     if largest <= 0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(largest))

@@ -1,5 +1,5 @@
 "use strict";
-// The timeline, its keyboard, and the player. All data come with the page; nothing is fetched.
+// The timeline, its keyboard control, and the player. All data are in the page; nothing is fetched.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const find = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@
     return element;
   };
 
-  // h:mm:ss, with as many digits after the point as are asked for.
+  // h:mm:ss, with this many digits after the decimal point.
   const clock = (seconds, digits = 1) => {
     const ticks = Math.round(seconds * 10 ** digits);
     const whole = Math.floor(ticks / 10 ** digits);
@@ -19,10 +19,10 @@
     return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}${part}`;
   };
 
-  // Pictures of people are in the page once, in their cards.
-  const picture = (person) => find(`face-${person}`)?.src;
+  // Each person's thumbnail is in the page once, in the person's panel.
+  const thumbnail = (person) => find(`face-${person}`)?.src;
   for (const image of document.querySelectorAll("img[data-face]")) {
-    const src = picture(image.dataset.face);
+    const src = thumbnail(image.dataset.face);
     if (src) image.src = src;
     else image.remove();
   }
@@ -40,10 +40,10 @@
 
   const row = (className, name, src) => {
     const line = make("div", `row ${className}`, rows);
-    const who = make("div", "who", line);
-    if (src) Object.assign(make("img", "", who), { src, alt: "" });
-    make("span", "", who).textContent = name;
-    who.title = name;
+    const title = make("div", "row-label", line);
+    if (src) Object.assign(make("img", "", title), { src, alt: "" });
+    make("span", "", title).textContent = name;
+    title.title = name;
     return make("div", "lane", line);
   };
 
@@ -57,28 +57,28 @@
     shot.title = `shot ${i + 1}, ${clock(from)} to ${clock(to)}`;
   });
 
-  const spans = []; // of each row, in order of time: {button, person, start, end}
+  const intervals = []; // of each row, in order of time: {button, at, person, start, end}
   for (const [at, person] of data.people.entries()) {
-    const lane = row("person", person.label, picture(person.id));
+    const lane = row("person", person.label, thumbnail(person.id));
     lane.dataset.person = person.id;
-    spans[at] = [];
+    intervals[at] = [];
   }
   const lanes = scroller.querySelectorAll(".person .lane");
-  for (const [at, startFrame, endFrame, start, end] of data.spans) {
-    const button = make("button", `span c${at % COLOURS}`, lanes[at]);
-    const said = `${data.people[at].label}, ${clock(start)} to ${clock(end)}`;
+  for (const [at, startFrame, endFrame, start, end] of data.intervals) {
+    const button = make("button", `interval c${at % COLOURS}`, lanes[at]);
+    const title = `${data.people[at].label}, ${clock(start)} to ${clock(end)}`;
     Object.assign(button.dataset, { startFrame, endFrame });
-    Object.assign(button, { tabIndex: -1, title: said, ariaLabel: `${said}; play` });
+    Object.assign(button, { tabIndex: -1, title, ariaLabel: `${title}; play` });
     button.style.left = across(start);
     button.style.width = `${(100 * (end - start)) / length}%`;
-    const span = { button, at, person: data.people[at], start, end };
-    spans[at].push(span);
-    button.span = span;
+    const interval = { button, at, person: data.people[at], start, end };
+    intervals[at].push(interval);
+    button.interval = interval;
   }
 
   // ---- zoom
 
-  const MOST_PIXELS = 8e6; // browsers draw nothing much further out
+  const MOST_PIXELS = 8e6; // browsers draw nothing much wider
   const PIXELS_A_SECOND = 400;
   const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
   let zoom = 1;
@@ -92,12 +92,12 @@
     const most = Math.min(Math.max(length * PIXELS_A_SECOND, viewWidth()), MOST_PIXELS) / viewWidth();
     zoom = Math.min(Math.max(wanted, 1), most);
     scroller.style.setProperty("--lane", `${laneWidth()}px`);
-    scroller.classList.toggle("dense", laneWidth() / data.cuts.length < 8);
+    scroller.classList.toggle("crowded", laneWidth() / data.cuts.length < 8);
     scroller.scrollLeft = held * laneWidth() - x;
     drawTimes();
   };
 
-  // Only the times in view are there.
+  // Only the times in view are in the page.
   const drawTimes = () => {
     const second = laneWidth() / length;
     const step = STEPS.find((s) => s * second >= 76) ?? STEPS.at(-1);
@@ -123,52 +123,55 @@
     const x = event.clientX - scroller.getBoundingClientRect().left - labelWidth();
     zoomTo(zoom * Math.exp(-event.deltaY / 300), x);
   }, { passive: false });
-  zoomTo(1); // at once: an observer's first word comes after a frame without widths
+  zoomTo(1); // at once: the observer is first called after a frame without widths
   new ResizeObserver(() => zoomTo(zoom)).observe(scroller);
 
-  // ---- keyboard: the timeline is one stop of the Tab key, arrows go on from there
+  // ---- keyboard: the Tab key stops once at the timeline, the arrow keys move within it
 
-  let stop = spans.find((row) => row.length)?.[0];
+  let stop = intervals.find((row) => row.length)?.[0];
   if (stop) stop.button.tabIndex = 0;
 
-  const goTo = (span) => {
-    if (!span) return;
+  const goTo = (interval) => {
+    if (!interval) return;
     stop.button.tabIndex = -1;
-    stop = span;
+    stop = interval;
     stop.button.tabIndex = 0;
     stop.button.focus();
   };
-  // The span of the next row that has any, nearest in time.
-  const nearest = (span, by) => {
-    let at = span.at + by;
-    while (spans[at] && !spans[at].length) at += by;
-    const away = (other) => Math.max(other.start - span.start, span.start - other.end, 0);
-    return spans[at]?.reduce((best, other) => (away(other) < away(best) ? other : best));
+  // The interval nearest in time in the next row that has any.
+  const nearest = (interval, by) => {
+    let at = interval.at + by;
+    while (intervals[at] && !intervals[at].length) at += by;
+    const { start } = interval;
+    const distance = (other) => Math.max(other.start - start, start - other.end, 0);
+    return intervals[at]?.reduce((best, other) => (distance(other) < distance(best) ? other : best));
   };
+  const rowOf = (interval) => intervals[interval.at];
   const moves = {
-    ArrowRight: (span) => spans[span.at][spans[span.at].indexOf(span) + 1],
-    ArrowLeft: (span) => spans[span.at][spans[span.at].indexOf(span) - 1],
-    ArrowDown: (span) => nearest(span, 1),
-    ArrowUp: (span) => nearest(span, -1),
-    Home: (span) => spans[span.at][0],
-    End: (span) => spans[span.at].at(-1),
+    ArrowRight: (interval) => rowOf(interval)[rowOf(interval).indexOf(interval) + 1],
+    ArrowLeft: (interval) => rowOf(interval)[rowOf(interval).indexOf(interval) - 1],
+    ArrowDown: (interval) => nearest(interval, 1),
+    ArrowUp: (interval) => nearest(interval, -1),
+    Home: (interval) => rowOf(interval)[0],
+    End: (interval) => rowOf(interval).at(-1),
   };
   const zooms = { "+": 2, "=": 2, "-": 0.5 };
   scroller.addEventListener("keydown", (event) => {
-    const span = event.target.span;
-    if (event.ctrlKey || event.metaKey || event.altKey || !span) return;
-    if (moves[event.key]) goTo(moves[event.key](span));
+    const interval = event.target.interval;
+    if (event.ctrlKey || event.metaKey || event.altKey || !interval) return;
+    if (moves[event.key]) goTo(moves[event.key](interval));
     else if (zooms[event.key]) {
-      const middle = ((span.start + span.end) / 2 - data.start) / length;
+      const middle = ((interval.start + interval.end) / 2 - data.start) / length;
       zoomTo(zoom * zooms[event.key], middle * laneWidth() - scroller.scrollLeft);
     } else if (event.key === "0") zoomTo(1);
     else return;
     event.preventDefault();
   });
   scroller.addEventListener("click", (event) => {
-    if (!event.target.span) return;
-    goTo(event.target.span);
-    play(event.target.span);
+    const interval = event.target.interval;
+    if (!interval) return;
+    goTo(interval);
+    play(interval);
   });
 
   // ---- the player
@@ -176,52 +179,53 @@
   const player = find("player");
   const video = player.querySelector("video");
   const choices = [...player.querySelectorAll("[data-from]")];
-  const say = (line) => (find("said").textContent = line);
-  let playing = null; // the span
-  let from = "source"; // or "clip": what was chosen last
+  const showMessage = (text) => (find("message").textContent = text);
+  let playing = null; // the interval
+  let from = "source"; // or "clip": the last choice
   let until = Infinity;
 
-  // Where the moment begins, and where it ends, in each file that shows it.
-  const ways = (span) => {
+  // Where the interval begins and ends in each file that shows it.
+  const placesOf = (interval) => {
     const found = {};
-    if (data.source.url) found.source = { url: data.source.url, at: span.start, until: span.end };
+    if (data.source.url) found.source = { url: data.source.url, at: interval.start, until: interval.end };
     for (const clip of data.clips) {
-      if (found.clip || clip.person !== span.person.id) continue;
-      const piece = clip.pieces.find(([start, end]) => start < span.end && end >= span.start);
-      if (!piece) continue;
-      const [start, end, at] = piece;
+      if (found.clip || clip.person !== interval.person.id) continue;
+      const part = clip.parts.find(([start, end]) => start < interval.end && end >= interval.start);
+      if (!part) continue;
+      const [start, end, at] = part;
       const shift = at - start;
-      const last = end < span.end ? Infinity : span.end + shift;
-      found.clip = { url: clip.url, at: Math.max(span.start, start) + shift, until: last };
+      const last = end < interval.end ? Infinity : interval.end + shift;
+      found.clip = { url: clip.url, at: Math.max(interval.start, start) + shift, until: last };
     }
     return found;
   };
 
-  const play = (span) => {
-    const found = ways(span);
-    const way = found[from] ?? found.source ?? found.clip;
+  const play = (interval) => {
+    const found = placesOf(interval);
+    const place = found[from] ?? found.source ?? found.clip;
     playing?.button.classList.remove("now");
-    playing = span;
-    span.button.classList.add("now");
+    playing = interval;
+    interval.button.classList.add("now");
     player.hidden = false;
     document.body.classList.add("playing");
-    find("playing").textContent = `${span.person.label}, ${clock(span.start)} to ${clock(span.end)}`;
+    const { person, start, end } = interval;
+    find("playing").textContent = `${person.label}, ${clock(start)} to ${clock(end)}`;
     find("choice").hidden = !(found.source && found.clip);
-    for (const choice of choices) choice.ariaPressed = String(found[choice.dataset.from] === way);
-    video.hidden = !way;
-    say(way ? "" : "Neither the video nor a clip of this moment lies beside this page.");
-    if (!way) return video.pause();
+    for (const choice of choices) choice.ariaPressed = String(found[choice.dataset.from] === place);
+    video.hidden = !place;
+    showMessage(place ? "" : "Neither the video nor a clip of this interval was found from this page.");
+    if (!place) return video.pause();
     until = Infinity;
     const begin = () => {
       if (!video.videoWidth) return unplayable();
-      // A thousandth later: rounding must not show the frame before.
-      video.currentTime = way.at + 0.001;
-      until = way.until;
+      // A millisecond later, so that rounding does not show the frame before.
+      video.currentTime = place.at + 0.001;
+      until = place.until;
       video.play().catch((error) => {
-        if (error.name === "NotAllowedError") say("Press play: this browser does not begin by itself.");
+        if (error.name === "NotAllowedError") showMessage("Press play: this browser does not start videos by itself.");
       });
     };
-    if (video.getAttribute("src") !== way.url) video.src = way.url;
+    if (video.getAttribute("src") !== place.url) video.src = place.url;
     video.onloadedmetadata = begin;
     if (video.readyState >= video.HAVE_METADATA) begin();
   };
@@ -230,12 +234,12 @@
     const url = video.getAttribute("src");
     const { name, codec } = data.source;
     const file = url === data.source.url ? `${name} (${codec})` : url;
-    say(`This browser cannot play ${file}, or it is no longer there; try another player.`);
+    showMessage(`This browser cannot play ${file}, or the file is gone. Try another player.`);
   };
   video.onerror = unplayable;
   video.ontimeupdate = () => {
     if (video.currentTime < until) return;
-    until = Infinity; // who goes on from here is not stopped again
+    until = Infinity; // playing on from here does not stop again
     video.pause();
   };
   for (const choice of choices) {

@@ -1,8 +1,9 @@
-"""What a person should look at: each doubt with its probability, both faces, and what mends it."""
+"""What a person should check: each uncertain case with its probability, faces, and its remedy."""
 
 import io
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,39 +11,56 @@ from PIL import Image as Pillow
 
 from facetrack.core.errors import FacetrackError
 from facetrack.identity.people_similarity import PeopleSimilarity
-from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE, mending_command, uncertain
-from facetrack.report.people import face, image
-from facetrack.report.text import clock, escaped, label
+from facetrack.identity.uncertain import mending_command, uncertain
+from facetrack.report.template import clock, label
 from facetrack.timeline import Analysis, FaceCrops, Uncertain
 
 SIDE = 112
-"""Of a track's face in pixels: it is shown at 56, on screens of two pixels a point too."""
+"""Pixels of a track's face: shown at 64, and sharp on screens of two pixels a point."""
 MARGIN = 0.3
-STRETCHES = 3
-"""Of tracks in doubt whose times are said."""
+TIMES_SHOWN = 3
+"""Maximum number of uncertain tracks whose times are written out."""
 
 
-def review_strip(analysis: Analysis, similarity: PeopleSimilarity, folder: Path) -> str:
-    """HTML of people who may be one, and of tracks that may be somebody else."""
+@dataclass(frozen=True)
+class ReviewEntry:
+    """One uncertain case as the page shows it."""
+
+    track_faces: dict[int, bytes]
+    """Track to a JPEG of its best face: one of each side. Empty where the video is gone."""
+    people: dict[int, str]
+    """Person to label: whose thumbnails are shown in place of ``track_faces``."""
+    question: str
+    explanation: str
+    probability: float
+    """That both sides are the same person, 0 to 1."""
+    condition: str
+    """When the command is the remedy."""
+    command: str
+
+
+def review_entries(
+    analysis: Analysis, similarity: PeopleSimilarity, folder: Path
+) -> list[ReviewEntry]:
+    """People who may be the same person, and tracks that may be another person's.
+
+    Args:
+        similarity: of this analysis.
+        folder: of the analysis, for the commands.
+    """
     entries = uncertain(analysis, similarity)
-    if not entries:
-        return (
-            "<p>Nothing to review: no two people are one with a probability of "
-            f"{MAY_BE_ONE:.2f} or more, and all tracks of a person are with {SURELY_ONE:.2f}.</p>"
-        )
     shown = [_tracks_shown(entry, similarity) for entry in entries]
     faces = track_faces(analysis, {track for tracks in shown for track in tracks})
     place = shlex.quote(str(folder.absolute()))
-    names = {p.id: label(p) for p in analysis.people}
-    items = [
-        _item(entry, {t: faces[t] for t in tracks if t in faces}, analysis, names, place)
+    labels = {p.id: label(p) for p in analysis.people}
+    return [
+        _entry(entry, {t: faces[t] for t in tracks if t in faces}, analysis, labels, place)
         for entry, tracks in zip(entries, shown, strict=True)
     ]
-    return f'<div class="strip">{"".join(items)}</div>'
 
 
 def track_faces(analysis: Analysis, tracks: set[int]) -> dict[int, bytes]:
-    """A JPEG of the surest face of each of these tracks, where the video is still there."""
+    """A JPEG of each track's face with the highest score; empty when the video is gone."""
     of_track = analysis.faces["track"].to_numpy()
     scores = analysis.faces["score"].to_numpy()
     best = []
@@ -60,13 +78,13 @@ def track_faces(analysis: Analysis, tracks: set[int]) -> dict[int, bytes]:
                 out = io.BytesIO()
                 Pillow.fromarray(crop.image).save(out, "JPEG", quality=85)
                 found[crop.track] = out.getvalue()
-    except FacetrackError:  # the page shows the people's pictures alone
+    except FacetrackError:  # the page then shows the people's thumbnails
         pass
     return found
 
 
 def _tracks_shown(entry: Uncertain, similarity: PeopleSimilarity) -> list[int]:
-    """One track of each side: the one that is worth most."""
+    """One track of each side: the one whose embedding is the most reliable."""
     if entry.kind == "same":
         sides = [similarity.of_person[person] for person in entry.people]
     else:
@@ -76,58 +94,46 @@ def _tracks_shown(entry: Uncertain, similarity: PeopleSimilarity) -> list[int]:
     return [int(similarity.tracks[side[similarity.weights(side).argmax()]]) for side in sides]
 
 
-def _item(
+def _entry(
     entry: Uncertain,
     faces: dict[int, bytes],
     analysis: Analysis,
-    names: dict[int, str],
+    labels: dict[int, str],
     place: str,
-) -> str:
-    who = [names[person] for person in entry.people]
-    shown = [
-        f'<img class="face" src="{image(jpeg)}" alt="track {track}">'
-        for track, jpeg in faces.items()
-    ]
-    if len(shown) < 2:
-        shown = [face(person, name) for person, name in zip(entry.people, who, strict=True)]
+) -> ReviewEntry:
+    people = {person: labels[person] for person in entry.people}
+    names = list(people.values())
     if entry.kind == "same":
-        question, when = f"Are {who[0]} and {who[1]} the same?", "If so"
-        about = "Never seen together; of all their tracks."
+        question, condition = f"Are {names[0]} and {names[1]} the same person?", "If so"
+        explanation = "They are never on screen at the same time. All their tracks were compared."
         if entry.tracks:
-            about = f"One track that was split into {entry.tracks[0]} and {entry.tracks[1]}."
+            explanation = f"One track was split into {entry.tracks[0]} and {entry.tracks[1]}."
     else:
-        several = f"track {entry.tracks[0]}"
+        question, condition = f"Is track {entry.tracks[0]} {names[0]}?", "If not"
         if len(entry.tracks) > 1:
-            several = f"tracks {', '.join(map(str, entry.tracks))}"
-        question, when = f"Is {several} {who[0]}?", "If not"
-        if len(entry.tracks) > 1:
-            question = f"Are {several} {who[0]}?"
-        about = f"{_times(entry.tracks, analysis)}; beside all others of {who[0]}."
-    command = mending_command(entry, place)
-    return (
-        f'<article class="doubt"><div class="faces">{"".join(shown)}</div>'
-        f"<h3>{escaped(question)}</h3><p>{escaped(about)} Probability that they are "
-        f"one: <b>{entry.probability:.2f}</b></p>{_scale(entry.probability)}"
-        f"<p>{when}: <code>{escaped(command)}</code></p></article>"
+            question = f"Are tracks {', '.join(map(str, entry.tracks))} {names[0]}?"
+        explanation = (
+            f"On screen {_times(entry.tracks, analysis)}. "
+            f"Compared with all other tracks of {names[0]}."
+        )
+    return ReviewEntry(
+        faces if len(faces) > 1 else {},
+        people,
+        question,
+        explanation,
+        entry.probability,
+        condition,
+        mending_command(entry, place),
     )
 
 
 def _times(tracks: Sequence[int], analysis: Analysis) -> str:
     """When the first of these tracks are on screen."""
     times, first = analysis.frame_times, analysis.first_frame
-    spans = [
+    ranges = [
         f"{clock(times[t.first_frame - first])} to {clock(times[t.last_frame - first])}"
         for t in analysis.tracks
         if t.id in tracks
     ]
-    more = f" and {len(spans) - STRETCHES} more" if len(spans) > STRETCHES else ""
-    return ", ".join(spans[:STRETCHES]) + more
-
-
-def _scale(probability: float) -> str:
-    """A dot on a line from 0 to 1, and a mark at a half."""
-    return (
-        '<svg class="scale" viewBox="0 0 100 8" aria-hidden="true">'
-        '<path class="rail" d="M0 4H100"/><path class="mark" d="M50 0V8"/>'
-        f'<circle cx="{100 * probability:.1f}" cy="4" r="2.6"/></svg>'
-    )
+    more = f" and {len(ranges) - TIMES_SHOWN} more" if len(ranges) > TIMES_SHOWN else ""
+    return ", ".join(ranges[:TIMES_SHOWN]) + more
