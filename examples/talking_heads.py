@@ -12,7 +12,7 @@ from pathlib import Path
 
 import facetrack
 from facetrack.core.settings import PRESETS
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 
 
 def main(videos: str, out: str) -> None:

@@ -16,7 +16,7 @@ from facetrack.bench.memory import peak_mib
 from facetrack.bench.process import in_own_process
 from facetrack.bench.stages import settings_for
 from facetrack.core.errors import FacetrackError
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import Analysis
 
 FEW_FRAMES = 5

@@ -6,37 +6,35 @@ from typing import Any
 from facetrack.bench.timing import best_of, rate
 from facetrack.core.settings import Settings
 from facetrack.core.types import Float32
-from facetrack.detection.mtcnn.cascade import Cascade, Networks, Parts
-from facetrack.detection.mtcnn.openvino import QUICK, TOGETHER, QuickMtcnn
+from facetrack.detection.mtcnn.cascade import Cascade, MtcnnNetworks, Parts
+from facetrack.detection.mtcnn.openvino import FRAMES_AT_ONCE, QUICK, QuickNetworks
 from facetrack.media.frame_image import FrameImage
 from facetrack.pipeline.openvino_engine import quick_precision
 
 
 class Recorded:
-    """Implements the cascade's ``Networks`` by others; keeps what they were asked."""
+    """Implements the cascade's ``MtcnnNetworks`` by others; keeps what they were asked."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: MtcnnNetworks) -> None:
         self._networks = networks
         self.proposed: list[tuple[Sequence[FrameImage], tuple[tuple[int, int], ...]]] = []
         self.refined: list[tuple[Sequence[FrameImage], Parts]] = []
         self.decided: list[tuple[Sequence[FrameImage], Parts]] = []
-        self.look = networks.look
+        self.onet_and_rnet = networks.onet_and_rnet
 
-    def propose(
+    def pnet(
         self, images: Sequence[FrameImage], sizes: tuple[tuple[int, int], ...]
     ) -> list[list[Float32]]:
         self.proposed.append((images, sizes))
-        return self._networks.propose(images, sizes)
+        return self._networks.pnet(images, sizes)
 
-    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+    def rnet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
         self.refined.append((images, parts))
-        return self._networks.refine(images, parts)
+        return self._networks.rnet(images, parts)
 
-    def decide(
-        self, images: Sequence[FrameImage], parts: Parts
-    ) -> tuple[Float32, Float32, Float32]:
+    def onet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32, Float32]:
         self.decided.append((images, parts))
-        return self._networks.decide(images, parts)
+        return self._networks.onet(images, parts)
 
 
 def networks_alone(
@@ -44,26 +42,26 @@ def networks_alone(
 ) -> dict[str, dict[str, Any]]:
     """Each network by itself, given what the cascade gives it on these key frames; best of
     ``repeat``."""
-    networks = QuickMtcnn(quick_precision())
+    networks = QuickNetworks(quick_precision())
     recorded = Recorded(networks)
     cascade = Cascade(recorded, settings.detection, QUICK)
-    for i in range(0, len(keys), TOGETHER):
-        cascade.detect(keys[i : i + TOGETHER])
+    for i in range(0, len(keys), FRAMES_AT_ONCE):
+        cascade.detect(keys[i : i + FRAMES_AT_ONCE])
     jobs: dict[str, tuple[str, int, Callable[[], object]]] = {
         "pnet": (
             "pictures",
             sum(len(images) for images, _ in recorded.proposed),
-            lambda: [networks.propose(*asked) for asked in recorded.proposed],
+            lambda: [networks.pnet(*asked) for asked in recorded.proposed],
         ),
         "rnet": (
             "rows",
             sum(len(parts.corners) for _, parts in recorded.refined),
-            lambda: [networks.refine(*asked) for asked in recorded.refined],
+            lambda: [networks.rnet(*asked) for asked in recorded.refined],
         ),
         "onet": (
             "rows",
             sum(len(parts.corners) for _, parts in recorded.decided),
-            lambda: [networks.decide(*asked) for asked in recorded.decided],
+            lambda: [networks.onet(*asked) for asked in recorded.decided],
         ),
     }
     return {

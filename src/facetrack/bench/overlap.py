@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facetrack import api
 from facetrack.bench.stages import settings_for
 from facetrack.core.atomic_write import atomic_write
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.runtime.metrics import Sample
 
 AFTER_FRAMES, FOR_FRAMES = 1024, 1024

@@ -13,11 +13,10 @@ import numpy as np
 from facetrack.bench.timing import best_of, rate, seconds_of
 from facetrack.core.settings import DetectionSettings, Settings
 from facetrack.detection.frame_detections import FrameDetections
-from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
+from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.opening import open_source
-from facetrack.pipeline.engine import Engine
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.shots import ShotDecision, ShotDetector
@@ -56,7 +55,7 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
     decode_s = min(seconds_of(lambda: _drain(video, device)) for _ in range(repeat))
     held, keys = _some(video, device, amounts, frames, info.width * info.height)
     judged = [
-        Judged(f, j.starts_shot or f is held[0], j.change)
+        ShotFrame(f, j.starts_shot or f is held[0], j.change)
         for f, j in zip(held, _decisions(held), strict=True)
     ]
     seen = _detected(engine, settings, judged)
@@ -136,7 +135,7 @@ def _decisions(frames: Sequence[Frame]) -> list[ShotDecision]:
 
 
 def _detected(
-    engine: Engine, settings: Settings, judged: Sequence[Judged]
+    engine: Engine, settings: Settings, judged: Sequence[ShotFrame]
 ) -> list[FrameDetections]:
     detector = frame_detector(engine.detector, settings.detection)
     for one in judged:

@@ -17,12 +17,12 @@ def networks_alone(
 ) -> dict[str, dict[str, Any]]:
     """Each step over all frames at once, with the crops and the suppression that belong to it."""
     images = images[:TOGETHER]
-    for _ in detector.detect(images):  # makes room for what is in them
+    for _ in detector.detect(images):  # makes capacity for what is in them
         pass
-    network, pixels, room = detector.parts(images)
+    network, pixels, capacity = detector.parts(images)
     with torch.inference_mode():
-        proposed, _ = network.propose(pixels, room)
-        refined, *_ = network.refine(pixels, proposed, room)
+        proposed, _ = network.pnet_step(pixels, capacity)
+        refined, *_ = network.rnet_step(pixels, proposed, capacity)
 
     def timed(step: Callable[[], object]) -> dict[str, Any]:
         def work() -> None:
@@ -34,7 +34,7 @@ def networks_alone(
         return rate("pictures", len(images), best_of(repeat, work))
 
     return {
-        "pnet": timed(lambda: network.propose(pixels, room)),
-        "rnet": timed(lambda: network.refine(pixels, proposed, room)),
-        "onet": timed(lambda: network.decide(pixels, refined, room)),
+        "pnet": timed(lambda: network.pnet_step(pixels, capacity)),
+        "rnet": timed(lambda: network.rnet_step(pixels, proposed, capacity)),
+        "onet": timed(lambda: network.onet_step(pixels, refined, capacity)),
     }

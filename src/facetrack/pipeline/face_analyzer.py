@@ -15,7 +15,7 @@ from itertools import islice, pairwise
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.detector import Detector
 from facetrack.detection.frame_detections import FrameDetections
-from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
+from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
 from facetrack.recognition.face_embedder import FaceEmbedder
@@ -121,7 +121,7 @@ class FaceAnalyzer:
                 self._ended.finish()
         self._on_progress(self._seen, self._tracker.started, 0)
         self._seen.key_frames = self._detector.key_frames
-        self._seen.looks = self._detector.looks
+        self._seen.looks = self._detector.redetections
         return self._seen
 
     def _take(self, queue: FrameQueue) -> list[Frame]:
@@ -142,7 +142,7 @@ class FaceAnalyzer:
         if resized:
             self._detect(last=True, queued=0)
         self._shape = frame.image.shape
-        self._detector.push(Judged(frame, decision.starts_shot or resized, decision.change))
+        self._detector.push(ShotFrame(frame, decision.starts_shot or resized, decision.change))
 
     def _detect(self, last: bool, queued: int) -> None:
         stages = self._stats.stages
