@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import facetrack
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 
 
 def main(videos: str, out: str) -> None:

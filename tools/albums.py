@@ -21,8 +21,7 @@ from PIL import Image, ImageOps
 import facetrack
 from facetrack.core.settings import DetectionSettings, IdentitySettings, Settings
 from facetrack.media.frame_image import RgbImage
-from facetrack.pipeline.engine import Engine
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import Engine, open_engine
 
 FPS, SHOT = 25, 14
 WIDTH, HEIGHT = 640, 360

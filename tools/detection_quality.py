@@ -20,10 +20,11 @@ from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Faces, Float32
 from facetrack.demo import sample_media
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
-from facetrack.detection.yunet.decoding import decoding as yunet
+from facetrack.detection.yunet import decoding as yunet
+from facetrack.detection.yunet.openvino import OpenVinoYunet
 from facetrack.media.frame_image import CachedRgbImage, FrameImage
 from facetrack.models.weight_files import cache_folder
-from facetrack.pipeline.openvino_engine import OpenVinoYunet, quick_precision
+from facetrack.pipeline.openvino_engine import quick_precision
 from made.detection_scores import (
     TAGS,
     Detection,
@@ -75,7 +76,7 @@ class Judged:
     def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
         for image, faces in zip(images, self._finder.detect(images), strict=True):
             opened, none = [CachedRgbImage(image)], np.zeros(len(faces), np.intp)
-            looked = self._mtcnn.refine(opened, none, squared(faces.boxes).astype(np.float32))
+            looked = self._mtcnn.redetect(opened, none, squared(faces.boxes).astype(np.float32))
             yield replace(faces, scores=self._together(faces.scores, looked.scores))
 
 

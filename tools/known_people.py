@@ -21,7 +21,7 @@ from facetrack.identity.gallery_matching import MOST, SURE, confidences
 from facetrack.identity.joining import same_people
 from facetrack.identity.similarity import CalibratedJudge, log_odds_of
 from facetrack.identity.video_people import VideoPeople
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import Person, RecognizerInfo
 
 STRANGERS = 150

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from facetrack import api
 from facetrack.core.errors import FacetrackError
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import Analysis
 from facetrack_bench.measuring import peak_mib
 from facetrack_bench.stages import settings_for

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from facetrack.core.settings import Settings
 from facetrack.core.types import Float32
-from facetrack.detection.mtcnn.cascade import Cascade, Networks, Parts
+from facetrack.detection.mtcnn.cascade import Cascade, MtcnnNetworks, Parts
 from facetrack.media.frame_image import FrameImage
 from facetrack_bench.measuring import best_of, rate
 
@@ -17,30 +17,28 @@ TORCH_BATCH = 128
 
 
 class RecordingNetworks:
-    """Networks of a cascade that pass every call on to others and keep its arguments."""
+    """MtcnnNetworks of a cascade that pass every call on to others and keep its arguments."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: MtcnnNetworks) -> None:
         self._networks = networks
         self.proposed: list[tuple[Sequence[FrameImage], tuple[tuple[int, int], ...]]] = []
         self.refined: list[tuple[Sequence[FrameImage], Parts]] = []
         self.decided: list[tuple[Sequence[FrameImage], Parts]] = []
-        self.look = networks.look
+        self.onet_and_rnet = networks.onet_and_rnet
 
-    def propose(
+    def pnet(
         self, images: Sequence[FrameImage], sizes: tuple[tuple[int, int], ...]
     ) -> list[list[Float32]]:
         self.proposed.append((images, sizes))
-        return self._networks.propose(images, sizes)
+        return self._networks.pnet(images, sizes)
 
-    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+    def rnet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
         self.refined.append((images, parts))
-        return self._networks.refine(images, parts)
+        return self._networks.rnet(images, parts)
 
-    def decide(
-        self, images: Sequence[FrameImage], parts: Parts
-    ) -> tuple[Float32, Float32, Float32]:
+    def onet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32, Float32]:
         self.decided.append((images, parts))
-        return self._networks.decide(images, parts)
+        return self._networks.onet(images, parts)
 
 
 def openvino_networks_alone(
@@ -51,29 +49,29 @@ def openvino_networks_alone(
     Returns:
         ``pnet``, ``rnet`` and ``onet``, each as ``measuring.rate`` gives it; best of ``repeat``.
     """
-    from facetrack.detection.mtcnn.openvino import QUICK, TOGETHER, QuickMtcnn
+    from facetrack.detection.mtcnn.openvino import FRAMES_AT_ONCE, QUICK, QuickNetworks
     from facetrack.pipeline.openvino_engine import quick_precision
 
-    networks = QuickMtcnn(quick_precision())
+    networks = QuickNetworks(quick_precision())
     recorded = RecordingNetworks(networks)
     cascade = Cascade(recorded, settings.detection, QUICK)
-    for i in range(0, len(keys), TOGETHER):
-        cascade.detect(keys[i : i + TOGETHER])
+    for i in range(0, len(keys), FRAMES_AT_ONCE):
+        cascade.detect(keys[i : i + FRAMES_AT_ONCE])
     jobs: dict[str, tuple[str, int, Callable[[], object]]] = {
         "pnet": (
             "images",
             sum(len(images) for images, _ in recorded.proposed),
-            lambda: [networks.propose(*given) for given in recorded.proposed],
+            lambda: [networks.pnet(*given) for given in recorded.proposed],
         ),
         "rnet": (
             "rows",
             sum(len(parts.corners) for _, parts in recorded.refined),
-            lambda: [networks.refine(*given) for given in recorded.refined],
+            lambda: [networks.rnet(*given) for given in recorded.refined],
         ),
         "onet": (
             "rows",
             sum(len(parts.corners) for _, parts in recorded.decided),
-            lambda: [networks.decide(*given) for given in recorded.decided],
+            lambda: [networks.onet(*given) for given in recorded.decided],
         ),
     }
     return {
@@ -95,10 +93,10 @@ def torch_networks_alone(
     images = images[:TORCH_BATCH]
     for _ in detector.detect(images):  # allocates the memory that these images need
         pass
-    network, pixels, room = detector.parts(images)
+    network, pixels, capacity = detector.parts(images)
     with torch.inference_mode():
-        proposed, _ = network.propose(pixels, room)
-        refined, *_ = network.refine(pixels, proposed, room)
+        proposed, _ = network.pnet_step(pixels, capacity)
+        refined, *_ = network.rnet_step(pixels, proposed, capacity)
 
     def timed(step: Callable[[], object]) -> dict[str, Any]:
         def work() -> None:
@@ -110,7 +108,7 @@ def torch_networks_alone(
         return rate("images", len(images), best_of(repeat, work))
 
     return {
-        "pnet": timed(lambda: network.propose(pixels, room)),
-        "rnet": timed(lambda: network.refine(pixels, proposed, room)),
-        "onet": timed(lambda: network.decide(pixels, refined, room)),
+        "pnet": timed(lambda: network.pnet_step(pixels, capacity)),
+        "rnet": timed(lambda: network.rnet_step(pixels, proposed, capacity)),
+        "onet": timed(lambda: network.onet_step(pixels, refined, capacity)),
     }

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from facetrack import api
 from facetrack.core.atomic_write import atomic_write
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.runtime.metrics import Sample
 from facetrack_bench.stages import settings_for
 

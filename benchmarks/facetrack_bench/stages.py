@@ -12,11 +12,10 @@ import numpy as np
 
 from facetrack.core.settings import Settings, settings_from
 from facetrack.detection.frame_detections import FrameDetections
-from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
+from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.opening import open_source
-from facetrack.pipeline.engine import Engine
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.face_analyzer import tracker_for
 from facetrack.recognition.crops import crop_of
 from facetrack.recognition.face_embedder import FaceEmbedder
@@ -59,7 +58,7 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
     decode_s = min(seconds_of(lambda: _drain(video, device)) for _ in range(repeat))
     held, keys = _some(video, device, amounts, frames, info.width * info.height)
     judged = [
-        Judged(frame, shot.starts_shot or frame is held[0], shot.change)
+        ShotFrame(frame, shot.starts_shot or frame is held[0], shot.change)
         for frame, shot in zip(held, _decisions(held), strict=True)
     ]
     detections = _detected(engine, settings, judged)
@@ -141,7 +140,7 @@ def _decisions(frames: Sequence[Frame]) -> list[ShotDecision]:
 
 
 def _detected(
-    engine: Engine, settings: Settings, judged: Sequence[Judged]
+    engine: Engine, settings: Settings, judged: Sequence[ShotFrame]
 ) -> list[FrameDetections]:
     detector = frame_detector(engine.detector, settings.detection)
     for frame in judged:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from facetrack.core.types import VideoInfo
     from facetrack.evaluation.evaluate import evaluate
     from facetrack.exports.registry import export
-    from facetrack.pipeline.engine_opening import open_engine
+    from facetrack.pipeline.engine import open_engine
     from facetrack.timeline import Analysis, Interval, Person, Shot, Track, TrackFaces
 
     __version__: str
@@ -89,7 +89,7 @@ _MODULES = {
     "analyze": "facetrack.api",
     "evaluate": "facetrack.evaluation.evaluate",
     "export": "facetrack.exports.registry",
-    "open_engine": "facetrack.pipeline.engine_opening",
+    "open_engine": "facetrack.pipeline.engine",
     "plan": "facetrack.api",
     "render": "facetrack.api",
     "write_report": "facetrack.api",

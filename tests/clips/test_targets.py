@@ -15,7 +15,7 @@ from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import ClipSettings, DetectionSettings, IdentitySettings, Settings
 from facetrack.core.types import VideoInfo
 from facetrack.identity.people_similarity import PeopleSimilarity
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import SFACE
 from facetrack.timeline import FACE_COLUMNS, Analysis, Person, RecognizerInfo
 

@@ -15,8 +15,9 @@ import torch
 import facetrack
 from facetrack.core.boxes import iou_matrix
 from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
+from facetrack.cuda.layers import Layers
 from facetrack.cuda.memory import DecodingRoom, device_allocations
-from facetrack.detection.cuda import networks, pixels
+from facetrack.detection.mtcnn.cuda import networks, pixels
 from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import RgbImage
 from facetrack.media.opening import open_source
@@ -102,7 +103,7 @@ def matched(found, expected):
     return np.array(best)
 
 
-def levels_on_card(there, sizes):
+def levels_on_gpu(there, sizes):
     """The GPU's pyramid as ``pixels.levels`` has it."""
     from facetrack.cuda.kernels.pyramid import pyramid
 
@@ -117,9 +118,9 @@ def levels_on_card(there, sizes):
 def test_means_are_those_of_the_integral_images():
     rgb = torch.randint(0, 256, (2, 271, 481, 3), dtype=torch.uint8)
     there, here = pixels.Pixels.of_rgb(rgb.cuda()), pixels.Pixels.of_rgb(rgb)
-    # Windows of 3 to 22 pixels, and up to all of the picture.
+    # Windows of 3 to 22 pixels, and up to the whole frame.
     sizes = [(109, 193), (77, 137), (40, 70), (24, 41), (13, 22), (5, 9), (2, 3), (1, 1)]
-    for a, b in zip(levels_on_card(there, sizes), pixels.levels(here, sizes), strict=True):
+    for a, b in zip(levels_on_gpu(there, sizes), pixels.levels(here, sizes), strict=True):
         torch.testing.assert_close(a.cpu(), b, atol=1e-6, rtol=0)
     corners = torch.tensor([[0, 0, 481, 271], [5, 7, 60, 33], [9, 9, 10, 10], [3, 3, 3, 9]])
     of_image = torch.tensor([0, 1, 1, 0])
@@ -131,19 +132,18 @@ def test_means_are_those_of_the_integral_images():
 @pytest.mark.parametrize("sizes", [[(109, 193), (78, 136), (13, 30), (12, 12)], [(12, 13)]])
 @pytest.mark.parametrize("at_once", [500, 100_000, 2**20])
 def test_pnet_is_as_exact_as_float32(sizes, at_once, monkeypatch):
-    """Levels of even and odd sizes, and the smallest, together and alone; more pictures than are
-    worked on at once, and fewer."""
-    from facetrack.detection.mtcnn.cascade.cuda import pnet as triton_pnet
-
+    """Levels of even and odd sizes and the smallest one, in one call and alone; more frames than
+    fit into one run, and fewer."""
+    from facetrack.detection.mtcnn.cuda import pnet as pnet_kernels
     from facetrack.detection.mtcnn.cuda.pnet import PnetWeights, pnet_on_gpu
 
-    monkeypatch.setattr(triton_pnet, "PIXELS", at_once)
+    monkeypatch.setattr(pnet_kernels, "PIXELS", at_once)
     rgb = torch.randint(0, 256, (8, 109, 193, 3), dtype=torch.uint8)
     there = pixels.Pixels.of_rgb(rgb.cuda())
-    net = networks.Layers(tensors("pnet"), torch.device("cpu"), torch.float32)
-    weights = PnetWeights.of(networks.Layers(tensors("pnet"), torch.device("cuda"), torch.float32))
-    on_card = pnet_on_gpu(weights, there.table, sizes)
-    for found, level in zip(on_card, levels_on_card(there, sizes), strict=True):
+    net = Layers(tensors("pnet"), torch.device("cpu"), torch.float32)
+    weights = PnetWeights.of(Layers(tensors("pnet"), torch.device("cuda"), torch.float32))
+    on_gpu = pnet_on_gpu(weights, there.table, sizes)
+    for found, level in zip(on_gpu, levels_on_gpu(there, sizes), strict=True):
         for a, b in zip(found, networks.pnet(net, level.cpu()), strict=True):
             torch.testing.assert_close(a.cpu(), b, atol=1e-5, rtol=0)
 
@@ -164,7 +164,7 @@ def test_a_first_layer_is_as_exact_as_float16(name, size, n):
     """To the last windows, which reach beyond what the convolution makes."""
     x = torch.rand(n, 3, size, size) * 2 - 1
     here, there = (
-        networks.Layers(tensors(name), torch.device(device), dtype)
+        Layers(tensors(name), torch.device(device), dtype)
         for device, dtype in (("cpu", torch.float32), ("cuda", torch.float16))
     )
     expected, found = here.first(x), there.first(x.cuda().half()).float().cpu()
@@ -181,8 +181,8 @@ def test_the_same_faces_as_on_the_cpu(engine, cpu_engine, images):
 
 
 def test_the_same_embeddings_as_on_the_cpu(engine, cpu_engine):
-    chips = np.random.default_rng(0).integers(0, 256, (70, 160, 160, 3), dtype=np.uint8)
-    cosines = (engine.embedder.embed(chips) * cpu_engine.embedder.embed(chips)).sum(1)
+    crops = np.random.default_rng(0).integers(0, 256, (70, 160, 160, 3), dtype=np.uint8)
+    cosines = (engine.embedder.embed(crops) * cpu_engine.embedder.embed(crops)).sum(1)
     assert cosines.min() >= 0.99
 
 
@@ -230,8 +230,8 @@ def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer
     ]
     assert len(found) >= 60
     crops = np.stack([crop_of(*face, engine.embedder.crop) for face in found])
-    ahead = np.stack([faces.recognised.embeddings[i] for _, faces, i in found])
-    assert (engine.embedder.embed(crops) * ahead).sum(1).min() >= 0.99
+    eager = np.stack([faces.recognised.embeddings[i] for _, faces, i in found])
+    assert (engine.embedder.embed(crops) * eager).sum(1).min() >= 0.99
     sharp = [sharpness(box_crop(frame, faces.boxes[i])) for frame, faces, i in found]
     np.testing.assert_allclose(
         [faces.recognised.sharpness[i] for _, faces, i in found], sharp, atol=0.02
@@ -289,7 +289,7 @@ def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
 
 @pytest.mark.parametrize("name", [*H264, *HEVC, "sizes"])
 @pytest.mark.parametrize("room", [None, 100, 6])
-def test_the_cards_decoder_gives_libavs_frames(films, name, room, monkeypatch):
+def test_the_gpus_decoder_gives_libavs_frames(films, name, room, monkeypatch):
     """Where there is memory for all, and for so many frames alone."""
     if room is not None:
         little = DecodingRoom(sessions=2, frames=room, block=16)
@@ -309,8 +309,8 @@ def test_the_cards_decoder_gives_libavs_frames(films, name, room, monkeypatch):
         assert source.info() == plain.info()
 
 
-def test_a_damaged_stretch_costs_its_own_frames_alone(film, tmp_path):
-    """Packets that are no pictures go missing, and every other frame keeps its time."""
+def test_damaged_packets_cost_only_their_own_frames(film, tmp_path):
+    """Packets that hold no frame are dropped, and every other frame keeps its time."""
     out = tmp_path / "damaged.mp4"
     with av.open(str(film)) as source, av.open(str(out), "w") as made:
         stream = source.streams.video[0]
@@ -362,7 +362,7 @@ def test_face_crops_are_taken_off_the_gpu_together_and_look_as_on_the_host(film)
             assert difference.max() <= 4 and difference.mean() < 0.5
 
 
-def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
+def test_what_the_gpu_cannot_decode_is_decoded_by_libav(tmp_path):
     make_video(tmp_path / "old.avi", codec="mpeg4")
     source, decoder = open_source(tmp_path / "old.avi", "cuda")
     with source:
@@ -370,8 +370,7 @@ def test_what_the_card_cannot_decode_is_decoded_by_libav(tmp_path):
         assert len(list(source.frames())) == 30
 
 
-def test_results_do_not_hang_on_the_batches(detector, images):
-    """Nor on where the pictures are."""
+def test_results_do_not_depend_on_the_batches(detector, images):
     engine = open_torch_engine(detector, IdentitySettings())
     whole = list(engine.detector.detect(images))
     for size in (1, 7, len(images) - 1):
@@ -426,7 +425,7 @@ facetrack.analyze(film, Settings(detection=DetectionSettings(device="cuda"))).sa
 
 
 @pytest.mark.parametrize("mib", [3000, 1500])
-def test_a_card_with_little_memory_finds_the_same_faces(films, mib, tmp_path):
+def test_a_gpu_with_little_memory_finds_the_same_faces(films, mib, tmp_path):
     """Of 1080p, with one starting point, where others have taken all but so much."""
     settings = Settings(detection=DetectionSettings(device="cuda", dense=True))
     expected = facetrack.analyze(films["large"], settings)
@@ -442,7 +441,7 @@ def test_a_card_with_little_memory_finds_the_same_faces(films, mib, tmp_path):
     np.testing.assert_allclose(found.faces["x1"], expected.faces["x1"], atol=0.1)
 
 
-def test_no_memory_at_all_is_said_in_one_line(films, tmp_path):
+def test_no_memory_at_all_is_reported_in_one_line(films, tmp_path):
     command = [sys.executable, "-c", ANALYSIS_ON_LITTLE, films["large"], str(200 << 20), tmp_path]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1

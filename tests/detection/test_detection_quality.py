@@ -7,7 +7,8 @@ import pytest
 
 from facetrack.core.settings import DetectionSettings
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
-from facetrack.pipeline.openvino_engine import OpenVinoYunet, quick_precision
+from facetrack.detection.yunet.openvino import OpenVinoYunet
+from facetrack.pipeline.openvino_engine import quick_precision
 from made.detection_scores import (
     Detection,
     MarkedFrame,

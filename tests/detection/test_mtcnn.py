@@ -61,10 +61,10 @@ def check(found):
             print(f"{name}: {len(matched)} boxes, {share:.4f} matched")
             assert share >= 0.97, name
     for side in (0, 1):
-        together = np.concatenate([sides[side] for sides in found.values()])
-        assert len(together) > 100
-        assert (together >= 0.9).mean() >= 0.99
-        assert np.median(together) >= 0.98
+        of_all = np.concatenate([sides[side] for sides in found.values()])
+        assert len(of_all) > 100
+        assert (of_all >= 0.9).mean() >= 0.99
+        assert np.median(of_all) >= 0.98
 
 
 def test_same_faces_as_facenet_pytorch_on_pyfeat_clips(pyfeat_data, engine):
@@ -76,10 +76,10 @@ def test_same_faces_as_facenet_pytorch_on_shared_clips(shared_media, engine):
     check({name: compare(shared_media / name, engine) for name in SHARED_CLIPS})
 
 
-def test_a_batch_gives_what_single_pictures_give(pyfeat_data, engine):
+def test_a_batch_gives_what_single_frames_give(pyfeat_data, engine):
     images = [image for _, image in frames(pyfeat_data / "single_face.mp4")][:5]
-    together = engine.detect(images)
-    for image, faces in zip(images, together, strict=True):
+    in_one_batch = engine.detect(images)
+    for image, faces in zip(images, in_one_batch, strict=True):
         alone = next(engine.detect([image]))
         assert len(alone) == len(faces) == 1
         np.testing.assert_allclose(alone.boxes, faces.boxes, atol=1e-2)
@@ -87,7 +87,7 @@ def test_a_batch_gives_what_single_pictures_give(pyfeat_data, engine):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (11, 300), (20, 20), (37, 61)])
-def test_small_pictures_have_no_faces_and_do_no_harm(engine, size):
+def test_small_frames_have_no_faces_and_do_no_harm(engine, size):
     image = RgbImage(np.full((*size, 3), 128, np.uint8))
     faces = next(engine.detect([image]))
     assert len(faces) == 0

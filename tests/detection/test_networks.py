@@ -11,12 +11,12 @@ from PIL import Image
 
 from facetrack.core.errors import WeightsError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
-from facetrack.detection.yunet.openvino_graph import yunet
+from facetrack.detection.yunet.openvino import yunet
 from facetrack.media.frame_image import RgbImage
 from facetrack.models.onnx_file import onnx_arrays, without_block_quantisation
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.pipeline.openvino_engine import open_embedder, quick_precision
 from facetrack.recognition.calibration import SFACE
 from facetrack.recognition.crops import crop_of

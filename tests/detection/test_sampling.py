@@ -1,4 +1,4 @@
-"""Crops by few samples, and smaller pictures by libswscale: close to exact area means."""
+"""Crops by few samples, and smaller frames by libswscale: close to exact area means."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from facetrack.media.sampling import thumbnails
 PARTS = np.array(
     [[100, 40, 148, 88], [201, 33, 280, 131], [0, 0, 640, 360], [350, 111, 371, 140]], np.int32
 )
-"""As large as the crop, twice as large, the whole picture, smaller than the crop."""
+"""As large as the crop, twice as large, the whole frame, smaller than the crop."""
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +31,19 @@ def test_crops_are_near_the_area_means(images, kind):
         assert np.abs(crop - exact).mean() < 4
         assert (
             np.corrcoef(crop.ravel(), exact.ravel())[0, 1] > 0.98
-        )  # the whole picture, by four samples of 13 pixels
+        )  # the whole frame, by four samples of 13 pixels
 
 
 def test_a_crop_does_not_depend_on_what_is_made_with_it(images):
     of_image = np.array([2, 0, 1, 1])
-    together = thumbnails(images[0], of_image, PARTS, 48)
+    in_one_call = thumbnails(images[0], of_image, PARTS, 48)
     for i in range(len(PARTS)):
         alone = thumbnails(images[0], of_image[i : i + 1], PARTS[i : i + 1], 48)
-        assert np.array_equal(together[i], alone[0])
+        assert np.array_equal(in_one_call[i], alone[0])
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_a_smaller_picture_is_near_the_area_means(images, kind):
+def test_a_smaller_frame_is_near_the_area_means(images, kind):
     height, width = images[0][0].shape
     smaller = images[kind][0].scaled(height // 3, height // 3)
     exact = area_resized(images[0][0].part(0, 0, width, height), height // 3)

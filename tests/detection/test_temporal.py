@@ -1,4 +1,4 @@
-"""The temporal cascade on real clips: what the dense one finds, the same however batched."""
+"""Key frames on real clips find what searching every frame finds, whatever the batches."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ DETECTORS = pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
 ALL, TEN_SECONDS = DecodeSettings(), DecodeSettings(duration_s=10.0)
 
 
-def test_a_card_looks_at_every_frame_where_nothing_is_said():
+def test_a_gpu_searches_every_frame_by_default():
     assert DetectionSettings(device="cuda").on_every_frame
     assert not DetectionSettings().on_every_frame
     assert not DetectionSettings(device="cuda", dense=False).on_every_frame
@@ -71,8 +71,9 @@ def lasting(analysis):
 
 def edges(analysis):
     people = {person.id for person in analysis.people if person.seconds >= 1.0}
-    spans = [span for span in analysis.intervals if span.person in people]
-    return {(s.start_frame, "start") for s in spans} | {(s.end_frame, "end") for s in spans}
+    intervals = [i for i in analysis.intervals if i.person in people]
+    starts = {(i.start_frame, "start") for i in intervals}
+    return starts | {(i.end_frame, "end") for i in intervals}
 
 
 def assert_as_dense(clips, analysed, detector, decode=ALL, share=0.95):

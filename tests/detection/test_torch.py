@@ -12,11 +12,11 @@ import facetrack
 from facetrack.core.errors import FacetrackError
 from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 from facetrack.detection.cuda.batches import HostBatches
-from facetrack.detection.mtcnn.cuda.cascade import MtcnnRoom
+from facetrack.detection.mtcnn.cuda.cascade import MtcnnCapacity
 from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
 from facetrack.media.frame_image import RgbImage
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 
 MTCNN = DetectionSettings(detector="mtcnn", dense=True)
 EXACT = {"detector": "mtcnn", "dense": True, "min_face": 20}
@@ -68,17 +68,19 @@ def test_the_same_faces_as_openvino(torch_engine, openvino_engine, images):
     assert total >= 5 + 5 + 5
 
 
-def test_too_little_room_is_made_larger_and_no_face_is_lost(openvino_engine, images):
+def test_too_small_arrays_are_grown_and_no_face_is_lost(openvino_engine, images):
     engine = on_torch()
     engine._batches = HostBatches(engine.networks)
-    engine._batches.room = MtcnnRoom(per_level=2, per_image=4, rnet=4, kept=1, onet=1, faces=1)
+    engine._batches.capacity = MtcnnCapacity(
+        per_level=2, per_image=4, rnet=4, kept=1, onet=1, faces=1
+    )
     expected = list(openvino_engine.detect(images[2]))
     for a, b in zip(engine.detect(images[2]), expected, strict=True):
         assert_same(a, b)
 
 
 class Scarce(HostBatches):
-    """Runs out of memory with more than so many pictures."""
+    """Runs out of memory with more than ``most`` frames."""
 
     def __init__(self, mtcnn, most):
         super().__init__(mtcnn)
@@ -99,22 +101,22 @@ def test_out_of_memory_halves_the_batch_and_loses_no_face(torch_engine, images):
     assert engine.batch_sizes == [2, 2, 1]
 
 
-def test_no_memory_for_one_picture_is_an_error(images):
+def test_no_memory_for_one_frame_is_an_error(images):
     engine = on_torch()
     engine._batches = Scarce(engine.networks, most=0)
-    with pytest.raises(FacetrackError, match="no memory for even one picture"):
+    with pytest.raises(FacetrackError, match="no memory for even one frame"):
         list(engine.detect(images[0]))
 
 
-def test_the_same_looks_as_openvino(torch_engine, openvino_engine, images):
+def test_redetects_the_same_faces_as_openvino(torch_engine, openvino_engine, images):
     photo = images[2]
     (faces,) = openvino_engine.detect(photo)
     beside = faces.anchors + np.float32(0.3) * (faces.anchors[:, 2:3] - faces.anchors[:, :1])
     outside = np.array([[-90, -90, -50, -50]], np.float32)
     anchors = np.concatenate([faces.anchors, beside, outside]).astype(np.float32)
     of_image = np.zeros(len(anchors), np.intp)
-    expected = openvino_engine.refine(photo, of_image, anchors)
-    assert_same(torch_engine.refine(photo, of_image, anchors), expected)
+    expected = openvino_engine.redetect(photo, of_image, anchors)
+    assert_same(torch_engine.redetect(photo, of_image, anchors), expected)
     assert (expected.scores[: len(faces)] > 0.9).all()
     assert expected.scores[-1] == 0
 
@@ -174,7 +176,7 @@ def test_openvino_is_not_needed(pyfeat_data):
     assert done.stdout.strip() == "1", done.stderr
 
 
-def test_no_card_is_said_in_one_line(pyfeat_data, tmp_path):
+def test_a_missing_gpu_is_reported_in_one_line(pyfeat_data, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA GPU")
     video = pyfeat_data / "single_face.mp4"

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 import facetrack
 from facetrack.core.settings import DecodeSettings, DetectionSettings
 from facetrack.media.decode import VideoSource
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import boxes_of
 
 FPS = 25

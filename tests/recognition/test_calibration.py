@@ -23,7 +23,7 @@ from facetrack.evaluation.calibrate import (
 from facetrack.evaluation.calibrating import calibrate_recognizer
 from facetrack.evaluation.labelled_photos import FaceSamples, filmed_faces, labelled_photos
 from facetrack.models.weight_files import FILES, verified_bytes
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration, Evidence
 from facetrack.recognition.onnx_recognizer import onnx_recognizer
 from facetrack.recognition.strangers import Strangers, distribution_of, strangers_of

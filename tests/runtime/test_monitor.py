@@ -17,7 +17,7 @@ from facetrack.cli.facts import show_machine
 from facetrack.core.errors import InputError
 from facetrack.core.settings import DetectionSettings, Settings
 from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.pipeline.face_analyzer import MAX_UNTRACKED_BATCHES
 from facetrack.runtime import metrics
 from facetrack.runtime.batching import LARGEST, SMALLEST

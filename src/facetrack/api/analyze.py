@@ -12,8 +12,7 @@ from facetrack.core.environment import hardware, versions
 from facetrack.core.settings import DetectorName, Device, Settings
 from facetrack.identity.uncertain import uncertain
 from facetrack.media.opening import open_source
-from facetrack.pipeline.engine import Engine
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.recognition.embedder import Embedder

@@ -24,7 +24,7 @@ from facetrack.identity.gallery import (
 from facetrack.identity.gallery_matching import recognised
 from facetrack.identity.names import checked_name
 from facetrack.identity.similarity import CalibratedJudge, probability
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.recognizers import recognizer_of
 from facetrack.timeline import Analysis

@@ -24,7 +24,7 @@ from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import ClipError, FacetrackError, InputError, UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.people_file import joined_in
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.report import write_folder_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis

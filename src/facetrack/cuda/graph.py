@@ -1,7 +1,7 @@
-"""Work on a GPU as a CUDA graph, captured once: nothing is taken or launched piece by piece later.
+"""A function on a GPU as a CUDA graph: captured once, then launched as a whole.
 
-It is told by whole numbers, most of them addresses on the GPU, and answers with floats; both cross
-in pinned memory, so that nobody waits while the next work is started.
+The graph takes whole numbers, most of them addresses in GPU memory, and returns floats. Both are
+copied through pinned memory, so the caller does not wait while the next run is started.
 """
 
 import threading
@@ -16,28 +16,35 @@ from facetrack.cuda.preallocation import TransferBuffers
 from facetrack.cuda.streams import stream
 
 Answer = Callable[[], NDArray[np.float32]]
-"""Waits for what the GPU made, and gives a copy of it."""
+"""Waits for the results of a run and returns a copy of them."""
 
 _one_at_a_time = threading.Lock()
-"""A process captures one graph, on one stream."""
+"""A process captures one graph at a time, all on one stream."""
 
 
 class CudaGraph:
-    """A function of ``(n,)`` int64 numbers, on the stream that is current when it is made and run.
+    """A function of ``(n,)`` int64 numbers. It is captured and run on the current stream.
 
-    Its arrays are taken once; one run uses them after the other.
+    Its arrays are allocated once. Runs use them one after the other.
     """
 
     def __init__(
         self,
         function: Callable[[Tensor], Tensor],
         first: TransferBuffers,
-        new_way: Callable[[int], TransferBuffers],
+        new_buffers: Callable[[int], TransferBuffers],
         pool: object,
         device: torch.device,
     ) -> None:
-        """``first``: numbers to try it with; ``new_way``: room for a run with so many results."""
-        self._device, self._new_way = device, new_way
+        """
+        Args:
+            function: the work; it must not wait for the GPU.
+            first: numbers to call it with while it is captured.
+            new_buffers: makes buffers for a run with this many results.
+            pool: the memory pool that graphs which never run at once share.
+            device: the GPU.
+        """
+        self._device, self._new_buffers = device, new_buffers
         self._given = first.numbers.to(device)
         self._free: list[TransferBuffers] = []
         with _one_at_a_time:
@@ -45,10 +52,10 @@ class CudaGraph:
 
     def _capture(self, function: Callable[[Tensor], Tensor], pool: object) -> None:
         device = self._device
-        for _ in range(2):  # libraries and Triton prepare themselves outside the graph
+        for _ in range(2):  # libraries and Triton initialise themselves outside the graph
             function(self._given)
         torch.cuda.current_stream(device).synchronize()
-        torch.cuda.empty_cache()  # the graph takes its memory anew
+        torch.cuda.empty_cache()  # the graph allocates its own memory
         self._graph = torch.cuda.CUDAGraph()
         side = stream("capture", device)
         side.wait_stream(torch.cuda.current_stream(device))
@@ -58,19 +65,20 @@ class CudaGraph:
             self._found = function(self._given)
 
     def run(self, fill: Callable[[TransferBuffers], None]) -> Answer:
-        """``fill`` writes the numbers; what it does on the GPU comes before the function."""
-        way = self._free.pop() if self._free else self._new_way(self._found.numel())
-        fill(way)
-        self._given.copy_(way.numbers, non_blocking=True)
+        """Starts a run. ``fill`` writes the numbers; its own work on the GPU comes first."""
+        buffers = self._free.pop() if self._free else self._new_buffers(self._found.numel())
+        fill(buffers)
+        self._given.copy_(buffers.numbers, non_blocking=True)
         self._graph.replay()
-        way.results.view_as(self._found).copy_(self._found, non_blocking=True)
-        way.done.record()
-        return lambda: self._arrived(way)
+        buffers.results.view_as(self._found).copy_(self._found, non_blocking=True)
+        buffers.done.record()
+        return lambda: self._results(buffers)
 
-    def _arrived(self, way: TransferBuffers) -> NDArray[np.float32]:
-        if not way.done.query():
-            way.done.synchronize()
-        # Not torch's copy: it wakes a thread a core, and these spin for a while after it.
-        found: NDArray[np.float32] = way.results.view_as(self._found).numpy().copy()
-        self._free.append(way)
+    def _results(self, buffers: TransferBuffers) -> NDArray[np.float32]:
+        if not buffers.done.query():
+            buffers.done.synchronize()
+        # NumPy's copy, not torch's: that one wakes a thread for each core, and they spin
+        # afterwards.
+        found: NDArray[np.float32] = buffers.results.view_as(self._found).numpy().copy()
+        self._free.append(buffers)
         return found

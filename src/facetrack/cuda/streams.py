@@ -1,5 +1,8 @@
-"""The CUDA streams of this process, each made once: torch hands out 32 and then the same again,
-and a stream on which a graph is being captured must be nobody else's."""
+"""The CUDA streams of the process, each made once.
+
+torch hands out 32 streams and then the same ones again. A stream on which a graph is captured must
+not be used by anything else.
+"""
 
 import torch
 
@@ -7,5 +10,5 @@ from facetrack.core.shared import shared
 
 
 def stream(name: str, device: torch.device, priority: int = 0) -> "torch.cuda.Stream":
-    """The stream of that name; negative priorities come first on the GPU."""
+    """The stream of this name. The GPU prefers streams of negative priority."""
     return shared(("stream", name, device), lambda: torch.cuda.Stream(device, priority=priority))

@@ -1,4 +1,4 @@
-"""What the tracker is given of each frame."""
+"""The detector's output for one frame, as the tracker takes it."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,9 @@ from facetrack.media.frame_image import Frame
 
 
 class FrameDetections(NamedTuple):
-    """A frame, whether it starts a shot, and its faces."""
+    """A frame and its faces."""
 
     frame: Frame
     starts_shot: bool
+    """Whether the frame is the first one of a shot."""
     faces: Faces

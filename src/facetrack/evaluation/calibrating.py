@@ -20,7 +20,7 @@ from facetrack.evaluation.calibrate import (
 from facetrack.evaluation.calibration_report import Report, equal_error, report_on
 from facetrack.evaluation.degraded import SWEEP
 from facetrack.evaluation.labelled_photos import FaceSamples, filmed_faces, labelled_photos
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import SFACE, Calibration
 from facetrack.recognition.embedder import CropSpec, Embedder
 from facetrack.recognition.featureless import featureless_direction

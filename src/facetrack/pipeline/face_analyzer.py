@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.frame_detections import FrameDetections
-from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
+from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
 from facetrack.pipeline.engine import Engine
@@ -144,7 +144,7 @@ class FaceAnalyzer:
                 self._ended.finish()
         self._on_progress(self._facts, self._tracker.started, 0)
         self._facts.key_frames = self._detector.key_frames
-        self._facts.looks = self._detector.looks
+        self._facts.looks = self._detector.redetections
         return self._facts
 
     def _take(self, queue: FrameQueue) -> list[Frame]:
@@ -168,7 +168,7 @@ class FaceAnalyzer:
         if resized:
             self._detect(last=True, queued=0)
         self._shape = frame.image.shape
-        self._detector.push(Judged(frame, decision.starts_shot or resized, decision.change))
+        self._detector.push(ShotFrame(frame, decision.starts_shot or resized, decision.change))
 
     def _detect(self, last: bool, queued: int) -> None:
         stages = self._stats.stages

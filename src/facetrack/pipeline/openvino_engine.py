@@ -1,7 +1,4 @@
-"""The CPU engine: OpenVINO, no torch. Compiled networks are shared by all engines of a process."""
-
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+"""The CPU engine: OpenVINO, without torch. All engines of a process share compiled networks."""
 
 import numpy as np
 import openvino as ov
@@ -9,42 +6,34 @@ from numpy.typing import NDArray
 
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.core.shared import shared
-from facetrack.core.types import Faces, Float32, Image
+from facetrack.core.types import Float32
 from facetrack.detection.aligner import OnetAligner
 from facetrack.detection.detector import Detector
-from facetrack.detection.mtcnn.openvino import OpenVinoLook, OpenVinoMtcnn
-from facetrack.detection.yunet.decoding import Yunet
-from facetrack.detection.yunet.openvino_graph import yunet
-from facetrack.media.frame_image import FrameImage
-from facetrack.models.openvino_graphs import inception_resnet_v1
+from facetrack.detection.mtcnn.openvino import OpenVinoMtcnn, OpenVinoRnetOnet
+from facetrack.detection.yunet.openvino import OpenVinoYunet
 from facetrack.models.weights import facenet_tensors, tensors
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.embedder import CropSpec, Embedder
 from facetrack.recognition.onnx_recognizer import OnnxRecognizer
+from facetrack.recognition.openvino_inception_resnet_v1 import inception_resnet_v1
 from facetrack.recognition.openvino_onnx import OnnxEmbedder
 from facetrack.recognition.openvino_sface import sface
 from facetrack.recognition.recognizers import Recognizer, recognizer_of
-from facetrack.runtime.batching import SMALLEST
 from facetrack.runtime.openvino_requests import Requests
-
-TOGETHER = 8
-"""Frames that go through YuNet together."""
-SIZES = 4
-"""Graphs are made for one size of frames; those of the last few sizes are kept."""
 
 
 def open_openvino_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
-    """The detector and the embedder of the settings on the CPU.
+    """The detector and the embedder of the settings, on the CPU.
 
     Raises:
-        WeightsError: when weights are missing or are others than expected.
+        WeightsError: when weights are missing or differ from what is expected.
     """
     precision = "f32" if detection.exact else quick_precision()
     detector: Detector
     aligner = None
     if detection.resolved_detector == "yunet":
         detector = OpenVinoYunet(detection, precision)
-        aligner = OnetAligner(OpenVinoLook(detection, precision))
+        aligner = OnetAligner(OpenVinoRnetOnet(detection, precision))
     else:
         detector = OpenVinoMtcnn(detection, precision)
     embedder = open_embedder(identity, precision)
@@ -52,16 +41,16 @@ def open_openvino_engine(detection: DetectionSettings, identity: IdentitySetting
 
 
 def quick_precision() -> str:
-    """``bf16`` where the CPU computes with it, else ``f32``."""
-    able = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in able else "f32"
+    """``bf16`` where the CPU computes in bfloat16, else ``f32``."""
+    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"
 
 
 def open_embedder(identity: IdentitySettings, precision: str) -> Embedder:
-    """The recogniser of the settings.
+    """The embedder of the settings, on the CPU.
 
     Raises:
-        WeightsError: when its weights are missing or are others than expected.
+        WeightsError: when its weights are missing or differ from what is expected.
     """
     recognizer = recognizer_of(identity)
     key = "openvino", recognizer.name, recognizer.file, precision
@@ -91,31 +80,3 @@ class OpenVinoEmbedder:
 
     def embed(self, crops: NDArray[np.uint8]) -> Float32:
         return self._requests.batch(crops)[0]
-
-
-class OpenVinoYunet:
-    """Implements ``Detector``."""
-
-    name = "yunet"
-    smallest_batch = SMALLEST
-    frames_ahead = 1  # of one more call
-
-    def __init__(self, settings: DetectionSettings, precision: str) -> None:
-        self._yunet = Yunet(_YunetGraphs(precision), settings)
-
-    def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
-        for i in range(0, len(images), TOGETHER):
-            yield from self._yunet.detect(images[i : i + TOGETHER])
-
-
-class _YunetGraphs:
-    """Implements ``YunetNetwork``: one compiled graph for each size of image."""
-
-    def __init__(self, precision: str) -> None:
-        self._of_size = lru_cache(SIZES)(
-            lambda height, width: Requests(yunet(tensors("yunet"), height, width), precision)
-        )
-
-    def run(self, images: Sequence[Image]) -> list[list[Float32]]:
-        height, width = images[0].shape[:2]
-        return self._of_size(height, width).run([[image[None]] for image in images])

@@ -1,4 +1,5 @@
-"""The torch engine: on a GPU in float16, or on the CPU in float32, to be compared."""
+"""The torch engine: on a GPU in float16, or on the CPU in float32 as a reference
+(``torch-cpu``)."""
 
 from collections.abc import Callable
 
@@ -8,9 +9,9 @@ from torch import Tensor
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.core.shared import shared
+from facetrack.cuda.layers import Layers
 from facetrack.cuda.memory import memory_for
 from facetrack.detection.aligner import OnetAligner
-from facetrack.detection.cuda.networks import Layers, inception_resnet_v1_on
 from facetrack.detection.detector import Detector
 from facetrack.detection.mtcnn.cuda.detector import TorchMtcnnDetector
 from facetrack.detection.yunet.cuda.detector import TorchYunetDetector
@@ -19,23 +20,24 @@ from facetrack.models.weights import facenet_tensors, tensors
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.cuda.eager_embedder import EagerEmbedder
 from facetrack.recognition.cuda.embedder import TorchEmbedder
+from facetrack.recognition.cuda.inception_resnet_v1 import inception_resnet_v1_on
 from facetrack.recognition.cuda.sface import sface_on
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.recognizers import Recognizer, recognizer_of
 
 Network = Callable[[Tensor], Tensor]
-"""Crops ``(n, size, size, 3)`` uint8 RGB to embeddings."""
+"""Crops ``(n, size, size, 3)`` uint8 RGB to embeddings ``(n, dim)``."""
 
 
 def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
-    """The detector and the embedder of the settings on the GPU, or on the CPU in torch.
+    """The detector and the embedder of the settings, in torch on the GPU or on the CPU.
 
-    The networks, and on a GPU their graphs, are one a process.
+    All engines of a process share the networks, and on a GPU their CUDA graphs.
 
     Raises:
         UsageError: when there is no such device.
-        WeightsError: when weights are missing or are others than expected.
-        FacetrackError: when the GPU's memory is all taken.
+        WeightsError: when weights are missing or differ from what is expected.
+        FacetrackError: when the GPU has no memory left.
     """
     device = _device(detection.device)
     cuda = device.type == "cuda"
@@ -44,27 +46,27 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
     gpu = f"GPU-{torch.cuda.get_device_properties(device).uuid}" if cuda else None
     with memory_for("the networks"):
         embedder = _embedder(identity, device, dtype)
-        ahead = None
+        eager_embedder = None
         if cuda and isinstance(embedder, TorchEmbedder):
-            ahead = shared(
-                ("ahead", device, identity.recognizer, identity.weights),
+            eager_embedder = shared(
+                ("eager embedder", device, identity.recognizer, identity.weights),
                 lambda: EagerEmbedder(embedder, device),
             )
         detector: Detector
         aligner = None
         if detection.resolved_detector == "yunet":
             mtcnn = TorchMtcnnDetector(detection, device, dtype, None)
-            looks = mtcnn.networks if embedder.crop.aligned else None
-            detector = TorchYunetDetector(detection, device, ahead, looks)
+            onet = mtcnn.networks if embedder.crop.aligned else None
+            detector = TorchYunetDetector(detection, device, eager_embedder, onet)
             aligner = OnetAligner(mtcnn)
         else:
-            detector = TorchMtcnnDetector(detection, device, dtype, ahead)
+            detector = TorchMtcnnDetector(detection, device, dtype, eager_embedder)
     return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, aligner, gpu)
 
 
 def _embedder(identity: IdentitySettings, device: torch.device, dtype: torch.dtype) -> Embedder:
     recognizer = recognizer_of(identity)
-    if recognizer.name not in NETWORKS:  # a file of the user's: OpenVINO reads ONNX, torch does not
+    if recognizer.name not in NETWORKS:  # the user's ONNX file, which torch cannot run
         from facetrack.pipeline.openvino_engine import open_embedder, quick_precision
 
         return open_embedder(identity, quick_precision())
@@ -87,6 +89,7 @@ NETWORKS: dict[str, Callable[[Layers, torch.device], Network]] = {
     "facenet": inception_resnet_v1_on,
     "vggface2": inception_resnet_v1_on,
 }
+"""By the recogniser's name, what makes its network from its arrays."""
 
 
 def _device(name: str) -> torch.device:

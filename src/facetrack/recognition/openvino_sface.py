@@ -9,13 +9,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from facetrack.models.convert import SFACE_LAYERS, Tensors
-from facetrack.models.openvino_graphs import (
-    EMBEDDER_SCALE,
-    PIXEL_MEAN,
-    Layers,
-    fixed,
-    to_planes,
-)
+from facetrack.models.openvino_graphs import Layers, fixed, normalised, to_planes
 
 STRIDED = (3, 5, 7, 13)
 """Layers whose depthwise convolution halves the height and the width."""
@@ -25,7 +19,7 @@ def sface(tensors: Tensors) -> ov.Model:
     """``(n, 112, 112, 3)`` uint8 RGB, aligned, to ``(n, 128)`` float32 of length one."""
     net = Layers(tensors)
     crops = ops.parameter([-1, 112, 112, 3], np.uint8)
-    x = ops.multiply(ops.subtract(to_planes(crops), PIXEL_MEAN), EMBEDDER_SCALE)
+    x = normalised(to_planes(crops))
     x = _prelu(net, net.conv(x, "conv1", pad=(1, 1)), "conv1")
     for i in SFACE_LAYERS:
         x = _prelu(net, net.depthwise(x, f"dw{i}", 2 if i in STRIDED else 1), f"dw{i}")

@@ -1,4 +1,4 @@
-"""A compiled network with as many requests in flight as the CPU runs well side by side."""
+"""A compiled OpenVINO network with as many requests in flight as the CPU runs well at once."""
 
 import threading
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from facetrack.core.types import Float32
 
-SMALLEST_BATCH, LARGEST_BATCH = 2, 64
-"""A batch of one goes through other kernels, whose last bit differs from all larger ones; beyond
-64 crops the activations leave the cache."""
+SMALLEST_BATCH = 2
+"""A batch of one uses other kernels, whose last bit differs from those of all larger batches."""
+LARGEST_BATCH = 64
+"""With more crops the activations do not fit into the CPU's cache."""
 
 
 @dataclass
@@ -24,9 +25,11 @@ class _Run:
 
 
 class Requests:
-    """Inputs in, outputs out, in order; the numbers do not depend on what ran side by side."""
+    """Runs a network. Outputs come in the order of the inputs and do not depend on which requests
+    ran at the same time. Several threads may call it at once."""
 
     def __init__(self, model: ov.Model, precision: str) -> None:
+        """``precision``: ``f32`` or ``bf16``."""
         compiled = ov.Core().compile_model(
             model,
             "CPU",
@@ -38,8 +41,8 @@ class Requests:
         self._start = threading.Lock()
 
     def run(self, jobs: Sequence[Sequence[NDArray[Any]]]) -> list[list[Float32]]:
-        """Each job's outputs; a job is one array for each input. Threads may call side by side."""
-        # A decoded frame's rows may be padded; a request reads them without a gap.
+        """The outputs of each job. A job is one array for each input of the network."""
+        # The rows of a decoded frame may be padded; a request needs them without gaps.
         whole = [[np.ascontiguousarray(a) for a in arrays] for arrays in jobs]
         run = _Run([[] for _ in jobs])
         try:
@@ -50,10 +53,26 @@ class Requests:
                     self._queue.start_async(tensors, (run, at))
             for _ in jobs:
                 run.done.acquire()
-        except BaseException:  # Ctrl-C, say: what runs still reads the arrays
+        except BaseException:  # e.g. Ctrl-C: running requests still read the arrays
             self._queue.wait_all()
             raise
         return run.results
+
+    def batch(self, rows: NDArray[Any]) -> list[Float32]:
+        """The outputs for ``(n, ...)`` rows, each ``(n, ...)``.
+
+        The rows are cut evenly into jobs of 2 to 64 rows, a power of two each: OpenVINO prepares
+        kernels for every batch size that it sees, so it should see few.
+        """
+        share = max(SMALLEST_BATCH, len(rows) // len(self._queue))
+        size = min(LARGEST_BATCH, 1 << (share.bit_length() - 1))
+        parts = [rows[i : i + size] for i in range(0, len(rows), size)] or [rows]
+        jobs = [[_padded(part)] for part in parts]
+        outputs = zip(*self.run(jobs), strict=True)
+        return [
+            np.concatenate([o[: len(p)] for o, p in zip(of_jobs, parts, strict=True)])
+            for of_jobs in outputs
+        ]
 
     def _keep(self, request: ov.InferRequest, job: tuple["_Run", int]) -> None:
         run, at = job
@@ -61,24 +80,10 @@ class Requests:
         run.results[at] = [output.copy() for output in outputs]
         run.done.release()
 
-    def batch(self, rows: NDArray[Any]) -> list[Float32]:
-        """Outputs for ``(n, ...)`` rows, cut evenly into jobs of 2 to 64, a power of two each.
 
-        OpenVINO prepares kernels anew for every batch size it has not seen: so it sees few.
-        """
-        share = max(SMALLEST_BATCH, len(rows) // len(self._queue))
-        size = min(LARGEST_BATCH, 1 << (share.bit_length() - 1))
-        parts = [rows[i : i + size] for i in range(0, len(rows), size)] or [rows]
-        jobs = [[_filled(part)] for part in parts]
-        outputs = zip(*self.run(jobs), strict=True)
-        return [
-            np.concatenate([o[: len(p)] for o, p in zip(of_jobs, parts, strict=True)])
-            for of_jobs in outputs
-        ]
-
-
-def _filled(rows: NDArray[Any]) -> NDArray[Any]:
-    fill = max(SMALLEST_BATCH, 1 << (len(rows) - 1).bit_length()) - len(rows)
-    if not fill:
+def _padded(rows: NDArray[Any]) -> NDArray[Any]:
+    """The rows, padded with zeros to a power of two."""
+    missing = max(SMALLEST_BATCH, 1 << (len(rows) - 1).bit_length()) - len(rows)
+    if not missing:
         return np.ascontiguousarray(rows)
-    return np.concatenate([rows, np.zeros((fill, *rows.shape[1:]), rows.dtype)])
+    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])

@@ -1,5 +1,9 @@
-"""Small fakes of exchangeable parts, for tests of what comes after them."""
+"""Small real implementations of the protocols, for tests that need no networks.
 
+Each passes the same contract tests as the implementations that ship (tests/contract).
+"""
+
+from facetrack.testing.detector import FakeDetector, frame_with_squares
 from facetrack.testing.tracker import FakeTracker
 
-__all__ = ["FakeTracker"]
+__all__ = ["FakeDetector", "FakeTracker", "frame_with_squares"]

@@ -15,8 +15,7 @@ from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
 from facetrack.media.frame_image import Frame, RgbImage
-from facetrack.pipeline.engine import Engine
-from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality

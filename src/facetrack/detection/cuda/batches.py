@@ -1,7 +1,7 @@
-"""How a batch of frames gets into a detector's networks and its faces come back.
+"""How a batch of frames reaches a detector's networks, and how its faces come back.
 
-On a GPU a batch is one CUDA graph, captured once for its size and room. It reads its frames where
-they are, by their addresses.
+On a GPU a batch is one CUDA graph, captured once for its size and capacity. The graph reads the
+frames at their addresses in GPU memory.
 """
 
 import threading
@@ -19,114 +19,124 @@ from facetrack.cuda.graph import CudaGraph
 from facetrack.cuda.memory import bytes_at_hand
 from facetrack.cuda.preallocation import TransferBuffers, preallocate_tensors
 from facetrack.cuda.streams import stream
-from facetrack.detection.cuda.found import Found, Room
+from facetrack.detection.cuda.found import Capacity, Found
 from facetrack.media.frame_image import FrameImage
 from facetrack.runtime.batching import calculate_optimal_batch_size
 
 ON_GPU = 128
-"""Frames of a graph; a batch of the queue is several. Larger graphs were slower."""
+"""Frames of a graph. Larger graphs were slower, so a batch of the queue is several graphs."""
 UPLOADED = 64
-"""Likewise of frames that come from the host: they wait in pinned memory."""
+"""The same for frames that come from the host; they wait in pinned memory."""
 ON_CPU = 8
+"""Frames of a batch without a GPU."""
 GRAPHS = 6
-"""Captured graphs that are kept."""
+"""Number of captured graphs that are kept."""
 
 Arrays = tuple[NDArray[np.float32], ...]
-R = TypeVar("R", bound=Room)
+"""The arrays of ``Found`` on the host."""
+C = TypeVar("C", bound=Capacity)
 
 
 class GpuFrames(NamedTuple):
-    """Frames of one size in a GPU's memory."""
+    """``b`` frames of one size in GPU memory."""
 
     pointers: Tensor
     """``(b,)`` int64 addresses."""
     shape: tuple[int, int]
-    """Height and width of the frames."""
+    """Height and width of the frames in pixels."""
     matrix: tuple[float, ...] | None
-    """From NV12 to RGB, as ``gpu_picture.colour_arguments``; None: at each address lies what
-    ``BatchNetworks.image`` made of the frame on the host."""
+    """From NV12 to RGB (``gpu_frame.colour_arguments``). None: the addresses hold the output of
+    ``BatchNetworks.image``, RGB made on the host."""
 
 
-class BatchNetworks(Protocol[R]):
-    """A detector's networks on one device, for a batch of frames of one size."""
+class BatchNetworks(Protocol[C]):
+    """A detector's networks on one device, for batches of frames of one size."""
 
     name: str
     """For messages."""
-    first_room: R
+    first_capacity: C
     """Enough for a few people in each frame."""
 
     def frame_bytes(self, height: int, width: int) -> int:
-        """Of device memory that a frame of a batch takes."""
+        """Device memory that one frame of a batch takes."""
         ...
 
     def image(self, image: FrameImage) -> Image:
-        """What the networks see of a frame that lies in the host's memory, uint8 RGB."""
+        """What the networks take of a frame in host memory, uint8 RGB."""
         ...
 
-    def in_images(self, images: Tensor, shape: tuple[int, int], room: R) -> Found:
-        """On the CPU; ``images``: ``(b, h, w, 3)`` as ``image`` gives them, ``shape``: height and
-        width of the frames that they were made of."""
+    def in_images(self, images: Tensor, shape: tuple[int, int], capacity: C) -> Found:
+        """The faces of frames on the CPU.
+
+        ``images``: ``(b, h, w, 3)`` outputs of ``image``; ``shape``: height and width of the
+        frames.
+        """
         ...
 
-    def in_frames(self, frames: GpuFrames, room: R) -> Found:
-        """On a GPU, without a word to the host."""
+    def in_frames(self, frames: GpuFrames, capacity: C) -> Found:
+        """The faces of frames in GPU memory, without a word to the host."""
         ...
 
 
 @dataclass
-class Running(Generic[R]):
-    """A batch on its way, and the room that it was given."""
+class Running(Generic[C]):
+    """A batch that was started."""
 
-    room: R
+    capacity: C
+    """That the batch runs with."""
     wait: Callable[[], Arrays]
-    """Gives the arrays of ``Found``, as float32."""
+    """Waits for the arrays of ``Found``, as float32."""
 
 
-class HostBatches(Generic[R]):
-    """Without a GPU: at once, in the caller's thread."""
+class HostBatches(Generic[C]):
+    """Runs batches on the CPU, in the caller's thread."""
 
     limit = ON_CPU
 
-    def __init__(self, networks: BatchNetworks[R]) -> None:
+    def __init__(self, networks: BatchNetworks[C]) -> None:
         self._networks = networks
-        self.room = networks.first_room
+        self.capacity = networks.first_capacity
 
     def size(self, sources: Sequence[FrameImage]) -> int:
+        """Number of frames of a batch."""
         return self.limit
 
     @torch.inference_mode()
-    def start(self, sources: Sequence[FrameImage], size: int, room: R) -> Running[R]:
+    def start(self, sources: Sequence[FrameImage], size: int, capacity: C) -> Running[C]:
+        """Runs the batch."""
         images = torch.from_numpy(np.stack([self._networks.image(p) for p in sources]))
-        found = self._networks.in_images(images, sources[0].shape, room)
+        found = self._networks.in_images(images, sources[0].shape, capacity)
         arrays = tuple(t.float().numpy() for t in found)
-        return Running(room, lambda: arrays)
+        return Running(capacity, lambda: arrays)
 
     def forget(self) -> None:
-        """Nothing is kept."""
+        """Does nothing: no graph is kept."""
 
 
-class GpuBatches(Generic[R]):
-    """On a GPU; shared by all analyses of the process, from any thread."""
+class GpuBatches(Generic[C]):
+    """Runs batches on a GPU. All analyses of the process share it, from any thread."""
 
     limit = 2**30
-    """Frames together, once memory has run out with more."""
+    """Maximum number of frames of a batch, once memory has run out with more."""
 
-    def __init__(self, networks: BatchNetworks[R], device: torch.device) -> None:
+    def __init__(self, networks: BatchNetworks[C], device: torch.device) -> None:
         self._networks = networks
-        self.room = networks.first_room
-        """For the next batch: as much as any batch so far has needed."""
+        self.capacity = networks.first_capacity
+        """For the next batch: the largest that any batch so far has needed."""
         self._device = device
         self._stream = stream("detector", device)
-        self._graphs: dict[tuple[_Kind, int], _Graph[R]] = {}
+        self._graphs: dict[tuple[_Kind, int], _Graph[C]] = {}
         self._sizes: dict[tuple[bool, tuple[int, int]], int] = {}
-        """By where frames are, and their shape: memory at hand goes up and down in a run, and with
-        it would what the networks round."""
+        """Frames of a batch, by where frames are and their shape; see ``size``."""
         self._pool: object = None
         self._lock = threading.Lock()
 
     def size(self, sources: Sequence[FrameImage]) -> int:
-        """As memory allowed at first, however few the frames are: networks of another size round
-        otherwise, and then a run would not repeat itself bit for bit."""
+        """Number of frames of a batch, as free memory allowed when it was first asked.
+
+        It stays the same when there are fewer frames and when free memory changes: networks round
+        differently at another batch size, and results would not be the same bit for bit.
+        """
         kind = is_on_gpu(sources), sources[0].shape
         if kind not in self._sizes:
             self._sizes[kind] = calculate_optimal_batch_size(
@@ -138,10 +148,14 @@ class GpuBatches(Generic[R]):
         return min(self._sizes[kind], self.limit)
 
     @torch.inference_mode()
-    def start(self, sources: Sequence[FrameImage], size: int, room: R) -> Running[R]:
-        """Raises ``torch.OutOfMemoryError`` when there is no graph yet and no memory for one."""
+    def start(self, sources: Sequence[FrameImage], size: int, capacity: C) -> Running[C]:
+        """Starts a batch.
+
+        Raises:
+            OutOfMemoryError: when the graph is not captured yet and there is no memory for it.
+        """
         with self._lock, torch.cuda.stream(self._stream):
-            return self._graph(sources, size, room).run(sources)
+            return self._graph(sources, size, capacity).run(sources)
 
     def forget(self) -> None:
         """Gives the memory of all graphs back."""
@@ -151,16 +165,16 @@ class GpuBatches(Generic[R]):
             self._pool = None
             torch.cuda.empty_cache()
 
-    def _graph(self, sources: Sequence[FrameImage], size: int, room: R) -> "_Graph[R]":
+    def _graph(self, sources: Sequence[FrameImage], size: int, capacity: C) -> "_Graph[C]":
         colour = getattr(sources[0], "colour", None)
-        key = (_Kind(is_on_gpu(sources), sources[0].shape, colour, room), size)
+        key = (_Kind(is_on_gpu(sources), sources[0].shape, colour, capacity), size)
         if key not in self._graphs:
             while len(self._graphs) >= GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = self._captured(sources, size, room)
+            self._graphs[key] = self._capture(sources, size, capacity)
         return self._graphs[key]
 
-    def _captured(self, sources: Sequence[FrameImage], size: int, room: R) -> "_Graph[R]":
+    def _capture(self, sources: Sequence[FrameImage], size: int, capacity: C) -> "_Graph[C]":
         shape, matrix = sources[0].shape, matrix_of(sources)
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
@@ -173,9 +187,9 @@ class GpuBatches(Generic[R]):
         upload.fill(first, sources)
 
         def networks(pointers: Tensor) -> Found:
-            return self._networks.in_frames(GpuFrames(pointers, shape, matrix), room)
+            return self._networks.in_frames(GpuFrames(pointers, shape, matrix), capacity)
 
-        return _Graph(networks, first, room, uploaded, upload, self._pool, self._device)
+        return _Graph(networks, first, capacity, uploaded, upload, self._pool, self._device)
 
 
 class _Kind(NamedTuple):
@@ -184,23 +198,23 @@ class _Kind(NamedTuple):
     on_gpu: bool
     shape: tuple[int, int]
     colour: object
-    room: Room
+    capacity: Capacity
 
 
-class _Graph(Generic[R]):
-    """The networks on so many frames of one kind."""
+class _Graph(Generic[C]):
+    """The captured networks for a fixed number of frames of one kind."""
 
     def __init__(
         self,
         networks: Callable[[Tensor], Found],
         first: TransferBuffers,
-        room: R,
+        capacity: C,
         uploaded: tuple[int, int] | None,
         upload: "_Upload",
         pool: object,
         device: torch.device,
     ) -> None:
-        self._room, self._upload = room, upload
+        self._capacity, self._upload = capacity, upload
         self._shapes: list[tuple[int, ...]] = []
 
         def flat(pointers: Tensor) -> Tensor:
@@ -208,52 +222,52 @@ class _Graph(Generic[R]):
             self._shapes = [tuple(t.shape) for t in found]
             return torch.cat([t.flatten().float() for t in found])
 
-        def new_way(results: int) -> TransferBuffers:
+        def new_buffers(results: int) -> TransferBuffers:
             return preallocate_tensors(len(first.numbers), results, uploaded, device)
 
-        self._captured = CudaGraph(flat, first, new_way, pool, device)
+        self._cuda_graph = CudaGraph(flat, first, new_buffers, pool, device)
 
-    def run(self, sources: Sequence[FrameImage]) -> Running[R]:
-        answer = self._captured.run(lambda way: self._upload.fill(way, sources))
-        return Running(self._room, lambda: self._parts(answer()))
+    def run(self, sources: Sequence[FrameImage]) -> Running[C]:
+        answer = self._cuda_graph.run(lambda buffers: self._upload.fill(buffers, sources))
+        return Running(self._capacity, lambda: self._arrays(answer()))
 
-    def _parts(self, numbers: NDArray[np.float32]) -> Arrays:
+    def _arrays(self, numbers: NDArray[np.float32]) -> Arrays:
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
         parts = np.split(numbers, ends[:-1])
         return tuple(p.reshape(shape) for p, shape in zip(parts, self._shapes, strict=True))
 
 
 class _Upload:
-    """Writes down where frames are; those of the host are sent on their way."""
+    """Writes the addresses of frames into buffers. Frames in host memory are copied to the GPU."""
 
     def __init__(self, image: Callable[[FrameImage], Image], device: torch.device) -> None:
         self._image, self._device = image, device
 
-    def fill(self, way: TransferBuffers, sources: Sequence[FrameImage]) -> None:
-        if way.here is None or way.there is None:
+    def fill(self, buffers: TransferBuffers, sources: Sequence[FrameImage]) -> None:
+        if buffers.on_host is None or buffers.on_gpu is None:
             at = addresses(sources)
         else:
-            for pinned, image in zip(way.here, sources, strict=False):
+            for pinned, image in zip(buffers.on_host, sources, strict=False):
                 np.copyto(pinned.numpy(), self._image(image))
             upload = stream("upload", self._device)
             with torch.cuda.stream(upload):
-                sent = slice(len(sources))
-                way.there[sent].copy_(way.here[sent], non_blocking=True)
-                way.arrived.record()
-            torch.cuda.current_stream(self._device).wait_event(way.arrived)
-            at = [there.data_ptr() for there in way.there[sent]]
-        # A graph always reads as many frames as it was made for: the last one fills it up.
-        at += at[-1:] * (len(way.numbers) - len(at))
-        way.numbers.numpy()[:] = at
+                used = slice(len(sources))
+                buffers.on_gpu[used].copy_(buffers.on_host[used], non_blocking=True)
+                buffers.arrived.record()
+            torch.cuda.current_stream(self._device).wait_event(buffers.arrived)
+            at = [frame.data_ptr() for frame in buffers.on_gpu[used]]
+        # A graph always reads as many frames as it was captured for: the last one is repeated.
+        at += at[-1:] * (len(buffers.numbers) - len(at))
+        buffers.numbers.numpy()[:] = at
 
 
 def is_on_gpu(sources: Sequence[FrameImage]) -> bool:
-    """Whether the frames lie on the GPU already; all of a batch do or none."""
+    """Whether the frames are in GPU memory; in a batch all of them are or none."""
     return hasattr(sources[0], "nv12")
 
 
 def addresses(sources: Sequence[FrameImage]) -> list[int]:
-    """Of frames that lie on the GPU."""
+    """The addresses of frames in GPU memory."""
     return [p.nv12.data_ptr() for p in sources]  # type: ignore[attr-defined]
 
 

@@ -1,8 +1,8 @@
-"""What detectors on a device share: arrays of fixed size between and behind the networks.
+"""Arrays of fixed size between and after a detector's networks on a device.
 
-A batch never asks the host in between, so every array has so many places a frame (``Room``).
-``Found.wanted`` says how many would have been needed; the caller makes more room and does the batch
-again, so no face is lost.
+A batch runs without a word to the host in between. So every array has a fixed number of places for
+each frame: the ``Capacity``. ``Found.wanted`` says how many places would have been needed. If there
+were too few, the caller grows the capacity and runs the batch again, so no face is lost.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,15 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Room:
-    """Sizes of a detector's arrays; each detector has fields of its own."""
+class Capacity:
+    """Sizes of a detector's arrays. Each detector has its own fields."""
 
-    def with_room_for(self, wanted: Sequence[int]) -> Self:
-        """Room for what was wanted and some more, in few steps; itself where it sufficed."""
+    def grown_for(self, wanted: Sequence[int]) -> Self:
+        """A capacity that holds what was wanted and some more; itself where it sufficed.
+
+        ``wanted``: one number for each field. Sizes grow in few steps, because each capacity needs
+        a CUDA graph of its own.
+        """
         sizes = (getattr(self, f.name) for f in fields(self))
         return type(self)(
             *(
@@ -29,35 +33,42 @@ class Room:
 
 
 def _stepped(want: int) -> int:
-    """An eighth more at least, in steps of a quarter of a power of two."""
+    """At least an eighth more, rounded to steps of a quarter of a power of two."""
     step = max(1, (1 << want.bit_length()) // 8)
     return (want + want // 8) // step * step + step
 
 
 class Found(NamedTuple):
-    """Faces of a batch, best first in each frame; rows beyond ``count`` mean nothing."""
+    """The faces of a batch of ``b`` frames, best score first; rows from ``count`` on mean
+    nothing."""
 
     boxes: Tensor
-    """``(b, faces, 4)``."""
+    """``(b, faces, 4)`` in pixels of the frame."""
     scores: Tensor
+    """``(b, faces)``."""
     landmarks: Tensor
     """``(b, faces, 5, 2)``."""
     anchors: Tensor
+    """``(b, faces, 4)``."""
     count: Tensor
-    """``(b,)``."""
+    """``(b,)`` number of faces of each frame."""
     wanted: Tensor
-    """How large each part of the room would have had to be, in the order of its fields."""
+    """The capacity that would have been needed, in the order of its fields."""
 
 
 class Slots(NamedTuple):
-    """``(b, k)`` places for candidates, best first; not every place holds one."""
+    """``k`` places for candidates in each of ``b`` frames; some of them are empty."""
 
     boxes: Tensor
+    """``(b, k, 4)``."""
     scores: Tensor
+    """``(b, k)``."""
     valid: Tensor
+    """``(b, k)`` whether the place holds a candidate."""
 
     def best(self, k: int) -> tuple["Slots", Tensor]:
-        """The ``k`` best, and where they were; of equal ones the first stays first."""
+        """The ``k`` best candidates of each frame, and their places ``(b, k)``. The sort is stable:
+        of equal candidates the first one stays first."""
         scores, at = self.scores.masked_fill(~self.valid, -1.0).sort(descending=True, stable=True)
         scores, at = scores[:, :k], at[:, :k]
         boxes = self.boxes.gather(1, at[..., None].expand(-1, -1, 4))
@@ -70,7 +81,7 @@ def rows(values: Tensor, at: Tensor) -> Tensor:
 
 
 def padded_to(found: Tensor, k: int) -> Tensor:
-    """``(b, n, ...)`` with zeros up to ``(b, k, ...)``, where there are fewer."""
+    """``(b, n, ...)`` padded with zeros to ``(b, k, ...)``."""
     missing = k - found.shape[1]
     if missing <= 0:
         return found

@@ -1,7 +1,7 @@
-"""Adaptive average pooling of a frame's part: the resampling that MTCNN is compared against.
+"""Adaptive average pooling of a part of a frame, as PyTorch and facenet-pytorch do it.
 
-Output pixel ``i`` of ``o`` is the mean of input pixels ``floor(i n / o)`` to ``ceil((i+1) n / o)``;
-a part smaller than the output so repeats its pixels.
+Output pixel ``i`` of ``o`` is the mean of input pixels ``floor(i n / o)`` to ``ceil((i+1) n / o)``.
+So pixels are repeated where the part is smaller than the output.
 """
 
 from functools import lru_cache
@@ -23,7 +23,7 @@ def area_resized(part: Image, size: int) -> Float32:
 
 @lru_cache(maxsize=4096)
 def _means(n: int, size: int) -> NDArray[np.float32]:
-    """``(size, n)`` matrix that takes the mean of each output's window; not to be written to."""
+    """``(size, n)`` matrix that takes the mean of each output's pixels. It is shared: read only."""
     i = np.arange(size)
     first, end = i * n // size, -(-(i + 1) * n // size)
     at = np.arange(n)

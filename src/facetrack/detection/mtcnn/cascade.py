@@ -1,8 +1,20 @@
-"""The MTCNN cascade over a batch of frames: P-Net proposes, R-Net refines, O-Net decides.
+"""The MTCNN cascade over a batch of frames, as an algorithm over three networks.
 
-Follows facenet-pytorch 2.6's ``MTCNN(keep_all=True)`` (MIT; itself after David Sandberg's facenet)
-number by number; tests/test_mtcnn.py holds the two side by side. Knows nothing of engines: the
-networks are given.
+1. P-Net runs over a pyramid of the frame. Each of its outputs is a window that may hold a face.
+   Overlapping windows are suppressed, first in each level, then over all levels; the rest are moved
+   by P-Net's offsets and made square.
+2. R-Net scores each square (24x24 crops). Weak squares are dropped, overlapping ones suppressed,
+   the rest moved by R-Net's offsets and made square.
+3. O-Net scores each square (48x48 crops), places the box and five landmarks. Overlapping boxes are
+   suppressed.
+
+``redetect`` skips step 1: R-Net and O-Net score squares where a face is expected.
+
+The module knows no inference engine: it takes the networks as ``MtcnnNetworks``. It follows
+facenet-pytorch 2.6's ``MTCNN(keep_all=True)`` (MIT; after David Sandberg's facenet) number by
+number, which tests/detection/test_mtcnn.py verifies. ``mtcnn.cuda.cascade`` is the same algorithm
+for torch, without a word to the host between the networks; tests/contract/test_detector.py compares
+the two.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,169 +29,181 @@ from facetrack.core.types import Faces, Float32
 from facetrack.media.frame_image import CachedRgbImage, FrameImage
 
 PNET_CELL = 12
-"""Pixels of a pyramid level that one P-Net output sees."""
+"""Side in pixels of the window that one P-Net output sees in a pyramid level."""
 PNET_STRIDE = 2
+"""Pixels from one window to the next."""
 SCALE_NMS = 0.5
+"""IoU from which the weaker of two windows of one level is suppressed."""
 FACE_NMS = 0.7
+"""Intersection over the smaller box from which the weaker of two faces is suppressed."""
 RNET_SIZE = 24
+"""Side in pixels of R-Net's crops."""
 ONET_SIZE = 48
+"""Side in pixels of O-Net's crops."""
 SMALLEST_FACE = 20
-SURE = 0.95
-"""Score from which one look is as good as another."""
+"""Side in pixels of the smallest face, unless the settings name one,"""
 SIDES_OF_SMALLEST = 36
-"""Where no smallest face is asked for, it is this share of the frame's shorter side."""
+"""or in large frames the frame's shorter side divided by this."""
+SURE = 0.95
+"""Score from which a face is sure: a second run on another crop would not help."""
 
 
 class Parts(NamedTuple):
     """Rectangles of frames."""
 
     corners: NDArray[np.int32]
-    """``(k, 4)`` x1 y1 x2 y2 inside the frame; x2 and y2 are not part of it."""
+    """``(k, 4)`` x1 y1 x2 y2 in pixels, inside the frame; x2 and y2 are exclusive."""
     images: Indices
-    """``(k,)`` which frame of the batch each belongs to."""
+    """``(k,)`` position of each one's frame in the batch."""
 
 
-class LookNetwork(Protocol):
-    """O-Net and R-Net together on some engine, with the resampling before them."""
+class RnetOnet(Protocol):
+    """R-Net and O-Net on an inference engine, and the resampling before them."""
 
-    def look(
+    def onet_and_rnet(
         self, images: Sequence[FrameImage], parts: Parts
     ) -> tuple[Float32, Float32, Float32, Float32]:
-        """O-Net's offsets, landmarks and scores as ``Networks.decide`` has them, and R-Net's scores
-        for the same parts."""
+        """O-Net's offsets, landmarks and scores (see ``MtcnnNetworks.onet``), and R-Net's scores
+        ``(k,)`` of the same parts."""
         ...
 
 
-class Networks(LookNetwork, Protocol):
-    """The three networks on some engine, with the resampling before them."""
+class MtcnnNetworks(RnetOnet, Protocol):
+    """The three networks on an inference engine, and the resampling before them."""
 
-    def propose(
+    def pnet(
         self, images: Sequence[FrameImage], sizes: tuple[tuple[int, int], ...]
     ) -> list[list[Float32]]:
-        """For each frame, and of it for each level, offsets ``(1, 4, y, x)``, scores
-        ``(1, y, x)``: first level's offsets, its scores, second level's offsets, ..."""
+        """P-Net on each frame. ``sizes``: height and width of each pyramid level.
+
+        For each frame: the first level's offsets ``(1, 4, y, x)`` and scores ``(1, y, x)``, the
+        second level's offsets, its scores, and so on.
+        """
         ...
 
-    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
-        """R-Net on 24x24 crops: offsets ``(k, 4)`` and scores ``(k,)``."""
+    def rnet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+        """R-Net on 24x24 crops of the parts: offsets ``(k, 4)`` and scores ``(k,)``."""
         ...
 
-    def decide(
-        self, images: Sequence[FrameImage], parts: Parts
-    ) -> tuple[Float32, Float32, Float32]:
-        """O-Net on 48x48: offsets, landmarks ``(k, 10)`` (five x, then five y), scores."""
+    def onet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32, Float32]:
+        """O-Net on 48x48 crops of the parts: offsets ``(k, 4)``, landmarks ``(k, 10)`` (five x,
+        then five y, as shares of the square) and scores ``(k,)``."""
         ...
 
 
 class Candidates(NamedTuple):
-    """Windows that may hold a face, ``n`` of all frames together."""
+    """Squares that may hold a face, of all frames of the batch, ``n`` in all."""
 
     boxes: Float32
+    """``(n, 4)``."""
     scores: Float32
+    """``(n,)`` of the network that saw them last."""
     images: Indices
-    """Which frame of the batch each belongs to."""
+    """``(n,)`` position of each one's frame in the batch."""
 
     def pick(self, which: Indices | NDArray[np.bool_]) -> "Candidates":
-        """The windows at these positions, in their order."""
+        """The candidates at these positions, in their order."""
         return Candidates(self.boxes[which], self.scores[which], self.images[which])
+
+    @classmethod
+    def none(cls) -> "Candidates":
+        """No candidate."""
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))
 
 
 class CascadeConfig(NamedTuple):
-    """How many windows go on to the next network."""
+    """How many candidates go on to the next network."""
 
     pnet_threshold: float
     """P-Net score from which a window is a candidate, unless the settings name one."""
     nms: float
-    """IoU of two candidates from which the weaker one goes."""
-    second_look: bool
-    """Whether O-Net looks again, from where it found a face: of few candidates the best one may
-    be far from the face's middle, and its box then too small or too large."""
+    """IoU from which the weaker of two candidates is suppressed."""
+    second_onet_pass: bool
+    """Whether O-Net runs once more, on squares centred on the faces that it found. With few
+    candidates the best one may be far off the face's centre, and its box too small or too large."""
 
 
-EXACT = CascadeConfig(pnet_threshold=0.6, nms=0.7, second_look=False)
-"""Of facenet-pytorch."""
+EXACT = CascadeConfig(pnet_threshold=0.6, nms=0.7, second_onet_pass=False)
+"""As facenet-pytorch."""
 
 
 class Cascade:
     """Detects faces with three networks."""
 
     def __init__(
-        self,
-        networks: Networks,
-        settings: DetectionSettings,
-        config: CascadeConfig,
+        self, networks: MtcnnNetworks, settings: DetectionSettings, config: CascadeConfig
     ) -> None:
         self._networks = networks
         self._settings = settings
         self._threshold = settings.pnet_threshold or config.pnet_threshold
         self._nms = config.nms
-        self._second_look = config.second_look
+        self._second_onet_pass = config.second_onet_pass
 
     def detect(self, images: Sequence[FrameImage]) -> list[Faces]:
-        """Faces of each frame, best score first; all frames of one size."""
-        opened = [CachedRgbImage(p) for p in images]
-        faces, of_image = self._decide(opened, self._refine(opened, self._propose(opened)))
-        if self._second_look and len(faces):
-            faces = self._looked_again(opened, of_image, faces)
-        return [faces.pick(np.flatnonzero(of_image == i)) for i in range(len(opened))]
+        """The faces of each frame, best score first; all frames have one size."""
+        cached = [CachedRgbImage(image) for image in images]
+        candidates = self._pnet_step(cached)
+        candidates = self._rnet_step(cached, candidates)
+        faces, of_image = self._onet_step(cached, candidates)
+        if self._second_onet_pass and len(faces):
+            faces = self._after_second_pass(cached, of_image, faces)
+        return [faces.pick(np.flatnonzero(of_image == i)) for i in range(len(cached))]
 
-    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of squares where faces are expected, one row a square, in order.
+    def redetect(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
+        """See ``Redetects.redetect``."""
+        return redetect(self._networks, self._settings, images, of_image, anchors)
 
-        ``anchors``: ``(n, 4)``; ``of_image``: each one's frame. A square that lies wholly
-        outside its frame, or in which R-Net sees no face, has score 0.
-        """
-        return refined(self._networks, self._settings, images, of_image, anchors)
-
-    def _propose(self, images: Sequence[FrameImage]) -> Candidates:
+    def _pnet_step(self, images: Sequence[FrameImage]) -> Candidates:
+        """The squares that P-Net proposes."""
         height, width = images[0].shape
         scales = pyramid_scales(height, width, self._settings)
         if not scales:
-            return _none()
+            return Candidates.none()
         sizes = tuple((int(height * s + 1), int(width * s + 1)) for s in scales)
-        found = [
-            self._proposed(levels, scales, i)
-            for i, levels in enumerate(self._networks.propose(images, sizes))
-        ]
+        outputs = self._networks.pnet(images, sizes)
+        found = [self._of_frame(levels, scales, i) for i, levels in enumerate(outputs)]
         return Candidates(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
-    def _proposed(self, levels: list[Float32], scales: list[float], image: int) -> Candidates:
+    def _of_frame(self, levels: list[Float32], scales: list[float], image: int) -> Candidates:
         """The squares that P-Net proposes in one frame."""
-        boxes, scores, moves = [], [], []
-        for scale, offsets, score in zip(scales, levels[::2], levels[1::2], strict=True):
-            cells = np.nonzero(score[0] >= self._threshold)
-            windows, surely = _windows(cells[0], cells[1], scale), score[0][cells]
-            kept = nms(windows, surely, SCALE_NMS)
+        boxes, scores, offsets = [], [], []
+        for scale, level_offsets, level_scores in zip(
+            scales, levels[::2], levels[1::2], strict=True
+        ):
+            cells = np.nonzero(level_scores[0] >= self._threshold)
+            windows, of_windows = _windows(cells[0], cells[1], scale), level_scores[0][cells]
+            kept = nms(windows, of_windows, SCALE_NMS)
             boxes.append(windows[kept])
-            scores.append(surely[kept])
-            moves.append(offsets[0][:, *cells].T[kept])
-        windows, surely = np.concatenate(boxes), np.concatenate(scores)
-        kept = nms(windows, surely, self._nms)
-        moved = regressed(windows[kept], np.concatenate(moves)[kept], inclusive=0)
-        return Candidates(squared(moved), surely[kept], np.full(len(kept), image, np.intp))
+            scores.append(of_windows[kept])
+            offsets.append(level_offsets[0][:, *cells].T[kept])
+        windows, of_windows = np.concatenate(boxes), np.concatenate(scores)
+        kept = nms(windows, of_windows, self._nms)
+        moved = regressed(windows[kept], np.concatenate(offsets)[kept], inclusive=0)
+        return Candidates(squared(moved), of_windows[kept], np.full(len(kept), image, np.intp))
 
-    def _refine(self, images: Sequence[FrameImage], candidates: Candidates) -> Candidates:
+    def _rnet_step(self, images: Sequence[FrameImage], candidates: Candidates) -> Candidates:
+        """The squares that R-Net keeps, moved."""
         inside, parts = _parts(images, candidates)
         candidates = candidates.pick(inside)
         if not len(inside):
-            return _none()
-        offsets, scores = self._networks.refine(images, parts)
+            return Candidates.none()
+        offsets, scores = self._networks.rnet(images, parts)
         passed = scores > self._settings.rnet_threshold
         candidates = candidates._replace(scores=scores).pick(passed)
-        kept = _each_image(nms, candidates.boxes, candidates, self._nms)
+        kept = _suppressed_per_image(nms, candidates.boxes, candidates, self._nms)
         candidates = candidates.pick(kept)
         moved = regressed(candidates.boxes, offsets[passed][kept], inclusive=1)
         return candidates._replace(boxes=squared(moved))
 
-    def _decide(
+    def _onet_step(
         self, images: Sequence[FrameImage], candidates: Candidates
     ) -> tuple[Faces, Indices]:
-        """The faces of all frames, best score of each first; the frame of each face."""
+        """The faces of all frames, best score of each frame first, and each one's frame."""
         inside, parts = _parts(images, candidates)
         candidates = candidates.pick(inside)
         if not len(inside):
             return Faces.none(), np.empty(0, np.intp)
-        offsets, points, scores = self._networks.decide(images, parts)
+        offsets, points, scores = self._networks.onet(images, parts)
         passed = scores > self._settings.onet_threshold
         candidates = candidates._replace(scores=scores).pick(passed)
         landmarks = _landmarks(candidates.boxes, points[passed])
@@ -187,12 +211,15 @@ class Cascade:
         faces = Faces.of_one_source(
             boxes, candidates.scores, landmarks, candidates.boxes, "detected"
         )
-        kept = _each_image(nms_of_smaller, boxes, candidates, FACE_NMS)
+        kept = _suppressed_per_image(nms_of_smaller, boxes, candidates, FACE_NMS)
         return faces.pick(kept), candidates.images[kept]
 
-    def _looked_again(self, images: Sequence[FrameImage], of_image: Indices, faces: Faces) -> Faces:
-        """The same faces, from a look that had each in its middle if that one is as sure."""
-        again = self.refine(images, of_image, squared(faces.boxes))
+    def _after_second_pass(
+        self, images: Sequence[FrameImage], of_image: Indices, faces: Faces
+    ) -> Faces:
+        """The same faces, each with the box and landmarks of the second pass where that one is at
+        least as sure."""
+        again = self.redetect(images, of_image, squared(faces.boxes))
         better = again.scores >= np.minimum(faces.scores, SURE)
         return Faces.of_one_source(
             np.where(better[:, None], again.boxes, faces.boxes),
@@ -203,33 +230,34 @@ class Cascade:
         )
 
 
-def refined(
-    networks: LookNetwork,
+def redetect(
+    networks: RnetOnet,
     settings: DetectionSettings,
     images: Sequence[FrameImage],
     of_image: Indices,
     anchors: Float32,
 ) -> Faces:
-    """See ``Cascade.refine``."""
-    proposed = Candidates(anchors, np.zeros(len(anchors), np.float32), of_image)
-    inside, parts = _parts(images, proposed)
-    out, scores = anchors.copy(), proposed.scores
+    """See ``Redetects.redetect``. Where R-Net sees no face, the score is 0."""
+    candidates = Candidates(anchors, np.zeros(len(anchors), np.float32), of_image)
+    inside, parts = _parts(images, candidates)
+    boxes, scores = anchors.copy(), candidates.scores
     landmarks = np.zeros((len(anchors), 5, 2), np.float32)
     if len(inside):
-        offsets, points, surely, likely = networks.look(images, parts)
+        offsets, points, onet_scores, rnet_scores = networks.onet_and_rnet(images, parts)
         squares = anchors[inside]
-        out[inside] = regressed(squares, offsets, inclusive=1)
+        boxes[inside] = regressed(squares, offsets, inclusive=1)
         landmarks[inside] = _landmarks(squares, points)
-        scores[inside] = np.where(likely > settings.rnet_threshold, surely, 0)
-    return Faces.of_one_source(out, scores, landmarks, anchors, "refined")
+        scores[inside] = np.where(rnet_scores > settings.rnet_threshold, onet_scores, 0)
+    return Faces.of_one_source(boxes, scores, landmarks, anchors, "refined")
 
 
 def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list[float]:
-    """Scales at which the smallest face is 12 pixels, then ever larger faces are.
+    """Scales of the pyramid: at the first one the smallest face is 12 pixels high, at each later
+    one a larger face is.
 
     Args:
         height: of the frame in pixels.
-        width: likewise.
+        width: of the frame in pixels.
         settings: the smallest face, and the ratio of one level to the next.
     """
     side: float = min(height, width)
@@ -245,44 +273,40 @@ def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list
 
 
 def _windows(rows: Indices, columns: Indices, scale: float) -> Float32:
-    """What these cells of a level's output saw, in frame pixels."""
+    """``(n, 4)`` the windows of these cells of a level's output, in pixels of the frame."""
     cells = np.stack([columns, rows], axis=1).astype(np.float32)
     top_left = np.floor((PNET_STRIDE * cells + 1) / np.float32(scale))
     bottom_right = np.floor((PNET_STRIDE * cells + PNET_CELL) / np.float32(scale))
     return np.concatenate([top_left, bottom_right], axis=1)
 
 
-def _each_image(
+def _suppressed_per_image(
     suppress: Callable[[Float32, Float32, float], Indices],
     boxes: Float32,
     candidates: Candidates,
     threshold: float,
 ) -> Indices:
-    """Positions that a suppression keeps, done in each frame alone."""
+    """Positions that non-maximum suppression keeps; each frame is suppressed by itself."""
     kept = [np.empty(0, np.intp)]
     for image in np.unique(candidates.images):
-        mine = np.flatnonzero(candidates.images == image)
-        kept.append(mine[suppress(boxes[mine], candidates.scores[mine], threshold)])
+        of_image = np.flatnonzero(candidates.images == image)
+        kept.append(of_image[suppress(boxes[of_image], candidates.scores[of_image], threshold)])
     return np.concatenate(kept)
 
 
 def _parts(images: Sequence[FrameImage], candidates: Candidates) -> tuple[Indices, Parts]:
-    """The part of each candidate that lies in its frame; which have such a part."""
+    """Positions of the candidates that lie at least partly inside their frame, and those parts."""
     height, width = images[0].shape
-    corners = candidates.boxes.astype(np.int32)  # toward zero, pixels counted from 1
+    corners = candidates.boxes.astype(np.int32)  # rounded toward zero; pixels are counted from 1
     corners[:, :2] = np.maximum(corners[:, :2], 1) - 1
     corners[:, 2:] = np.minimum(corners[:, 2:], [width, height])
     inside = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(axis=1))
     return inside, Parts(corners[inside], candidates.images[inside])
 
 
-def _landmarks(boxes: Float32, points: Float32) -> Float32:
-    """``(k, 10)`` shares of the box to ``(k, 5, 2)`` frame pixels."""
-    size = boxes[:, 2:] - boxes[:, :2] + 1
-    x = size[:, :1] * points[:, :5] + boxes[:, :1] - 1
-    y = size[:, 1:] * points[:, 5:] + boxes[:, 1:2] - 1
+def _landmarks(squares: Float32, points: Float32) -> Float32:
+    """O-Net's ``(k, 10)`` shares of squares to ``(k, 5, 2)`` pixels of the frame."""
+    size = squares[:, 2:] - squares[:, :2] + 1
+    x = size[:, :1] * points[:, :5] + squares[:, :1] - 1
+    y = size[:, 1:] * points[:, 5:] + squares[:, 1:2] - 1
     return np.stack([x, y], axis=2)
-
-
-def _none() -> Candidates:
-    return Candidates(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))

@@ -1,9 +1,10 @@
-"""MTCNN on OpenVINO.
+"""MTCNN on OpenVINO, in two versions.
 
-With ``dense`` detection the cascade is facenet-pytorch's to the last digits: float32, every
-pyramid level pooled from the frame. On key frames only it need not be: libswscale makes the first
-level and each later one is made from the one before, crops are cut from the decoder's planes, and
-bfloat16 is used where the CPU has it.
+- ``_ExactNetworks``, for detection on every frame, computes what facenet-pytorch computes to the
+  last digits: float32, and every pyramid level is pooled from the frame.
+- ``QuickNetworks``, for key frames, is several times faster: libswscale makes the first level, each
+  later level is made from the one before, crops are sampled from the decoder's planes, and bfloat16
+  is used where the CPU has it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from facetrack.core.boxes import Indices
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.shared import shared
 from facetrack.core.types import Faces, Float32
+from facetrack.detection.mtcnn import openvino_graphs as graphs
 from facetrack.detection.mtcnn.area import area_resized
 from facetrack.detection.mtcnn.cascade import (
     EXACT,
@@ -23,140 +25,137 @@ from facetrack.detection.mtcnn.cascade import (
     Cascade,
     CascadeConfig,
     Parts,
-    refined,
+    redetect,
 )
 from facetrack.media.frame_image import FrameImage
 from facetrack.media.sampling import samples, thumbnails
-from facetrack.models import openvino_graphs as networks
 from facetrack.models.weights import tensors
 from facetrack.runtime.batching import SMALLEST
 from facetrack.runtime.openvino_requests import Requests
 
 IMAGE_SIZES = 4
-"""Graphs are made for one frame size; those of the last few sizes are kept."""
-TOGETHER = 8
-"""Frames that go through the cascade together: beyond it a CPU gains nothing."""
-QUICK = CascadeConfig(pnet_threshold=0.75, nms=0.5, second_look=True)
-"""Half the crops for R- and O-Net, the same faces."""
+"""Number of frame sizes whose P-Net graphs are kept; a graph is compiled for one size."""
+FRAMES_AT_ONCE = 8
+"""Frames in one run of the cascade. A CPU gains nothing from more."""
+QUICK = CascadeConfig(pnet_threshold=0.75, nms=0.5, second_onet_pass=True)
+"""R-Net and O-Net get half as many crops as with ``EXACT`` and find the same faces."""
 
 Sizes = tuple[tuple[int, int], ...]
-
-
-class QuickLook:
-    """Implements ``LookNetwork``."""
-
-    def __init__(self, precision: str) -> None:
-        self._look = shared(
-            ("openvino look", precision),
-            lambda: Requests(networks.look(tensors("onet"), tensors("rnet")), precision),
-        )
-
-    def look(
-        self, images: Sequence[FrameImage], parts: Parts
-    ) -> tuple[Float32, Float32, Float32, Float32]:
-        crops = thumbnails(images, parts.images, parts.corners, ONET_SIZE)
-        offsets, points, surely, likely = self._look.batch(crops)
-        return offsets, points, surely, likely
-
-
-class OpenVinoLook:
-    """Looks at squares without the rest of the cascade."""
-
-    def __init__(self, settings: DetectionSettings, precision: str) -> None:
-        self._settings = settings
-        self._look = QuickLook(precision)
-
-    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
-        return refined(self._look, self._settings, images, of_image, anchors)
+"""Height and width of each pyramid level."""
 
 
 class OpenVinoMtcnn:
-    """Implements ``Detector``, and looks at expected faces too."""
+    """Implements ``RedetectingDetector``."""
 
     name = "mtcnn"
     smallest_batch = SMALLEST
-    frames_ahead = 1  # of one more call
+    frames_ahead = 1
 
     def __init__(self, settings: DetectionSettings, precision: str) -> None:
+        """``precision``: ``f32`` or ``bf16``; detection on every frame is always ``f32``."""
         if settings.on_every_frame:
-            self._cascade = Cascade(_ExactMtcnn(), settings, EXACT)
+            self._cascade = Cascade(_ExactNetworks(), settings, EXACT)
         else:
-            self._cascade = Cascade(QuickMtcnn(precision), settings, QUICK)
+            self._cascade = Cascade(QuickNetworks(precision), settings, QUICK)
 
     def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
-        for i in range(0, len(images), TOGETHER):
-            yield from self._cascade.detect(images[i : i + TOGETHER])
+        for i in range(0, len(images), FRAMES_AT_ONCE):
+            yield from self._cascade.detect(images[i : i + FRAMES_AT_ONCE])
 
-    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
-        """What O-Net makes of ``(n, 4)`` squares in ``images[of_image]``; rows in order."""
-        return self._cascade.refine(images, of_image, anchors)
+    def redetect(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
+        """See ``Redetects.redetect``."""
+        return self._cascade.redetect(images, of_image, anchors)
 
 
-class _ExactMtcnn:
-    """Implements the cascade's ``Networks`` as facenet-pytorch computes them."""
+class OpenVinoRnetOnet:
+    """R-Net and O-Net without P-Net. Implements ``Redetects``."""
 
-    def __init__(self) -> None:
-        self._pnet = lru_cache(IMAGE_SIZES)(
-            lambda height, width, sizes: Requests(
-                networks.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
-            )
+    def __init__(self, settings: DetectionSettings, precision: str) -> None:
+        self._settings = settings
+        self._networks = QuickRnetOnet(precision)
+
+    def redetect(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
+        """See ``Redetects.redetect``."""
+        return redetect(self._networks, self._settings, images, of_image, anchors)
+
+
+class QuickRnetOnet:
+    """Both networks as one graph. Implements ``RnetOnet``."""
+
+    def __init__(self, precision: str) -> None:
+        self._onet_and_rnet = shared(
+            ("openvino onet and rnet", precision),
+            lambda: Requests(graphs.onet_and_rnet(tensors("onet"), tensors("rnet")), precision),
         )
-        self._rnet = _rnet("f32", np.float32)
-        self._onet = _onet("f32", np.float32)
 
-    def propose(self, images: Sequence[FrameImage], sizes: Sizes) -> list[list[Float32]]:
-        pnet = self._pnet(*images[0].shape, sizes)
-        return pnet.run([[p.rgb()[None]] for p in images])
-
-    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
-        offsets, scores = self._rnet.batch(_means(images, parts, RNET_SIZE))
-        return offsets, scores
-
-    def decide(
-        self, images: Sequence[FrameImage], parts: Parts
-    ) -> tuple[Float32, Float32, Float32]:
-        offsets, points, scores = self._onet.batch(_means(images, parts, ONET_SIZE))
-        return offsets, points, scores
-
-    def look(
+    def onet_and_rnet(
         self, images: Sequence[FrameImage], parts: Parts
     ) -> tuple[Float32, Float32, Float32, Float32]:
-        return *self.decide(images, parts), self.refine(images, parts)[1]
+        crops = thumbnails(images, parts.images, parts.corners, ONET_SIZE)
+        offsets, points, onet_scores, rnet_scores = self._onet_and_rnet.batch(crops)
+        return offsets, points, onet_scores, rnet_scores
 
 
-class QuickMtcnn(QuickLook):
-    """Implements the cascade's ``Networks`` for key frames."""
+class QuickNetworks(QuickRnetOnet):
+    """The networks for key frames. Implements ``MtcnnNetworks``."""
 
     def __init__(self, precision: str) -> None:
         super().__init__(precision)
         self._pnet = lru_cache(IMAGE_SIZES)(
-            lambda sizes: Requests(networks.chained_pnet(tensors("pnet"), sizes), precision)
+            lambda sizes: Requests(graphs.chained_pnet(tensors("pnet"), sizes), precision)
         )
         self._rnet = _rnet(precision, np.uint8)
         self._onet = _onet(precision, np.uint8)
 
-    def propose(self, images: Sequence[FrameImage], sizes: Sizes) -> list[list[Float32]]:
-        height, width = (side & ~1 for side in sizes[0])  # even ones are scaled faster
+    def pnet(self, images: Sequence[FrameImage], sizes: Sizes) -> list[list[Float32]]:
+        height, width = (side & ~1 for side in sizes[0])  # libswscale is faster with even sides
         pnet = self._pnet(((height, width), *sizes[1:]))
         return pnet.run([[p.scaled(height, width)[None]] for p in images])
 
-    def refine(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
-        offsets, scores = self._rnet.batch(
-            samples(images, parts.images, parts.corners, RNET_SIZE)  # enough to drop most
-        )
+    def rnet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+        # One sample a pixel is exact enough to drop most candidates.
+        crops = samples(images, parts.images, parts.corners, RNET_SIZE)
+        offsets, scores = self._rnet.batch(crops)
         return offsets, scores
 
-    def decide(
-        self, images: Sequence[FrameImage], parts: Parts
-    ) -> tuple[Float32, Float32, Float32]:
+    def onet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32, Float32]:
         crops = thumbnails(images, parts.images, parts.corners, ONET_SIZE)
         offsets, points, scores = self._onet.batch(crops)
         return offsets, points, scores
 
 
-def _means(images: Sequence[FrameImage], parts: Parts, size: int) -> Float32:
-    """Crops by exact area means."""
+class _ExactNetworks:
+    """The networks as facenet-pytorch computes them. Implements ``MtcnnNetworks``."""
+
+    def __init__(self) -> None:
+        self._pnet = lru_cache(IMAGE_SIZES)(
+            lambda height, width, sizes: Requests(
+                graphs.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
+            )
+        )
+        self._rnet = _rnet("f32", np.float32)
+        self._onet = _onet("f32", np.float32)
+
+    def pnet(self, images: Sequence[FrameImage], sizes: Sizes) -> list[list[Float32]]:
+        pnet = self._pnet(*images[0].shape, sizes)
+        return pnet.run([[p.rgb()[None]] for p in images])
+
+    def rnet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
+        offsets, scores = self._rnet.batch(_area_crops(images, parts, RNET_SIZE))
+        return offsets, scores
+
+    def onet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32, Float32]:
+        offsets, points, scores = self._onet.batch(_area_crops(images, parts, ONET_SIZE))
+        return offsets, points, scores
+
+    def onet_and_rnet(
+        self, images: Sequence[FrameImage], parts: Parts
+    ) -> tuple[Float32, Float32, Float32, Float32]:
+        return *self.onet(images, parts), self.rnet(images, parts)[1]
+
+
+def _area_crops(images: Sequence[FrameImage], parts: Parts, size: int) -> Float32:
+    """``(k, size, size, 3)`` the parts, resampled by exact area means."""
     crops = np.empty((len(parts.corners), size, size, 3), np.float32)
     for crop, corners, k in zip(crops, parts.corners.tolist(), parts.images, strict=True):
         crop[:] = area_resized(images[k].part(*corners), size)
@@ -166,12 +165,12 @@ def _means(images: Sequence[FrameImage], parts: Parts, size: int) -> Float32:
 def _rnet(precision: str, pixels: type) -> Requests:
     return shared(
         ("openvino rnet", precision, pixels),
-        lambda: Requests(networks.rnet(tensors("rnet"), pixels), precision),
+        lambda: Requests(graphs.rnet(tensors("rnet"), pixels), precision),
     )
 
 
 def _onet(precision: str, pixels: type) -> Requests:
     return shared(
         ("openvino onet", precision, pixels),
-        lambda: Requests(networks.onet(tensors("onet"), pixels), precision),
+        lambda: Requests(graphs.onet(tensors("onet"), pixels), precision),
     )

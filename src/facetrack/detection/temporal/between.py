@@ -1,8 +1,9 @@
-"""The faces that both ends of a stretch show, in the frames between: few looks where little moves.
+"""The faces that both ends of an interval show, in the frames between (step 5).
 
-The middle is looked at first. Where O-Net sees the face on the straight way from end to end, the
-rest of the way is taken as straight too, up to a length; where it does not, both halves are
-treated in the same way; and where it sees no face at all, the span is given back as lost.
+The face is redetected in the middle. Where it is on the straight line from end to end, the rest of
+the line is interpolated, up to a length. Where it is not, both halves are treated likewise. Where
+no face is found in the middle, the stretch of frames is given back as lost, to be followed from
+both ends.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,27 +15,32 @@ from facetrack.detection.temporal.redetect import Observation, Redetector
 from facetrack.media.frame_image import FrameImage
 
 STRAIGHT = 0.85
-"""IoU of a face with its place on the straight way from which the way is straight."""
+"""IoU of a face with its place on the straight line from which it is on the line."""
 LONGEST_STRAIGHT = 8
-"""Frames from look to look at most on a straight way."""
+"""Maximum number of frames from observation to observation that a straight line is interpolated
+over."""
 NEXT_TO = 3
-"""Frames from look to look that need no look between, if the face has hardly moved."""
+"""Maximum number of frames that are interpolated at once, without redetection, where the face has
+hardly moved."""
 
 
 class FaceInterval(NamedTuple):
-    """One face from a frame of a stretch to a later one."""
+    """One face from one frame of an interval to a later one."""
 
     interval: int
+    """Position of the interval in the batch."""
     start: int
-    """Position in the stretch."""
+    """Position of the first frame in the interval."""
     end: int
+    """Position of the last frame."""
     first: Observation
     last: Observation
     straight: bool = False
-    """Whether the look at the middle of the way that this is half of lay on it."""
+    """Whether this is half of a line whose middle was on the line."""
 
     @property
-    def needs_no_look(self) -> bool:
+    def needs_no_redetection(self) -> bool:
+        """Whether the frames between can be interpolated."""
         if min(self.first.score, self.last.score) < SURE:
             return False
         frames = self.end - self.start
@@ -42,50 +48,51 @@ class FaceInterval(NamedTuple):
             return frames <= LONGEST_STRAIGHT
         return frames <= NEXT_TO and _iou(self.first, self.last) >= STRAIGHT
 
-    def at(self, frame: int) -> Observation:
+    def at(self, position: int) -> Observation:
         """Where the face is expected."""
-        return self.first.towards(self.last, (frame - self.start) / (self.end - self.start))
+        share = (position - self.start) / (self.end - self.start)
+        return self.first.towards(self.last, share)
 
     @property
     def between(self) -> Iterable[int]:
+        """Positions of the frames between the first and the last."""
         return range(self.start + 1, self.end)
 
 
-Found = tuple[int, int, Observation]
-"""Stretch, position in it, face."""
+PlacedFace = tuple[int, int, Observation]
+"""Position of the interval, position of the frame in it, and the face."""
 
 
 def fill_between(
     redetector: Redetector, image: Callable[[int, int], FrameImage], intervals: list[FaceInterval]
-) -> tuple[list[Found], list[FaceInterval]]:
-    """The faces strictly between, and the spans whose middle shows none.
+) -> tuple[list[PlacedFace], list[FaceInterval]]:
+    """The faces of the frames between, and the intervals in whose middle the face is not found.
 
-    ``image``: that of a position in a stretch.
+    ``image``: gives the frame at a position of an interval.
     """
-    found: list[Found] = []
+    found: list[PlacedFace] = []
     lost: list[FaceInterval] = []
     while intervals:
-        open_intervals = []
+        unfilled = []
         for interval in intervals:
-            if interval.needs_no_look:
+            if interval.needs_no_redetection:
                 found += [(interval.interval, at, interval.at(at)) for at in interval.between]
             elif interval.between:
-                open_intervals.append(interval)
-        middles = [(s.start + s.end) // 2 for s in open_intervals]
-        expected = [s.at(at) for s, at in zip(open_intervals, middles, strict=True)]
-        looks = redetector.refined(
-            [image(s.interval, at) for s, at in zip(open_intervals, middles, strict=True)], expected
-        )
+                unfilled.append(interval)
+        middles = [(s.start + s.end) // 2 for s in unfilled]
+        expected = [s.at(at) for s, at in zip(unfilled, middles, strict=True)]
+        images = [image(s.interval, at) for s, at in zip(unfilled, middles, strict=True)]
+        redetected = redetector.redetected(images, expected)
         intervals = []
-        for interval, at, there, seen in zip(open_intervals, middles, expected, looks, strict=True):
-            if seen is None:
+        for interval, at, place, face in zip(unfilled, middles, expected, redetected, strict=True):
+            if face is None:
                 lost.append(interval)
                 continue
-            found.append((interval.interval, at, seen))
-            straight = _iou(there, seen) >= STRAIGHT
+            found.append((interval.interval, at, face))
+            straight = _iou(place, face) >= STRAIGHT
             intervals += [
-                interval._replace(end=at, last=seen, straight=straight),
-                interval._replace(start=at, first=seen, straight=straight),
+                interval._replace(end=at, last=face, straight=straight),
+                interval._replace(start=at, first=face, straight=straight),
             ]
     return found, lost
 

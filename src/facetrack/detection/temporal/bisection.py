@@ -1,12 +1,9 @@
-"""Faces between key frames for a detector that is cheap on whole frames: look in the middle.
+"""Fills intervals with a detector that only searches whole frames, and does so cheaply (YuNet).
 
-A stretch is a run of frames inside one shot that starts and ends with a key frame. Its middle is
-searched. Where all faces of the middle lie on the straight way from end to end, they are
-interpolated over the rest of the stretch; else both halves are treated the same, down to every
-frame. So what appears, vanishes or turns is seen frame by frame, and what stands still costs two
-searched frames in sixteen.
-
-The result of a stretch depends on its frames alone, never on how stretches were batched.
+The middle frame of an interval is searched. Where all its sure faces are on straight lines between
+the ends, the rest of the interval is interpolated; else both halves are treated likewise, down to
+every frame. So a face that appears, disappears or turns is seen frame by frame, and an interval of
+sixteen frames in which nothing moves costs two searched frames.
 """
 
 from collections.abc import Sequence
@@ -22,23 +19,25 @@ from facetrack.detection.temporal.key_frame_interval import KeyFrameInterval
 from facetrack.media.frame_image import Frame
 
 STRAIGHT = 0.8
-"""IoU of a face with its place on the straight way from which the way is straight."""
+"""IoU of a face with its place on the straight line from which it is on the line."""
 LONGEST_STRAIGHT = 8
-"""Frames from search to search at most on a straight way."""
+"""Maximum number of frames from search to search that a straight line is interpolated over."""
 NEXT_TO = 2
-"""Frames from search to search that need no search between, if no face has moved much."""
+"""Maximum number of frames that are interpolated without a search between, where no face has moved
+much."""
 
 
 @dataclass
 class _Part:
-    """A piece of a stretch between two searched frames."""
+    """A part of an interval between two searched frames."""
 
     interval: KeyFrameInterval
     straight: bool = False
-    """Whether the search in the middle of the way that this is half of lay on it."""
+    """Whether this is half of an interval in whose middle all faces were on straight lines."""
 
     @property
     def needs_no_search(self) -> bool:
+        """Whether the frames between can be interpolated, or there are none."""
         frames = len(self.interval.frames) - 1
         if frames == 1:
             return True
@@ -50,29 +49,30 @@ class _Part:
 
 
 class Bisection:
-    """Finds the faces of whole stretches; counts the frames that it searched."""
+    """Implements ``IntervalFiller``."""
 
-    looks = 0
-    """Places that were looked at outside of key frames: none."""
+    redetections = 0
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self.key_frames = 0
 
-    def key(self, frames: Sequence[Frame]) -> list[Faces]:
-        """The faces of each frame, searched."""
+    def search(self, frames: Sequence[Frame]) -> list[Faces]:
+        """The whole detector on each frame."""
         self.key_frames += len(frames)
         return list(self._detector.detect([f.image for f in frames]))
 
-    def carried(self, beside: Faces, apart: int, frame: Frame, faces: Faces) -> Faces:
-        """The faces of a key frame as they were found."""
+    def carried_over(
+        self, neighbour: Faces, frames_between: int, frame: Frame, faces: Faces
+    ) -> Faces:
+        """The faces as the search found them: without redetection none is added."""
         return faces
 
     def fill(self, intervals: Sequence[KeyFrameInterval]) -> list[list[Faces]]:
-        """For each stretch the faces of all its frames but the first."""
+        """For each interval, the faces of all its frames but the first."""
         parts = [[_Part(s)] for s in intervals]
         while wide := [p for of in parts for p in of if not p.needs_no_search]:
-            found = self.key([p.interval.frames[p.interval.middle] for p in wide])
+            found = self.search([p.interval.frames[p.interval.middle] for p in wide])
             halves = {id(p): _halves(p, faces) for p, faces in zip(wide, found, strict=True)}
             parts = [[h for p in of for h in halves.get(id(p), [p])] for of in parts]
         return [
@@ -83,24 +83,24 @@ class Bisection:
 
 def _halves(part: _Part, middle: Faces) -> list[_Part]:
     interval = part.interval
-    straight = _agrees(interval) and _lies_on(middle, _between(interval, interval.middle))
+    straight = _agrees(interval) and _on_lines(middle, _between(interval, interval.middle))
     return [_Part(half, straight) for half in interval.halves(middle)]
 
 
 def _agrees(interval: KeyFrameInterval) -> bool:
-    """Whether both ends show the same faces, hardly moved.
+    """Whether both ends show the same sure faces, close to where they were.
 
-    Faces that are not sure come and go with the noise of the film. To look for each of them would
-    be to search every frame, so they need not agree.
+    Faces that are not sure come and go with the noise of the video. They need not agree: to search
+    for each of them would be to search every frame.
     """
-    if any(pair.apart for pair in interval.pairs):
+    if any(pair.is_far for pair in interval.pairs):
         return False
     first, last = {p.first for p in interval.pairs}, {p.last for p in interval.pairs}
     return _sure(interval.first) <= first and _sure(interval.last) <= last
 
 
-def _lies_on(found: Faces, expected: Faces) -> bool:
-    """Whether the sure faces of these are the same, each nearly where it was expected."""
+def _on_lines(found: Faces, expected: Faces) -> bool:
+    """Whether the same sure faces are in both, each close to where it was expected."""
     sure, wanted = _sure(found), _sure(expected)
     if not sure and not wanted:
         return True
@@ -111,7 +111,7 @@ def _lies_on(found: Faces, expected: Faces) -> bool:
 
 
 def _sure(faces: Faces) -> set[int]:
-    """Positions of the faces that are sure."""
+    """Positions of the sure faces."""
     return set(np.flatnonzero(faces.scores >= SURE).tolist())
 
 
@@ -122,7 +122,7 @@ def _faces_of(interval: KeyFrameInterval) -> list[Faces]:
 
 
 def _between(interval: KeyFrameInterval, at: int) -> Faces:
-    """The faces that both ends show, on the straight way, at a position in the stretch."""
+    """The faces that both ends show, interpolated at a position in the interval."""
     if not interval.pairs:
         return Faces.none()
     first = interval.first.pick(np.array([p.first for p in interval.pairs]))
@@ -143,7 +143,7 @@ def _between(interval: KeyFrameInterval, at: int) -> Faces:
 
 
 def _paired_iou(interval: KeyFrameInterval) -> Float32:
-    """Of each face that both ends show, its IoU with itself."""
+    """``(n,)`` for each face that both ends show, the IoU of its two boxes."""
     if not interval.pairs:
         return np.ones(0, np.float32)
     iou = iou_matrix(interval.first.boxes, interval.last.boxes)

@@ -1,4 +1,5 @@
-"""Faces that one end of a stretch alone shows, followed frame by frame until they are lost."""
+"""The faces that only one end of an interval shows, followed frame by frame until they are lost
+(step 6 of ``frame_detectors``)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,90 +8,99 @@ import numpy as np
 
 from facetrack.core.types import Float32
 from facetrack.detection.mtcnn.cascade import SURE
-from facetrack.detection.temporal.between import FaceInterval, Found
+from facetrack.detection.temporal.between import FaceInterval, PlacedFace
 from facetrack.detection.temporal.redetect import Observation, Redetector
 from facetrack.media.frame_image import FrameImage
 
 PATIENCE = 1
-"""Frames in a row in which a face may go unseen before it counts as lost."""
+"""Number of frames in a row in which a face may be missed; after one more it is lost."""
 LEAP = 0.45
-"""Of its size, how far a face whose motion is unknown is looked for around its place."""
+"""How far around its place a face whose motion is unknown is looked for, in sizes of the face."""
 
 
 @dataclass
-class Chain:
-    """A face on its way through a stretch."""
+class FollowedFace:
+    """A face on its way through an interval."""
 
     interval: int
-    seen: Observation
+    """Position of the interval in the batch."""
+    face: Observation
+    """As it was seen last."""
     at: int
-    """Position in the stretch of the frame looked at last."""
+    """Position in the interval of the frame that was worked on last."""
     end: int
-    """Position at which it ends in any case."""
+    """Position of the frame before which following ends in any case."""
     step: int
-    """1 forward, -1 backward."""
+    """1: forward in time, -1: backward."""
     velocity: Float32 | None = None
-    """``(4,)`` change of the box a step; None: not known yet."""
+    """``(4,)`` change of the box in one step, in pixels; None: not known yet."""
     missed: int = field(default=0, init=False)
+    """Number of frames in a row without the face."""
 
     @property
     def expected(self) -> Observation:
+        """Where the face is in the next frame, at constant velocity."""
         if self.velocity is None:
-            return self.seen
-        return self.seen.moved(self.velocity * np.float32(1 + self.missed))
+            return self.face
+        return self.face.moved(self.velocity * np.float32(1 + self.missed))
 
-    def saw(self, seen: Observation) -> None:
-        step = (seen.box - self.seen.box) / np.float32(1 + self.missed)
-        known = step if self.velocity is None else self.velocity
-        self.velocity = np.float32(0.5) * (known + step)
-        self.seen, self.missed = seen, 0
+    def update(self, face: Observation) -> None:
+        """The face was found; its velocity is the mean of the old and the new one."""
+        step = (face.box - self.face.box) / np.float32(1 + self.missed)
+        before = step if self.velocity is None else self.velocity
+        self.velocity = np.float32(0.5) * (before + step)
+        self.face, self.missed = face, 0
 
 
-def from_both_ends(span: FaceInterval) -> list[Chain]:
-    """Forward from its first sighting and backward from its last."""
-    velocity = (span.last.box - span.first.box) / np.float32(span.end - span.start)
+def from_both_ends(lost: FaceInterval) -> list[FollowedFace]:
+    """Forward from the first observation and backward from the last one."""
+    velocity = (lost.last.box - lost.first.box) / np.float32(lost.end - lost.start)
     return [
-        Chain(span.interval, span.first, span.start, span.end, 1, velocity),
-        Chain(span.interval, span.last, span.end, span.start, -1, -velocity),
+        FollowedFace(lost.interval, lost.first, lost.start, lost.end, 1, velocity),
+        FollowedFace(lost.interval, lost.last, lost.end, lost.start, -1, -velocity),
     ]
 
 
 def followed(
-    redetector: Redetector, image: Callable[[int, int], FrameImage], chains: list[Chain]
-) -> Iterator[Found]:
-    """What is seen on the way; ``image``: that of a position in a stretch."""
-    while chains:
-        for chain in chains:
-            chain.at += chain.step
-        chains = [c for c in chains if c.at != c.end]
-        looks = redetector.refined(
-            [image(c.interval, c.at) for c in chains], [c.expected for c in chains]
-        )
-        leapt = _leapt(redetector, image, [c for c, s in zip(chains, looks, strict=True) if not s])
-        for chain, look in zip(chains, looks, strict=True):
-            seen = look or leapt.get(id(chain))
-            if seen is None:
-                chain.missed += 1
+    redetector: Redetector, image: Callable[[int, int], FrameImage], faces: list[FollowedFace]
+) -> Iterator[PlacedFace]:
+    """Each face in each frame in which it is found.
+
+    ``image``: gives the frame at a position of an interval.
+    """
+    while faces:
+        for face in faces:
+            face.at += face.step
+        faces = [f for f in faces if f.at != f.end]
+        images = [image(f.interval, f.at) for f in faces]
+        redetected = redetector.redetected(images, [f.expected for f in faces])
+        missed = [f for f, found in zip(faces, redetected, strict=True) if found is None]
+        leapt = _leapt(redetector, image, missed)
+        for face, found in zip(faces, redetected, strict=True):
+            found = found or leapt.get(id(face))
+            if found is None:
+                face.missed += 1
             else:
-                chain.saw(seen)
-                yield chain.interval, chain.at, seen
-        chains = [c for c in chains if c.missed <= PATIENCE]
+                face.update(found)
+                yield face.interval, face.at, found
+        faces = [f for f in faces if f.missed <= PATIENCE]
 
 
 def _leapt(
-    redetector: Redetector, image: Callable[[int, int], FrameImage], lost: list[Chain]
+    redetector: Redetector, image: Callable[[int, int], FrameImage], missed: list[FollowedFace]
 ) -> dict[int, Observation]:
-    """Faces whose motion is not known yet, found farther away; by the id of their chain."""
-    lost = [c for c in lost if c.velocity is None]
+    """Faces with unknown motion, found farther from their place; by the ``id`` of the face."""
+    missed = [f for f in missed if f.velocity is None]
     directions = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
     places = []
-    for chain in lost:
-        size = LEAP * (chain.seen.box[2:] - chain.seen.box[:2])
-        places += [chain.seen.moved(np.tile(size * d, 2).astype(np.float32)) for d in directions]
-    looks = redetector.looked([image(c.interval, c.at) for c in lost for _ in directions], places)
+    for face in missed:
+        leap = LEAP * (face.face.box[2:] - face.face.box[:2])
+        places += [face.face.moved(np.tile(leap * d, 2).astype(np.float32)) for d in directions]
+    images = [image(f.interval, f.at) for f in missed for _ in directions]
+    runs = redetector.run_once(images, places)
     found = {}
-    for i, chain in enumerate(lost):
-        best = max(looks[i * len(directions) :][: len(directions)], key=lambda s: s.score)
+    for i, face in enumerate(missed):
+        best = max(runs[i * len(directions) :][: len(directions)], key=lambda s: s.score)
         if best.score >= SURE:
-            found[id(chain)] = best
+            found[id(face)] = best
     return found

@@ -1,48 +1,43 @@
-"""Looks for faces where they are expected: R-Net and O-Net, no proposals.
+"""Redetection: runs R-Net and O-Net where a face is expected (step 7 of ``frame_detectors``).
 
-A face that is seen from the side or blurred is known from some places and not from others; where
-the first look is unsure, it is looked at from where that one saw it, then from the places around,
-and the surest look counts.
+O-Net recognises a face that is turned or blurred in some crops and not in others. So where the
+first run is not sure, it runs again on the square around the box that it found, then on squares
+around the expected place. The best run counts.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from facetrack.core.boxes import Indices, iou_matrix, squared
 from facetrack.core.types import Faces, Float32
+from facetrack.detection.detector import Redetects
 from facetrack.detection.mtcnn.cascade import SURE
 from facetrack.media.frame_image import FrameImage
 
 SHIFT = 0.06
-"""How far around an expected face is looked, of its size."""
+"""How far the squares around an expected face are moved or scaled, in sizes of the face."""
 TRUST = 0.3
-"""Of the score that searching gained, how much counts."""
+"""Share of the score gained by further runs that counts: the best of several runs is too high."""
 STAYS_PUT = 0.4
-"""IoU with its proposal that a refined box must have, or it has slid onto something else."""
-
-
-class Redetects(Protocol):
-    """What looking needs of a detector."""
-
-    def refine(self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32) -> Faces:
-        """What the network makes of ``(n, 4)`` squares in ``images[of_image]``, in order."""
-        ...
+"""IoU with the expected box that a redetected box must have; else it is another face's."""
 
 
 class Observation(NamedTuple):
-    """A face of one frame."""
+    """A face in one frame: one row of ``Faces``."""
 
     box: Float32
+    """``(4,)`` x1 y1 x2 y2 in pixels."""
     score: float
     landmarks: Float32
+    """``(5, 2)``."""
     anchor: Float32
     """``(4,)`` the square that O-Net saw, or would have seen."""
     source: str
 
     def towards(self, other: "Observation", share: float) -> "Observation":
-        """The face on the straight way to another sighting, 0: here, 1: there."""
+        """The face on the straight line to another observation; ``share`` 0: here, 1: there."""
         a, b = np.float32(1 - share), np.float32(share)
         return Observation(
             a * self.box + b * other.box,
@@ -53,27 +48,28 @@ class Observation(NamedTuple):
         )
 
     def moved(self, by: Float32) -> "Observation":
-        """The same face, its box and anchor moved by ``(4,)`` pixels."""
+        """The same face, with ``(4,)`` pixels added to its box and anchor."""
         return self._replace(box=self.box + by, anchor=self.anchor + by)
 
 
 class Redetector:
-    """Asks O-Net about expected faces; counts the looks."""
+    """Redetects expected faces, and counts the squares that the networks saw."""
 
-    def __init__(self, engine: Redetects, threshold: float) -> None:
-        self._engine = engine
+    def __init__(self, detector: Redetects, threshold: float) -> None:
+        """``threshold``: O-Net score from which a face is there."""
+        self._detector = detector
         self._threshold = threshold
-        self.looks = 0
+        self.redetections = 0
 
-    def refined(
+    def redetected(
         self, images: Sequence[FrameImage], expected: Sequence[Observation]
     ) -> list[Observation | None]:
-        """What O-Net makes of each expected face, in its frame; None: no face is there."""
+        """Each expected face as it is found in its frame; None: it is not there."""
         if not expected:
             return []
-        best = self.looked(images, expected)
-        self._look_at_unsure(images, best, lambda i: squared(best[i].box[None]))
-        self._look_at_unsure(images, best, lambda i: _around(expected[i]))
+        best = self.run_once(images, expected)
+        self._run_again(images, best, lambda i: squared(best[i].box[None]))
+        self._run_again(images, best, lambda i: _squares_around(expected[i]))
         found = np.stack([s.box for s in best])
         boxes = np.stack([e.box for e in expected])
         stays = np.diagonal(iou_matrix(found, boxes)) >= STAYS_PUT
@@ -82,51 +78,54 @@ class Redetector:
             for s, ok in zip(best, stays, strict=True)
         ]
 
-    def _look_at_unsure(
+    def run_once(
+        self, images: Sequence[FrameImage], expected: Sequence[Observation]
+    ) -> list[Observation]:
+        """One run on each expected face's anchor, whatever its score."""
+        if not expected:
+            return []
+        return self._run(images, np.arange(len(images)), np.stack([e.anchor for e in expected]))
+
+    def _run_again(
         self,
         images: Sequence[FrameImage],
         best: list[Observation],
-        places: Callable[[int], Float32],
+        squares_of: Callable[[int], Float32],
     ) -> None:
-        """Betters the sightings that are unsure; ``places``: ``(k, 4)`` squares for the i-th."""
+        """Replaces the observations in ``best`` that are not sure by better ones.
+
+        ``squares_of``: gives ``(k, 4)`` squares for the i-th observation.
+        """
         unsure = [i for i, s in enumerate(best) if s.score < SURE]
         if not unsure:
             return
-        squares = [places(i) for i in unsure]
+        squares = [squares_of(i) for i in unsure]
         each = len(squares[0])
-        looks = self._look(images, np.repeat(unsure, each), np.concatenate(squares))
+        found = self._run(images, np.repeat(unsure, each), np.concatenate(squares))
         for k, i in enumerate(unsure):
-            best[i] = _surest(best[i], looks[k * each : (k + 1) * each])
+            best[i] = _surest(best[i], found[k * each : (k + 1) * each])
 
-    def looked(
-        self, images: Sequence[FrameImage], expected: Sequence[Observation]
-    ) -> list[Observation]:
-        """One look at each expected face, whatever it shows."""
-        if not expected:
-            return []
-        return self._look(images, np.arange(len(images)), np.stack([e.anchor for e in expected]))
-
-    def _look(
+    def _run(
         self, images: Sequence[FrameImage], of_image: Indices, anchors: Float32
     ) -> list[Observation]:
-        self.looks += len(anchors)
-        return observations(self._engine.refine(images, of_image, anchors))
+        self.redetections += len(anchors)
+        return observations(self._detector.redetect(images, of_image, anchors))
 
 
 def observations(faces: Faces) -> list[Observation]:
-    """One row each."""
+    """One observation for each face."""
     columns = (faces.boxes, faces.scores.tolist(), faces.landmarks, faces.anchors, faces.sources)
     return [Observation(*row) for row in zip(*columns, strict=True)]
 
 
 def _surest(first: Observation, others: Sequence[Observation]) -> Observation:
-    """The best look, its score drawn towards the first one's: searching finds high scores."""
+    """The observation with the best score. ``TRUST`` of what it gained over ``first`` counts."""
     best = max([first, *others], key=lambda s: s.score)
     return best._replace(score=first.score + TRUST * (best.score - first.score))
 
 
-def _around(expected: Observation) -> Float32:
-    """``(6, 4)`` squares near an expected face: moved each way, smaller, larger."""
+def _squares_around(expected: Observation) -> Float32:
+    """``(6, 4)`` squares near an expected face: right, left, down, up, smaller, larger."""
     d = np.float32(SHIFT) * (expected.anchor[2] - expected.anchor[0])
     moves = np.array(
         [

@@ -13,8 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from facetrack.detection.cuda.networks import Layers
-from facetrack.detection.cuda.pixels import MEAN, SCALE
+from facetrack.cuda.layers import PIXEL_MEAN, PIXEL_SCALE, Layers
 
 TILE = 128
 """Pixels of one Triton program."""
@@ -70,7 +69,7 @@ def first_layer(crops: Tensor, layer: FirstLayer) -> Tensor:
     out = torch.empty((n, size, size, outputs), dtype=torch.float16, device=crops.device)
     pixels = n * size * size
     _first[(triton.cdiv(pixels, TILE),)](
-        crops.contiguous(), out, *layer, pixels, MEAN, SCALE,
+        crops.contiguous(), out, *layer, pixels, PIXEL_MEAN, PIXEL_SCALE,
         SIZE=size, OUT=outputs, TILE=TILE, num_warps=FIRST_WARPS,
     )  # fmt: skip
     return out

@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facetrack.detection.cuda.networks import Layers
-from facetrack.detection.cuda.pixels import normalised
+from facetrack.cuda.layers import Layers, normalised
 from facetrack.models.convert import SFACE_LAYERS
 
 STRIDED = (3, 5, 7, 13)

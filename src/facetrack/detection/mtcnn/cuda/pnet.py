@@ -1,14 +1,16 @@
-"""P-Net on a GPU, as exact as float32: what it scores highest must not hang on rounding.
+"""P-Net as Triton kernels, as exact as float32.
 
-Many windows of one face have scores within 1e-5 of each other, and which of them comes first
-decides where the face's box ends up. So every number is kept as two float16 parts, the number
-rounded and what that left over: 22 bits together, in the memory of a float32, and tensor cores
-multiply them twice as fast as TF32 and without taking floats apart for each product. Weights are
-parts as well; both parts of what comes in meet both parts of a weight, and float32 sums the four.
+Exactness matters: many windows of one face have scores within 1e-5 of each other, and the best one
+decides where the face's box ends up. So every number is stored as two float16 parts: the number
+rounded to float16, and the remainder. Together they have 22 bits and take the memory of one
+float32. Tensor cores multiply them twice as fast as TF32. Weights have two parts as well; both
+parts of the input are multiplied with both parts of the weight, and the four products are summed in
+float32.
 
-All layers of a level lie on one grid, that of the first layer's outputs, frame after frame:
-what a product needs lies so many pixels further on, whichever pixel it is. The last columns and
-rows of a frame come out as nonsense that nothing reads. All levels are one launch a layer.
+All layers of a level use one grid, that of the first layer's outputs, frame after frame. So each
+tap of a convolution is at the same distance in memory for every pixel. The last columns and rows of
+a frame are computed from pixels of the next row or frame; nothing reads them. One launch computes a
+layer of all levels.
 """
 
 from collections.abc import Sequence
@@ -23,31 +25,31 @@ from torch import Tensor
 
 from facetrack.cuda.kernels.pixels import level_of, number, table_on
 from facetrack.cuda.kernels.pyramid import Pyramid, pyramid
-from facetrack.detection.cuda.networks import Layers
+from facetrack.cuda.layers import Layers
 
 TILE = 128
 """Pixels of one Triton program."""
 WARPS = 4
 PIXELS = 96 << 20
-"""Of all levels of the frames that are worked on at once, 48 bytes each; enough for 128 frames
-of 1080p with a smallest face of 30 pixels, which take a fifth longer in four parts."""
+"""Maximum number of pixels of all levels of the frames in one run, 48 bytes each. It is enough for
+128 frames of 1080p with a smallest face of 30 pixels, which take a fifth longer in four runs."""
 GAIN = tl.constexpr(256)
-"""What weights are multiplied by, so that no part of one is too small for a float16."""
+"""Factor of the weights, so that no second part is too small for float16."""
 
 
 class PnetWeights(NamedTuple):
-    """Of the convolutions, ``(products, 2 x outputs)`` float16: first parts beside second parts,
-    each for the first and for the second parts of what comes in; the rest zero."""
+    """Weights of the convolutions, ``(products, 2 x outputs)`` float16: the first parts, then the
+    second parts. Rows are repeated for the first and second parts of the input; padding is zero."""
 
     first: Tensor
-    """``(4 x 4 x 2 x 4, 2 x 4 x 16)``: pixels, parts and colours of a patch of four by four, to
-    the channels at its four corners."""
+    """``(4 x 4 x 2 x 4, 2 x 4 x 16)``: pixels, parts and colours of a 4 x 4 patch, to the channels
+    of the four convolution outputs in it."""
     second: Tensor
     """``(9 x 2 x 16, 2 x 16)``."""
     third: Tensor
     """``(9 x 2 x 16, 2 x 32)``."""
     heads: Tensor
-    """``(32, 2 x 16)``: how much likelier a face than none, and the four offsets."""
+    """``(32, 2 x 16)``: logit of a face minus logit of none, and the four offsets."""
     shifts: Tensor
     """``(4, 32)`` biases of the four layers."""
     slopes: Tensor
@@ -68,7 +70,7 @@ class PnetWeights(NamedTuple):
             high = x.half()
             return torch.cat([high, (x - high.float()).half()], -1)
 
-        def for_both(x: Tensor) -> Tensor:  # (..., in, out) to (products, out)
+        def for_both_parts(x: Tensor) -> Tensor:  # (..., in, out) to (products, out)
             return torch.stack([x, x], -3).flatten(0, -2)
 
         colours = taps("conv1.weight", 4, 16)
@@ -83,9 +85,9 @@ class PnetWeights(NamedTuple):
         biases = [*(net[f"conv{i}.bias"] for i in (1, 2, 3)), of_heads]
         slopes = [net[f"prelu{i}.weight"].flatten() for i in (1, 2, 3)]
         return cls(
-            parts(for_both(first.flatten(-2))),
-            parts(for_both(taps("conv2.weight", 16, 16))),
-            parts(for_both(taps("conv3.weight", 16, 32))),
+            parts(for_both_parts(first.flatten(-2))),
+            parts(for_both_parts(taps("conv2.weight", 16, 16))),
+            parts(for_both_parts(taps("conv3.weight", 16, 32))),
             parts(padded(heads.T, 32, 16)),
             torch.stack([padded(b, 32) for b in biases]),
             torch.stack([padded(s, 32) for s in slopes]),
@@ -95,7 +97,13 @@ class PnetWeights(NamedTuple):
 def pnet_on_gpu(
     net: PnetWeights, pixels: Tensor, sizes: Sequence[tuple[int, int]]
 ) -> list[tuple[Tensor, Tensor]]:
-    """``networks.pnet`` of levels of packed frames, see ``triton_pixels``."""
+    """``networks.pnet`` of the pyramid levels of frames.
+
+    Args:
+        net: the weights.
+        pixels: ``(n, height, width)`` int32 packed pixels, see ``cuda.kernels.pixels``.
+        sizes: height and width of each level.
+    """
     n = len(pixels)
     shapes = [((h - 1) // 2 - 4, (w - 1) // 2 - 4) for h, w in sizes]
     cells = [n * prod(shape) for shape in shapes]
@@ -103,17 +111,17 @@ def pnet_on_gpu(
     starts = list(accumulate(cells, initial=0))
     done = 0
     for some in pixels.chunk(-(-n * sum(map(prod, sizes)) // PIXELS)):
-        _look(net, pyramid(some, sizes), starts, offsets, scores, done)
+        _run(net, pyramid(some, sizes), starts, offsets, scores, done)
         done += len(some)
     return [
-        (moves.view(n, 4, *shape), likely.view(n, *shape))
-        for moves, likely, shape in zip(
+        (of_level.view(n, 4, *shape), level_scores.view(n, *shape))
+        for of_level, level_scores, shape in zip(
             offsets.split([4 * c for c in cells]), scores.split(cells), shapes, strict=True
         )
     ]
 
 
-def _look(
+def _run(
     net: PnetWeights,
     some: Pyramid,
     starts: Sequence[int],
@@ -121,7 +129,7 @@ def _look(
     scores: Tensor,
     done: int,
 ) -> None:
-    """P-Net of ``some`` frames, of which the first is the batch's frame ``done``."""
+    """P-Net on ``some`` frames of the batch, from its frame number ``done`` on."""
     n = some.images
     grids = [((h - 1) // 2, (w - 1) // 2) for h, w in some.sizes]
     tiles = [triton.cdiv(n * rows * columns, TILE) for rows, columns in grids]
@@ -143,7 +151,7 @@ def _look(
 
 @triton.jit
 def _activated(sums, shifts, slopes, LAYER: tl.constexpr, TILE: tl.constexpr, OUT: tl.constexpr):
-    """``(TILE, 2 x OUT)`` sums of both parts of the weights to ``(TILE, OUT)``."""
+    """Bias and PReLU: ``(TILE, 2 x OUT)`` sums for both parts of the weights to ``(TILE, OUT)``."""
     channel = tl.arange(0, OUT)
     x = tl.sum(tl.reshape(sums, (TILE, 2, OUT)), 1) * (1 / GAIN)
     x += tl.load(shifts + LAYER * 32 + channel)[None, :]
@@ -163,7 +171,7 @@ def _store_parts(x, out, tile, TILE: tl.constexpr):
 def _first(
     pyramid, out, weights, shifts, slopes, table, n, LEVELS: tl.constexpr, TILE: tl.constexpr
 ):
-    """3 x 3 from three colours to ten channels, and the largest of 2 x 2 of them."""
+    """3 x 3 convolution from three colours to ten channels, PReLU and 2 x 2 max pooling."""
     tile = tl.program_id(0)
     level = level_of(tile, table, LEVELS, 7)
     height, width = number(level, 1), number(level, 2)
@@ -194,7 +202,7 @@ def _first(
 
 @triton.jit
 def _taps(source, weights, tile, columns, OUT: tl.constexpr, TILE: tl.constexpr):
-    """3 x 3 of sixteen channels."""
+    """3 x 3 convolution of sixteen channels."""
     product, made = tl.arange(0, 32), tl.arange(0, OUT)
     at = tl.arange(0, TILE)[:, None] * 32 + product[None, :]
     start = source + tile.to(tl.int64) * (TILE * 32)
@@ -243,7 +251,7 @@ def _third(
     image += done
     likelier = tl.sum(tl.where(made[None, :] == 0, x, 0.0), 1)
     small = tl.exp(-tl.abs(likelier))
-    score = tl.where(likelier > 0, 1.0, small) / (1.0 + small)  # as softmax rounds it
+    score = tl.where(likelier > 0, 1.0, small) / (1.0 + small)  # rounded as softmax rounds it
     tl.store(scores + start + image * (rows * columns) + cell, score, mask=there)
     target = (offsets + start * 4 + image.to(tl.int64) * (4 * rows * columns) + cell)[:, None]
     is_offset = (made >= 1) & (made < 5)

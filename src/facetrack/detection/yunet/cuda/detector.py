@@ -1,4 +1,4 @@
-"""YuNet in torch: on a GPU in float16, or on the CPU in float32, to be compared."""
+"""YuNet in torch: on a GPU with float16 kernels, or on the CPU in float32 as a reference."""
 
 import torch
 
@@ -7,15 +7,15 @@ from facetrack.core.shared import shared
 from facetrack.core.types import Float32
 from facetrack.detection.cuda.detector import EagerEmbedder, TorchDetector
 from facetrack.detection.mtcnn.cuda.cascade import TorchMtcnn
-from facetrack.detection.yunet.cuda.network import TorchYunet, YunetRoom
+from facetrack.detection.yunet.cuda.network import TorchYunet, YunetCapacity
 from facetrack.detection.yunet.decoding import probability
 
 
-class TorchYunetDetector(TorchDetector[YunetRoom]):
+class TorchYunetDetector(TorchDetector[YunetCapacity]):
     """Implements ``Detector``.
 
     Raises:
-        FacetrackError: at any time, when a GPU's memory is all taken.
+        FacetrackError: from any method, when the GPU has no memory left.
     """
 
     name = "yunet"
@@ -24,19 +24,22 @@ class TorchYunetDetector(TorchDetector[YunetRoom]):
         self,
         settings: DetectionSettings,
         device: torch.device,
-        ahead: EagerEmbedder | None,
-        looks: TorchMtcnn | None,
+        eager_embedder: EagerEmbedder | None,
+        onet: TorchMtcnn | None,
     ) -> None:
         """
         Args:
-            ahead: embeds the faces of frames that lie on the GPU, as soon as they are found.
-            looks: places the landmarks of these faces, see ``detection.aligner``; None: YuNet's.
+            settings: the smallest face.
+            device: a GPU, or the CPU.
+            eager_embedder: embeds the faces of frames in GPU memory as soon as they are found.
+            onet: places the landmarks of these faces, see ``detection.aligner``; None: YuNet's
+                landmarks stay.
         """
         networks = shared(
-            ("torch yunet", device, settings, looks is None),
-            lambda: TorchYunet(device, settings, looks),
+            ("torch yunet", device, settings, onet is None),
+            lambda: TorchYunet(device, settings, onet),
         )
-        super().__init__(networks, device, ahead)
+        super().__init__(networks, device, eager_embedder)
 
     def _probability(self, scores: Float32) -> Float32:
         return probability(scores)

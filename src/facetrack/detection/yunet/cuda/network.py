@@ -1,6 +1,7 @@
-"""YuNet in torch, from the same arrays as the OpenVINO graph, a batch of frames at once.
+"""YuNet in torch for a batch of frames, from the same arrays as the OpenVINO graph.
 
-The same numbers as ``detection.yunet``; the host is not asked in between.
+It computes what ``yunet.decoding`` computes, decoding and suppression included, without a word to
+the host in between, so that a CUDA graph can hold all of it.
 """
 
 from collections.abc import Callable
@@ -12,35 +13,35 @@ from torch import Tensor
 
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Image
+from facetrack.cuda.layers import Layers
 from facetrack.detection.aligner import IS_FACE
 from facetrack.detection.cuda.batches import GpuFrames
 from facetrack.detection.cuda.boxes import squared, suppressed
-from facetrack.detection.cuda.found import Found, Room, Slots, padded_to, rows
-from facetrack.detection.cuda.networks import Layers
-from facetrack.detection.cuda.pixels import Pixels
+from facetrack.detection.cuda.found import Capacity, Found, Slots, padded_to, rows
 from facetrack.detection.mtcnn.cuda.cascade import TorchMtcnn
+from facetrack.detection.mtcnn.cuda.pixels import Pixels
 from facetrack.detection.yunet.decoding import (
     CANDIDATES,
     NMS,
     SCORE,
     STRIDES,
-    filled,
-    filled_size,
+    padded,
+    padded_size,
     scaled_size,
 )
 from facetrack.media.frame_image import FrameImage
 from facetrack.models.weights import tensors
 
 BYTES_A_PIXEL = 40
-"""Of device memory for each pixel of the network's input."""
+"""Device memory for each pixel of the network's input."""
 
 
 @dataclass(frozen=True)
-class YunetRoom(Room):
-    """Sizes of the arrays behind the network."""
+class YunetCapacity(Capacity):
+    """Sizes of the arrays after the network."""
 
     candidates: int
-    """Boxes of one frame that are suppressed by each other."""
+    """Boxes of one frame before suppression."""
     faces: int
     """Faces of one frame."""
 
@@ -49,50 +50,55 @@ class TorchYunet:
     """The network on one device. Implements ``BatchNetworks``."""
 
     name = "YuNet"
-    first_room = YunetRoom(candidates=128, faces=16)
+    first_capacity = YunetCapacity(candidates=128, faces=16)
 
     def __init__(
-        self, device: torch.device, settings: DetectionSettings, looks: TorchMtcnn | None
+        self, device: torch.device, settings: DetectionSettings, onet: TorchMtcnn | None
     ) -> None:
-        """``looks``: places the landmarks of faces in frames that lie on the GPU; None: YuNet."""
+        """``onet``: places the landmarks of faces in frames in GPU memory; None: YuNet does."""
         self._settings = settings
-        self._looks = looks
+        self._onet = onet
         net = Layers(tensors("yunet"), device, torch.float32)
         self._network = _on_gpu(net) if device.type == "cuda" else _on_cpu(net)
 
     def frame_bytes(self, height: int, width: int) -> int:
-        rows, columns = filled_size(*scaled_size(height, width, self._settings))
-        packed = 0 if self._looks is None else 4 * height * width
+        rows, columns = padded_size(*scaled_size(height, width, self._settings))
+        packed = 0 if self._onet is None else 4 * height * width
         return rows * columns * BYTES_A_PIXEL + packed
 
     def image(self, image: FrameImage) -> Image:
         return image.scaled(*scaled_size(*image.shape, self._settings))
 
-    def in_images(self, images: Tensor, shape: tuple[int, int], room: YunetRoom) -> Found:
-        planes = torch.stack([torch.from_numpy(filled(image.numpy())) for image in images])
-        return self._found(self._network(planes), planes.shape[1:3], shape, room)
+    def in_images(self, images: Tensor, shape: tuple[int, int], capacity: YunetCapacity) -> Found:
+        planes = torch.stack([torch.from_numpy(padded(image.numpy())) for image in images])
+        return self._found(self._network(planes), planes.shape[1:3], shape, capacity)
 
-    def in_frames(self, frames: GpuFrames, room: YunetRoom) -> Found:
+    def in_frames(self, frames: GpuFrames, capacity: YunetCapacity) -> Found:
         from facetrack.cuda.kernels.scaling import nv12_scaled, rgb_filled
 
         size = scaled_size(*frames.shape, self._settings)
-        whole = filled_size(*size)
+        whole = padded_size(*size)
         if frames.matrix is None:
             packed = rgb_filled(frames.pointers, size, whole)
         else:
             packed = nv12_scaled(frames.pointers, frames.shape, size, whole, frames.matrix)
-        found = self._found(self._network(packed), whole, frames.shape, room)
-        if self._looks is None or frames.matrix is None:
+        found = self._found(self._network(packed), whole, frames.shape, capacity)
+        if self._onet is None or frames.matrix is None:
             return found
-        return found._replace(landmarks=_placed(self._looks, Pixels.of_frames(frames), found))
+        return found._replace(
+            landmarks=_placed_by_onet(self._onet, Pixels.of_frames(frames), found)
+        )
 
     def _found(
-        self, raw: Tensor, whole: tuple[int, int], shape: tuple[int, int], room: YunetRoom
+        self, raw: Tensor, whole: tuple[int, int], shape: tuple[int, int], capacity: YunetCapacity
     ) -> Found:
-        """The faces in ``(b, cells, 16)`` outputs; ``whole``: size of the network's input."""
-        surely = (raw[..., 0].sigmoid() * raw[..., 1].sigmoid()).sqrt()
-        most = min(room.candidates, CANDIDATES, raw.shape[1])
-        scores, at = surely.topk(most)
+        """The faces in the network's ``(b, cells, 16)`` outputs.
+
+        ``whole``: height and width of the network's input; ``shape``: of the frames.
+        """
+        both = (raw[..., 0].sigmoid() * raw[..., 1].sigmoid()).sqrt()
+        most = min(capacity.candidates, CANDIDATES, raw.shape[1])
+        scores, at = both.topk(most)
         cells = _cells(whole, raw.device)[at]
         numbers = rows(raw, at)
         corner, stride = cells[..., :2], cells[..., 2:]
@@ -100,37 +106,37 @@ class TorchYunet:
         half = numbers[..., 4:6].exp() * (stride / 2)
         boxes = torch.cat([centre - half, centre + half], -1)
         stays = suppressed(boxes, scores >= SCORE, NMS)
-        faces, of_best = Slots(boxes, scores, stays).best(room.faces)
+        faces, of_best = Slots(boxes, scores, stays).best(capacity.faces)
         marks = rows(numbers[..., 6:], of_best).unflatten(-1, (5, 2))
         marks = (rows(corner, of_best)[..., None, :] + marks) * rows(stride, of_best)[..., None]
         height, width = scaled_size(*shape, self._settings)
-        # Filled in, not copied from the host: a graph cannot wait for that.
+        # Filled on the device: a graph cannot copy numbers from the host.
         scale = torch.cat([marks.new_full((1,), n) for n in (shape[1] / width, shape[0] / height)])
-        boxes = padded_to(faces.boxes * scale.repeat(2), room.faces)
+        boxes = padded_to(faces.boxes * scale.repeat(2), capacity.faces)
         count = stays.sum(1)
-        wanted = [(surely >= SCORE).sum(1).amax().clamp(max=CANDIDATES), count.amax()]
+        wanted = [(both >= SCORE).sum(1).amax().clamp(max=CANDIDATES), count.amax()]
         return Found(
             boxes,
-            padded_to(faces.scores, room.faces),
-            padded_to(marks * scale, room.faces),
+            padded_to(faces.scores, capacity.faces),
+            padded_to(marks * scale, capacity.faces),
             boxes,
             count,
             torch.stack(wanted),
         )
 
 
-def _placed(looks: TorchMtcnn, pixels: Pixels, found: Found) -> Tensor:
-    """The landmarks of faces, by O-Net where it sees one."""
+def _placed_by_onet(onet: TorchMtcnn, pixels: Pixels, found: Found) -> Tensor:
+    """``(b, faces, 5, 2)`` landmarks, by O-Net where it sees a face."""
     frames, faces, _ = found.boxes.shape
     of_frame = torch.arange(frames, device=found.boxes.device)[:, None].expand(-1, faces)
     squares = squared(found.boxes).flatten(0, 1)
-    _, scores, landmarks = looks.look(pixels, of_frame.flatten(), squares)
+    _, scores, landmarks = onet.redetect(pixels, of_frame.flatten(), squares)
     sure = (scores >= IS_FACE).view(frames, faces, 1, 1)
     return torch.where(sure, landmarks.view_as(found.landmarks), found.landmarks)
 
 
 def _cells(whole: tuple[int, int], device: torch.device) -> Tensor:
-    """``(cells, 3)`` column, row and stride of every cell of the three strides, in turn."""
+    """``(cells, 3)`` column, row and stride of every cell, stride after stride, row by row."""
     height, width = whole
     parts = []
     for stride in STRIDES:
@@ -142,19 +148,18 @@ def _cells(whole: tuple[int, int], device: torch.device) -> Tensor:
 
 
 HEADS = ("cls", "obj", "bbox", "kps")
-"""In the order of the 16 outputs."""
+"""The heads, in the order of the 16 outputs: class, objectness, box, landmarks."""
 Network = Callable[[Tensor], Tensor]
-"""Frames to ``(b, cells, 16)`` float32: class and objectness as logits, box, landmarks, all raw;
-strides of 8, 16 and 32, in turn, row by row."""
+"""Frames to ``(b, cells, 16)`` float32, all raw; cells as in ``_cells``."""
 
 
 def _on_cpu(net: Layers) -> Network:
-    """Of ``(b, h, w, 3)`` uint8 RGB, sides multiples of 32."""
+    """The network for ``(b, h, w, 3)`` uint8 RGB whose sides are multiples of 32."""
     return lambda images: yunet(net, images.flip(3).permute(0, 3, 1, 2).float())
 
 
 def yunet(net: Layers, x: Tensor) -> Tensor:
-    """``(n, 3, h, w)`` BGR of 0 to 255 to ``Network``'s outputs."""
+    """``(n, 3, h, w)`` BGR, 0 to 255, to ``Network``'s outputs."""
     x = F.relu(net.conv(x, "stem", stride=2, pad=(1, 1)))
     x = _unit(net, x, "stage0")
     x = _unit(net, _unit(net, F.max_pool2d(x, 2), "stage1a"), "stage1b")
@@ -183,7 +188,8 @@ def _separable(net: Layers, x: Tensor, name: str) -> Tensor:
 
 
 def _on_gpu(net: Layers) -> Network:
-    """Of ``(b, h, w)`` int32 packed pixels, sides multiples of 32."""
+    """The network for ``(b, h, w)`` int32 packed pixels (``cuda.kernels.pixels``) whose sides are
+    multiples of 32."""
     from facetrack.detection.yunet.cuda.units import Unit, heads, stem, stem_taps, unit
 
     def of(name: str) -> Unit:

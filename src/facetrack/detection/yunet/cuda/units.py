@@ -1,9 +1,11 @@
-"""YuNet's layers on a GPU. A unit is a pointwise convolution and a depthwise one after it, with
-nothing between them: so it is one convolution of 3 x 3, which tensor cores do faster than the two,
-for these move numbers and hardly compute.
+"""YuNet's layers as Triton kernels.
 
-What the depthwise one sees beyond the edge is zero, not the pointwise one's bias: so each of the
-nine taps brings a bias of its own where it is inside.
+A unit is a pointwise convolution and a depthwise one, with nothing between them. Together they are
+one 3 x 3 convolution. Tensor cores do that one faster than the two, which move much memory and
+compute little.
+
+Beyond the frame's edge the depthwise convolution sees zeros, not the pointwise convolution's bias.
+So each of the nine taps adds its own bias, where it is inside the frame.
 """
 
 from collections.abc import Sequence
@@ -14,28 +16,28 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from facetrack.detection.cuda.networks import Layers
+from facetrack.cuda.layers import Layers
 
 TILE = 64
 """Pixels of one Triton program."""
 WARPS = 4
 STAGES = 3
-"""Taps on their way from memory at a time."""
+"""Taps that are loaded from memory at a time."""
 
 
 class Unit(NamedTuple):
-    """Weights of a unit, or of several side by side on the same input."""
+    """Weights of a unit, or of several units on the same input, whose outputs are concatenated."""
 
     weight: Tensor
     """``(9, channels, outputs)`` float16."""
     of_taps: Tensor
-    """``(9, outputs)`` float32 biases."""
+    """``(9, outputs)`` float32, the bias of each tap."""
     shift: Tensor
-    """``(outputs,)`` float32."""
+    """``(outputs,)`` float32, the bias of the depthwise convolution."""
 
     @classmethod
     def of(cls, net: Layers, *names: str) -> "Unit":
-        """``net``: in float32."""
+        """``net``: arrays in float32; ``names``: of the units."""
 
         def joined(of_name: str) -> Tensor:
             return torch.cat([net[f"{name}.{of_name}"] for name in names])
@@ -50,8 +52,8 @@ class Unit(NamedTuple):
 
 
 def stem_taps(weight: Tensor) -> Tensor:
-    """``(outputs, 3, 3, 3)`` of BGR to ``(3, 16, outputs)`` float16: rows of the kernel; bytes of
-    four packed pixels, of which the last has no weight; outputs."""
+    """The first layer's weights ``(outputs, 3, 3, 3)``, BGR, to ``(3, 16, outputs)`` float16:
+    kernel row, byte of four packed pixels (the fourth pixel has weight 0), output."""
     outputs = len(weight)
     taps = weight.new_zeros(3, 4, 4, outputs)
     taps[:, :3, :3] = weight.flip(1).permute(2, 3, 1, 0)
@@ -59,7 +61,10 @@ def stem_taps(weight: Tensor) -> Tensor:
 
 
 def stem(pixels: Tensor, taps: Tensor, shift: Tensor) -> Tensor:
-    """``(n, h, w)`` int32 packed pixels to ``(n, h / 2, w / 2, outputs)`` float16; 3 x 3, ReLU."""
+    """The first layer: 3 x 3 with a stride of 2 and ReLU.
+
+    ``(n, h, w)`` int32 packed pixels to ``(n, h / 2, w / 2, outputs)`` float16.
+    """
     n, height, width = pixels.shape
     outputs = taps.shape[2]
     out = torch.empty(
@@ -73,11 +78,13 @@ def stem(pixels: Tensor, taps: Tensor, shift: Tensor) -> Tensor:
 
 
 def unit(x: Tensor, layer: Unit, above: Tensor | None = None, pool: bool = False) -> Tensor:
-    """``(n, h, w, channels)`` float16 to ``(n, h, w, outputs)`` through a unit and ReLU.
+    """A unit and ReLU: ``(n, h, w, channels)`` float16 to ``(n, h, w, outputs)`` float16.
 
     Args:
-        above: ``(n, h / 2, w / 2, channels)``, each pixel added to four of ``x`` first.
-        pool: whether the largest of two by two pixels comes out.
+        x: the input.
+        layer: the weights.
+        above: ``(n, h / 2, w / 2, channels)``, doubled in size and added to ``x`` first.
+        pool: whether 2 x 2 max pooling follows.
     """
     n, height, width, _ = x.shape
     step = 2 if pool else 1
@@ -88,7 +95,8 @@ def unit(x: Tensor, layer: Unit, above: Tensor | None = None, pool: bool = False
 
 
 def heads(features: Sequence[Tensor], layers: Sequence[Unit]) -> Tensor:
-    """Feature maps ``(n, h, w, channels)`` to ``(n, cells of all, outputs)`` float32, no ReLU."""
+    """The heads: feature maps ``(n, h, w, channels)`` to ``(n, cells, outputs)`` float32, no
+    ReLU."""
     cells = [x.shape[1] * x.shape[2] for x in features]
     n, outputs = len(features[0]), layers[0].weight.shape[2]
     shape = (n, sum(cells), outputs)
@@ -103,7 +111,7 @@ def heads(features: Sequence[Tensor], layers: Sequence[Unit]) -> Tensor:
 def _run(
     x: Tensor, layer: Unit, above: Tensor | None, out: Tensor, stride: int, pool: bool, relu: bool
 ) -> None:
-    """``stride``: numbers of ``out`` from one image to the next."""
+    """``stride``: number of elements of ``out`` from one image to the next."""
     n, height, width, channels = x.shape
     outputs = layer.weight.shape[2]
     count = n * (height // 2) * (width // 2) * 4 if pool else n * height * width
@@ -148,7 +156,7 @@ def _unit(
 ):  # fmt: skip
     at = tl.program_id(0) * TILE + tl.arange(0, TILE)
     real = at < count
-    if POOL:  # four that follow each other are pooled
+    if POOL:  # four consecutive pixels are pooled
         rows, columns = height // 2, width // 2
         cell = at // 4
         line = cell // columns

@@ -1,8 +1,8 @@
-"""Area means of frames in torch, exact and for any window at once.
+"""Exact area means of parts of frames in torch: pyramid levels, and crops for R-Net and O-Net.
 
-On the CPU by integral images: every mean that the cascade needs (pyramid levels, crops of 24 and
-48 pixels) is the difference of four entries of a table of sums. int32 wraps around in large
-frames; differences stay right. On a GPU the pixels themselves are summed, see ``triton_pixels``.
+On the CPU every mean is the difference of four entries of an integral image. In large frames int32
+wraps around; the differences stay right. On a GPU the pixels themselves are summed, which is faster
+there (``cuda.kernels.pixels``).
 """
 
 from collections.abc import Sequence
@@ -12,25 +12,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facetrack.cuda.layers import normalised
 from facetrack.detection.cuda.batches import GpuFrames
-
-MEAN, SCALE = 127.5, 1 / 128
-"""What all four networks subtract and multiply."""
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """A batch of frames, made ready for means of their parts."""
+    """A batch of ``b`` frames, prepared for means of their parts."""
 
     table: Tensor
-    """On the CPU ``(b, height + 1, width + 1, 3)`` int32 sums; on a GPU ``(b, height, width)``
-    int32, the three colours of a pixel in one."""
+    """On the CPU the integral images, ``(b, height + 1, width + 1, 3)`` int32; on a GPU packed
+    pixels, ``(b, height, width)`` int32 (``cuda.kernels.pixels``)."""
     height: int
+    """Of the frames, in pixels."""
     width: int
 
     @classmethod
     def of_frames(cls, frames: GpuFrames) -> "Pixels":
-        """Frames as they lie on a GPU."""
+        """From frames in GPU memory."""
         from facetrack.cuda.kernels.pixels import nv12_packed, rgb_packed
 
         if frames.matrix is None:
@@ -39,7 +38,7 @@ class Pixels:
 
     @classmethod
     def of_rgb(cls, rgb: Tensor) -> "Pixels":
-        """``rgb``: ``(b, height, width, 3)`` uint8 on the device."""
+        """From ``(b, height, width, 3)`` uint8 RGB on the device."""
         b, height, width, _ = rgb.shape
         if rgb.is_cuda:
             from facetrack.cuda.kernels.pixels import rgb_packed
@@ -51,22 +50,27 @@ class Pixels:
 
 
 def levels(pixels: Pixels, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """Pyramid levels on the CPU, ``(b, 3, height, width)`` float32 each, as the networks want
-    them; a GPU has ``triton_pixels.pyramid``."""
+    """Pyramid levels of these heights and widths, on the CPU, each ``(b, 3, height, width)``
+    float32, normalised. On a GPU ``cuda.kernels.pyramid`` makes them."""
     return [_level(pixels, *size) for size in sizes]
 
 
 def crops(
     pixels: Pixels, corners: Tensor, of_image: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
-    """Parts ``(n, 4)`` x1 y1 x2 y2 of frames as ``(n, 3, size, size)``.
+    """Crops ``(n, 3, size, size)`` of parts of frames, normalised; grey where a part is empty.
 
-    Parts without a pixel give grey.
+    Args:
+        pixels: the frames.
+        corners: ``(n, 4)`` x1 y1 x2 y2 of the parts, inside the frame.
+        of_image: ``(n,)`` position of each part's frame in the batch.
+        size: side of the crops.
+        dtype: of the crops.
     """
     if pixels.table.is_cuda:
-        from facetrack.cuda.kernels import pixels as triton_pixels
+        from facetrack.cuda.kernels import pixels as kernels
 
-        return triton_pixels.crops(pixels.table, corners, of_image, size, dtype)
+        return kernels.crops(pixels.table, corners, of_image, size, dtype)
     _, rows, columns, _ = pixels.table.shape
     x1, y1, x2, y2 = corners.unbind(1)
     left, right = _windows(x2 - x1, size)
@@ -82,7 +86,7 @@ def crops(
     means = (at(bottom, right) - at(bottom, left) - at(top, right) + at(top, left)).float()
     area = (bottom - top)[:, :, None] // columns * (right - left)[:, None]
     means /= area.clamp(min=1)[..., None]
-    return _normalised(means, dtype)
+    return normalised(means, dtype)
 
 
 def _level(pixels: Pixels, height: int, width: int) -> Tensor:
@@ -92,22 +96,12 @@ def _level(pixels: Pixels, height: int, width: int) -> Tensor:
     rows = sums.index_select(1, bottom) - sums.index_select(1, top)
     means = (rows.index_select(2, right) - rows.index_select(2, left)).float()
     means /= ((bottom - top)[:, None] * (right - left))[..., None]
-    return _normalised(means, torch.float32)
+    return normalised(means, torch.float32)
 
 
 def _windows(n: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """First and end of adaptive average pooling's windows: ``(...)`` to ``(..., size)`` each."""
+    """First and end of the windows of adaptive average pooling from ``n`` to ``size`` pixels:
+    ``(...)`` to ``(..., size)`` each."""
     i = torch.arange(size, device=n.device)
     n = n[..., None]
     return i * n // size, -(-(i + 1) * n // size)
-
-
-def _normalised(means: Tensor, dtype: torch.dtype) -> Tensor:
-    return ((means - MEAN) * SCALE).to(dtype).permute(0, 3, 1, 2)
-
-
-def normalised(crops: Tensor, dtype: torch.dtype) -> Tensor:
-    """``(n, size, size, 3)`` uint8 RGB as a recogniser takes it: ``(n, 3, size, size)``,
-    ``(x - 127.5) / 128``."""
-    x = _normalised(crops.float(), dtype)
-    return x.contiguous(memory_format=torch.channels_last)
