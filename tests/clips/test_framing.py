@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from facetrack import analyze
 from facetrack.clips.camera.crop_path import (
     MAX_ACCELERATION,
     MAX_GROWTH,
@@ -305,9 +304,9 @@ def test_a_slower_line_is_the_nearest_there_is():
 
 
 @pytest.fixture(scope="module")
-def talking(pyfeat_data):
+def talking(pyfeat_data, analysed):
     """A woman who speaks, weeps and laughs, her face as high as the picture."""
-    return analyze(pyfeat_data / "WolfgangLanger_Pexels.mp4")
+    return analysed(pyfeat_data / "WolfgangLanger_Pexels.mp4")
 
 
 def test_a_real_face(talking):

@@ -1,8 +1,7 @@
 """Spans, pads, speech, pictures and names of clips: from an analysis to the plan."""
 
 import hashlib
-import subprocess
-import sys
+import shutil
 import wave
 import zipfile
 from dataclasses import replace
@@ -19,7 +18,8 @@ from facetrack.clips.plan.clip import Segment
 from facetrack.clips.plan.naming import clip_paths
 from facetrack.clips.plan.plan import pictures_of, plan_clips
 from facetrack.clips.plan.segments import on_screen, padded
-from facetrack.core.errors import UsageError
+from facetrack.core.atomic_write import atomic_write
+from facetrack.core.errors import FacetrackError, UsageError
 from facetrack.core.frame_range import (
     FrameRange,
     FrameTimes,
@@ -28,6 +28,7 @@ from facetrack.core.frame_range import (
     ranges_where,
 )
 from facetrack.core.settings import ClipSettings
+from facetrack.models.fetch import fetch_wheel
 from facetrack.models.weight_files import cache_folder
 from facetrack.speech.activity import RATE, WINDOW, spoken
 from facetrack.timeline import Interval, Person, Shot
@@ -198,16 +199,17 @@ PYANNOTE_SHA256 = "852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc70
 
 
 @pytest.fixture(scope="module")
-def conversation():
+def conversation(tmp_path_factory):
     """Half a minute of a conversation, and who speaks when: pyannote.audio's sample (MIT)."""
     folder = cache_folder() / "pyannote-audio-4.0.7"
-    if not folder.is_dir():
-        folder.mkdir(parents=True)
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", PYANNOTE, "-d"]
-        done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            folder.rmdir()
-            pytest.skip(f"no speech to test with: {done.stderr.strip().splitlines()[-1]}")
+    if not list(folder.glob("*.whl")):
+        try:
+            fetched = fetch_wheel(PYANNOTE, tmp_path_factory.mktemp("pyannote"))
+        except FacetrackError as error:
+            pytest.skip(f"no speech to test with: {error}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / fetched.name) as path:
+            shutil.copyfile(fetched, path)
     (wheel,) = folder.glob("*.whl")
     assert hashlib.sha256(wheel.read_bytes()).hexdigest() == PYANNOTE_SHA256
     with zipfile.ZipFile(wheel) as files:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import facetrack
 from facetrack.clips.plan.photo import Enroller, face_of
 from facetrack.clips.plan.target import choose, targets_of
 from facetrack.core.errors import TargetError, UsageError
@@ -133,9 +132,9 @@ def test_a_file_may_have_a_comma(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def talking(pyfeat_data):
+def talking(pyfeat_data, analysed):
     """Analysis of a man who talks; the same man is in single_face.jpg."""
-    return facetrack.analyze(pyfeat_data / "single_face.mp4")
+    return analysed(pyfeat_data / "single_face.mp4")
 
 
 def photo_targets(photo, analysis):

@@ -109,10 +109,10 @@ def test_key_frames_find_crowds_and_concerts_as_the_dense_cascade(shared_media, 
     assert_as_dense(sorted(shared_media.glob("*.mp4")), analysed, detector, share=0.85)
 
 
-def assert_same_however_batched(clip, detector):
+def assert_same_however_batched(clip, detector, analysed):
     """A queue of few frames gives other batches, and the same rows."""
     settings = both(detector)[1]
-    first = facetrack.analyze(clip, settings)
+    first = analysed(clip, settings)
     small = replace(settings, decode=DecodeSettings(queue_frames=5))
     second = facetrack.analyze(clip, small)
     assert first.performance["batch_sizes"] != second.performance["batch_sizes"]
@@ -123,14 +123,14 @@ def assert_same_however_batched(clip, detector):
 
 
 @DETECTORS
-def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data, detector):
-    assert_same_however_batched(pyfeat_data / "single_face.mp4", detector)
+def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data, analysed, detector):
+    assert_same_however_batched(pyfeat_data / "single_face.mp4", detector, analysed)
 
 
 @DETECTORS
-def test_batches_do_not_change_a_crowd(shared_media, detector):
+def test_batches_do_not_change_a_crowd(shared_media, analysed, detector):
     """Faces are carried from key frame to key frame here, also across batches."""
-    assert_same_however_batched(shared_media / "crowd_1080p.mp4", detector)
+    assert_same_however_batched(shared_media / "crowd_1080p.mp4", detector, analysed)
 
 
 def test_batches_follow_the_queue_and_the_memory():

@@ -7,6 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from facetrack.media.priority import usual_priority
+
 RATE = 48000
 
 
@@ -56,7 +58,7 @@ def make_video(
 ):
     """Frame ``i`` is grey ``(i * 7) % 200 + 20``; with ``beeps`` frame 10's picture is white and
     its time is loud. ``pts`` in milliseconds for a variable frame rate, else 25 frames/s."""
-    with av.open(str(path), "w", options=container_options or {}) as film:
+    with usual_priority(), av.open(str(path), "w", options=container_options or {}) as film:
         video = film.add_stream(codec, rate=25, options=options or {})
         video.width, video.height = size
         video.pix_fmt = pix_fmt

@@ -55,10 +55,18 @@ def test_a_damaged_copy_is_made_again(own_cache):
     assert all(np.array_equal(first[n], again[n]) for n in first)
 
 
-def test_other_bytes_than_expected_are_refused():
-    other = replace(FILES["pnet"], sha256="0" * 64)
-    with pytest.raises(WeightsError, match="SHA-256 differs"):
-        verified_bytes(other)
+def test_other_bytes_than_expected_are_refused(tmp_path, monkeypatch):
+    """A file under the right name, one bit of it wrong."""
+    file = FILES["pnet"]
+    data = bytearray(verified_bytes(file))
+    data[len(data) // 2] ^= 1
+    monkeypatch.setenv("FACETRACK_CACHE", str(tmp_path))
+    weights_folder().mkdir()
+    stored = weights_folder() / file.stored_name
+    stored.write_bytes(data)
+    with pytest.raises(WeightsError, match="SHA-256 differs") as error:
+        verified_bytes(file)
+    assert str(stored) in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):

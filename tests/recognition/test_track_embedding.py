@@ -69,9 +69,9 @@ def test_a_track_that_goes_over_to_another_person_is_split(pyfeat_data, tmp_path
     assert facetrack.Analysis.load(tmp_path / "out") == analysis
 
 
-def test_one_person_who_turns_is_not_split(pyfeat_data):
+def test_one_person_who_turns_is_not_split(pyfeat_data, analysed):
     """Forty-seven seconds of talk in which the head turns and nods."""
-    analysis = facetrack.analyze(pyfeat_data / "WolfgangLanger_Pexels.mp4")
+    analysis = analysed(pyfeat_data / "WolfgangLanger_Pexels.mp4")
     assert analysis.splits == []
     assert len(analysis.people) == 1
 

@@ -1,6 +1,7 @@
 """The frame queue: its bounds, its errors and its end."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -25,10 +26,12 @@ def test_the_queue_is_bounded_by_frames_and_by_bytes():
 
         thread = threading.Thread(target=produce)
         thread.start()
+        while len(queue) < 2:
+            time.sleep(0.01)
         assert not done.wait(0.2)
         assert len(queue) == 2
         assert [f.index for f in queue.take(1)] == [0]
-        assert done.wait(5)
+        assert done.wait(60)
         assert [f.index for f in queue.take(8)] == [1, 2]
         assert queue.take(8) == []
         thread.join()

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import EFFORTS
+from facetrack.media.priority import usual_priority
 
 CANDIDATES = {
     "h264": ("h264_nvenc", "libx264"),
@@ -98,6 +99,8 @@ def why_not(name: str) -> str | None:
     context.thread_count = 1
     context.options = dict(encoder.options)
     try:
+        with usual_priority():
+            context.open()
         packets = 0
         for i in range(PROBE_FRAMES):
             image = VideoFrame(PROBE_SIZE, PROBE_SIZE, encoder.pix_fmt)

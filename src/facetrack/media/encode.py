@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from facetrack.core.types import Image
 from facetrack.media.codecs import Encoder
 from facetrack.media.planar import FULL_RANGE, is_full_range
+from facetrack.media.priority import usual_priority
 from facetrack.media.sound import Samples, int16
 
 TIME_BASE = Fraction(1, 120_000)
@@ -121,7 +122,8 @@ class ClipWriter:
             self._audio = audio
         self.samples = 0
         try:
-            context.open()
+            with usual_priority():
+                context.open()
         except BaseException:
             self._container.close()
             raise
