@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from facetrack.core.environment import hardware, versions
-from facetrack.core.settings import DetectorName, Device, Settings
+from facetrack.core.settings import Device, Settings
 from facetrack.identity.uncertain import uncertain
 from facetrack.media.opening import open_source
 from facetrack.pipeline.engine import Engine, open_engine
@@ -32,7 +32,7 @@ def analyze(
     settings: Settings | None = None,
     *,
     device: Device | None = None,
-    detector: DetectorName | None = None,
+    detector: str | None = None,
     dense: bool | None = None,
     min_face: int | None = None,
     recognizer: str | None = None,

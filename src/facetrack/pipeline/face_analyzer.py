@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
+from facetrack.core.extensions import TRACKERS, open_extension
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
@@ -213,8 +214,11 @@ def tracker_for(engine: Engine, settings: Settings, embedder: FaceEmbedder) -> T
     A GPU detects a frame in less time than ``SortTracker`` needs for it. A CPU takes milliseconds
     for a frame.
     """
-    kind = SortTracker if engine.gpu is None else SpeculativeTracker
-    return kind(settings.tracking, settings.identity.faces_per_track, embedder)
+    given = settings.tracking, settings.identity.faces_per_track, embedder
+    if settings.tracking.tracker != "auto":
+        added: Tracker = open_extension(TRACKERS, settings.tracking.tracker, *given)
+        return added
+    return SortTracker(*given) if engine.gpu is None else SpeculativeTracker(*given)
 
 
 @contextmanager

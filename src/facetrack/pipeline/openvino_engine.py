@@ -4,6 +4,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from facetrack.core.extensions import DETECTORS, EMBEDDERS, extension_names, open_extension
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.core.shared import shared
 from facetrack.core.types import Float32
@@ -29,15 +30,22 @@ def open_openvino_engine(detection: DetectionSettings, identity: IdentitySetting
         WeightsError: when weights are missing or differ from what is expected.
     """
     precision = "f32" if detection.exact else quick_precision()
-    detector: Detector
-    aligner = None
-    if detection.resolved_detector == "yunet":
-        detector = OpenVinoYunet(detection, precision)
-        aligner = OnetAligner(OpenVinoRnetOnet(detection, precision))
-    else:
-        detector = OpenVinoMtcnn(detection, precision)
+    detector, aligner = _open_detector(detection, precision)
     embedder = open_embedder(identity, precision)
     return Engine(f"openvino cpu {precision}", detector, embedder, aligner)
+
+
+def _open_detector(
+    detection: DetectionSettings, precision: str
+) -> tuple[Detector, OnetAligner | None]:
+    """The detector, and what places landmarks better where it does not do so well enough."""
+    name = detection.resolved_detector
+    if name == "yunet":
+        aligner = OnetAligner(OpenVinoRnetOnet(detection, precision))
+        return OpenVinoYunet(detection, precision), aligner
+    if name == "mtcnn":
+        return OpenVinoMtcnn(detection, precision), None
+    return open_extension(DETECTORS, name, detection), None
 
 
 def quick_precision() -> str:
@@ -52,6 +60,9 @@ def open_embedder(identity: IdentitySettings, precision: str) -> Embedder:
     Raises:
         WeightsError: when its weights are missing or differ from what is expected.
     """
+    if identity.recognizer in extension_names(EMBEDDERS):
+        embedder: Embedder = open_extension(EMBEDDERS, identity.recognizer, identity)
+        return embedder
     recognizer = recognizer_of(identity)
     key = "openvino", recognizer.name, recognizer.file, precision
     if isinstance(recognizer, OnnxRecognizer):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from facetrack.core.errors import UsageError
+from facetrack.core.extensions import DETECTORS, open_extension
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.core.shared import shared
 from facetrack.cuda.layers import Layers
@@ -59,14 +60,16 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
             onet = mtcnn.networks if embedder.crop.aligned else None
             detector = TorchYunetDetector(detection, device, eager_embedder, onet)
             aligner = OnetAligner(mtcnn)
-        else:
+        elif detection.resolved_detector == "mtcnn":
             detector = TorchMtcnnDetector(detection, device, dtype, eager_embedder)
+        else:
+            detector = open_extension(DETECTORS, detection.resolved_detector, detection)
     return Engine(f"torch {where} {'f16' if cuda else 'f32'}", detector, embedder, aligner, gpu)
 
 
 def _embedder(identity: IdentitySettings, device: torch.device, dtype: torch.dtype) -> Embedder:
     recognizer = recognizer_of(identity)
-    if recognizer.name not in NETWORKS:  # the user's ONNX file, which torch cannot run
+    if recognizer.name not in NETWORKS:  # an ONNX file, or an embedder that a package adds
         from facetrack.pipeline.openvino_engine import open_embedder, quick_precision
 
         return open_embedder(identity, quick_precision())

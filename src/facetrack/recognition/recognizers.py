@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from facetrack.core.extensions import EMBEDDERS, extension_names, open_extension
 from facetrack.core.settings import IdentitySettings
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
-from facetrack.recognition.embedder import CropSpec
+from facetrack.recognition.embedder import CropSpec, Embedder
 
 ALIGNED_112 = CropSpec(size=112, aligned=True)
 BOX_160 = CropSpec(size=160, aligned=False)
@@ -36,6 +37,9 @@ def recognizer_of(identity: IdentitySettings) -> Recognizer:
         return Recognizer("facenet", BOX_160, 512, FACENET)
     if identity.recognizer == "vggface2":
         return Recognizer("vggface2", BOX_160, 512, FACENET, identity.weights)
+    if identity.recognizer in extension_names(EMBEDDERS):
+        embedder: Embedder = open_extension(EMBEDDERS, identity.recognizer, identity)
+        return Recognizer(embedder.name, embedder.crop, embedder.dim, embedder.calibration)
     from facetrack.recognition.onnx_recognizer import onnx_recognizer  # it builds on this module
 
     return onnx_recognizer(Path(identity.recognizer))

@@ -13,11 +13,11 @@ from typing import Any
 
 from facetrack.core.errors import InputError, UsageError
 from facetrack.core.settings.analysis import (
+    DETECTOR_NAMES,
     DEVICES,
     RECOGNIZERS,
     DecodeSettings,
     DetectionSettings,
-    DetectorName,
     Device,
     IdentitySettings,
     TrackingSettings,
@@ -34,6 +34,7 @@ from facetrack.core.settings.stage import Stage, hints_of, require
 
 __all__ = [
     "CODECS",
+    "DETECTOR_NAMES",
     "DEVICES",
     "EFFORTS",
     "MODES",
@@ -43,7 +44,6 @@ __all__ = [
     "ClipSettings",
     "DecodeSettings",
     "DetectionSettings",
-    "DetectorName",
     "Device",
     "IdentitySettings",
     "Settings",

@@ -6,11 +6,12 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
+from facetrack.core.extensions import DETECTORS, EMBEDDERS, TRACKERS, extension_names
 from facetrack.core.settings.stage import Stage, setting
 
 Device = Literal["cpu", "cuda", "torch-cpu"]
-DetectorName = Literal["auto", "mtcnn", "yunet"]
 DEVICES: tuple[Device, ...] = get_args(Device)
+DETECTOR_NAMES = ("auto", "mtcnn", "yunet")
 RECOGNIZERS = ("sface", "facenet", "vggface2")
 
 
@@ -41,9 +42,10 @@ class DetectionSettings(Stage):
     device: Device = setting(
         "cpu", "Where the networks run: cpu (OpenVINO), cuda, or torch-cpu (slow, to compare)."
     )
-    detector: DetectorName = setting(
+    detector: str = setting(
         "auto",
-        "Network that detects faces: mtcnn, yunet, or auto: the better one for the device.",
+        "Network that detects faces: mtcnn, yunet, auto (the better one for the device), or one "
+        "that an installed package adds.",
     )
     min_face: Annotated[int, Meta(ge=12)] | None = setting(
         None,
@@ -70,6 +72,10 @@ class DetectionSettings(Stage):
     key_interval: Annotated[int, Meta(ge=1)] = setting(
         16, "Maximum number of frames from one key frame to the next."
     )
+
+    def check(self) -> None:
+        """The detector is one of ours, or one that an installed package adds."""
+        _require_known(self, "detector", DETECTOR_NAMES, DETECTORS)
 
     @property
     def on_every_frame(self) -> bool:
@@ -110,6 +116,15 @@ class TrackingSettings(Stage):
     min_score: Annotated[float, Meta(ge=0, le=1)] = setting(
         0.95, "Median detection score that a track must reach."
     )
+    tracker: str = setting(
+        "auto",
+        "Which tracker joins detections: auto (SORT with appearance), or one that an installed "
+        "package adds.",
+    )
+
+    def check(self) -> None:
+        """The tracker is ours, or one that an installed package adds."""
+        _require_known(self, "tracker", ("auto",), TRACKERS)
 
 
 @dataclass(frozen=True)
@@ -140,10 +155,22 @@ class IdentitySettings(Stage):
         """The recogniser is a known one or a file, and has the weights that it needs."""
         if self.recognizer == "casia":  # its name until 0.1
             object.__setattr__(self, "recognizer", "facenet")
-        known = self.recognizer in RECOGNIZERS or self.recognizer.endswith(".onnx")
-        self.require(known, "recognizer", f"{', '.join(RECOGNIZERS)} or the path of an ONNX file")
+        if not self.recognizer.endswith(".onnx"):
+            _require_known(
+                self, "recognizer", RECOGNIZERS, EMBEDDERS, " or the path of an ONNX file"
+            )
         self.require(
             self.recognizer != "vggface2" or self.weights is not None,
             "weights",
             "a checkpoint's path (--weights FILE) when recognizer is vggface2",
         )
+
+
+def _require_known(
+    stage: Stage, name: str, ours: tuple[str, ...], group: str, more: str = ""
+) -> None:
+    """Raises ``UsageError`` when the setting is neither one of ours nor a package's."""
+    value = getattr(stage, name)
+    if value not in ours:  # packages are searched only when they must be
+        names = [*ours, *extension_names(group)]
+        stage.require(value in names, name, ", ".join(names) + more)
