@@ -26,25 +26,28 @@ def plan(
     crops: str | os.PathLike[str] | None = None,
     enroller: Enroller | None = None,
 ) -> Plan:
-    """The clips that ``render`` would write, and what is left out.
+    """Decides which clips ``render`` writes; writes nothing.
 
     Args:
         analysis: of the video.
-        settings: whom, when and how; the defaults when left out.
-        crops: an edited ``crops.parquet``: its clips, pictures and sizes, whatever the settings
-            say of these.
-        enroller: knows the faces of photos that are targets.
+        settings: the people, times, framing and encoding of clips; the defaults when left out.
+        crops: an edited ``crops.parquet``. Its clips, frames and sizes are used, and those of the
+            settings are not.
+        enroller: keeps the faces of photos that are targets, so that each photo is read once.
+
+    Returns:
+        The clips, and the times on screen that are in no clip, with the reason.
 
     Raises:
-        TargetError: when a target is nobody of this video.
-        UsageError: when settings do not go together.
-        InputError: when the crops' file cannot be read.
+        TargetError: when a target is nobody in this video.
+        UsageError: when settings contradict each other.
+        InputError: when the crop file cannot be read.
     """
     settings = settings or ClipSettings()
     if crops is None:
         return plan_clips(analysis, settings, enroller)
     if settings.data_set:
-        raise UsageError("crops that were edited are no data set's; render them without the preset")
+        raise UsageError("edited crops cannot make a data set; render them without the preset")
     clips = read_crops(Path(crops), (analysis.info.width, analysis.info.height))
     suffix = suffix_of(settings.codec)
     return Plan([replace(clip, path=clip.path.with_suffix(suffix)) for clip in clips], [])
@@ -60,22 +63,23 @@ def render(
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
-    Clips of the run before, as ``out/crops.parquet`` lists them, go first.
+    Clips of an earlier render, which ``out/crops.parquet`` lists, are deleted first.
 
     Args:
-        analysis: of the video, which must still lie where it was.
-        out: folder, made where it is missing.
-        settings: whom, when and how; the defaults when left out.
-        plan: what to write; what ``settings`` ask for when left out.
+        analysis: of the video, whose file must still exist.
+        out: folder; it is made if it is missing.
+        settings: the people, times, framing and encoding of clips; the defaults when left out.
+        plan: the clips to write, as ``plan`` gives them; made from ``settings`` when left out.
         on_clip: called after each clip, in the caller's thread.
 
     Returns:
-        One result a clip, in the order of the plan; of one that failed with its error.
+        One result for each clip, in the order of the plan. The result of a clip that could not be
+        written has its ``error``.
 
     Raises:
-        TargetError: when a target is nobody of this video.
-        UsageError: when settings do not go together.
-        InputError: when the video is no longer where it was.
+        TargetError: when a target is nobody in this video.
+        UsageError: when settings contradict each other.
+        InputError: when the video no longer exists.
     """
     out, settings = Path(out), settings or ClipSettings()
     plan = plan or plan_clips(analysis, settings)

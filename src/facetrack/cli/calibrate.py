@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facetrack.cli.options import Debug
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,9 +30,7 @@ def calibrate(
         typer.Option("--out", "-o", help="Where to write; by default FILE.json beside FILE.onnx."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Fit a recogniser's calibration to labelled photos, and say how good it is on other people."""
     from facetrack.evaluation.calibrating import calibrate_recognizer

@@ -9,12 +9,19 @@ from facetrack.cli.calibrate import calibrate
 from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
-from facetrack.cli.export import export
+from facetrack.cli.export import export, report
 from facetrack.cli.gallery import app as gallery_app
-from facetrack.cli.gallery_option import GalleryFile, WithGallery
-from facetrack.cli.networks import Detector, Recognizer, Weights
+from facetrack.cli.options import (
+    Debug,
+    Detector,
+    GalleryFile,
+    Json,
+    Quiet,
+    Recognizer,
+    Weights,
+    WithGallery,
+)
 from facetrack.cli.people import app as people_app
-from facetrack.cli.report import report
 from facetrack.cli.weights import app as weights_app
 from facetrack.core.environment import facetrack_version
 from facetrack.core.settings import Settings
@@ -80,9 +87,6 @@ SamePeople = Annotated[
     bool, typer.Option("--same-people", help="One number a person over all videos; people.json.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be made; write nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON line a video on standard output.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no table.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
 @app.command(cls=WithGallery)

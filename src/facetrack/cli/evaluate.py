@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facetrack.cli.options import Debug
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -40,9 +42,7 @@ def evaluate(
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Compare an analysis with the truth: IDF1, MOTA, HOTA, purity and coverage."""
     from facetrack.evaluation.evaluate import evaluate

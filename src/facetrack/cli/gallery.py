@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-from facetrack.cli.gallery_option import GalleryFile, WithGallery
-from facetrack.cli.networks import Detector, Recognizer, Weights
+from facetrack.cli.options import Debug, Detector, GalleryFile, Recognizer, Weights, WithGallery
 from facetrack.core.errors import UsageError
 
 app = typer.Typer(help="Known people, whom --gallery names elsewhere.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="What the person is called.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
 @app.command(cls=WithGallery)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from facetrack.cli.options import Debug
 from facetrack.core.errors import UsageError
 
 
@@ -29,7 +30,6 @@ Out = Annotated[
 ]
 Number = Annotated[int, typer.Argument(help="A person's number.")]
 Json = Annotated[bool, typer.Option("--json", help="The people as one JSON line.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
 @app.command("list")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The networks' weight files.", invoke_without_command=True)
+from facetrack.cli.options import Debug
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+app = typer.Typer(help="The networks' weight files.", invoke_without_command=True)
 
 
 @app.callback()

@@ -52,7 +52,7 @@ class FaceCrops:
     """
 
     def __init__(self, video: Path, faces: pa.Table, size: int, margin: float, align: bool) -> None:
-        """``faces`` has ``FACE_COLUMNS``, ordered by frame; the rest as in ``Analysis.face_crops``."""
+        """``faces`` is ordered by frame; the rest as in ``Analysis.face_crops``."""
         self._faces = faces
         self._size, self._margin, self._align = size, margin, align
         self.missing = 0

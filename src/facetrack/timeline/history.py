@@ -124,7 +124,7 @@ class History:
             return 0
         with self._alone():
             steps = self._numbered()
-            for step in steps:  # the oldest first, so that what a killed process leaves can be undone
+            for step in steps:  # the oldest first: what a kill leaves can still be undone
                 os.rename(step, self._place / "erased")
                 shutil.rmtree(self._place / "erased")
         return len(steps)
