@@ -11,8 +11,8 @@ from test_command_line import facetrack as command
 from test_command_line import one_line
 
 from facetrack.cli.commands import analyze
-from facetrack.cli.options import filled_in
 from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
+from facetrack.cli.options import filled_in
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
