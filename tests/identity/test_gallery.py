@@ -229,10 +229,10 @@ def test_photos_are_enrolled_all_or_none(pyfeat_data, gallery, capsys):
     capsys.readouterr()
     enrol(gallery, "max", [pyfeat_data / "0-f15-hao-ph.jpg"], SFACE)
     said = one_line(capsys.readouterr().err)
-    assert "0-f15-hao-ph.jpg is little like the other photos of max (probability 0.0" in said
+    assert "0-f15-hao-ph.jpg is unlike the other photos of max (probability 0.0" in said
     enrol(gallery, "Bo", [one], SFACE)
     said = one_line(capsys.readouterr().err)
-    assert "single_face.jpg is like Max too (probability 0." in said
+    assert "single_face.jpg is similar to Max too (probability 0." in said
     show(gallery)
     assert "0-f15-hao-ph.jpg" in capsys.readouterr().out
     remove(gallery, "Max")

@@ -67,14 +67,14 @@ def with_options(flags: Flags) -> Callable[[Command], Command]:
 
     def decorated(command: Command) -> Command:
         @wraps(command)
-        def with_given(**values: Any) -> int:
+        def with_given(*args: Any, **values: Any) -> int:
             given: dict[str, dict[str, Any]] = {table: {} for table in flags}
             for table, options in flags.items():
                 for name in options:
-                    value = values.pop(name)
+                    value = values.pop(name, None)
                     if value not in (None, []):
                         given[table][name] = value
-            return command(given=given, **values)
+            return command(*args, given=given, **values)
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
         # Before the switches that end the list of every command.
