@@ -1,8 +1,8 @@
 """Converts values from users and files to the type that they must have, and checks them.
 
-A type says all rules: ``Annotated[int, Meta(ge=0)]``, ``Literal["cpu", "cuda"]``, ``Path | None``, or
-a dataclass of such fields. The conversion is strict: ``"2"`` is not a number, ``1`` is not true. The
-error message names the path of the wrong value, the value, and what it must be.
+A type says all rules: ``Annotated[int, Meta(ge=0)]``, ``Literal["cpu", "cuda"]``, ``Path | None``,
+or a dataclass of such fields. The conversion is strict: ``"2"`` is not a number, ``1`` is not true.
+The error message names the path of the wrong value, the value, and what it must be.
 """
 
 import os
@@ -18,7 +18,7 @@ import msgspec
 T = TypeVar("T")
 
 WHERE = re.compile(r" - at `\$(.*)`$")
-"""The path at the end of msgspec's messages: ``Expected `int`, got `str` - at `$.people[1].id```."""
+"""The path at the end of a message of msgspec: ``Expected `int` - at `$.people[1].id```."""
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 MISSING = re.compile(r"missing required field `(\w+)`")
 NAMES = {
@@ -35,7 +35,7 @@ NAMES = {
 
 
 class SchemaError(ValueError):
-    """A value is of the wrong type or out of its bounds; the message says which, and what it must be."""
+    """A value is of the wrong type or out of its bounds; the message names it."""
 
 
 def converted(value: object, kind: type[T], path: str) -> T:

@@ -136,13 +136,13 @@ class IdentitySettings(Stage):
         "unset: probability decides.",
     )
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """The recogniser is a known one or a file, and has the weights that it needs."""
         if self.recognizer == "casia":  # its name until 0.1
             object.__setattr__(self, "recognizer", "facenet")
         known = self.recognizer in RECOGNIZERS or self.recognizer.endswith(".onnx")
-        self.require(known, "recognizer", f"{', '.join(RECOGNIZERS)} or the path of an ONNX file")
-        self.require(
+        self._require(known, "recognizer", f"{', '.join(RECOGNIZERS)} or the path of an ONNX file")
+        self._require(
             self.recognizer != "vggface2" or self.weights is not None,
             "weights",
             "a checkpoint's path (--weights FILE) when recognizer is vggface2",
