@@ -14,6 +14,7 @@ from facetrack.identity.uncertain import uncertain
 from facetrack.media.opening import open_source
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
+from facetrack.pipeline.engine_settings import check_engine, settings_of
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.recognition.embedder import Embedder
@@ -86,7 +87,7 @@ def analyze(
         WeightsError: when a network's weights are missing or damaged.
     """
     settings = _with_keywords(
-        settings or (Settings() if engine is None else engine.settings()),
+        settings or (Settings() if engine is None else settings_of(engine)),
         decode={"start_s": start_s, "duration_s": duration_s},
         detection={"device": device, "detector": detector, "dense": dense, "min_face": min_face},
         identity={
@@ -97,7 +98,7 @@ def analyze(
         },
     )
     if engine is not None:
-        engine.check(settings)
+        check_engine(engine, settings)
     stats = RunStats()
     stages = stats.stages
     opened, decoder = open_source(Path(path), settings.detection.device)

@@ -16,6 +16,7 @@ from facetrack.core.errors import UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.media.codecs import suffix_of
 from facetrack.report.page import REPORT_FILE, page_of
+from facetrack.report.page import write_report as write_folder_report
 from facetrack.timeline import Analysis
 
 
@@ -100,7 +101,9 @@ def render(
     return made
 
 
-def write_report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
+def write_report(
+    analysis: Analysis | str | os.PathLike[str], path: str | os.PathLike[str] | None = None
+) -> Path:
     """Writes the report, one HTML page that needs no network, and gives its path.
 
     Clips and thumbnails are linked where they lie beside the page, as in a folder that
@@ -108,13 +111,21 @@ def write_report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
     are cut out of it.
 
     Args:
-        analysis: of the video.
+        analysis: of the video; or the folder of a saved analysis.
         path: the page, or a folder, in which it is called ``report.html``. It appears under its
-            name only when it is complete.
+            name only when it is complete. None: in the folder of the saved analysis.
 
     Raises:
+        InputError: when the folder holds no complete analysis.
+        UsageError: when ``path`` is missing.
         OSError: when the page cannot be written.
     """
+    if not isinstance(analysis, Analysis):
+        if path is None:
+            return write_folder_report(analysis)
+        analysis = Analysis.load(analysis)
+    if path is None:
+        raise UsageError("path is None; it must be a file or folder for the report")
     page = Path(path)
     if page.suffix != Path(REPORT_FILE).suffix:
         page = page / REPORT_FILE

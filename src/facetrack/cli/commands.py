@@ -8,7 +8,7 @@ import typer
 from facetrack.cli.calibrate import calibrate
 from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
-from facetrack.cli.export import export, report
+from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.options import (
     Debug,
@@ -18,6 +18,7 @@ from facetrack.cli.options import (
     WithGallery,
 )
 from facetrack.cli.people import app as people_app
+from facetrack.cli.report import report
 from facetrack.cli.setting_options import ANALYSIS, CLIPS, with_options
 from facetrack.cli.weights import app as weights_app
 from facetrack.core.environment import facetrack_version

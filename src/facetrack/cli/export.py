@@ -1,4 +1,4 @@
-"""``facetrack export`` and ``facetrack report``: files made from finished analyses."""
+"""``facetrack export``: analyses in formats that other tools read."""
 
 import sys
 from enum import StrEnum
@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from facetrack.cli.options import Debug, Folders
+Folders = Annotated[
+    list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
+]
 
 
 class Format(StrEnum):
-    """The formats of ``facetrack.exports.registry``, which is too slow to import for --help."""
+    """Of ``facetrack.exports.registry``, which loads too much to be asked for a help text."""
 
     csv = "csv"
     parquet = "parquet"
@@ -31,13 +33,12 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o",
-            "--out",
-            help="File, for one folder; by default exports/<video> in each folder.",
-            metavar="FILE",
+            "-o", "--out", help="File, of one folder; else exports/<video> in each.", metavar="FILE"
         ),
     ] = None,
-    debug: Debug = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+    ] = False,
 ) -> int:
     """Write analyses in a format that other tools read."""
     from facetrack.core.errors import FacetrackError, UsageError
@@ -45,7 +46,7 @@ def export(
     from facetrack.timeline import Analysis
 
     if out is not None and len(folders) != 1:
-        raise UsageError(f"-o {out} is one file; give one folder, or no -o")
+        raise UsageError(f"-o {out} is one file; give one folder, or leave -o out")
     code = 0
     for folder in folders:
         try:
@@ -58,13 +59,3 @@ def export(
             print(f"facetrack: {error}", file=sys.stderr)
             code = code or error.exit_code
     return code
-
-
-def report(folders: Folders, debug: Debug = False) -> int:
-    """Write report.html of analyses again, and print its path."""
-    from facetrack.identity.folder import analysis_folder
-    from facetrack.report import write_folder_report
-
-    for folder in folders:
-        print(write_folder_report(analysis_folder(folder)))
-    return 0

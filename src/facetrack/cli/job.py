@@ -25,7 +25,7 @@ from facetrack.core.errors import ClipError, FacetrackError, InputError, UsageEr
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.people_file import joined_in
 from facetrack.pipeline.engine_opening import open_engine
-from facetrack.report import write_folder_report
+from facetrack.report import write_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis
 
@@ -81,7 +81,7 @@ def run_videos(
                 analysis = with_names(analysis, named, quiet)
                 if not dry_run:
                     analysis.save(folder)
-                    write_folder_report(folder)
+                    write_report(folder)
                     if not same_people and (joined := joined_in(folder)):
                         _warn(f"{joined} is older; update it with: facetrack people join {out}")
                 if same_people:
@@ -188,7 +188,7 @@ def _clips(
         return []
     view.start_clips(len(plan.clips))
     made = api.render(analysis, folder, settings, plan=plan, on_clip=lambda _: view.clip_done())
-    write_folder_report(folder)
+    write_report(folder)
     for clip in made:
         if clip.error:
             _warn(f"{clip.path}: {clip.error}")

@@ -15,7 +15,7 @@ from facetrack.core.errors import FacetrackError, InputError
 from facetrack.identity.folder import analysis_folders
 from facetrack.identity.joining import join_folders
 from facetrack.identity.people_file import PEOPLE_FILE, inside
-from facetrack.report import write_folder_report
+from facetrack.report import write_report
 from facetrack.timeline import Analysis
 
 
@@ -23,7 +23,7 @@ def join(folders: Sequence[Path], out: Path, threshold: float | None, quiet: boo
     """Calls ``join_folders`` and writes the reports; prints a table unless ``quiet``."""
     numbers = join_folders(folders, out, threshold)
     for folder in folders:
-        write_folder_report(folder)
+        write_report(folder)
     if not quiet:
         _show(folders, out, numbers)
 

@@ -18,7 +18,7 @@ from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
 from facetrack.identity.people_file import joined_in
 from facetrack.identity.person_images import has_thumbnail
 from facetrack.identity.uncertain import in_words, mending_command, uncertain
-from facetrack.report import write_folder_report
+from facetrack.report import write_report
 from facetrack.timeline import Analysis, Person
 from facetrack.timeline.history import History
 
@@ -79,7 +79,7 @@ def edited(out: Path, what: str, change: Callable[[Analysis], Analysis]) -> int:
     """Makes the edit and shows the people after it."""
     folder = analysis_folder(out)
     analysis = edit(folder, what, change)
-    write_folder_report(folder)
+    write_report(folder)
     show_people(analysis, folder)
     _say_what_stays(folder)
     return 0
@@ -89,7 +89,7 @@ def undone(out: Path) -> int:
     """Undoes the latest edit, shows the people, and prints which edit it was."""
     folder = analysis_folder(out)
     what, analysis = undo(folder)
-    write_folder_report(folder)
+    write_report(folder)
     show_people(analysis, folder)
     print(f"undone: {what}")
     _say_what_stays(folder)
@@ -102,7 +102,7 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
     before = Analysis.load(folder)
     what = f"forget {' '.join(map(str, people))}"
     after = edit(folder, what, lambda analysis: editing.forgotten(analysis, people))
-    write_folder_report(folder)
+    write_report(folder)
     show_people(after, folder)
     print(
         f"removed from {folder}: {counted(len(before.faces) - len(after.faces), 'face')}, "

@@ -23,7 +23,7 @@ from facetrack.timeline.history import History
 REPORT_FILE = "report.html"
 
 
-def write_folder_report(folder: str | os.PathLike[str]) -> Path:
+def write_report(folder: str | os.PathLike[str]) -> Path:
     """Writes ``report.html`` into the folder of an analysis, whole or not at all.
 
     It is made of the folder alone: timeline, pictures, samples, and the clips that lie in it. Where
