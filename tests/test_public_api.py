@@ -14,6 +14,7 @@ import pytest
 import facetrack
 from facetrack.cli.commands import analyze as analyze_command
 from facetrack.core.settings import STAGES
+from facetrack.pipeline.engine_settings import check_engine
 from made.media import make_video
 
 PUBLIC = [
@@ -64,7 +65,7 @@ def test_each_keyword_of_analyze_is_a_setting_and_an_option():
     settings = {f for stage in STAGES.values() for f in stage.__dataclass_fields__}
     assert keywords <= settings
     options = set(inspect.signature(analyze_command).parameters)
-    assert {k.removesuffix("_s") for k in keywords} <= options
+    assert keywords <= options
 
 
 def test_keywords_win_over_settings(tmp_path):
@@ -112,8 +113,9 @@ def test_another_precision_is_refused():
     opened = facetrack.open_engine(key_frames, facetrack.IdentitySettings())
     asked = facetrack.Settings(detection=replace(key_frames, dense=True))
     with pytest.raises(facetrack.UsageError, match="dense is True, but the engine was opened with"):
-        opened.check(asked)
-    opened.check(facetrack.Settings(detection=replace(key_frames, dense=False, key_interval=4)))
+        check_engine(opened, asked)
+    other_keys = replace(key_frames, dense=False, key_interval=4)
+    check_engine(opened, facetrack.Settings(detection=other_keys))
 
 
 def test_an_engine_brings_its_settings(tmp_path):
@@ -138,6 +140,12 @@ def test_write_report(demo_analysis, tmp_path):
         assert text.startswith("<!doctype html>") or text.startswith("<!DOCTYPE html>")
         assert "Person 7" in text
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["page.html"]
+    in_folder.unlink()
+    assert facetrack.write_report(tmp_path / "out") == in_folder and in_folder.is_file()
+    of_folder = facetrack.write_report(tmp_path / "out", tmp_path / "second")
+    assert of_folder == tmp_path / "second" / "report.html"
+    with pytest.raises(facetrack.UsageError, match="path is None"):
+        facetrack.write_report(demo_analysis)
 
 
 def test_a_frames_faces_as_detections_of_supervision(demo_analysis):

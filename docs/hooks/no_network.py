@@ -1,4 +1,4 @@
-"""A hook of the site's build: it fails when a page would load anything from another machine."""
+"""A hook of the site's build: it fails when a page would load anything from another host."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,9 @@ LOADS = re.compile(
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Looks through the pages and their styles."""
+    """Checks the pages and styles of the site."""
     for path in sorted(Path(config.site_dir).rglob("*")):
         if path.suffix in (".html", ".css"):
             found = LOADS.search(path.read_text("utf-8"))
             if found:
-                raise PluginError(f"{path} loads {found[1] or found[2]} from another machine")
+                raise PluginError(f"{path} loads {found[1] or found[2]} from another host")

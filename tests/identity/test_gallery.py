@@ -11,8 +11,8 @@ from test_command_line import facetrack as command
 from test_command_line import one_line
 
 from facetrack.cli.commands import analyze
-from facetrack.cli.gallery_option import filled_in
 from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
+from facetrack.cli.options import filled_in
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
@@ -229,10 +229,10 @@ def test_photos_are_enrolled_all_or_none(pyfeat_data, gallery, capsys):
     capsys.readouterr()
     enrol(gallery, "max", [pyfeat_data / "0-f15-hao-ph.jpg"], SFACE)
     said = one_line(capsys.readouterr().err)
-    assert "0-f15-hao-ph.jpg is little like the other photos of max (probability 0.0" in said
+    assert "0-f15-hao-ph.jpg is unlike the other photos of max (probability 0.0" in said
     enrol(gallery, "Bo", [one], SFACE)
     said = one_line(capsys.readouterr().err)
-    assert "single_face.jpg is like Max too (probability 0." in said
+    assert "single_face.jpg is similar to Max too (probability 0." in said
     show(gallery)
     assert "0-f15-hao-ph.jpg" in capsys.readouterr().out
     remove(gallery, "Max")

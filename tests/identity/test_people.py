@@ -302,7 +302,7 @@ def test_forgotten_for_good_is_nowhere_in_the_folder(folder, demo_analysis, caps
     name_person(folder, 2, "Ada Byron")
     forget_people(folder, [2], for_good=False)
     said = capsys.readouterr().out
-    assert "111 faces, 2 embeddings, 1 picture" in said
+    assert "111 faces, 2 embeddings, 1 thumbnail" in said
     assert "to erase it: facetrack people forget" in said
     everything = [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
     assert image in everything  # what undo needs
@@ -411,7 +411,7 @@ def test_a_split_of_a_video_that_is_gone_has_no_pictures(folder, demo_analysis, 
     info = replace(demo_analysis.info, path=tmp_path / "gone.mp4")
     replace(demo_analysis, info=info).save(folder)
     split_person(folder, 1, tracks_of(demo_analysis, 1)[:1])
-    assert "no new pictures of 1, 8: " in one_line(capsys.readouterr().err)
+    assert "no new thumbnails of 1, 8: " in one_line(capsys.readouterr().err)
     apart = Analysis.load(folder)
     assert {p.id: p.thumbnail for p in apart.people if p.id in (1, 8)} == {1: None, 8: None}
     assert not (folder / "people" / "person_01.jpg").exists()

@@ -194,6 +194,7 @@ def test_folders_are_joined_by_the_command(parts, tmp_path, capsys):
 def test_an_edit_says_that_the_list_of_people_is_of_before(parts, tmp_path, capsys):
     join_folders(parts, tmp_path)
     name_person(parts[0], 1, "Ada")
-    assert "people.json is of before; again with: facetrack people join" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "people.json is older than this edit; update it with: facetrack people join" in said
     join_folders(parts, tmp_path)
     assert people_of(tmp_path)[0]["people"][0]["name"] == "Ada"

@@ -19,7 +19,6 @@ from facetrack.cli.people import list_people, merge_people, undo_edit
 from facetrack.identity.editing import merged
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.uncertain import likely_pairs, mending_command, uncertain
-from facetrack.report import write_folder_report
 from facetrack.report.charts import POINTS, decimated, run_charts
 from facetrack.report.review import review_entries
 from facetrack.runtime.metrics import COLUMNS, as_row, as_table
@@ -77,7 +76,7 @@ def folder(demo_analysis, tmp_path_factory) -> Path:
     analysis = replace(demo_analysis, info=replace(demo_analysis.info, path=Path(copied)))
     analysis.save(out)
     facetrack.render(analysis, out, facetrack.ClipSettings(target=("2",), size=128))
-    write_folder_report(out)
+    facetrack.write_report(out)
     return out
 
 
@@ -187,7 +186,7 @@ def test_names_are_text(demo_analysis, tmp_path, show):
         warnings=["<b>"],
     )
     hostile.save(tmp_path / "out")
-    page = show(write_folder_report(tmp_path / "out"))
+    page = show(facetrack.write_report(tmp_path / "out"))
     assert page.evaluate("window.ran") is None
     assert page.locator("h1").inner_text() == film.name.replace("\udcff", "?")
     assert page.locator(".row-label").nth(2).inner_text().strip() == f"{name} (1)"
@@ -201,7 +200,7 @@ def test_the_page_says_so_when_the_browser_cannot_play_the_video(demo_analysis, 
     film = tmp_path / "sample.mp4"
     film.write_bytes(b"no video")
     replace(demo_analysis, info=replace(demo_analysis.info, path=film)).save(tmp_path / "out")
-    page = show(write_folder_report(tmp_path / "out"))
+    page = show(facetrack.write_report(tmp_path / "out"))
     page.locator(".interval").first.click()
     page.wait_for_function("document.getElementById('message').textContent")
     assert (
@@ -214,7 +213,7 @@ def test_the_page_says_so_when_the_browser_cannot_play_the_video(demo_analysis, 
 def test_uncertain_tracks_come_with_the_command_that_corrects_them(demo_analysis, tmp_path, show):
     out = tmp_path / "two of one"
     merged(demo_analysis, 2, [6]).save(out)
-    page = show(write_folder_report(out))
+    page = show(facetrack.write_report(out))
     doubts = page.locator(".doubt")
     assert 1 <= doubts.count() <= 2  # the woman looks different in her second scene
     assert page.eval_on_selector_all(".doubt img", "all => all.every(i => i.naturalWidth > 0)")
@@ -336,7 +335,7 @@ def test_a_video_without_people_has_a_page_too(demo_analysis, tmp_path, show):
         thumbnails={},
         metrics=as_table([]),
     ).save(tmp_path)
-    page = show(write_folder_report(tmp_path))
+    page = show(facetrack.write_report(tmp_path))
     assert "Nobody was found" in page.locator("#people").inner_text()
     assert page.locator(".tick").count() > 1
 
@@ -344,7 +343,7 @@ def test_a_video_without_people_has_a_page_too(demo_analysis, tmp_path, show):
 def test_a_long_video_of_many_people_opens(demo_analysis, tmp_path, show):
     out = tmp_path / "long"
     long_one(demo_analysis).save(out)
-    report = write_folder_report(out)
+    report = facetrack.write_report(out)
     assert report.stat().st_size < 4_000_000
     page = show(report)
     assert page.locator(".interval").count() == 10_000

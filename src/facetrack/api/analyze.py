@@ -13,6 +13,7 @@ from facetrack.core.settings import Device, Settings
 from facetrack.identity.uncertain import uncertain
 from facetrack.media.opening import open_source
 from facetrack.pipeline.engine import Engine, open_engine
+from facetrack.pipeline.engine_settings import check_engine, settings_of
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.recognition.embedder import Embedder
@@ -91,7 +92,7 @@ def analyze(
         WeightsError: when a network's weights are missing or damaged.
     """
     settings = _with_keywords(
-        settings or (Settings() if engine is None else engine.settings()),
+        settings or (Settings() if engine is None else settings_of(engine)),
         decode={"start_s": start_s, "duration_s": duration_s},
         detection={"device": device, "detector": detector, "dense": dense, "min_face": min_face},
         identity={
@@ -102,7 +103,7 @@ def analyze(
         },
     )
     if engine is not None:
-        engine.check(settings)
+        check_engine(engine, settings)
     stats = RunStats()
     stages = stats.stages
     opened, decoder = open_source(Path(path), settings.detection.device)
@@ -114,10 +115,12 @@ def analyze(
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
         people = 0
 
-        def report(seen: AnalyzedFrames, tracks: int, queued: int) -> None:
+        def report(analyzed: AnalyzedFrames, tracks: int, queued: int) -> None:
             if on_progress is not None:
                 on_progress(
-                    Progress(len(seen.times_s), expected, seen.faces, tracks, people, queued)
+                    Progress(
+                        len(analyzed.times_s), expected, analyzed.faces, tracks, people, queued
+                    )
                 )
 
         def end_tracks(tracks: list[Track]) -> None:
@@ -126,28 +129,30 @@ def analyze(
             people = generator.people_so_far if on_progress is not None else 0
 
         with Monitor(stats, engine.gpu, on_sample) as monitor:
-            seen = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(source)
+            analyzed = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(
+                source
+            )
             source.require_frames()
             info = source.info()
             with stages.people:
-                timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)
+                timeline = generator.finish(analyzed.first_frame, analyzed.times_s, info.duration_s)
         seconds = stats.seconds
         warnings = list(source.warnings)
     if monitor.warning is not None:
         warnings.append(monitor.warning)
     if not timeline.people:
-        warnings.append(_why_nobody(seen, len(timeline.dropped)))
+        warnings.append(_why_nobody(analyzed, len(timeline.dropped)))
     metrics = monitor.samples()
     analysis = Analysis(
         info=info,
         people=timeline.people,
         tracks=timeline.tracks,
         intervals=timeline.intervals,
-        shots=seen.shots(),
+        shots=analyzed.shots(),
         dropped=timeline.dropped,
         faces=timeline.faces,
-        frame_times=np.array(seen.times_s, np.float64),
-        first_frame=seen.first_frame,
+        frame_times=np.array(analyzed.times_s, np.float64),
+        first_frame=analyzed.first_frame,
         embeddings=timeline.embeddings,
         recognizer=RecognizerInfo(embedder.name, embedder.dim, embedder.calibration),
         splits=timeline.splits,
@@ -161,14 +166,14 @@ def analyze(
             "detector": engine.detector.name,
             "recognizer": engine.embedder.name,
             "decoder": decoder,
-            "frames": len(seen.times_s),
-            "key_frames": seen.key_frames,
-            "looks": seen.looks,
-            "batch_sizes": {str(n): seen.batch_sizes[n] for n in sorted(seen.batch_sizes)},
-            "faces": seen.faces,
-            "embedded_faces": seen.embedded_faces + generator.embedded_faces,
+            "frames": len(analyzed.times_s),
+            "key_frames": analyzed.key_frames,
+            "looks": analyzed.looks,
+            "batch_sizes": {str(n): analyzed.batch_sizes[n] for n in sorted(analyzed.batch_sizes)},
+            "faces": analyzed.faces,
+            "embedded_faces": analyzed.embedded_faces + generator.embedded_faces,
             "seconds": round(seconds, 3),
-            "frames_per_second": round(len(seen.times_s) / seconds, 2),
+            "frames_per_second": round(len(analyzed.times_s) / seconds, 2),
             "stages": {
                 stage: {"seconds": round(s, 3), "share": round(s / seconds, 4)}
                 for stage, s in stages.seconds().items()
@@ -192,7 +197,7 @@ def _with_keywords(settings: Settings, **stages: dict[str, Any]) -> Settings:
 
 
 class _Timed:
-    """An embedder whose work is timed."""
+    """An embedder whose time counts for a stage."""
 
     def __init__(self, embedder: Embedder, stage: StageClock) -> None:
         self.name, self.crop, self.dim = embedder.name, embedder.crop, embedder.dim
@@ -200,7 +205,7 @@ class _Timed:
         self.embed = stage.timed(embedder.embed)
 
 
-def _why_nobody(seen: AnalyzedFrames, dropped: int) -> str:
-    if not seen.faces:
+def _why_nobody(analyzed: AnalyzedFrames, dropped: int) -> str:
+    if not analyzed.faces:
         return "nobody found: no face in any frame"
     return f"nobody found: all {dropped} tracks were dropped, see 'dropped' in timeline.json"

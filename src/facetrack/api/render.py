@@ -16,6 +16,7 @@ from facetrack.core.errors import UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.media.codecs import suffix_of
 from facetrack.report.page import REPORT_FILE, page_of
+from facetrack.report.page import write_report as write_folder_report
 from facetrack.timeline import Analysis
 
 
@@ -26,25 +27,28 @@ def plan(
     crops: str | os.PathLike[str] | None = None,
     enroller: Enroller | None = None,
 ) -> Plan:
-    """The clips that ``render`` would write, and what is left out.
+    """Decides which clips ``render`` writes; writes nothing.
 
     Args:
         analysis: of the video.
-        settings: whom, when and how; the defaults when left out.
-        crops: an edited ``crops.parquet``: its clips, pictures and sizes, whatever the settings
-            say of these.
-        enroller: knows the faces of photos that are targets.
+        settings: the people, times, framing and encoding of clips; the defaults when left out.
+        crops: an edited ``crops.parquet``. Its clips, frames and sizes are used, and those of the
+            settings are not.
+        enroller: keeps the faces of photos that are targets, so that each photo is read once.
+
+    Returns:
+        The clips, and the times on screen that are in no clip, with the reason.
 
     Raises:
-        TargetError: when a target is nobody of this video.
-        UsageError: when settings do not go together.
-        InputError: when the crops' file cannot be read.
+        TargetError: when a target is nobody in this video.
+        UsageError: when settings contradict each other.
+        InputError: when the crop file cannot be read.
     """
     settings = settings or ClipSettings()
     if crops is None:
         return plan_clips(analysis, settings, enroller)
     if settings.data_set:
-        raise UsageError("crops that were edited are no data set's; render them without the preset")
+        raise UsageError("edited crops cannot make a data set; render them without the preset")
     clips = read_crops(Path(crops), (analysis.info.width, analysis.info.height))
     suffix = suffix_of(settings.codec)
     return Plan([replace(clip, path=clip.path.with_suffix(suffix)) for clip in clips], [])
@@ -60,7 +64,7 @@ def render(
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
-    Clips of the run before, as ``out/crops.parquet`` lists them, go first.
+    Clips of an earlier render, which ``out/crops.parquet`` lists, are deleted first.
 
     >>> import facetrack
     >>> analysis = facetrack.analyze("talk.mp4")
@@ -69,19 +73,20 @@ def render(
     out/clips/person_01/person_01_0001.mp4 72
 
     Args:
-        analysis: of the video, which must still lie where it was.
-        out: folder, made where it is missing.
-        settings: whom, when and how; the defaults when left out.
-        plan: what to write; what ``settings`` ask for when left out.
+        analysis: of the video, whose file must still exist.
+        out: folder; it is made if it is missing.
+        settings: the people, times, framing and encoding of clips; the defaults when left out.
+        plan: the clips to write, as ``plan`` gives them; made from ``settings`` when left out.
         on_clip: called after each clip, in the caller's thread.
 
     Returns:
-        One result a clip, in the order of the plan; of one that failed with its error.
+        One result for each clip, in the order of the plan. The result of a clip that could not be
+        written has its ``error``.
 
     Raises:
-        TargetError: when a target is nobody of this video.
-        UsageError: when settings do not go together.
-        InputError: when the video is no longer where it was.
+        TargetError: when a target is nobody in this video.
+        UsageError: when settings contradict each other.
+        InputError: when the video no longer exists.
     """
     out, settings = Path(out), settings or ClipSettings()
     plan = plan or plan_clips(analysis, settings)
@@ -102,7 +107,9 @@ def render(
     return made
 
 
-def write_report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
+def write_report(
+    analysis: Analysis | str | os.PathLike[str], path: str | os.PathLike[str] | None = None
+) -> Path:
     """Writes the report, one HTML page that needs no network, and gives its path.
 
     Clips and thumbnails are linked where they lie beside the page, as in a folder that
@@ -110,13 +117,21 @@ def write_report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
     are cut out of it.
 
     Args:
-        analysis: of the video.
+        analysis: of the video; or the folder of a saved analysis.
         path: the page, or a folder, in which it is called ``report.html``. It appears under its
-            name only when it is complete.
+            name only when it is complete. None: in the folder of the saved analysis.
 
     Raises:
+        InputError: when the folder holds no complete analysis.
+        UsageError: when ``path`` is missing.
         OSError: when the page cannot be written.
     """
+    if not isinstance(analysis, Analysis):
+        if path is None:
+            return write_folder_report(analysis)
+        analysis = Analysis.load(analysis)
+    if path is None:
+        raise UsageError("path is None; it must be a file or folder for the report")
     page = Path(path)
     if page.suffix != Path(REPORT_FILE).suffix:
         page = page / REPORT_FILE

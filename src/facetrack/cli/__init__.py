@@ -1,4 +1,4 @@
-"""The command line: parses, calls the library, prints. What ends it with which code is here."""
+"""The command line: parses, calls the library, prints. Errors become a line and an exit code."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ INTERRUPTED = 130
 
 
 def main() -> NoReturn:
-    """Entry point of ``facetrack``; errors become one line and an exit code."""
+    """Entry point of ``facetrack``: an error is printed as one line and sets the exit code."""
     import typer
     from typer.exceptions import TyperException
 
@@ -20,7 +20,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     try:
         code = app(standalone_mode=False)
-        if code == INTERRUPTED:  # Typer turns Ctrl-C into this code itself, without a word
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and prints nothing
             raise KeyboardInterrupt
     except FacetrackError as error:
         if debug:
@@ -44,10 +44,12 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process as it is. All threads of ours are joined and all files closed; but libraries
-    keep threads, and in about 2 of 100 runs C++ aborted a process that took them down at its end.
+    """Ends the process without the interpreter's shutdown.
+
+    Our threads are joined and our files closed. Libraries keep threads of their own, and in about
+    2 of 100 runs C++ aborted the process when these ended during the shutdown.
     """
-    with suppress(BrokenPipeError):  # whoever read us has gone
+    with suppress(BrokenPipeError):  # the program that reads the output has ended
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)

@@ -1,10 +1,12 @@
-"""``facetrack calibrate``: how far the cosines of a recogniser can be trusted, from photographs."""
+"""``facetrack calibrate``: how far a recogniser's cosines can be trusted, by photos."""
 
 import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from facetrack.cli.options import Debug
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,18 +23,16 @@ def calibrate(
         ),
     ],
     recognizer: Annotated[
-        str, typer.Option(help="FILE.onnx of a face embedder; or sface or facenet, to look at.")
+        str, typer.Option(help="FILE.onnx of a face embedder, or sface or facenet to see theirs.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write; by default FILE.json beside FILE.onnx."),
+        typer.Option("--out", "-o", help="File to write; by default FILE.json beside FILE.onnx."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
-    """Fit a recogniser's calibration to labelled photos, and say how good it is on other people."""
+    """Fit a recogniser's calibration to labelled photos, and test it on other people."""
     from facetrack.evaluation.calibrating import calibrate_recognizer
 
     made = calibrate_recognizer(photos, recognizer, out)
@@ -49,7 +49,7 @@ def calibrate(
     from rich.console import Console
 
     console = Console()
-    console.print(_table(f"{made.name}: people who were not used for the fit", made.report))
+    console.print(_table(f"{made.name}: people not used for the fit", made.report))
     console.print(_reliability_table(made.report))
     if made.written:
         console.print(f"wrote {made.written}", highlight=False, soft_wrap=True)
@@ -80,8 +80,8 @@ def _table(title: str, report: "Report") -> "Table":
 def _reliability_table(report: "Report") -> "Table":
     from rich.table import Table
 
-    table = Table(title=f"said and true; mean distance {report.error:.3f}")
-    for column in ("probability", "share of pairs", "said", "true"):
+    table = Table(title=f"predicted and true probability; mean difference {report.error:.3f}")
+    for column in ("probability", "share of pairs", "predicted", "true"):
         table.add_column(column, justify="right")
     for one in report.bins:
         table.add_row(

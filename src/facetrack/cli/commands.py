@@ -1,20 +1,25 @@
-"""The commands of ``facetrack``."""
+"""The commands of ``facetrack``; each parses its options and calls the library."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from facetrack.cli.calibrate import calibrate
-from facetrack.cli.clips import with_clip_options
 from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
-from facetrack.cli.gallery_option import GalleryFile, WithGallery
-from facetrack.cli.networks import Detector, Recognizer, Weights
+from facetrack.cli.options import (
+    Debug,
+    GalleryFile,
+    Json,
+    Quiet,
+    WithGallery,
+)
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
+from facetrack.cli.setting_options import ANALYSIS, CLIPS, with_options
 from facetrack.cli.weights import app as weights_app
 from facetrack.core.environment import facetrack_version
 from facetrack.core.settings import Settings
@@ -52,55 +57,27 @@ app.add_typer(weights_app, name="weights")
 app.command()(report)
 
 Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets one in it.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets a folder in it.")]
 Config = Annotated[Path | None, typer.Option(help="TOML file; see `facetrack config`.")]
-Start = Annotated[float | None, typer.Option(help="Seconds of the video to skip.")]
-Duration = Annotated[float | None, typer.Option(help="Seconds to read from there.")]
-Device = Annotated[str | None, typer.Option(help="Where the networks run: cpu, cuda or torch-cpu.")]
-Dense = Annotated[
-    bool | None,
+Given = dict[str, dict[str, Any]]
+"""Settings that options give: table -> name -> value."""
+Crops = Annotated[Path | None, typer.Option(help="Edited crops.parquet: makes exactly its clips.")]
+SamePeople = Annotated[
+    bool,
     typer.Option(
-        "--dense/--key-frames",
-        help="Whole cascade on every frame (cuda: by itself), or on key frames.",
+        "--same-people",
+        help="The same person has the same number in all videos; writes people.json.",
     ),
 ]
-MinFace = Annotated[int | None, typer.Option(help="Smallest face to look for, pixels.")]
-Probability = Annotated[
-    float | None,
-    typer.Option(help="Probability that makes one person of two tracks, 0 to 1 (by itself 0.5)."),
-]
-Threshold = Annotated[
-    float | None,
-    typer.Option(help="Cosine that makes one person instead, however good faces are, -1 to 1."),
-]
-Crops = Annotated[
-    Path | None, typer.Option(help="Edited crops.parquet: these clips and no others.")
-]
-SamePeople = Annotated[
-    bool, typer.Option("--same-people", help="One number a person over all videos; people.json.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be made; write nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON line a video on standard output.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no table.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be made; write nothing.")]
 
 
 @app.command(cls=WithGallery)
-@with_clip_options
+@with_options({**ANALYSIS, **CLIPS})
 def run(
     videos: Videos,
     out: Out = Path("out"),
     config: Config = None,
-    start: Start = None,
-    duration: Duration = None,
-    device: Device = None,
-    detector: Detector = None,
-    dense: Dense = None,
-    min_face: MinFace = None,
-    recognizer: Recognizer = None,
-    weights: Weights = None,
-    probability: Probability = None,
-    threshold: Threshold = None,
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
     dry_run: DryRun = False,
@@ -108,29 +85,12 @@ def run(
     quiet: Quiet = False,
     debug: Debug = False,
     *,
-    clips: dict[str, object],
+    given: Given,
 ) -> int:
     """Analyse videos and make clips of the people you choose."""
     from facetrack.cli.job import run_videos
 
-    settings = load_settings(
-        config,
-        {
-            **_analysis_flags(
-                start,
-                duration,
-                device,
-                detector,
-                dense,
-                min_face,
-                recognizer,
-                weights,
-                probability,
-                threshold,
-            ),
-            "clips": clips,
-        },
-    )
+    settings = load_settings(config, given)
     return run_videos(
         videos, out, settings, clips=True, gallery=gallery, same_people=same_people,
         dry_run=dry_run, json=json, quiet=quiet,
@@ -138,45 +98,24 @@ def run(
 
 
 @app.command(cls=WithGallery)
+@with_options(ANALYSIS)
 def analyze(
     videos: Videos,
     out: Out = Path("out"),
     config: Config = None,
-    start: Start = None,
-    duration: Duration = None,
-    device: Device = None,
-    detector: Detector = None,
-    dense: Dense = None,
-    min_face: MinFace = None,
-    recognizer: Recognizer = None,
-    weights: Weights = None,
-    probability: Probability = None,
-    threshold: Threshold = None,
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    *,
+    given: Given,
 ) -> int:
-    """Say who is on screen when; no clips."""
+    """Analyse videos: who is on screen when. Makes no clips."""
     from facetrack.cli.job import run_videos
 
-    settings = load_settings(
-        config,
-        _analysis_flags(
-            start,
-            duration,
-            device,
-            detector,
-            dense,
-            min_face,
-            recognizer,
-            weights,
-            probability,
-            threshold,
-        ),
-    )
+    settings = load_settings(config, given)
     return run_videos(
         videos, out, settings, clips=False, gallery=gallery, same_people=same_people,
         dry_run=dry_run, json=json, quiet=quiet,
@@ -184,7 +123,7 @@ def analyze(
 
 
 @app.command(cls=WithGallery)
-@with_clip_options
+@with_options(CLIPS)
 def render(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
@@ -197,12 +136,12 @@ def render(
     quiet: Quiet = False,
     debug: Debug = False,
     *,
-    clips: dict[str, object],
+    given: Given,
 ) -> int:
-    """Make clips from analyses, without detecting again."""
+    """Make clips from finished analyses, without detecting faces again."""
     from facetrack.cli.job import render_folders
 
-    settings = load_settings(config, {"clips": clips})
+    settings = load_settings(config, given)
     return render_folders(
         folders, settings, crops, gallery=gallery, dry_run=dry_run, json=json, quiet=quiet
     )
@@ -215,13 +154,13 @@ def demo(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Make a short sample with real people and run the job on it."""
+    """Make a short video of real people, analyse it and make clips."""
     from facetrack.cli.job import run_videos
     from facetrack.demo import make_sample, sample_media
     from facetrack.models.install import install_weights
     from facetrack.models.weight_files import cache_folder
 
-    install_weights()  # all of them: from now on everything works without a network
+    install_weights()  # all of them, so that everything works offline from now on
     media = sample_media(cache_folder())
     out.mkdir(parents=True, exist_ok=True)
     sample = make_sample(media, out / "sample.mp4")
@@ -233,29 +172,35 @@ def demo(
 def bench(
     videos: Annotated[
         list[Path] | None,
-        typer.Argument(help="Video files; none: the demo's sample.", metavar="[VIDEO...]"),
+        typer.Argument(
+            help="Video files; without one, the video of `facetrack demo`.", metavar="[VIDEO...]"
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder for bench.json and bench.png.")
     ] = Path("facetrack-bench"),
     growth: Annotated[
-        bool, typer.Option(help="Measure growth with length, resolution and faces too.")
+        bool,
+        typer.Option(
+            help="Also measure how time and memory grow with length, resolution and faces."
+        ),
     ] = True,
-    repeat: Annotated[int, typer.Option(help="Warm analyses of each video.", min=1)] = 3,
+    repeat: Annotated[int, typer.Option(help="Number of warm analyses of each video.", min=1)] = 3,
     device: Annotated[
-        str, typer.Option(help="cpu, cuda or torch-cpu; growth is measured on the cpu alone.")
+        str, typer.Option(help="cpu, cuda or torch-cpu; growth is measured only on the cpu.")
     ] = "cpu",
     render: Annotated[
         bool,
         typer.Option(
-            "--render", help="Measure the writing of clips alone, beside the ffmpeg program."
+            "--render",
+            help="Measure only the writing of clips, and compare it with the ffmpeg program.",
         ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Measure speed, memory and growth on this machine, beside the plain facenet-pytorch loop."""
+    """Measure speed and memory on this computer, and compare with a plain facenet-pytorch loop."""
     from facetrack.cli.benchmarks import bench_job
 
     job = bench_job()
@@ -283,7 +228,7 @@ app.command()(calibrate)
 
 @app.command()
 def doctor(debug: Debug = False) -> int:
-    """Show what this machine has: decoders, encoders, engines, weights."""
+    """Show what this computer has: decoders, encoders, engines, weights."""
     from facetrack.cli.facts import show_machine
 
     return show_machine()
@@ -293,32 +238,3 @@ def doctor(debug: Debug = False) -> int:
 def show_config(debug: Debug = False) -> None:
     """Print every setting with its default and meaning, as a TOML file."""
     typer.echo(as_toml(Settings()), nl=False)
-
-
-def _analysis_flags(
-    start: float | None,
-    duration: float | None,
-    device: str | None,
-    detector: str | None,
-    dense: bool | None,
-    min_face: int | None,
-    recognizer: str | None,
-    weights: Path | None,
-    probability: float | None,
-    threshold: float | None,
-) -> dict[str, dict[str, object]]:
-    return {
-        "decode": {"start_s": start, "duration_s": duration},
-        "detection": {
-            "device": device,
-            "detector": detector,
-            "dense": dense,
-            "min_face": min_face,
-        },
-        "identity": {
-            "recognizer": recognizer,
-            "weights": weights,
-            "probability": probability,
-            "threshold": threshold,
-        },
-    }

@@ -1,10 +1,12 @@
-"""``facetrack evaluate``: how good an analysis is, beside the truth."""
+"""``facetrack evaluate``: compares an analysis with the truth."""
 
 import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from facetrack.cli.options import Debug
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +23,7 @@ SHARES = {
     "coverage": "coverage",
 }
 COUNTS = {"switches": "swaps", "missed": "missed", "extra": "extra"}
-"""Scores, and how the table calls them."""
+"""Score -> its name in the table."""
 
 
 def evaluate(
@@ -29,20 +31,16 @@ def evaluate(
     truth: Annotated[
         Path,
         typer.Option(
-            help="Who really is where: MOTChallenge text, or faces as .parquet or .csv.",
+            help="The true boxes and identities: MOTChallenge text, or faces as .parquet or .csv.",
             metavar="FILE",
         ),
     ],
     thresholds: Annotated[
         bool,
-        typer.Option(
-            "--thresholds", help="Also what other probabilities, or cosines, would have made of it."
-        ),
+        typer.Option("--thresholds", help="Also the scores at other probabilities, or cosines."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Compare an analysis with the truth: IDF1, MOTA, HOTA, purity and coverage."""
     from facetrack.evaluation.evaluate import evaluate
@@ -70,7 +68,7 @@ def _show(analysis: "Analysis", found: "Evaluation") -> None:
     for line in _mixed(found):
         console.print(line, highlight=False, soft_wrap=True)
     if found.left_out:
-        console.print(f"{found.left_out} boxes of the truth are in frames that were not analysed")
+        console.print(f"{found.left_out} true boxes are in frames that were not analysed")
     if found.thresholds:
         by = "cosine" if found.thresholds[0].probability is None else "probability"
         others = [
@@ -97,12 +95,13 @@ def _table(
 
 
 def _mixed(found: "Evaluation") -> list[str]:
-    """A line for each person found who is several, and each true one who was found as several."""
+    """A line for each found person who is several true people, and for each true person who was
+    found as several."""
     lines = []
-    for who, other, mine, theirs in (("person", "truth", 1, 0), ("truth", "person", 0, 1)):
+    for kind, other, mine, theirs in (("person", "truth", 1, 0), ("truth", "person", 0, 1)):
         for id in sorted({pair[mine] for pair in found.pairs}):
             parts = sorted((p for p in found.pairs if p[mine] == id), key=lambda p: -p[2])
             if len(parts) > 1:
                 shown = ", ".join(f"{other} {p[theirs]} for {p[2]:.2f} s" for p in parts)
-                lines.append(f"{who} {id} is {shown}")
+                lines.append(f"{kind} {id} is {shown}")
     return lines

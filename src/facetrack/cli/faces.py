@@ -1,7 +1,7 @@
-"""Draws faces in the terminal: with the pictures that it can show, or with coloured half blocks.
+"""Draws faces in the terminal, as images where it can show them, else as coloured half blocks.
 
-Kitty's and iTerm2's protocols place a picture over cells; everywhere else where there is colour
-each cell shows two pixels, one above the other. Piped, or without colour, nothing is drawn.
+Kitty and iTerm2 have protocols that place an image over cells. In other terminals with colour each
+cell shows two pixels, one above the other. In a pipe, or without colour, nothing is drawn.
 """
 
 import base64
@@ -16,16 +16,16 @@ from rich.style import Style
 from rich.text import Text
 
 COLUMNS, ROWS = 24, 12
-"""Cells of a face: a cell is about twice as high as wide."""
+"""Size of a face in cells; a cell is about twice as high as wide."""
 GAP = 2
 KITTY = ("kitty", "ghostty")
 ITERM = ("iTerm.app", "WezTerm")
 CHUNK = 4096
-"""Base64 that Kitty takes at a time."""
+"""Maximum number of base64 characters in one command to Kitty."""
 
 
 def draw_faces(console: Console, faces: Sequence[tuple[str, bytes | None]]) -> None:
-    """Side by side with their captions; a face without a JPEG is left blank."""
+    """Draws faces side by side with their captions; without a JPEG the place stays blank."""
     protocol = inline_protocol(console, os.environ)
     if protocol is None and console.color_system in (None, "standard", "windows"):
         return
@@ -44,10 +44,10 @@ def draw_faces(console: Console, faces: Sequence[tuple[str, bytes | None]]) -> N
 
 
 def inline_protocol(console: Console, environment: Mapping[str, str]) -> str | None:
-    """``kitty`` or ``iterm`` where the terminal says that it is one of these.
+    """``kitty`` or ``iterm`` if the terminal has that protocol, else None.
 
-    Inside tmux and screen their variables are those of the terminal outside, whose pictures do not
-    come through.
+    Inside tmux and screen the variables are those of the outer terminal, but its images are not
+    shown there; so the answer is None.
     """
     inside = "TMUX" in environment or "STY" in environment
     if not console.is_terminal or console.is_dumb_terminal or inside:
@@ -59,7 +59,8 @@ def inline_protocol(console: Console, environment: Mapping[str, str]) -> str | N
 
 
 def half_blocks(jpeg: bytes | None) -> list[Text]:
-    """``ROWS`` lines of ``COLUMNS`` cells: the upper pixel drawn on the lower one's ground."""
+    """``ROWS`` lines of ``COLUMNS`` cells; a cell's text colour is its upper pixel, its background
+    the lower one."""
     if jpeg is None:
         return [Text("·".center(COLUMNS) if row == ROWS // 2 else " " * COLUMNS, "dim")
                 for row in range(ROWS)]  # fmt: skip
@@ -76,7 +77,7 @@ def half_blocks(jpeg: bytes | None) -> list[Text]:
 
 
 def inline_image(protocol: str, jpeg: bytes) -> str:
-    """The escape sequence that shows the picture from the cursor on, and leaves that in place."""
+    """The escape sequence that draws the image at the cursor and does not move the cursor."""
     if protocol == "iterm":
         data = base64.b64encode(jpeg).decode()
         size = f"width={COLUMNS};height={ROWS};preserveAspectRatio=0;doNotMoveCursor=1"
@@ -86,7 +87,7 @@ def inline_image(protocol: str, jpeg: bytes) -> str:
         opened.save(png, "PNG")
     data = base64.b64encode(png.getvalue()).decode()
     parts = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
-    # a=T: show; f=100: PNG; C=1: the cursor stays; q=2: no answer, which would be typed in.
+    # a=T: show; f=100: PNG; C=1: do not move the cursor; q=2: no answer, it would appear as input.
     first = f"a=T,f=100,c={COLUMNS},r={ROWS},C=1,q=2,"
     return "".join(
         f"\x1b_G{first if i == 0 else ''}m={int(i < len(parts) - 1)};{part}\x1b\\"
@@ -95,12 +96,12 @@ def inline_image(protocol: str, jpeg: bytes) -> str:
 
 
 def _draw_inline(console: Console, protocol: str, jpegs: Sequence[bytes | None]) -> None:
-    """Room is made first, so that the terminal scrolls before a picture stands anywhere."""
+    """Prints empty lines first, so that the terminal scrolls before images are placed."""
     out = ["\n" * ROWS, f"\x1b[{ROWS}A"]
     for i, jpeg in enumerate(jpegs):
         if jpeg is not None:
             place = f"\x1b[{i * (COLUMNS + GAP) + 1}G"
-            # The cursor is kept: older terminals leave it behind the picture.
+            # Save and restore the cursor: older terminals move it behind the image.
             out += [place, "\x1b7", inline_image(protocol, jpeg), "\x1b8"]
     out += ["\r", f"\x1b[{ROWS}B"]
     console.file.write("".join(out))

@@ -1,15 +1,15 @@
-"""What ``facetrack weights`` and ``facetrack doctor`` show."""
+"""Output of ``facetrack weights`` and ``facetrack doctor``."""
 
 import os
 import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import av
 from av.codec import Codec
 from rich.console import Console
 from rich.table import Table
 
+from facetrack.core.environment import package_version
 from facetrack.core.errors import UsageError, WeightsError
 from facetrack.core.settings import CODECS
 from facetrack.media.codecs import Encoding, choose_encoder
@@ -31,7 +31,10 @@ PACKAGES = (
 
 
 def show_weights() -> int:
-    """Lists each file with its source and state; 2 when one is missing or another than expected."""
+    """Lists each weight file with its source and state.
+
+    Returns the exit code: 2 when a file is missing or damaged.
+    """
     table = Table(title="weights", show_lines=True)
     for column in ("name", "network", "trained on", "licence", "from", "state"):
         table.add_column(column, overflow="fold")
@@ -54,7 +57,7 @@ def show_weights() -> int:
 
 
 def show_installed(names: Sequence[str]) -> int:
-    """One line a network; 2 when one is not there as expected."""
+    """Prints one line for each network; returns 2 when a weight file is missing or damaged."""
     states = {name: _state(FILES[name]) for name in names}
     for name, state in states.items():
         Console().print(f"{FILES[name].network}: {state}", highlight=False)
@@ -62,10 +65,10 @@ def show_installed(names: Sequence[str]) -> int:
 
 
 def show_machine() -> int:
-    """Lists what the pipeline would use; 2 when something it needs is missing."""
+    """Lists what the pipeline uses on this computer; returns 2 when something needed is missing."""
     import openvino
 
-    table = Table(title="this machine")
+    table = Table(title="this computer")
     table.add_column("what")
     table.add_column("found", overflow="fold")
     needed = {
@@ -82,7 +85,7 @@ def show_machine() -> int:
     rows = {
         "system": f"{platform.platform()}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores",
-        **{f"package {name}": _version(name) for name in PACKAGES},
+        **{f"package {name}": package_version(name) or "not installed" for name in PACKAGES},
         "libav": libav,
         "GPU by NVML": _gpus(),
         **{f"clips in {codec}": _encoder(codec) for codec in CODECS},
@@ -124,10 +127,3 @@ def _gpus() -> str:
         return "\n".join(gpu_names())
     except NoNvml as reason:
         return str(reason)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

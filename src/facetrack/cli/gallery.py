@@ -1,25 +1,25 @@
-"""``facetrack gallery``: the people who are known in every run that asks for them."""
+"""``facetrack gallery``: people with names, whom later runs recognise."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from facetrack.cli.gallery_option import GalleryFile, WithGallery
-from facetrack.cli.networks import Detector, Recognizer, Weights
+from facetrack.cli.options import Debug, Detector, GalleryFile, Recognizer, Weights, WithGallery
 from facetrack.core.errors import UsageError
 
-app = typer.Typer(help="Known people, whom --gallery names elsewhere.", no_args_is_help=True)
+app = typer.Typer(
+    help="People with names; `--gallery` of other commands recognises them.", no_args_is_help=True
+)
 
-Name = Annotated[str, typer.Argument(help="What the person is called.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+Name = Annotated[str, typer.Argument(help="Name of the person.")]
 
 
 @app.command(cls=WithGallery)
 def add(
     name: Name,
     photos: Annotated[
-        list[Path], typer.Argument(help="Pictures of that person alone.", metavar="PHOTO...")
+        list[Path], typer.Argument(help="Photos that show only this person.", metavar="PHOTO...")
     ],
     gallery: GalleryFile = None,
     detector: Detector = None,
@@ -27,7 +27,7 @@ def add(
     weights: Weights = None,
     debug: Debug = False,
 ) -> int:
-    """Know a person by one or more photos."""
+    """Add a person by one or more photos."""
     from facetrack.cli.config import load_settings
     from facetrack.cli.gallery_view import enrol
 
@@ -43,7 +43,7 @@ def add(
 
 @app.command("list", cls=WithGallery)
 def list_people(gallery: GalleryFile = None, debug: Debug = False) -> int:
-    """Show who is known, by which photos."""
+    """List the people and their photos."""
     from facetrack.cli.gallery_view import show
 
     return show(gallery)
@@ -51,7 +51,7 @@ def list_people(gallery: GalleryFile = None, debug: Debug = False) -> int:
 
 @app.command(cls=WithGallery)
 def remove(name: Name, gallery: GalleryFile = None, debug: Debug = False) -> int:
-    """Know a person no more."""
+    """Remove a person."""
     from facetrack.cli.gallery_view import remove
 
     return remove(gallery, name)
@@ -60,11 +60,11 @@ def remove(name: Name, gallery: GalleryFile = None, debug: Debug = False) -> int
 @app.command(cls=WithGallery)
 def export(
     file: Annotated[Path, typer.Argument(help="JSON file to write.")],
-    name: Annotated[str | None, typer.Option("--name", help="Of this person alone.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Only this person.")] = None,
     gallery: GalleryFile = None,
     debug: Debug = False,
 ) -> int:
-    """Write everything that is held about everybody, or about one person."""
+    """Write all data of all people, or of one person, as JSON."""
     from facetrack.cli.gallery_view import export
 
     return export(gallery, file, name)
@@ -72,7 +72,7 @@ def export(
 
 @app.command(cls=WithGallery)
 def delete(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     gallery: GalleryFile = None,
     debug: Debug = False,
 ) -> int:

@@ -1,4 +1,4 @@
-"""What ``facetrack gallery`` does and says, and what a run says of known people."""
+"""``facetrack gallery``: what it does and prints; and how a run names people by a gallery."""
 
 import sys
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.recognizers import recognizer_of
 from facetrack.timeline import Analysis
 
-Known = dict[str, EmbeddingSet]
-"""Name to the embeddings of the photos."""
+Named = dict[str, EmbeddingSet]
+"""Name -> embeddings of the person's photos."""
 DOUBTFUL = 0.5
-"""Probability below which a photo is little like the others of its name, and from which it is like
-somebody else's."""
+"""A photo is doubtful when its probability is lower with the other photos of its name, or this high
+with another name's."""
 
 
 def path_of(gallery: Path | None) -> Path:
-    """The gallery that was named, or the user's own."""
+    """The gallery that is given, or the user's own."""
     return gallery or default_gallery()
 
 
@@ -48,7 +48,7 @@ def enrol(
     identity: IdentitySettings,
     detection: DetectionSettings | None = None,
 ) -> int:
-    """All photos or none."""
+    """Adds a person's photos, all or none; warns of photos that look like another person."""
     name, path = checked_name(name), path_of(gallery)
     engine = open_engine(detection or DetectionSettings(), identity)
     embedder, min_score = engine.embedder, TrackingSettings().min_score
@@ -57,22 +57,22 @@ def enrol(
         GalleryFace(name, embedder.name, photo.name, today(), face.vectors[0], face.evidence)
         for photo, face in zip(photos, found, strict=True)
     ]
-    with Gallery(path, make=True) as known:
-        before = known.of_recognizer(embedder.name, embedder.dim)
-        known.add(faces)
+    with Gallery(path, make=True) as opened:
+        before = opened.of_recognizer(embedder.name, embedder.dim)
+        opened.add(faces)
     _warn_of_doubts(name, photos, found, before, embedder.calibration)
-    print(f"{name} is known by {counted(len(photos), 'more photo')} in {path}")
+    print(f"added {counted(len(photos), 'photo')} of {name} to {path}")
     return 0
 
 
 def show(gallery: Path | None) -> int:
-    """Who is known by which photos."""
+    """Prints the people of the gallery and their photos."""
     path = path_of(gallery)
     if not path.exists():
-        print(f"nobody is known; there is no {path}")
+        print(f"there is no gallery: {path}")
         return 0
-    with Gallery(path) as known:
-        faces = known.faces()
+    with Gallery(path) as opened:
+        faces = opened.faces()
     table = Table(title=f"{path}")
     for column in ("name", "photo", "network", "added"):
         table.add_column(column, overflow="fold")
@@ -83,18 +83,18 @@ def show(gallery: Path | None) -> int:
 
 
 def remove(gallery: Path | None, name: str) -> int:
-    """See ``Gallery.remove``."""
-    with Gallery(path_of(gallery)) as known:
-        count = known.remove(name)
-    print(f"{name} is known no more; erased: {counted(count, 'face')}")
-    print("timelines that were named before keep the name; change it with: facetrack people")
+    """Removes a person from the gallery; see ``Gallery.remove``."""
+    with Gallery(path_of(gallery)) as opened:
+        count = opened.remove(name)
+    print(f"removed {name}; erased: {counted(count, 'face')}")
+    print("analyses that have the name keep it; change it with: facetrack people")
     return 0
 
 
 def export(gallery: Path | None, file: Path, name: str | None) -> int:
-    """See ``export_gallery``."""
-    with Gallery(path_of(gallery)) as known:
-        faces = known.faces(name)
+    """Writes the people of the gallery, or one of them, as JSON; see ``export_gallery``."""
+    with Gallery(path_of(gallery)) as opened:
+        faces = opened.faces(name)
     export_gallery(faces, file)
     people = {f.name for f in faces}
     print(f"{file}: {counted(len(faces), 'face')} of {', '.join(people) or 'nobody'}")
@@ -102,51 +102,55 @@ def export(gallery: Path | None, file: Path, name: str | None) -> int:
 
 
 def existing(gallery: Path | None) -> Path:
-    """Raises ``InputError`` when there is none, or the file is no gallery."""
-    with Gallery(path_of(gallery)) as known:
-        return known.path
+    """Path of a gallery that exists.
+
+    Raises:
+        InputError: when there is none, or the file is no gallery.
+    """
+    with Gallery(path_of(gallery)) as opened:
+        return opened.path
 
 
 def delete(path: Path) -> int:
-    """See ``delete_gallery``."""
+    """Deletes the gallery; see ``delete_gallery``."""
     delete_gallery(path)
     print(f"deleted: {path}")
     return 0
 
 
-def known_people(gallery: Path | None, identity: IdentitySettings) -> Known | None:
-    """Whom a run with these settings shall know, before it begins; None: it does not ask."""
+def named_people(gallery: Path | None, identity: IdentitySettings) -> Named | None:
+    """The people that a run with these settings shall name; None: no gallery is given."""
     if gallery is None:
         return None
     recognizer = recognizer_of(identity)
-    return _known_by(gallery, recognizer.name, recognizer.dim, identity.recognizer)
+    return _embedded_by(gallery, recognizer.name, recognizer.dim, identity.recognizer)
 
 
-def known_people_of(gallery: Path, analysis: Analysis) -> Known:
-    """Whom the gallery knows by the recogniser of an analysis."""
+def named_people_of(gallery: Path, analysis: Analysis) -> Named:
+    """The people of the gallery whose photos the recogniser of an analysis embedded."""
     recognizer, asked = analysis.recognizer, analysis.settings["identity"]["recognizer"]
-    return _known_by(gallery, recognizer.name, recognizer.dim, asked)
+    return _embedded_by(gallery, recognizer.name, recognizer.dim, asked)
 
 
-def _known_by(gallery: Path, name: str, dim: int, asked: str) -> Known:
+def _embedded_by(gallery: Path, name: str, dim: int, asked: str) -> Named:
     with Gallery(gallery) as opened:
-        known = opened.of_recognizer(name, dim)
-    if not known:
+        named = opened.of_recognizer(name, dim)
+    if not named:
         raise InputError(
-            f"{gallery} knows nobody by {name}; add photos with: facetrack gallery add NAME "
-            f"PHOTO --recognizer {asked}"
+            f"{gallery} has no photos embedded by {name}; add photos with: facetrack gallery add "
+            f"NAME PHOTO --recognizer {asked}"
         )
-    return known
+    return named
 
 
-def with_names(analysis: Analysis, known: Known | None, quiet: bool) -> Analysis:
-    """Says who is known and who only may be."""
-    if known is None:
+def with_names(analysis: Analysis, named: Named | None, quiet: bool) -> Analysis:
+    """Names the people of an analysis; prints who is recognised, and who only perhaps."""
+    if named is None:
         return analysis
-    found = recognised(analysis, known)
+    found = recognised(analysis, named)
     if not quiet:
-        named = [p for p in found.analysis.people if is_named(p)]
-        names = ", ".join(f"{p.id} is {p.name} ({p.confidence or 1:.2f})" for p in named)
+        people = [p for p in found.analysis.people if is_named(p)]
+        names = ", ".join(f"{p.id} is {p.name} ({p.confidence or 1:.2f})" for p in people)
         said = [f"known: {names or 'nobody'}"]
         said += [
             f"unknown: {m.person}, who may be {m.name} ({m.confidence:.2f})" for m in found.unsure
@@ -159,33 +163,30 @@ def _warn_of_doubts(
     name: str,
     photos: Sequence[Path],
     faces: Sequence[EmbeddingSet],
-    before: Known,
+    before: Named,
     calibration: Calibration,
 ) -> None:
-    """A photo of somebody else under a name would spoil both."""
+    """Warns of photos that look like another person: a wrong photo spoils two names."""
     believed, strangers = CalibratedJudge(calibration, prior=0.0), CalibratedJudge(calibration)
     mine = [n for n in before if n.casefold() == name.casefold()]
     theirs = [*faces, *(before[n] for n in mine)]
-    others = {n: known for n, known in before.items() if n not in mine}
+    others = {n: stored for n, stored in before.items() if n not in mine}
     for photo, face in zip(photos, faces, strict=True):
-        rest = [known for known in theirs if known is not face]
+        rest = [other for other in theirs if other is not face]
         if rest:
-            known = EmbeddingSet.joined(rest)
-            odds = believed.log_odds(face.vectors, face.evidence, known.vectors, known.evidence)
+            joined = EmbeddingSet.joined(rest)
+            odds = believed.log_odds(face.vectors, face.evidence, joined.vectors, joined.evidence)
             most = probability(float(odds.max()))
             if most < DOUBTFUL:
-                _warn(
-                    f"{photo.name} is little like the other photos of {name} "
-                    f"(probability {most:.2f})"
-                )
+                _warn(f"{photo.name} is unlike the other photos of {name} (probability {most:.2f})")
         if others:
             groups = EmbeddingGroups.of(list(others.values()), strangers)
             odds = EmbeddingGroups.of([face], strangers).log_odds(other=groups)
             for other, found in zip(others, map(probability, odds[0].tolist()), strict=True):
                 if found >= DOUBTFUL:
                     _warn(
-                        f"{photo.name} is like {other} too (probability {found:.2f}); neither may "
-                        "be told apart"
+                        f"{photo.name} is similar to {other} too (probability {found:.2f}); the "
+                        "two may not be distinguished"
                     )
 
 

@@ -1,4 +1,4 @@
-"""Runs the job over the videos of one command and says what came of each."""
+"""Analyses the videos of one command, makes their clips, and prints the results."""
 
 import json as jsonlib
 import sys
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facetrack import api
-from facetrack.cli.gallery_view import known_people, known_people_of, with_names
+from facetrack.cli.gallery_view import named_people, named_people_of, with_names
 from facetrack.cli.join_view import join
 from facetrack.cli.people_view import label_of
 from facetrack.cli.progress import ProgressView
@@ -25,7 +25,7 @@ from facetrack.core.errors import ClipError, FacetrackError, InputError, UsageEr
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.people_file import joined_in
 from facetrack.pipeline.engine import open_engine
-from facetrack.report import write_folder_report
+from facetrack.report import write_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis
 
@@ -45,19 +45,22 @@ def run_videos(
     """Analyses every video; one that fails does not stop the others.
 
     Args:
-        gallery: names people whom it knows.
-        same_people: one number a person over all videos; clips are made when all are analysed.
+        clips: make clips too.
+        gallery: names people that it recognises.
+        same_people: the same person gets the same number in all videos; clips are then made after
+            the last analysis.
 
-    Returns the exit code: the first failure's, in the order of the videos.
+    Returns:
+        The exit code: 0, or that of the first video that failed.
     """
     folders = _folders(videos, out)
     if same_people and dry_run:
         raise UsageError("--same-people changes folders, and --dry-run writes none; leave one out")
-    known = known_people(gallery, settings.identity)
+    named = named_people(gallery, settings.identity)
     photos = check_settings(settings.clips) if clips else []
     engine = open_engine(settings.detection, settings.identity)
     enroller = Enroller(engine)
-    for photo in photos:  # what is wrong with one is said before hours of analysis
+    for photo in photos:  # an unusable photo is reported before hours of analysis
         enroller.enrol(photo, engine, settings.tracking.min_score)
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
@@ -75,12 +78,12 @@ def run_videos(
                     )
                 for warning in analysis.warnings:
                     _warn(f"{video}: {warning}")
-                analysis = with_names(analysis, known, quiet)
+                analysis = with_names(analysis, named, quiet)
                 if not dry_run:
                     analysis.save(folder)
-                    write_folder_report(folder)
+                    write_report(folder)
                     if not same_people and (joined := joined_in(folder)):
-                        _warn(f"{joined} is of before; again with: facetrack people join {out}")
+                        _warn(f"{joined} is older; update it with: facetrack people join {out}")
                 if same_people:
                     done.append(folder)
                     code = code or _code_of(analysis, [])
@@ -112,9 +115,9 @@ def render_folders(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Makes clips from finished analyses; returns the exit code."""
+    """Makes clips from finished analyses; returns the exit code, as ``run_videos``."""
     if crops is not None and len(folders) != 1:
-        raise UsageError(f"--crops {crops} is of one folder; give that one alone")
+        raise UsageError(f"--crops {crops} belongs to one folder; give only that one")
     check_settings(settings.clips)
     return _render_each(
         folders, settings.clips, None, crops, gallery, dry_run=dry_run, json=json, quiet=quiet
@@ -132,13 +135,13 @@ def _render_each(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Without ``settings`` nothing is made, but what there is is shown."""
+    """Makes clips in each folder and prints the results; without ``settings``, only prints."""
     code = 0
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
             if gallery is not None:
-                analysis = with_names(analysis, known_people_of(gallery, analysis), quiet)
+                analysis = with_names(analysis, named_people_of(gallery, analysis), quiet)
             plan, made = Plan([], []), []
             if settings is not None:
                 with ProgressView(folder.name, quiet) as view:
@@ -154,18 +157,18 @@ def _render_each(
 
 @contextmanager
 def live_metrics(folder: Path) -> Iterator[api.OnSample]:
-    """Writes each sample as it comes, under the temporary name of ``metrics.jsonl``.
+    """Writes each sample at once, to the temporary file that becomes ``metrics.jsonl``.
 
-    A folder that had to be made for it goes again when there is no analysis to put into it.
+    A folder that was made for it is removed again when the analysis fails.
     """
-    had_to_be_made = not folder.exists()
+    was_made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_write(folder / METRICS_FILE) as path, path.open("w", buffering=1) as file:
             yield lambda sample: print(as_line(sample), end="", file=file)
     except BaseException:
-        if had_to_be_made:
-            with suppress(OSError):  # not ours any more when somebody put something there
+        if was_made:
+            with suppress(OSError):  # it stays if it is not empty
                 folder.rmdir()
         raise
 
@@ -185,7 +188,7 @@ def _clips(
         return []
     view.start_clips(len(plan.clips))
     made = api.render(analysis, folder, settings, plan=plan, on_clip=lambda _: view.clip_done())
-    write_folder_report(folder)
+    write_report(folder)
     for clip in made:
         if clip.error:
             _warn(f"{clip.path}: {clip.error}")
@@ -197,16 +200,16 @@ def _say_plan(folder: Path, plan: Plan) -> None:
         first, last = clip.segment.spans[0], clip.segment.spans[-1]
         print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
     for one in plan.left_out:
-        who = ", ".join(str(person) for person in one.people)
+        people = ", ".join(str(person) for person in one.people)
         start_s, end_s = one.frame_range.start_s, one.frame_range.end_s
         print(
-            f"would leave out person {who}  {start_s:.3f} - {end_s:.3f} s: "
+            f"would leave out person {people}  {start_s:.3f} - {end_s:.3f} s: "
             f"{one.reason} ({one.detail})"
         )
 
 
 def _in_short(left_out: Sequence[Rejected]) -> str:
-    """How many stretches for which reason, and an example of the commonest."""
+    """Number of ranges for each reason, and an example of the most common one."""
     counts = Counter(one.reason for one in left_out).most_common()
     example = next(one.detail for one in left_out if one.reason == counts[0][0])
     reasons = ", ".join(f"{n} {reason}" for reason, n in counts)
@@ -214,7 +217,11 @@ def _in_short(left_out: Sequence[Rejected]) -> str:
 
 
 def _folders(videos: Sequence[Path], out: Path) -> list[Path]:
-    """``OUT/<stem>`` for each; two videos of one name would overwrite each other."""
+    """``OUT/<stem>`` for each video.
+
+    Raises:
+        UsageError: when two videos have the same name: they would overwrite each other.
+    """
     folders = [out / video.stem for video in videos]
     twice = [str(f) for f, n in Counter(folders).items() if n > 1]
     if twice:
@@ -265,9 +272,9 @@ def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bo
     for column in ("person", "seconds", "frames", "on screen"):
         table.add_column(column, justify="right" if column in ("seconds", "frames") else "left")
     for person in analysis.people:
-        spans = [i for i in analysis.intervals if i.person == person.id]
-        shown = ", ".join(f"{s.start_s:.2f}-{s.end_s:.2f}" for s in spans[:4])
-        more = f" and {len(spans) - 4} more" if len(spans) > 4 else ""
+        intervals = [i for i in analysis.intervals if i.person == person.id]
+        shown = ", ".join(f"{s.start_s:.2f}-{s.end_s:.2f}" for s in intervals[:4])
+        more = f" and {len(intervals) - 4} more" if len(intervals) > 4 else ""
         table.add_row(label_of(person), f"{person.seconds:.2f}", str(person.frames), shown + more)
     console = Console()
     console.print(table)

@@ -1,4 +1,4 @@
-"""Joins the people of several videos, and says who is where under which number."""
+"""``facetrack people join``: one number for each person over several videos, and a table."""
 
 import json
 import os
@@ -15,21 +15,24 @@ from facetrack.core.errors import FacetrackError, InputError
 from facetrack.identity.folder import analysis_folders
 from facetrack.identity.joining import join_folders
 from facetrack.identity.people_file import PEOPLE_FILE, inside
-from facetrack.report import write_folder_report
+from facetrack.report import write_report
 from facetrack.timeline import Analysis
 
 
 def join(folders: Sequence[Path], out: Path, threshold: float | None, quiet: bool) -> None:
-    """See ``join_folders``; says who is where unless ``quiet``."""
+    """Calls ``join_folders`` and writes the reports; prints a table unless ``quiet``."""
     numbers = join_folders(folders, out, threshold)
     for folder in folders:
-        write_folder_report(folder)
+        write_report(folder)
     if not quiet:
         _show(folders, out, numbers)
 
 
 def join_analyses(given: Sequence[Path], out: Path | None, threshold: float | None) -> int:
-    """A folder that holds no analysis does not stop the others."""
+    """Joins the analyses in these folders; an unreadable one does not stop the others.
+
+    Returns the exit code: that of the first folder that could not be read.
+    """
     folders = [
         folder
         for place in given
@@ -37,19 +40,19 @@ def join_analyses(given: Sequence[Path], out: Path | None, threshold: float | No
             [place] if (place / "timeline.json").is_file() else analysis_folders(place) or [place]
         )
     ]
-    code, whole = 0, []
+    code, readable = 0, []
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         try:
             Analysis.load(folder)
-            whole.append(folder)
+            readable.append(folder)
         except FacetrackError as error:
             print(f"facetrack: {error}", file=sys.stderr, flush=True)
             code = code or error.exit_code
-    if not whole:
-        raise InputError("there is nobody to join")
-    out = out or Path(os.path.commonpath([folder.parent for folder in whole]))
+    if not readable:
+        raise InputError("no folder holds an analysis; nothing is joined")
+    out = out or Path(os.path.commonpath([folder.parent for folder in readable]))
     out.mkdir(parents=True, exist_ok=True)
-    join(whole, out, threshold, quiet=False)
+    join(readable, out, threshold, quiet=False)
     return code
 
 
@@ -79,4 +82,4 @@ def _show(folders: Sequence[Path], out: Path, numbers: Sequence[dict[int, int]])
         ]
         table.add_row(str(p["id"]), p["name"], f"{p['seconds']:.2f}", "\n".join(where))
     console.print(table)
-    console.print(f"who is where: {out / PEOPLE_FILE}", highlight=False, markup=False)
+    console.print(f"written: {out / PEOPLE_FILE}", highlight=False, markup=False)

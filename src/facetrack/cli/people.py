@@ -1,4 +1,4 @@
-"""``facetrack people``: who is in an analysis, and corrections of it."""
+"""``facetrack people``: lists the people of an analysis and corrects them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from facetrack.cli.options import Debug
 from facetrack.core.errors import UsageError
 
 
@@ -25,16 +26,18 @@ app = typer.Typer(
 )
 
 Out = Annotated[
-    Path, typer.Argument(help="Folder of one video, or one that holds just that.", metavar="FOLDER")
+    Path,
+    typer.Argument(
+        help="Folder of an analysis, or a folder that holds only one.", metavar="FOLDER"
+    ),
 ]
 Number = Annotated[int, typer.Argument(help="A person's number.")]
-Json = Annotated[bool, typer.Option("--json", help="The people as one JSON line.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the people as one JSON line.")]
 
 
 @app.command("list")
 def list_people(out: Out, json: Json = False, debug: Debug = False) -> int:
-    """Show the people, with their faces where the terminal can."""
+    """List the people, with their faces if the terminal can show them."""
     from facetrack.cli.people_view import show_json, show_people
     from facetrack.identity.folder import analysis_folder
     from facetrack.timeline import Analysis
@@ -48,10 +51,10 @@ def list_people(out: Out, json: Json = False, debug: Debug = False) -> int:
 def name_person(
     out: Out,
     person: Number,
-    name: Annotated[str, typer.Argument(help="What the person is called.")],
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
     debug: Debug = False,
 ) -> int:
-    """Call a person by a name; --target finds them by it."""
+    """Name a person; --target accepts the name."""
     from facetrack.cli.people_view import edited
     from facetrack.identity import editing
 
@@ -61,11 +64,11 @@ def name_person(
 @app.command("merge")
 def merge_people(
     out: Out,
-    person: Annotated[int, typer.Argument(help="Who keeps the number.")],
-    others: Annotated[list[int], typer.Argument(help="Who are that person too.")],
+    person: Annotated[int, typer.Argument(help="Number that stays.")],
+    others: Annotated[list[int], typer.Argument(help="Numbers of people who are the same person.")],
     debug: Debug = False,
 ) -> int:
-    """Make one person of several."""
+    """Merge several people into one."""
     from facetrack.cli.people_view import edited, warn_of_two_at_once
     from facetrack.identity import editing
 
@@ -83,10 +86,13 @@ def merge_people(
 def split_person(
     out: Out,
     person: Number,
-    track: Annotated[list[int], typer.Option("--track", help="Of somebody else; several times.")],
+    track: Annotated[
+        list[int],
+        typer.Option("--track", help="Track of the new person; may be given several times."),
+    ],
     debug: Debug = False,
 ) -> int:
-    """Make a new person of some of a person's tracks."""
+    """Move some tracks of a person to a new person."""
     from facetrack.cli.people_view import edited, with_thumbnails
     from facetrack.identity import editing
 
@@ -102,15 +108,17 @@ def forget_people(
     ] = None,
     for_good: Annotated[
         bool,
-        typer.Option("--for-good", help="Erase what undo needs, of this and of all edits before."),
+        typer.Option(
+            "--for-good", help="Also delete what undo needs, of this edit and all earlier ones."
+        ),
     ] = False,
     debug: Debug = False,
 ) -> int:
-    """Take people's faces, embeddings and pictures out of the folder."""
+    """Remove people's faces, embeddings and thumbnails from the folder."""
     from facetrack.cli.people_view import erased, forgot
 
     if not people and not for_good:
-        raise UsageError("say whom to forget: facetrack people forget FOLDER PERSON...")
+        raise UsageError("no person is given: facetrack people forget FOLDER PERSON...")
     if people:
         forgot(out, people, for_good)
     if for_good:
@@ -120,7 +128,7 @@ def forget_people(
 
 @app.command("undo")
 def undo_edit(out: Out, debug: Debug = False) -> int:
-    """Take the latest edit back; again, the one before."""
+    """Undo the latest edit; again, the one before it."""
     from facetrack.cli.people_view import undone
 
     return undone(out)
@@ -130,20 +138,26 @@ def undo_edit(out: Out, debug: Debug = False) -> int:
 def join_videos(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders of one video, or of all.", metavar="FOLDER..."),
+        typer.Argument(
+            help="Folders of analyses, or folders that hold several.", metavar="FOLDER..."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Where people.json goes; unset: above them.")
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Folder of people.json; by default the folder above them."
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Cosine that makes one person of two videos, -1 to 1; unset: a probability of 0.8."
+            help="Cosine from which people of two videos are one person, -1 to 1; by default a "
+            "probability of 0.8 decides."
         ),
     ] = None,
     debug: Debug = False,
 ) -> int:
-    """Number people alike over several analyses, and write people.json."""
+    """Give the same person the same number in several analyses, and write people.json."""
     from facetrack.cli.join_view import join_analyses
     from facetrack.core.settings import require
 

@@ -1,4 +1,4 @@
-"""What ``facetrack people`` shows, and what it says after an edit."""
+"""Output of ``facetrack people``: the people, and a summary after an edit."""
 
 import json
 import shlex
@@ -18,16 +18,16 @@ from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
 from facetrack.identity.people_file import joined_in
 from facetrack.identity.person_images import has_thumbnail
 from facetrack.identity.uncertain import in_words, mending_command, uncertain
-from facetrack.report import write_folder_report
+from facetrack.report import write_report
 from facetrack.timeline import Analysis, Person
 from facetrack.timeline.history import History
 
 SHOWN = 4
-"""Stretches and tracks of a person in the table; --json has all."""
+"""Maximum number of intervals and of tracks of a person in the table; --json has all."""
 
 
 def show_people(analysis: Analysis, folder: Path) -> None:
-    """Faces where the terminal can, and a table."""
+    """Draws the faces if the terminal can, and prints a table of the people."""
     console = Console()
     draw_faces(console, [(label_of(p), analysis.thumbnails.get(p.id)) for p in analysis.people])
     table = Table(
@@ -37,10 +37,10 @@ def show_people(analysis: Analysis, folder: Path) -> None:
         table.add_column(column, justify="right" if column == "seconds" else "left")
     for person in analysis.people:
         tracks = [str(t.id) for t in analysis.tracks if t.person == person.id]
-        spans = [
+        times = [
             f"{i.start_s:.2f}-{i.end_s:.2f}" for i in analysis.intervals if i.person == person.id
         ]
-        table.add_row(label_of(person), f"{person.seconds:.2f}", _some(tracks), _some(spans))
+        table.add_row(label_of(person), f"{person.seconds:.2f}", _some(tracks), _some(times))
     console.print(table)
     for entry in uncertain(analysis):
         command = mending_command(entry, shlex.quote(str(folder)))
@@ -54,42 +54,42 @@ def show_people(analysis: Analysis, folder: Path) -> None:
 
 
 def show_json(analysis: Analysis, folder: Path) -> None:
-    """Everything about the people in one line."""
+    """Prints everything about the people as one JSON line."""
     people = [
         {**asdict(p), "tracks": [t.id for t in analysis.tracks if t.person == p.id]}
         for p in analysis.people
     ]
     edits = History(folder).steps()
-    told = {
+    line = {
         "folder": str(folder),
         "people": people,
         "uncertain": [asdict(entry) for entry in uncertain(analysis)],
         "edits": edits,
     }
-    print(json.dumps(told, ensure_ascii=False))
+    print(json.dumps(line, ensure_ascii=False))
 
 
 def label_of(person: Person) -> str:
-    """Number and name; how sure a gallery was of it."""
-    sure = "" if person.confidence is None else f" {person.confidence:.2f}"
-    return f"{person.id} {person.name}{sure}" if editing.is_named(person) else str(person.id)
+    """Number and name, and the probability of the name if a gallery gave it."""
+    probability = "" if person.confidence is None else f" {person.confidence:.2f}"
+    return f"{person.id} {person.name}{probability}" if editing.is_named(person) else str(person.id)
 
 
 def edited(out: Path, what: str, change: Callable[[Analysis], Analysis]) -> int:
-    """Makes the edit and shows who there is now."""
+    """Makes the edit and shows the people after it."""
     folder = analysis_folder(out)
     analysis = edit(folder, what, change)
-    write_folder_report(folder)
+    write_report(folder)
     show_people(analysis, folder)
     _say_what_stays(folder)
     return 0
 
 
 def undone(out: Path) -> int:
-    """Takes the latest edit back, and says which."""
+    """Undoes the latest edit, shows the people, and prints which edit it was."""
     folder = analysis_folder(out)
     what, analysis = undo(folder)
-    write_folder_report(folder)
+    write_report(folder)
     show_people(analysis, folder)
     print(f"undone: {what}")
     _say_what_stays(folder)
@@ -97,68 +97,73 @@ def undone(out: Path) -> int:
 
 
 def forgot(out: Path, people: list[int], for_good: bool) -> None:
-    """Says too where they still are."""
+    """Forgets people, and prints where they can still be seen."""
     folder = analysis_folder(out)
     before = Analysis.load(folder)
     what = f"forget {' '.join(map(str, people))}"
     after = edit(folder, what, lambda analysis: editing.forgotten(analysis, people))
-    write_folder_report(folder)
+    write_report(folder)
     show_people(after, folder)
     print(
-        f"taken out of {folder}: {counted(len(before.faces) - len(after.faces), 'face')}, "
+        f"removed from {folder}: {counted(len(before.faces) - len(after.faces), 'face')}, "
         f"{counted(len(before.embeddings) - len(after.embeddings), 'embedding')}, "
-        f"{counted(len(before.thumbnails) - len(after.thumbnails), 'picture')}"
+        f"{counted(len(before.thumbnails) - len(after.thumbnails), 'thumbnail')}"
     )
     shown = clips_of(folder, people)
     if shown.of_people:
-        print(f"clips of them are still there, delete them: {_some(shown.of_people)} in {folder}")
+        print(
+            f"clips that show them still exist; delete them: {_some(shown.of_people)} in {folder}"
+        )
     if others := shown.clips - len(shown.of_people):
         print(f"{counted(others, 'other clip')} in {folder}/clips may show them")
     if joined := joined_in(folder):
-        print(f"{joined} speaks of them; again with: facetrack people join {joined.parent}")
-    print(f"the video shows them as before: {before.info.path}")
+        print(f"{joined} still names them; update it with: facetrack people join {joined.parent}")
+    print(f"the video still shows them: {before.info.path}")
     if not for_good:
         print(
-            "until it is erased, undo brings them back; to erase it: facetrack people forget "
-            f"{folder} --for-good"
+            "undo can bring them back until its data is erased; to erase it: "
+            f"facetrack people forget {folder} --for-good"
         )
 
 
 def erased(out: Path) -> None:
-    """Nothing before can be undone."""
+    """Erases what undo needs, and prints how many edits that affects."""
     folder = analysis_folder(out)
     steps = History(folder).erase()
     print(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
 
 
 def with_thumbnails(analysis: Analysis) -> Analysis:
-    """Pictures for those who have none, where the video is still there."""
+    """Makes the missing thumbnails, if the video still exists."""
     lacking = sorted(p.id for p in analysis.people if p.id not in analysis.thumbnails)
     try:
         return has_thumbnail(analysis, lacking)
     except InputError as error:
-        _warn(f"no new pictures of {', '.join(map(str, lacking))}: {error}")
+        _warn(f"no new thumbnails of {', '.join(map(str, lacking))}: {error}")
         return analysis
 
 
 def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
-    """Those whom an edit makes one are most likely two."""
+    """Warns when people who become one are on screen at the same time: they are probably two."""
     for one, other in combinations(people, 2):
         both = editing.together(analysis, one, other)
         if both:
-            spans = _some([f"{i.start_s:.2f}-{i.end_s:.2f}" for i in both])
-            _warn(f"{one} and {other} are on screen at the same time, {spans} s: one person?")
+            times = _some([f"{i.start_s:.2f}-{i.end_s:.2f}" for i in both])
+            _warn(f"{one} and {other} are on screen at the same time, {times} s: one person?")
 
 
 def _say_what_stays(folder: Path) -> None:
     if clips_of(folder, []).clips:
-        print(f"clips made before are as they were; again with: facetrack render {folder}")
+        print(f"earlier clips are unchanged; make them again with: facetrack render {folder}")
     if joined := joined_in(folder):
-        print(f"{joined} is of before; again with: facetrack people join {joined.parent}")
+        print(
+            f"{joined} is older than this edit; update it with: "
+            f"facetrack people join {joined.parent}"
+        )
 
 
 def counted(n: int, what: str, several: str | None = None) -> str:
-    """As ``3 faces``; ``several``: of what has no plain plural."""
+    """A number with its noun, as ``3 faces``; ``several`` is the plural if it is irregular."""
     return f"{n} {what if n == 1 else several or what + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""What the terminal shows while a video is analysed and its clips are made."""
+"""The progress bar in the terminal, for the analysis and then for the clips."""
 
 from types import TracebackType
 
@@ -9,9 +9,9 @@ from facetrack.pipeline.face_analyzer import Progress as Analysed
 
 
 class ProgressView:
-    """A bar with frames a second, time left, faces, people and queue depth.
+    """A bar with frames per second, time left, faces, people and queue depth.
 
-    Shows nothing when the terminal is none. A context manager.
+    A context manager. Shows nothing when ``quiet``, or when the output is no terminal.
     """
 
     def __init__(self, name: str, quiet: bool) -> None:
@@ -43,7 +43,7 @@ class ProgressView:
         self._bar.stop()
 
     def analysed(self, now: Analysed) -> None:
-        """Shows how far the analysis is."""
+        """Shows the progress of the analysis."""
         elapsed = self._bar.tasks[self._task].elapsed or 1e-9
         self._bar.update(
             self._task,
@@ -54,10 +54,10 @@ class ProgressView:
         )
 
     def start_clips(self, count: int) -> None:
-        """From now on clips are counted."""
+        """Counts clips from now on, ``count`` in all."""
         self._bar.remove_task(self._task)
         self._task = self._bar.add_task(f"clips of {self._name}", total=max(count, 1), facts="")
 
     def clip_done(self) -> None:
-        """One more."""
+        """Counts one more clip."""
         self._bar.advance(self._task)

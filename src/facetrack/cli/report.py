@@ -1,21 +1,13 @@
-"""``facetrack report``: writes the page of finished analyses anew."""
+"""``facetrack report``: writes the report of finished analyses again."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-Folders = Annotated[
-    list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+from facetrack.cli.options import Debug, Folders
 
 
 def report(folders: Folders, debug: Debug = False) -> int:
-    """Write report.html of analyses anew, and say where it is."""
+    """Write report.html of analyses again, and print its path."""
     from facetrack.identity.folder import analysis_folder
-    from facetrack.report import write_folder_report
+    from facetrack.report import write_report
 
     for folder in folders:
-        print(write_folder_report(analysis_folder(folder)))
+        print(write_report(analysis_folder(folder)))
     return 0

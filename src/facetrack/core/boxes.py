@@ -1,7 +1,7 @@
-"""Box arithmetic of the cascade; boxes are ``(n, 4)`` x1 y1 x2 y2, pure NumPy.
+"""Box arithmetic in NumPy: overlap, non-maximum suppression, squares. Boxes are x1 y1 x2 y2.
 
-Two overlaps are in use because the cascade was trained and tuned with both: plain IoU between
-candidates, and "intersection over the smaller" with inclusive pixels at the end.
+MTCNN was trained and tuned with two overlaps, so both are here: intersection over union between
+candidates, and intersection over the smaller box, with inclusive pixel edges, at the end.
 """
 
 import numpy as np
@@ -13,25 +13,25 @@ Indices = NDArray[np.intp]
 
 
 NMS_BLOCK = 256
-"""Boxes compared all with all at once."""
+"""Number of boxes that are compared with each other at once; bounds the memory."""
 
 
 def nms(boxes: Float32, scores: Float32, threshold: float) -> Indices:
-    """Non-maximum suppression by IoU, greedy.
+    """Greedy non-maximum suppression by IoU.
 
     Args:
         boxes: ``(n, 4)`` x1 y1 x2 y2.
         scores: ``(n,)``.
-        threshold: IoU above which the worse of two goes.
+        threshold: IoU above which the box with the lower score is removed.
 
     Returns:
-        Kept positions, best score first.
+        Indices of the boxes that stay, best score first.
     """
     return _suppressed(boxes, scores, threshold, inclusive=0.0, over_smaller=False)
 
 
 def nms_of_smaller(boxes: Float32, scores: Float32, threshold: float) -> Indices:
-    """As ``nms``, by intersection over the smaller box, with inclusive pixel edges."""
+    """``nms`` by intersection over the smaller box, with inclusive pixel edges."""
     return _suppressed(boxes, scores, threshold, inclusive=1.0, over_smaller=True)
 
 
@@ -67,7 +67,7 @@ def _overlap(a: Float32, b: Float32, inclusive: float, over_smaller: bool) -> Fl
 
 
 def squared(boxes: Float32) -> Float32:
-    """``(n, 4)`` boxes grown to squares of their longer side around the same centre."""
+    """``(n, 4)`` boxes as squares: the side is the longer one, the centre stays."""
     size = boxes[:, 2:] - boxes[:, :2]
     side = size.max(axis=1, keepdims=True)
     top_left = boxes[:, :2] + size * np.float32(0.5) - side * np.float32(0.5)
@@ -75,7 +75,7 @@ def squared(boxes: Float32) -> Float32:
 
 
 def regressed(boxes: Float32, offsets: Float32, inclusive: float) -> Float32:
-    """``(n, 4)`` boxes moved by a network's ``(n, 4)`` offsets, in units of the box's size.
+    """``(n, 4)`` boxes plus a network's ``(n, 4)`` offsets, which are in units of the box size.
 
     ``inclusive`` is added to the size: R- and O-Net count the last pixel (1), P-Net does not (0).
     """
@@ -84,8 +84,8 @@ def regressed(boxes: Float32, offsets: Float32, inclusive: float) -> Float32:
 
 
 def iou_matrix(a: Float32, b: Float32) -> NDArray[np.float64]:
-    """``(n, 4)`` and ``(m, 4)`` boxes to ``(n, m)`` intersection over union, 0 to 1."""
-    # Products by columns: NumPy's ``prod`` over two costs three times as much.
+    """Intersection over union of ``(n, 4)`` and ``(m, 4)`` boxes: ``(n, m)``, 0 to 1."""
+    # Two columns are multiplied: NumPy's ``prod`` over them takes three times as long.
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
     overlap = _areas(np.maximum(sides, 0))
     union = _areas(a[:, None, 2:] - a[:, None, :2]) + _areas(b[:, 2:] - b[:, :2]) - overlap
@@ -93,9 +93,9 @@ def iou_matrix(a: Float32, b: Float32) -> NDArray[np.float64]:
 
 
 def iou_matrices(a: Float32, b: Float32) -> NDArray[np.float64]:
-    """``(f, n, 4)`` and ``(f, m, 4)`` boxes to ``(f, n, m)``, each as ``iou_matrix``.
+    """``iou_matrix`` of ``f`` frames at once: ``(f, n, 4)`` and ``(f, m, 4)`` to ``(f, n, m)``.
 
-    Of so many boxes each coordinate is put together first, which halves the time.
+    Each coordinate is made contiguous first, which halves the time.
     """
     first, second = (np.ascontiguousarray(boxes.transpose(2, 0, 1)) for boxes in (a, b))
     first, second = first[:, :, :, None], second[:, :, None]
@@ -106,7 +106,7 @@ def iou_matrices(a: Float32, b: Float32) -> NDArray[np.float64]:
 
 
 def _areas(sides: Float32) -> NDArray[np.float64]:
-    """``(..., 2)`` to ``(...)``."""
+    """``(..., 2)`` widths and heights to ``(...)`` areas."""
     return _products(sides[..., 0], sides[..., 1])
 
 

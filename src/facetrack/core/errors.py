@@ -1,46 +1,47 @@
-"""Every error that facetrack raises on purpose.
+"""The errors that facetrack raises on purpose, and the exit code of each.
 
     FacetrackError              exit code 1
-    ├── UsageError              2: a setting or an argument makes no sense
+    ├── UsageError              2: a setting or an argument is wrong
     ├── InputError              3: a video (or an analysis folder) cannot be read
-    ├── TargetError             4: nobody in the video answers to the target
+    ├── TargetError             4: the target is nobody in the video
     ├── ClipError               5: a clip could not be written
-    └── WeightsError            2: a weight file is missing, damaged or of another kind
+    └── WeightsError            2: a weight file is missing, damaged or of another format
 
-The message of each is one line that says what, where and what to do.
+Each message is one line: what is wrong, where, and what to do.
 """
 
 
 class FacetrackError(Exception):
-    """Base of all; ``exit_code`` is what the command line ends with."""
+    """Base of all errors."""
 
     exit_code = 1
+    """Exit code of the command line."""
 
     def __init__(self, message: str) -> None:
-        """``message`` may hold another library's, of several lines."""
+        """``message`` may hold a message of another library; its lines become one."""
         super().__init__(" ".join(message.splitlines()))
 
 
 class UsageError(FacetrackError):
-    """A setting or an argument makes no sense, or what it needs is not installed."""
+    """A setting or an argument is wrong, or needs a library or device that is missing."""
 
     exit_code = 2
 
 
 class WeightsError(FacetrackError):
-    """A weight file is missing, damaged or of another kind."""
+    """A weight file is missing, damaged or of another format."""
 
     exit_code = 2
 
 
 class InputError(FacetrackError):
-    """A video or an analysis' folder cannot be read."""
+    """A video, or the folder of an analysis, cannot be read."""
 
     exit_code = 3
 
 
 class TargetError(FacetrackError):
-    """Nobody in the video answers to the target."""
+    """The target is nobody in the video."""
 
     exit_code = 4
 

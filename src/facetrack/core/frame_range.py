@@ -1,4 +1,4 @@
-"""Ranges of frames, their times, and unions, intersections and differences of ranges."""
+"""Ranges of frames: their presentation times, union, intersection and difference."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,53 +7,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 EPSILON_S = 1e-6
-"""Seconds by which two times may differ and be the same."""
+"""Two times that differ by less, in seconds, count as the same."""
 
 StartEnd = tuple[int, int]
-"""First frame and the one after the last."""
+"""First frame, and the frame after the last."""
 
 
 @dataclass(frozen=True)
 class FrameRange:
-    """Frames ``[start_frame, end_frame)`` of the source, and their presentation times."""
+    """Frames ``[start_frame, end_frame)`` of the source, and the times when they are shown."""
 
     start_frame: int
     end_frame: int
     """Exclusive."""
     start_s: float
     end_s: float
-    """Presentation time of the frame after the last one, or the end of the video."""
+    """Presentation time of frame ``end_frame``, or the end of the video, in seconds."""
 
 
 @dataclass(frozen=True)
 class FrameTimes:
-    """When each analysed frame is on screen."""
+    """When each analysed frame is shown."""
 
     edges_s: NDArray[np.float64]
-    """Presentation time of each frame, and the end of the last one."""
+    """``(n + 1,)`` presentation times in seconds of ``n`` frames, and the end of the last."""
     first_frame: int
-    """The frame that ``edges_s[0]`` belongs to."""
+    """Number of the frame that begins at ``edges_s[0]``."""
 
     @property
     def whole(self) -> StartEnd:
-        """All frames: the first, and the one after the last."""
+        """All analysed frames: the first, and the one after the last."""
         return self.first_frame, self.first_frame + len(self.edges_s) - 1
 
     def at(self, frame: int) -> float:
-        """When the frame begins, or the one before it ends."""
+        """Time in seconds at which the frame begins; for the frame after the last, the end."""
         return float(self.edges_s[frame - self.first_frame])
 
     def frame_range(self, start: int, end: int) -> FrameRange:
-        """Of these frames, with their presentation times in seconds."""
+        """The frames ``[start, end)`` with their presentation times."""
         return FrameRange(start, end, self.at(start), self.at(end))
 
     def near(self, time_s: float) -> int:
-        """The first frame that begins no earlier (the end when none does)."""
+        """The first frame that begins at this time or later; the end when there is none."""
         return self.first_frame + int(np.searchsorted(self.edges_s[:-1], time_s - EPSILON_S))
 
 
 def union(ranges: Iterable[StartEnd]) -> list[StartEnd]:
-    """The same frames, in order, by stretches that neither overlap nor touch."""
+    """All frames that are in any range, as ordered ranges that neither overlap nor touch."""
     found: list[StartEnd] = []
     for first, end in sorted(ranges):
         if found and first <= found[-1][1]:
@@ -64,17 +64,17 @@ def union(ranges: Iterable[StartEnd]) -> list[StartEnd]:
 
 
 def frame_count(ranges: Iterable[StartEnd]) -> int:
-    """How many there are; the stretches do not overlap."""
+    """Number of frames in ranges that do not overlap."""
     return sum(end - first for first, end in ranges)
 
 
 def intersection(ranges: Iterable[StartEnd], others: Sequence[StartEnd]) -> list[StartEnd]:
-    """Where both are; ``others`` neither overlap nor touch."""
+    """Frames that are in ``ranges`` and in ``others``; ``others`` neither overlap nor touch."""
     return [(max(a, c), min(b, d)) for a, b in ranges for c, d in others if max(a, c) < min(b, d)]
 
 
 def difference(ranges: Iterable[StartEnd], others: Sequence[StartEnd]) -> list[StartEnd]:
-    """Where no other is; ``others`` are in order and do not overlap."""
+    """Frames of ``ranges`` that are not in ``others``, which are ordered and do not overlap."""
     found = []
     for start, end in ranges:
         for a, b in others:
@@ -88,6 +88,6 @@ def difference(ranges: Iterable[StartEnd], others: Sequence[StartEnd]) -> list[S
 
 
 def ranges_where(flags: NDArray[np.bool_], first: int) -> list[StartEnd]:
-    """Where the flags are set, in one piece each; ``flags[0]`` is of frame ``first``."""
+    """Ranges of frames whose flag is set; ``flags[0]`` belongs to frame ``first``."""
     edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)) + first
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -1,8 +1,8 @@
-"""Arrow tables in Parquet files, whatever the files are called.
+"""Arrow tables in Parquet files, through memory.
 
-Arrow itself opens names in UTF-8 alone. A file that Python opened it reads in threads of its own,
-and a process that ends soon after is aborted by them (6 of 40 times, pyarrow 26): so all goes
-through memory.
+Arrow opens only files whose names are UTF-8. It reads a file object of Python in its own threads,
+which abort a process that ends soon after (6 of 40 times, pyarrow 26). So files are read and
+written as bytes, and Arrow sees only memory.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from facetrack.core.atomic_write import atomic_write
 
 
 def write_table(final: Path, table: pa.Table) -> None:
-    """Writes the file whole.
+    """Writes the table to a file that appears only when it is complete.
 
     Raises:
-        OSError: when it cannot.
+        OSError: when the file cannot be written.
     """
     file = pa.BufferOutputStream()
     pq.write_table(table, file)
@@ -27,10 +27,10 @@ def write_table(final: Path, table: pa.Table) -> None:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table, or some of its columns.
+    """Reads the table, or some of its columns.
 
     Raises:
         OSError: when the file cannot be read.
-        ArrowException: when it is no Parquet file, or has no such column.
+        ArrowException: when the file is not Parquet, or lacks one of the columns.
     """
     return pq.read_table(pa.BufferReader(path.read_bytes()), columns=columns)

@@ -1,8 +1,8 @@
-"""Values from users and files, converted to the type that they must have.
+"""Converts values from users and files to the type that they must have, and checks them.
 
-A type says everything: ``Annotated[int, Meta(ge=0)]``, ``Literal["cpu", "cuda"]``, ``Path | None``,
-or a dataclass of such fields. Nothing is guessed: ``"2"`` is no number and ``1`` is not true.
-The one error names the path of the wrong value, the value, and what it must be.
+A type says all rules: ``Annotated[int, Meta(ge=0)]``, ``Literal["cpu", "cuda"]``, ``Path | None``,
+or a dataclass of such fields. The conversion is strict: ``"2"`` is not a number, ``1`` is not true.
+The error message names the path of the wrong value, the value, and what it must be.
 """
 
 import os
@@ -18,7 +18,7 @@ import msgspec
 T = TypeVar("T")
 
 WHERE = re.compile(r" - at `\$(.*)`$")
-"""How msgspec ends a message: ``Expected `int`, got `str` - at `$.people[1].id```."""
+"""The path at the end of a message of msgspec: ``Expected `int` - at `$.people[1].id```."""
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 MISSING = re.compile(r"missing required field `(\w+)`")
 NAMES = {
@@ -31,15 +31,15 @@ NAMES = {
     list: "a list",
     dict: "a table",
 }
-"""What messages call types."""
+"""Names of types in messages."""
 
 
 class SchemaError(ValueError):
-    """A value is not of its type; the message says where, what it is, and what it must be."""
+    """A value is of the wrong type or out of its bounds; the message names it."""
 
 
 def converted(value: object, kind: type[T], path: str) -> T:
-    """The value as ``kind``: a type as this module's first lines say.
+    """Returns the value as ``kind``, a type as described at the top of this module.
 
     Whole numbers become floats where floats are wanted, texts become paths and fractions, lists
     become tuples, tables become dataclasses. Keys of a table that its dataclass does not know are
@@ -73,7 +73,7 @@ def wanted(kind: Any, with_type: bool = True) -> str:
         *most, last = map(str, get_args(kind))
         return f"{', '.join(most)} or {last}" if most else last
     if get_origin(kind) is tuple:
-        return "a text or a list of texts"
+        return "a text or a list of texts" if get_args(kind)[0] is str else "a list"
     kind = get_origin(kind) or kind
     return "a table" if is_dataclass(kind) else NAMES.get(kind, str(kind))
 
@@ -93,7 +93,7 @@ def _bounds(meta: msgspec.Meta) -> str:
 
 
 def _message(said: str, value: Any, kind: Any, path: str) -> str:
-    """The library's message in the words of ours."""
+    """Our message for an error of msgspec."""
     where = WHERE.search(said)
     for name, index in STEP.findall(where[1] if where else ""):
         kind = _without_extras(kind)
@@ -110,7 +110,7 @@ def _message(said: str, value: Any, kind: Any, path: str) -> str:
 
 
 def _without_extras(kind: Any, keep_bounds: bool = False) -> Any:
-    """``Person`` of ``Annotated[Person | None, ...]``; the first type where there are several."""
+    """The type without None and bounds, as ``Person`` of ``Annotated[Person | None, ...]``."""
     if get_origin(kind) in (Union, UnionType):
         kind = next(k for k in get_args(kind) if k is not NoneType)
     if get_origin(kind) is Annotated and not keep_bounds:
@@ -119,12 +119,12 @@ def _without_extras(kind: Any, keep_bounds: bool = False) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """One of NumPy's numbers as Python's; all else as it is."""
+    """A NumPy scalar as a Python number; other values unchanged."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _from_text(kind: type, value: object) -> object:
-    """Of the types that JSON and TOML do not have. Called by msgspec, which wraps errors."""
+    """Makes the types that JSON and TOML do not have; msgspec calls it and wraps its errors."""
     if isinstance(value, kind):
         return value
     if kind is Path and isinstance(value, str | os.PathLike):

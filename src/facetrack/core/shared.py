@@ -1,4 +1,4 @@
-"""One compiled network per process: made at its first use, shared by all that ask later."""
+"""Objects that exist once per process, as compiled networks: made at first use, then shared."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_lock = threading.RLock()  # what is made may need another shared thing
+_lock = threading.RLock()  # making one object may ask for another
 _made: dict[Hashable, Any] = {}
 
 
 def shared(key: Hashable, make: Callable[[], T]) -> T:
-    """What ``make`` gives for ``key``, made once even when several threads ask together."""
+    """Returns the object of ``key``; ``make`` is called once, even when several threads ask."""
     with _lock:
         if key not in _made:
             _made[key] = make()

@@ -1,4 +1,4 @@
-"""The values that travel through the pipeline: faces, and facts of a video."""
+"""The types that all stages share: images, faces of a frame, and facts of a video."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +15,20 @@ Image = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
 SOURCE = np.dtype("<U12")
-"""Of ``Faces.sources``: holds the longest, ``interpolated``."""
+"""Type of ``Faces.sources``; the longest value is ``interpolated``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What is known of faces beyond where they are, from an engine that looks at each anyway."""
+    """Embeddings and sharpness of faces, from a detector that computes them while it detects."""
 
     embeddings: Float32
-    """``(n, 512)`` of length one."""
+    """``(n, dim)`` unit vectors."""
     sharpness: Float32
-    """``(n,)`` 0 to 1, as ``recognition.face crops.sharpness``."""
+    """``(n,)`` 0 to 1, as ``recognition.quality.sharpness``."""
 
     def pick(self, which: NDArray[np.intp] | slice) -> "Recognised":
-        """The rows at these positions, in their order."""
+        """The faces at these indices, in this order."""
         return Recognised(self.embeddings[which], self.sharpness[which])
 
 
@@ -39,27 +39,28 @@ class Faces:
     boxes: Float32
     """``(n, 4)`` x1 y1 x2 y2 in pixels of the upright frame; may reach past its edges."""
     scores: Float32
-    """``(n,)`` O-Net's probability, 0 to 1."""
+    """``(n,)`` the detector's score, 0 to 1."""
     landmarks: Float32
     """``(n, 5, 2)`` x y of left eye, right eye, nose, left and right mouth corner (image sides)."""
     anchors: Float32
-    """``(n, 4)`` the squares that O-Net saw: from the same place it sees the face again."""
+    """``(n, 4)`` the squares that MTCNN's O-Net was given; from there it detects the face again in
+    the next frame."""
     sources: NDArray[np.str_]
-    """``(n,)`` ``detected`` by the whole cascade, ``refined`` from where the face was expected, or
-    ``interpolated`` between two sightings."""
+    """``(n,)`` ``detected`` in the whole frame, ``refined`` (detected again near the place where
+    the face was expected), or ``interpolated`` between two detections."""
     recognised: Recognised | None = None
-    """Of the same faces; None: crops are made and embedded where somebody asks."""
+    """Embeddings of the same faces; None: faces are cropped and embedded when they are needed."""
 
     @classmethod
     def of_one_source(
         cls, boxes: Float32, scores: Float32, landmarks: Float32, anchors: Float32, source: str
     ) -> "Faces":
-        """Faces that all came by in one way."""
+        """Faces that all have the same source."""
         return cls(boxes, scores, landmarks, anchors, np.full(len(boxes), source, SOURCE))
 
     @classmethod
     def none(cls) -> "Faces":
-        """A frame without a face."""
+        """The faces of a frame that shows none."""
         return cls(
             np.empty((0, 4), np.float32),
             np.empty(0, np.float32),
@@ -78,16 +79,16 @@ class Faces:
         return len(self.boxes)
 
     def with_recognised(self, recognised: Recognised) -> "Faces":
-        """The same faces, and what is known of them."""
+        """The same faces with their embeddings."""
         return replace(self, recognised=recognised)
 
     def split(self, counts: Sequence[int]) -> list["Faces"]:
-        """One after the other, of so many rows each."""
+        """Splits the faces, in order, into groups of these sizes."""
         ends = list(accumulate(counts, initial=0))
         return [self.pick(slice(a, b)) for a, b in pairwise(ends)]
 
     def pick(self, which: NDArray[np.intp] | slice) -> "Faces":
-        """The rows at these positions, in their order."""
+        """The faces at these indices, in this order."""
         return Faces(
             self.boxes[which],
             self.scores[which],
@@ -100,16 +101,16 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a video is, as its upright frame is seen."""
+    """Facts of a video."""
 
     path: Path
     width: int
     height: int
     """Size of the upright frame in pixels."""
     rotation: int
-    """Degrees that the stored frame is turned counter-clockwise to stand upright."""
+    """Degrees by which the stored frame is turned counter-clockwise to be upright."""
     frame_count: int
-    """Frames decoded (of the whole file, or of the span that was asked for)."""
+    """Number of decoded frames: of the file, or of the part that was asked for."""
     fps: Fraction
     duration_s: float
     has_audio: bool

@@ -7,7 +7,7 @@ Each device imports only the library that it needs: OpenVINO for ``cpu``, torch 
 from dataclasses import dataclass, replace
 
 from facetrack.core.errors import UsageError
-from facetrack.core.settings import DetectionSettings, IdentitySettings, Settings
+from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.detection.aligner import Aligner
 from facetrack.detection.detector import Detector
 from facetrack.recognition.embedder import Embedder
@@ -30,35 +30,6 @@ class Engine:
     """Settings that it was opened with; None: the engine was put together by hand."""
     identity: IdentitySettings | None = None
     """As ``detection``."""
-
-    def settings(self) -> Settings:
-        """Default settings with those that the engine was opened with."""
-        return Settings(
-            detection=self.detection or DetectionSettings(),
-            identity=self.identity or IdentitySettings(),
-        )
-
-    def check(self, settings: Settings) -> None:
-        """An engine that was opened with settings computes what they say, whatever a run asks for.
-
-        Raises:
-            UsageError: when a run asks for another device, network, precision or detection score.
-        """
-        if self.detection is None or self.identity is None:
-            return
-        opened, asked = (
-            {**_read_when_opened(detection), "recognizer": identity.recognizer,
-             "weights": identity.weights}
-            for detection, identity in (
-                (self.detection, self.identity), (settings.detection, settings.identity)
-            )
-        )  # fmt: skip
-        for name, value in asked.items():
-            if value != opened[name]:
-                raise UsageError(
-                    f"{name} is {value!r}, but the engine was opened with {opened[name]!r}; open "
-                    "one with these settings"
-                )
 
 
 def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
@@ -85,19 +56,3 @@ def _open(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
             f"device {detection.device!r} needs {error.name}; run: pip install 'facetrack[cuda]'"
         ) from error
     return open_torch_engine(detection, identity)
-
-
-def _read_when_opened(settings: DetectionSettings) -> dict[str, object]:
-    """What a detector takes from the settings once; ``key_interval`` is read by each run."""
-    mtcnn = settings.resolved_detector == "mtcnn"
-    return {
-        "device": settings.device,
-        "detector": settings.resolved_detector,
-        "min_face": settings.min_face,
-        "pyramid_factor": settings.pyramid_factor,
-        "pnet_threshold": settings.pnet_threshold,
-        "rnet_threshold": settings.rnet_threshold,
-        "onet_threshold": settings.onet_threshold,
-        # On every frame MTCNN has another threshold, and on the CPU another precision.
-        "dense": settings.on_every_frame if mtcnn else None,
-    }

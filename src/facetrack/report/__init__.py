@@ -1,5 +1,5 @@
 """``report.html``: one page that shows a person what is in a video; it needs no network."""
 
-from facetrack.report.page import write_folder_report
+from facetrack.report.page import write_report
 
-__all__ = ["write_folder_report"]
+__all__ = ["write_report"]

@@ -18,7 +18,7 @@ from facetrack.timeline.history import History
 REPORT_FILE = "report.html"
 
 
-def write_folder_report(folder: str | os.PathLike[str]) -> Path:
+def write_report(folder: str | os.PathLike[str]) -> Path:
     """Writes ``report.html`` into the folder of an analysis, as a whole or not at all.
 
     Everything comes from the folder: the timeline, thumbnails, samples of the run, and the clips in

@@ -1,4 +1,7 @@
-"""Faces cut out of the source again: one pass over it, decoding little else than what is shown."""
+"""Square crops of faces, read from the video again in one pass.
+
+Only the frames that are needed are decoded, and those that they depend on.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,42 +21,42 @@ from facetrack.timeline.faces import boxes_of, landmarks_of
 
 @dataclass(frozen=True, slots=True)
 class FaceCrop:
-    """One face of one frame as a square picture."""
+    """One face of one frame as a square image."""
 
     image: Image
-    """``(size, size, 3)`` uint8 RGB, upright; black where it lies outside the video's picture."""
+    """``(size, size, 3)`` uint8 RGB, upright; black outside the frame of the video."""
     frame: int
-    """Counts from 0 in the source."""
+    """Number of the frame in the source, from 0."""
     time_s: float
     """Presentation time in seconds."""
     track: int
     person: int
-    """0: nobody known."""
+    """0: unknown."""
     landmarks: Float32
     """``(5, 2)`` x y in pixels of ``image``."""
 
     def __repr__(self) -> str:
-        who = f"person {self.person}" if self.person else "nobody"
+        person = f"person {self.person}" if self.person else "no person"
         side = len(self.image)
-        return f"FaceCrop(frame {self.frame}, track {self.track}, {who}, {side}x{side})"
+        return f"FaceCrop(frame {self.frame}, track {self.track}, {person}, {side}x{side})"
 
 
 class FaceCrops:
-    """The faces of rows of ``FACE_COLUMNS``, in order of frames, made while they are gone through.
+    """An iterable of ``FaceCrop``, in order of frames, that decodes the video while it is read.
 
-    They may be gone through again, after one pass another. A context manager that holds the video
-    open; ``close`` may be called twice. In memory is one frame of the video at a time.
+    It may be iterated several times, one pass after the other. It is a context manager that keeps
+    the video open; ``close`` may be called twice. One decoded frame is in memory at a time.
 
     Raises:
         InputError: on opening, when the video is no longer where it was.
     """
 
     def __init__(self, video: Path, faces: pa.Table, size: int, margin: float, align: bool) -> None:
-        """``faces``: ordered by frame; the rest as in ``Analysis.face_crops``."""
+        """``faces`` is ordered by frame; the rest as in ``Analysis.face_crops``."""
         self._faces = faces
         self._size, self._margin, self._align = size, margin, align
         self.missing = 0
-        """Faces that the last whole pass left out, for their frame could not be read again."""
+        """Faces that the last complete pass skipped because their frame could not be read again."""
         self._container = open_again(video)
         stream = video_stream(self._container)
         assert stream is not None
@@ -72,22 +75,22 @@ class FaceCrops:
         self.close()
 
     def close(self) -> None:
-        """Lets the video go."""
+        """Closes the video."""
         self._open = False
         self._container.close()
 
     def __len__(self) -> int:
-        """How many faces were asked for."""
+        """Number of faces that were asked for."""
         return len(self._faces)
 
     def __iter__(self) -> Iterator[FaceCrop]:
-        """Decodes as it goes.
+        """Yields the crops in order of frames.
 
         Raises:
-            ValueError: when it is closed.
+            ValueError: when the crops are closed.
         """
         if not self._open:
-            raise ValueError("these crops are closed; go through them inside the with block")
+            raise ValueError("these crops are closed; iterate them inside the with block")
         faces = self._faces
         frames, times_s = faces["frame"].to_numpy(), faces["time_s"].to_numpy()
         tracks, people = faces["track"].to_numpy(), faces["person"].to_numpy()
@@ -96,7 +99,7 @@ class FaceCrops:
         given = 0
         shown = self._reader.frames(self._reader.ticks(times_s[firsts]))
         for first, count, (_, image, found) in zip(firsts, counts, shown, strict=False):
-            if not found:  # another frame stands in for it, in which the face is elsewhere
+            if not found:  # the frame is another one, in which the face is elsewhere
                 continue
             whole = upright(image)
             for row in range(first, first + count):
@@ -118,11 +121,11 @@ class FaceCrops:
 
 
 def chosen_faces(faces: pa.Table, person: int | None, track: int | None, every: int) -> pa.Table:
-    """Rows of somebody or of a track, of each track the first and then every so many-th."""
+    """Rows of a person or a track: of each track the first row, then every ``every``-th."""
     tracks = faces["track"].to_numpy()
     order = np.argsort(tracks, kind="stable")
     _, firsts, counts = np.unique(tracks[order], return_index=True, return_counts=True)
-    place = np.empty(len(tracks), np.intp)  # in its track, from 0
+    place = np.empty(len(tracks), np.intp)  # position in its track, from 0
     place[order] = np.arange(len(tracks)) - np.repeat(firsts, counts)
     wanted = place % every == 0
     if person is not None:

@@ -29,26 +29,26 @@ FACE_COLUMNS = pa.schema(
         ("source", pa.string()),
     ]
 )
-"""One row a face and frame; boxes and landmarks in pixels of the upright picture."""
+"""One row for each face and frame; boxes and landmarks in pixels of the upright frame."""
 CORNERS = ("x1", "y1", "x2", "y2")
-"""The columns of a face's box."""
+"""Columns of the box."""
 
 
 def boxes_of(faces: pa.Table) -> Float32:
-    """The boxes of rows of ``FACE_COLUMNS``.
+    """The boxes of a table with ``FACE_COLUMNS``.
 
     Returns:
-        ``(n, 4)`` float32 x1 y1 x2 y2 in pixels of the upright picture; may reach past its edges.
+        ``(n, 4)`` float32 x1 y1 x2 y2 in pixels of the upright frame; may reach past its edges.
     """
     return np.stack([faces[corner].to_numpy() for corner in CORNERS], axis=1)
 
 
 def landmarks_of(faces: pa.Table) -> Float32:
-    """The landmarks of rows of ``FACE_COLUMNS``.
+    """The landmarks of a table with ``FACE_COLUMNS``.
 
     Returns:
-        ``(n, 5, 2)`` float32 x y in pixels of the upright picture: left eye, right eye, nose, left
-        and right mouth corner (image sides).
+        ``(n, 5, 2)`` float32 x y in pixels of the upright frame: left eye, right eye, nose, left
+        and right mouth corner (sides of the image).
     """
     points: Float32 = faces["landmarks"].combine_chunks().flatten().to_numpy()
     return points.reshape(-1, 5, 2)
@@ -56,32 +56,33 @@ def landmarks_of(faces: pa.Table) -> Float32:
 
 @dataclass(frozen=True, slots=True)
 class TrackFaces:
-    """One track: the same face from frame to frame, ``n`` frames of it."""
+    """One track with its ``n`` faces, one in each frame."""
 
     id: int
     person: Person | None
-    """None: nobody known, for a reason that is in ``Analysis.dropped``."""
+    """None: the track belongs to no person; ``Analysis.dropped`` says why."""
     frames: NDArray[np.int32]
     """``(n,)`` ascending, counted from 0 in the source."""
     times_s: NDArray[np.float64]
     """``(n,)`` presentation times in seconds."""
     boxes: Float32
-    """``(n, 4)`` x1 y1 x2 y2 in pixels of the upright picture."""
+    """``(n, 4)`` x1 y1 x2 y2 in pixels of the upright frame."""
     landmarks: Float32
-    """``(n, 5, 2)`` x y of left eye, right eye, nose, left and right mouth corner (image sides)."""
+    """``(n, 5, 2)`` x y of left eye, right eye, nose, left and right mouth corner (sides of the
+    image)."""
     scores: Float32
-    """``(n,)`` O-Net's probability, 0 to 1."""
+    """``(n,)`` the detector's score, 0 to 1."""
     sources: NDArray[np.str_]
     """``(n,)`` ``detected``, ``refined`` or ``interpolated``."""
     embedding: Float32 | None
-    """``(512,)`` of length one; None of a track that was dropped before it was embedded."""
+    """``(dim,)`` unit vector; None: the track was dropped before it was embedded."""
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __repr__(self) -> str:
-        who = f"person {self.person.id}" if self.person else "nobody"
-        return f"TrackFaces({self.id}, {who}, {len(self)} frames)"
+        person = f"person {self.person.id}" if self.person else "no person"
+        return f"TrackFaces({self.id}, {person}, {len(self)} frames)"
 
 
 def tracks_of(analysis: "Analysis", person: Person | None) -> Iterator[TrackFaces]:

@@ -1,12 +1,14 @@
-"""Several files of a folder change together or not at all, and can be changed back.
+"""Edits of an analysis folder: all files change or none, and each edit can be undone.
 
-A change is made ready in ``FOLDER/.history/next/``: ``new/`` holds the files that come, ``old/``
-those that they take the place of, ``change.json`` says the rest. Renaming ``next`` to its number
-decides. Before that nothing has happened; after it the change is carried out to its end, by whoever
-opens the folder next if the process is killed. What it leaves there is what undoing needs: a number
-is renamed to ``undo``, which decides too, and its ``old`` files go back to their places.
+1. An edit is prepared in ``FOLDER/.history/next/``: ``new/`` has the new files, ``old/`` the files
+   that they replace, and ``change.json`` the rest.
+2. Renaming ``next`` to the number of the edit commits it. Before that, nothing has changed. After
+   it, the files are moved to their places; if the process is killed, the next one that opens the
+   folder finishes this.
+3. The numbered folder keeps what undo needs. Renaming it to ``undo`` commits the undo, and the
+   files in ``old/`` go back to their places.
 
-Files that can be made anew from the others are removed by each change and kept by none.
+Files that are made from the others, as the report, are removed by every edit and not kept.
 """
 
 import filecmp
@@ -26,28 +28,28 @@ T = TypeVar("T")
 
 HISTORY = ".history"
 STATE = "timeline.json"
-"""The file that changes last, and with every change."""
+"""Every edit changes this file, and moves it into place last."""
 FILES = (STATE, "faces.parquet", "frames.parquet", "embeddings.npz", "metrics.jsonl")
-PICTURES = "people/*.jpg"
+THUMBNAILS = "people/*.jpg"
 DERIVED = ("report.html", ".report.html.*.partial")
-"""The second: what a process that was killed left of one."""
+"""Files made from the others; the second is what a killed process leaves of a report."""
 WAIT_S = 30.0
-"""For another process that changes the folder."""
+"""Seconds to wait for another process that changes the folder."""
 
 
 class History:
-    """Of one folder; its methods may be called by several processes at a time."""
+    """The edits of one folder; several processes may use the same folder at the same time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._place = folder / HISTORY
 
     def steps(self) -> list[str]:
-        """What can be undone, the latest last."""
+        """Names of the edits that can be undone, the latest last."""
         return [_facts(step)["what"] for step in self._numbered()]
 
     def steady(self, read: Callable[[], T]) -> T:
-        """What ``read`` gives of one and the same state of the folder, all of it settled."""
+        """Calls ``read`` until no edit came between, so that it sees one state of the folder."""
         while True:
             self._settle()
             before = self._names()
@@ -61,10 +63,13 @@ class History:
                     return found
 
     def change(self, what: str, write: Callable[[Path], None]) -> None:
-        """The files become those that ``write`` puts into the folder that it is given.
+        """Replaces the files of the folder by those that ``write`` makes, as one edit.
 
-        ``write`` reads the present state itself: nobody else changes it meanwhile. Where that is
-        the state that it writes, there is no step to undo.
+        Args:
+            what: name of the edit, for ``steps`` and ``undo``.
+            write: writes all files into the folder that it is given. It may read the present
+                state: no other process can change it meanwhile. When it writes no
+                ``timeline.json``, or the same one, there is no edit.
         """
         with self._alone():
             coming = self._place / "next"
@@ -94,10 +99,10 @@ class History:
             self._carry_out()
 
     def undo(self) -> str:
-        """Takes the latest change back; says which it was.
+        """Undoes the latest edit and returns its name.
 
         Raises:
-            UsageError: when there is none, or the state is not the one that it left.
+            UsageError: when there is no edit, or the files were changed after it in another way.
         """
         with self._alone():
             steps = self._numbered()
@@ -114,12 +119,12 @@ class History:
         return str(facts["what"])
 
     def erase(self) -> int:
-        """Nothing can be undone any more; how many steps are gone for good."""
+        """Deletes what undo needs, for good; returns the number of edits that this affects."""
         if not self._place.is_dir():
             return 0
         with self._alone():
             steps = self._numbered()
-            for step in steps:  # the oldest first: what a killed process leaves can be undone
+            for step in steps:  # the oldest first: what a kill leaves can still be undone
                 os.rename(step, self._place / "erased")
                 shutil.rmtree(self._place / "erased")
         return len(steps)
@@ -128,17 +133,17 @@ class History:
         return sorted(step for step in self._place.glob("[0-9]*") if step.name.isdecimal())
 
     def _names(self) -> set[str]:
-        # Who may read the folder need not be its owner: they see what is settled.
+        # A user who may read the folder but not its history sees the finished edits.
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             return set(os.listdir(self._place)) - {"lock", "next"}
         return set()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """A settled folder that nobody else changes, until the body is done."""
+        """Locks the folder for the body, after finishing an edit that was interrupted."""
         with suppress(FileExistsError):
-            self._place.mkdir(mode=0o700)  # it may hold faces that were taken out of the folder
-        # SQLite's lock is there on every system, and goes with a process that is killed.
+            self._place.mkdir(mode=0o700)  # it may hold faces that were removed from the folder
+        # SQLite's lock works on every system and ends with a process that is killed.
         lock = sqlite3.connect(self._place / "lock", timeout=WAIT_S, isolation_level=None)
         with closing(lock):
             try:
@@ -156,20 +161,20 @@ class History:
                 shutil.rmtree(self._place / "next", ignore_errors=True)
 
     def _settle(self) -> None:
-        """Carries out what a killed process had decided."""
+        """Finishes an edit or an undo that a killed process had committed."""
         names = self._names()
         if "undo" in names or any((self._place / name / "new").exists() for name in names):
             with self._alone():
                 pass
 
     def _carry_out(self) -> None:
-        """May be done again from anywhere in the middle; the state comes last."""
+        """Moves committed files into place; may be repeated after an interruption at any point."""
         for step in self._numbered():
             if (step / "new").exists():
                 self._put(step / "new", _facts(step)["gone"])
                 shutil.rmtree(step / "new")
         undo = self._place / "undo"
-        if (undo / "change.json").exists():  # else it is done, but for its folder
+        if (undo / "change.json").exists():  # else only its folder is left to remove
             self._put(undo / "old", _facts(undo)["came"])
             (undo / "change.json").unlink()
         shutil.rmtree(undo, ignore_errors=True)
@@ -185,7 +190,7 @@ class History:
 
 def _files(folder: Path) -> set[str]:
     found = [folder / name for name in FILES if (folder / name).exists()]
-    found += folder.glob(PICTURES)
+    found += folder.glob(THUMBNAILS)
     return {path.relative_to(folder).as_posix() for path in found}
 
 
@@ -199,7 +204,7 @@ def _digest(path: Path) -> str:
 
 
 def _link(path: Path, other: Path) -> None:
-    """A second name for the file; a copy where the file system has no such thing."""
+    """Makes a hard link to the file; a copy where the file system has no hard links."""
     try:
         os.link(path, other)
     except OSError:

@@ -11,93 +11,92 @@ from facetrack.core.frame_range import StartEnd, frame_count
 from facetrack.recognition.calibration import Calibration
 
 FORGOTTEN = "forgotten"
-"""Why a track was dropped whose faces were taken out on request."""
+"""``Dropped.reason`` of a track whose faces were removed at the user's request."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody of a video: a group of tracks that one person left."""
+    """A person of the video: all tracks that show this person."""
 
     id: int
-    """From 1, by screen time, most first; an edit changes nobody's number."""
+    """From 1; the person with the most screen time first. Edits do not change numbers."""
     name: str
     frames: int
     seconds: float
     first_s: float
     last_s: float
     thumbnail: str | None
-    """Path of a picture, relative to the folder."""
+    """Path of the thumbnail, relative to the folder; None: there is none."""
     confidence: float | None = None
-    """That the name is right, 0 to 1, where a gallery gave it."""
+    """Probability that the name is right, 0 to 1, if a gallery gave the name."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """One face followed from frame to frame, and whose it is."""
+    """One face followed from frame to frame, and the person that it shows."""
 
     id: int
     person: int
-    """0: nobody known."""
+    """0: unknown."""
     first_frame: int
     last_frame: int
     """Inclusive."""
     faces: int = 0
-    """Faces behind the embedding; 0: there is none, or it is not known."""
+    """Number of faces whose mean the embedding is; 0: no embedding, or not stored."""
     face_px: float = 0.0
-    """Their height in pixels, as the recogniser's calibration counts it."""
+    """Mean height of these faces in pixels, as the recogniser's calibration counts it."""
     sharpness: float = 0.0
-    """How sharp they are, 0 to 1."""
+    """Mean sharpness of these faces, 0 to 1."""
     frontality: float = 0.0
-    """How far they look at the camera, 0 (profile) to 1."""
+    """How far these faces look at the camera, 0 (profile) to 1."""
     agreement: float | None = None
-    """How much their embeddings are alike, 0 to 1: the length of their mean."""
+    """Length of the mean of their unit embeddings, 0 to 1: 1 when all are equal."""
     commonness: float | None = None
-    """How much the embedding looks like everybody, for recognisers of which that is known."""
+    """Similarity of the embedding to faces in general, if known for the recogniser."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """A track that went over from one person to another, and so is two."""
+    """A track that switched from one person to another and was divided in two."""
 
     track: int
-    """What was before the change."""
+    """Number of the track before the switch."""
     into: int
-    """What came after it."""
+    """Number of the track after the switch."""
     frame: int
-    """The first frame after the change."""
+    """First frame after the switch."""
 
 
 @dataclass(frozen=True)
 class Uncertain:
-    """Something about who is who that a person should look at."""
+    """A doubt about identities that the user should check."""
 
     kind: str
-    """``same``: two people who may be one; ``different``: tracks of a person that may be somebody
-    else."""
+    """``same``: two people may be one; ``different``: tracks of a person may show another one."""
     people: list[int]
-    """The two people, or the one."""
+    """Numbers of the two people, or of the one person."""
     tracks: list[int]
-    """``different``: the tracks in doubt. ``same``: the parts of a track that was split between the
-    two, where there is one; else empty."""
+    """``different``: the tracks in doubt. ``same``: the parts of a track that was divided between
+    the two people; empty if there is none."""
     probability: float
-    """That they are one person, 0 to 1."""
+    """Probability that they are one person, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class RecognizerInfo:
-    """The network that an analysis' embeddings are of."""
+    """The network that computed the embeddings of an analysis."""
 
     name: str
     """As ``Embedder.name``."""
     dim: int
-    """Numbers in an embedding."""
+    """Length of an embedding."""
     calibration: Calibration
-    """From a cosine to a probability."""
+    """Turns a cosine into the probability of the same person."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A stretch of frames in which a person is on screen without a break."""
+    """Consecutive frames in which a person is on screen."""
 
     person: int
     start_frame: int
@@ -105,12 +104,12 @@ class Interval:
     """Exclusive."""
     start_s: float
     end_s: float
-    """Presentation time of the frame after the last one, or the end of the video."""
+    """Presentation time of frame ``end_frame``, or the end of the video, in seconds."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames from one cut of the film to the next."""
+    """Frames from one cut of the video to the next."""
 
     start_frame: int
     end_frame: int
@@ -119,12 +118,12 @@ class Shot:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A track that became nobody, and why."""
+    """A track that belongs to no person, and why."""
 
     track: int
     reason: str
-    """``too short``, ``too small``, ``unsure``, ``not a face`` (the recogniser sees no features in
-    it), or ``forgotten``: its faces were taken out."""
+    """``too short``, ``too small``, ``unsure`` (low detection score), ``not a face`` (the
+    recogniser finds no features), or ``forgotten``: its faces were removed."""
     detail: str
     first_frame: int
     last_frame: int
@@ -167,7 +166,7 @@ def in_short(people: Sequence[Person]) -> str:
 
 
 def most_first(ranges: Sequence[StartEnd]) -> tuple[int, int]:
-    """Sort key of people: longest screen time first, then earliest appearance."""
+    """Sort key of people: the longest screen time first, then the earliest first frame."""
     return -frame_count(ranges), ranges[0][0] if ranges else 0
 
 

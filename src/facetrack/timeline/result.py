@@ -32,25 +32,25 @@ from facetrack.timeline.parts import (
 from facetrack.timeline.tables import TableName, as_detections, as_pandas, table_of
 
 LARGEST_CROP = 4096
-"""Side in pixels of a face's crop, at most."""
+"""Maximum side of a face crop in pixels."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Analysis:
     """Who is on screen when, in one video.
 
-    Two are equal when all their fields are, arrays and tables value by value.
+    Two analyses are equal when all fields are; arrays and tables are compared by value.
     """
 
     info: VideoInfo
     people: list[Person]
     """By number."""
     tracks: list[Track]
-    """By number: as they began."""
+    """By number, which is the order in which they begin."""
     intervals: list[Interval]
     """By first frame, then person."""
     shots: list[Shot]
-    """In order; together all frames."""
+    """In order; they cover all analysed frames."""
     dropped: list[Dropped]
     """By track."""
     faces: pa.Table
@@ -58,29 +58,29 @@ class Analysis:
     frame_times: NDArray[np.float64]
     """Presentation time in seconds of each analysed frame."""
     first_frame: int
-    """Index of the first analysed frame in the source."""
+    """Number of the first analysed frame in the source."""
     embeddings: dict[int, Float32]
-    """Track id to a vector of length one, of as many floats as ``recognizer`` says."""
+    """Track number -> unit vector ``(recognizer.dim,)``."""
     recognizer: RecognizerInfo = field(default_factory=lambda: RecognizerInfo("sface", 128, SFACE))
-    """What the embeddings are of."""
+    """The network that computed the embeddings."""
     splits: list[Split] = field(default_factory=list)
-    """Tracks that showed two people."""
+    """Tracks that showed two people and were divided."""
     uncertain: list[Uncertain] = field(default_factory=list)
-    """What a person should look at, as ``people.uncertain`` found it in the run or after the last
-    edit."""
+    """Doubts that the user should check, as ``identity.uncertain`` found them in the run or after
+    the last edit."""
     thumbnails: dict[int, bytes] = field(default_factory=dict)
-    """Person id to a JPEG."""
+    """Person number -> JPEG bytes."""
     warnings: list[str] = field(default_factory=list)
     damaged: bool = False
-    """Whether a part of the source could not be read."""
+    """Whether a part of the video could not be read."""
     metrics: pa.Table = field(default_factory=lambda: as_table([]))
-    """Columns of ``metrics.COLUMNS`` that are known: samples of the run, by time."""
+    """Samples of the run by time; those of ``metrics.COLUMNS`` that were measured."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Of the run that made it, as ``Settings.as_dict`` has them."""
+    """Settings of the run, as ``Settings.as_dict`` gives them."""
     performance: dict[str, Any] = field(default_factory=dict)
-    """Speed, stages and load of that run, as ``timeline.json`` has them."""
+    """Speed, stages and load of the run, as in ``timeline.json``."""
     next_person: int = 0
-    """At least that is the number that the next new person gets: none is given twice."""
+    """The next new person gets at least this number, so that no number is used twice."""
 
     def __repr__(self) -> str:
         return (
@@ -93,42 +93,44 @@ class Analysis:
             return NotImplemented
         return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
 
-    def person(self, who: int | str) -> Person:
-        """Somebody of this video.
+    def person(self, person: int | str) -> Person:
+        """Finds a person of this video.
 
         Args:
-            who: number, or name, whose capitals do not matter.
+            person: number or name; upper and lower case are the same.
 
         Raises:
-            TargetError: when it is nobody, or the name of several.
+            TargetError: when nobody, or more than one person, has the number or name.
         """
-        return find_person(self.people, who)
+        return find_person(self.people, person)
 
     def on_screen(self, time_s: float) -> list[Person]:
-        """Who is on screen at that presentation time in seconds, by number."""
+        """The people on screen at a presentation time in seconds, by number."""
         there = {i.person for i in self.intervals if i.start_s <= time_s < i.end_s}
         return [p for p in self.people if p.id in there]
 
-    def intervals_of(self, who: int | str) -> list[Interval]:
-        """When somebody is on screen, by time.
+    def intervals_of(self, person: int | str) -> list[Interval]:
+        """The intervals in which a person is on screen, by time.
 
         Args:
-            who: number or name.
+            person: number or name.
 
         Raises:
-            TargetError: when it is nobody, or the name of several.
+            TargetError: when nobody, or more than one person, has the number or name.
         """
-        person = self.person(who).id
-        mine = [i for i in self.intervals if i.person == person]
+        number = self.person(person).id
+        mine = [i for i in self.intervals if i.person == number]
         return sorted(mine, key=lambda i: i.start_frame)
 
     def table(self, name: TableName) -> pa.Table:
-        """An Arrow table; ids, frames and persons are int32 in all of them, times float64 seconds.
+        """A part of the analysis as an Arrow table.
+
+        Numbers of people, tracks and frames are int32 in all tables, times are float64 seconds.
 
         Args:
-            name: ``people``, ``tracks``, ``intervals``, ``shots`` or ``dropped``: a column for each
-                field of ``Person`` and so on; ``faces`` and ``metrics``: the attributes of that
-                name; ``frames``: number and presentation time of each frame.
+            name: ``people``, ``tracks``, ``intervals``, ``shots`` or ``dropped``: one column for
+                each field of ``Person`` and so on; ``faces`` and ``metrics``: the attributes of
+                that name; ``frames``: number and presentation time of each frame.
 
         Raises:
             UsageError: when there is no such table.
@@ -136,10 +138,10 @@ class Analysis:
         return table_of(self, name)
 
     def to_pandas(self, name: TableName) -> Any:
-        """The same table as a ``pandas.DataFrame``, of pandas that is installed beside facetrack.
+        """The same table as a ``pandas.DataFrame``, if pandas is installed.
 
         Raises:
-            UsageError: when there is no such table, or no pandas.
+            UsageError: when there is no such table, or pandas is not installed.
         """
         return as_pandas(self.table(name))
 
@@ -162,13 +164,14 @@ class Analysis:
         return as_detections(self.faces.slice(rows[0], rows[1] - rows[0]), self.people)
 
     def iter_tracks(self, person: int | str | None = None) -> Iterator[TrackFaces]:
-        """Each track with its frames, boxes, landmarks and embedding, by track number.
+        """Yields each track with its frames, boxes, landmarks and embedding, by track number.
 
         Args:
-            person: number or name whose tracks alone are wanted; None: all, nobody's too.
+            person: number or name; only this person's tracks. None: all tracks, also those that
+                belong to no person.
 
         Raises:
-            TargetError: when it is nobody, or the name of several.
+            TargetError: when nobody, or more than one person, has the number or name.
         """
         return tracks_of(self, None if person is None else self.person(person))
 
@@ -182,7 +185,7 @@ class Analysis:
         margin: float = 0.3,
         align: bool = False,
     ) -> FaceCrops:
-        """Square RGB pictures of faces, cut out of the video again in one pass.
+        """Square RGB crops of faces, read from the video again in one pass.
 
         >>> with analysis.face_crops(224, person="Person 1", every=30) as crops:
         ...     for crop in crops:
@@ -192,30 +195,30 @@ class Analysis:
         60 (224, 224, 3) uint8
 
         Args:
-            size: side of the pictures in pixels.
-            person: number or name whose faces alone are wanted; None: all, nobody's too.
-            track: number of the track whose faces alone are wanted.
-            every: of each track's faces the first, and then every so many-th.
-            margin: how much wider than the face's box, as a part of its longer side.
-            align: turn and scale faces so that eyes and mouth are where ArcFace has them;
-                ``margin`` is of no meaning then.
+            size: side of a crop in pixels, 1 to 4096.
+            person: number or name; only this person's faces. None: all faces.
+            track: number of a track; only its faces. None: all tracks.
+            every: takes the first face of each track, then every ``every``-th.
+            margin: how much wider than the box a crop is, as a part of the box's longer side.
+            align: turns and scales faces so that eyes and mouth lie where ArcFace expects them;
+                ``margin`` is not used then.
 
         Raises:
             InputError: when the video is no longer where it was.
-            TargetError: when it is nobody, or the name of several.
-            UsageError: when a number makes no sense, or there is no such track.
+            TargetError: when nobody, or more than one person, has the number or name.
+            UsageError: when a number is out of its range, or there is no such track.
         """
         require(1 <= size <= LARGEST_CROP, "size", size, f"from 1 to {LARGEST_CROP}")
         require(every >= 1, "every", every, "1 or more")
         require(margin > -1, "margin", margin, "more than -1")
-        known = track is None or track in {t.id for t in self.tracks}
-        require(known, "track", track, "the number of a track")
+        exists = track is None or track in {t.id for t in self.tracks}
+        require(exists, "track", track, "the number of a track")
         wanted = None if person is None else self.person(person).id
         faces = chosen_faces(self.faces, wanted, track, every)
         return FaceCrops(self.info.path, faces, size, margin, align)
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``timeline.json`` holds."""
+        """The content of ``timeline.json``."""
         info = self.info
         return {
             "schema": SCHEMA,
@@ -251,33 +254,34 @@ class Analysis:
         }
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the folder's files, each whole or not at all.
+        """Writes the files of the folder; each appears only when it is complete.
 
-        Edits of what was there before cannot be undone any more.
+        The undo history of an analysis that was there before is erased.
 
         Raises:
-            OSError: when it cannot.
+            OSError: when a file cannot be written.
         """
         History(Path(folder)).erase()
         for derived in (path for name in DERIVED for path in Path(folder).glob(name)):
-            derived.unlink(missing_ok=True)  # of what was there before
+            derived.unlink(missing_ok=True)  # made from the analysis before
         write_folder(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Analysis":
-        """Reads a folder that ``save`` wrote, with what people changed in ``timeline.json``.
+        """Reads a folder that ``save`` wrote, with the user's changes in ``timeline.json``.
 
-        Names, intervals and whose a track is may be changed; of an interval the frames count.
+        Names, intervals, and the person of a track may be changed. Of an interval the frame
+        numbers count, not the times.
 
         Raises:
-            InputError: when the folder holds no whole analysis of this schema.
+            InputError: when the folder holds no complete analysis of this schema.
         """
         place = Path(folder)
         return cls(**History(place).steady(lambda: read_folder(place)))
 
 
 def _same(one: object, other: object) -> bool:
-    """Values of two fields: equal, arrays value by value."""
+    """Whether two field values are equal; arrays are compared by value."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return np.array_equal(np.asarray(one), np.asarray(other))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -8,6 +8,7 @@ the columns, for pandas keeps no other metadata of a file.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +22,7 @@ from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import FrameRange
 from facetrack.core.parquet import read_table, write_table
+from facetrack.core.schema import converted
 
 Float64 = NDArray[np.float64]
 
@@ -96,6 +98,19 @@ def listed_clips(path: Path) -> list[Path]:
     return [Path(name) for name in names if _is_inside(name)]
 
 
+@dataclass(frozen=True)
+class StoredPlan:
+    """The column ``plan``: what of a clip is the same in all its rows."""
+
+    size: tuple[int, int]
+    pictures: int
+    end_s: float
+    people: tuple[int, ...]
+    index: int
+    spans: list[tuple[int, int, float, float]]
+    places: list[tuple[int, int, int, int]]
+
+
 def _rows(clip: Clip, number: int) -> pa.Table:
     m = len(clip.frames)
     panel = clip.panels[number]
@@ -129,18 +144,11 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     if not _is_inside(name):
         raise InputError(f"{path}: clip {name!r} lies outside the output folder; rename it")
     try:
-        plan = json.loads(rows["plan"][0].as_py())
-        m = int(plan["pictures"])
-        segment = Segment(
-            tuple(plan["people"]),
-            plan["index"],
-            tuple(FrameRange(*frame_range) for frame_range in plan["spans"]),
-        )
-        places = [(int(x), int(y), int(w), int(h)) for x, y, w, h in plan["places"]]
-        width, height = plan["size"]
-        end_s = float(plan["end_s"])
-    except (ValueError, KeyError, TypeError) as error:
+        plan = converted(json.loads(rows["plan"][0].as_py()), StoredPlan, "plan")
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: the plan of clip {name} was changed ({error})") from error
+    m, places = plan.pictures, plan.places
+    segment = Segment(plan.people, plan.index, tuple(FrameRange(*span) for span in plan.spans))
     at = np.stack([rows["panel"].to_numpy(), rows["picture"].to_numpy()], axis=1)
     every = np.stack(np.divmod(np.arange(m * len(places)), max(m, 1)), axis=1)
     if not np.array_equal(at, every):
@@ -165,10 +173,10 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     return Clip(
         Path(name),
         segment,
-        (width, height),
+        plan.size,
         rows["frame"].to_numpy()[:m],
         rows["time_s"].to_numpy()[:m],
-        np.append(rows["at_s"].to_numpy()[:m], end_s),
+        np.append(rows["at_s"].to_numpy()[:m], plan.end_s),
         tuple(panels),
     )
 

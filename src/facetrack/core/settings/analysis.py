@@ -151,7 +151,7 @@ class IdentitySettings(Stage):
         "unset: probability decides.",
     )
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """The recogniser is a known one or a file, and has the weights that it needs."""
         if self.recognizer == "casia":  # its name until 0.1
             object.__setattr__(self, "recognizer", "facenet")
@@ -159,7 +159,7 @@ class IdentitySettings(Stage):
             _require_known(
                 self, "recognizer", RECOGNIZERS, EMBEDDERS, " or the path of an ONNX file"
             )
-        self.require(
+        self._require(
             self.recognizer != "vggface2" or self.weights is not None,
             "weights",
             "a checkpoint's path (--weights FILE) when recognizer is vggface2",
@@ -173,4 +173,4 @@ def _require_known(
     value = getattr(stage, name)
     if value not in ours:  # packages are searched only when they must be
         names = [*ours, *extension_names(group)]
-        stage.require(value in names, name, ", ".join(names) + more)
+        stage._require(value in names, name, ", ".join(names) + more)

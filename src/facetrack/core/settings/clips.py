@@ -150,15 +150,15 @@ class ClipSettings(Stage):
         0.2, "data_set: how sharp the face must be, 0 to 1."
     )
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """The target, the size, aspect and rate, and what a data set allows."""
-        self.require(bool(self.target), "target", "somebody")
-        self.require(self.ratio is not None, "aspect", "width:height, from 1:4 to 4:1")
-        self.require(self.size % 2 == 0, "size", "even, from 64 to 4096")
+        self._require(bool(self.target), "target", "somebody")
+        self._require(self.ratio is not None, "aspect", "width:height, from 1:4 to 4:1")
+        self._require(self.size % 2 == 0, "size", "even, from 64 to 4096")
         rate = self.fps is None or self.frame_rate is not None
-        self.require(rate, "fps", "frames a second from 1 to 240, as 25 or 30000/1001")
+        self._require(rate, "fps", "frames a second from 1 to 240, as 25 or 30000/1001")
         alone = self.mode in ("single", "each") and not self.condense
-        self.require(alone or not self.data_set, "mode", "each, not condensed, in a data set")
+        self._require(alone or not self.data_set, "mode", "each, not condensed, in a data set")
 
     @property
     def ratio(self) -> Fraction | None:

@@ -34,12 +34,12 @@ class Stage:
             except SchemaError as error:
                 raise UsageError(str(error)) from error
             object.__setattr__(self, name, checked)
-        self.check()
+        self._check()
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Rules over several values, or that a bound cannot say; none by default."""
 
-    def require(self, ok: bool, name: str, wanted: str) -> None:
+    def _require(self, ok: bool, name: str, wanted: str) -> None:
         """Raises ``UsageError`` when not ``ok``: the setting ``name`` must be ``wanted``."""
         require(ok, f"{self.table}.{name}", getattr(self, name), wanted)
 
