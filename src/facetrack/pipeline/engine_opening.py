@@ -3,7 +3,7 @@
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.pipeline.engine import Engine
-from facetrack.runtime.allocator import grow_in_one_piece
+from facetrack.runtime.process import use_expandable_segments
 
 
 def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
@@ -18,7 +18,7 @@ def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Eng
 
         return open_openvino_engine(detection, identity)
     try:
-        grow_in_one_piece()
+        use_expandable_segments()
         from facetrack.pipeline.torch_engine import open_torch_engine
     except ImportError as error:
         raise UsageError(
