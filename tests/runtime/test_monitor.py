@@ -1,4 +1,4 @@
-"""What is sampled while a video is analysed, where it goes, and that nothing of it stays behind."""
+"""Samples of a run: their values, where they go, and that no thread stays behind."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ from facetrack.runtime import metrics
 from facetrack.runtime.batching import LARGEST, SMALLEST
 from facetrack.runtime.decimating_buffer import DecimatingBuffer
 from facetrack.runtime.gpu import Gpu, NoNvml, gpu_names
-from facetrack.runtime.interpreter import quick_turns
+from facetrack.runtime.process import short_switch_interval
 from facetrack.runtime.run_stats import StageClock, Stages
 from facetrack.timeline import Analysis
 from made.media import make_video
@@ -47,11 +47,11 @@ def watched(pyfeat_data):
         settings(),
         on_sample=lambda sample: live.append((threading.current_thread().name, sample)),
     )
-    nobody_is_left()
+    no_monitor_is_left()
     return analysis, live, time.process_time() - before_s
 
 
-def nobody_is_left():
+def no_monitor_is_left():
     assert "monitor" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -87,7 +87,7 @@ def test_values_are_within_their_bounds(watched):
     assert set(table["batch_size"].drop_null().to_pylist()) <= SIZES
 
 
-def test_rates_add_up_to_what_was_done(watched):
+def test_rates_add_up_to_the_frames_and_the_cpu_time(watched):
     analysis, _, cpu_s = watched
     samples = analysis.metrics.to_pylist()
     used_s = 0.0
@@ -100,7 +100,7 @@ def test_rates_add_up_to_what_was_done(watched):
     assert 0 < used_s <= cpu_s + 0.01
 
 
-def test_what_this_run_does_not_have_is_left_out(watched):
+def test_unknown_quantities_are_left_out(watched):
     analysis, live, _ = watched
     assert "cpu" in analysis.performance["engine"]
     for sample in (analysis.metrics.column_names, *(sample for _, sample in live)):
@@ -118,7 +118,7 @@ def test_batch_sizes_over_time(watched):
     assert times_s[0] > 0 and times_s[-1] < performance["seconds"]
 
 
-def test_the_short_form_agrees_with_the_samples(watched, tmp_path):
+def test_the_summary_agrees_with_the_samples(watched, tmp_path):
     """Computed again, from the file alone."""
     analysis = watched[0]
     analysis.save(tmp_path)
@@ -176,22 +176,22 @@ def test_no_thread_is_left_after_an_error(pyfeat_data, tmp_path):
     failing = replace(engine, detector=Failing(Settings().detection, "f32"))
     with pytest.raises(RuntimeError, match="the engine failed"):
         facetrack.analyze(pyfeat_data / "single_face.mp4", engine=failing)
-    nobody_is_left()
+    no_monitor_is_left()
 
     make_video(tmp_path / "grey.mp4")
     after_the_end = replace(Settings(), decode=replace(Settings().decode, start_s=100.0))
     with pytest.raises(InputError):
         facetrack.analyze(tmp_path / "grey.mp4", after_the_end)
-    nobody_is_left()
+    no_monitor_is_left()
 
 
-def test_an_error_of_the_monitor_is_said_once_and_ends_nothing(pyfeat_data):
+def test_an_error_of_the_monitor_is_one_warning_and_ends_nothing(pyfeat_data):
     def full(sample):
         raise OSError("the disk is full")
 
     video = pyfeat_data / "single_face.mp4"
     analysis = facetrack.analyze(video, on_sample=full)
-    nobody_is_left()
+    no_monitor_is_left()
     (warning,) = analysis.warnings
     assert "monitoring stopped" in warning and "the disk is full" in warning
     assert analysis.metrics.num_rows == 1  # what came before the error is kept
@@ -204,27 +204,27 @@ def test_the_command_writes_samples_as_they_come(pyfeat_data, tmp_path):
     command = ["analyze", video, "-o", tmp_path, "--duration", 6, "--dense", "--quiet"]
     # every frame, so that there is time to look at the growing file
     process = subprocess.Popen([sys.executable, "-m", "facetrack", *map(str, command)])
-    seen = []
-    while process.poll() is None and len(seen) < 2:
+    lines = []
+    while process.poll() is None and len(lines) < 2:
         time.sleep(0.05)
         for growing in tmp_path.glob("*/.metrics.jsonl.*.partial"):
-            seen = growing.read_text().split("\n")[:-1]
+            lines = growing.read_text().split("\n")[:-1]
             assert not (tmp_path / video.stem / "metrics.jsonl").exists()
     assert process.wait(250) == 0
-    assert len(seen) >= 2
+    assert len(lines) >= 2
     folder = tmp_path / video.stem
     assert not [p for p in folder.iterdir() if ".partial" in p.name]
-    assert (folder / "metrics.jsonl").read_text().splitlines()[: len(seen)] == seen
+    assert (folder / "metrics.jsonl").read_text().splitlines()[: len(lines)] == lines
     analysis = Analysis.load(folder)
     assert analysis.metrics["frames"][-1].as_py() == analysis.info.frame_count > 100
 
 
 @pytest.mark.parametrize("added", [0, 1, 7, 8, 9, 16, 17, 100, 1001])
-def test_a_thinned_list_is_even_and_has_the_newest(added):
-    thinned = DecimatingBuffer(8)
+def test_a_decimated_list_is_even_and_has_the_newest(added):
+    buffer = DecimatingBuffer(8)
     for number in range(added):
-        thinned.add(number)
-    items = thinned.items()
+        buffer.add(number)
+    items = buffer.items()
     assert items[:1] == list(range(added))[:1]
     assert items[-1:] == list(range(added))[-1:]
     if added <= 8:
@@ -236,7 +236,7 @@ def test_a_thinned_list_is_even_and_has_the_newest(added):
         assert items[-1] - items[-2] <= max(steps)
 
 
-def test_a_clock_counts_the_stay_it_is_in():
+def test_a_clock_counts_the_present_stay():
     clock = StageClock()
     assert clock.seconds == 0
     with clock:
@@ -244,12 +244,12 @@ def test_a_clock_counts_the_stay_it_is_in():
         second = clock.seconds
     assert 0 <= first <= second <= clock.seconds == clock.seconds
     before = clock.seconds
-    assert list(clock.making(range(3))) == [0, 1, 2]
+    assert list(clock.iterate(range(3))) == [0, 1, 2]
     assert clock.timed(lambda a, b: a + b)(1, b=2) == 3
     assert clock.seconds >= before
 
 
-def test_doctor_says_whether_a_card_can_be_watched(capsys):
+def test_doctor_says_whether_a_gpu_can_be_monitored(capsys):
     show_machine()
     assert "GPU by NVML" in capsys.readouterr().out
 
@@ -262,13 +262,13 @@ def gpu():
         pytest.skip(str(reason))
 
 
-def test_the_card_of_the_engine_is_watched(gpu, pyfeat_data):
+def test_the_gpu_of_the_engine_is_monitored(gpu, pyfeat_data):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("torch sees no CUDA GPU")
-    on_card = replace(Settings(), detection=DetectionSettings(device="cuda", dense=True))
+    on_gpu = replace(Settings(), detection=DetectionSettings(device="cuda", dense=True))
     taken = torch.empty(2**30, dtype=torch.uint8, device="cuda")
-    analysis = facetrack.analyze(pyfeat_data / "WolfgangLanger_Pexels.mp4", on_card)
+    analysis = facetrack.analyze(pyfeat_data / "WolfgangLanger_Pexels.mp4", on_gpu)
     assert torch.cuda.get_device_name() in gpu
     table = analysis.metrics
     assert (table["gpu_memory_bytes"].to_numpy() > taken.nbytes).all()
@@ -278,19 +278,19 @@ def test_the_card_of_the_engine_is_watched(gpu, pyfeat_data):
         assert set(analysis.performance["metrics"][name]) == {"mean", "p5", "p50", "p95", "max"}
 
 
-def test_another_card_than_this_machine_has(gpu):
+def test_a_gpu_that_this_machine_does_not_have(gpu):
     with pytest.raises(NoNvml):
         Gpu("GPU-00000000-0000-0000-0000-000000000000")
 
 
 def test_threads_take_turns_as_before_when_the_last_analysis_has_ended():
     before = sys.getswitchinterval()
-    with quick_turns():
+    with short_switch_interval():
         quick = sys.getswitchinterval()
-        with quick_turns():
+        with short_switch_interval():
             assert sys.getswitchinterval() == quick < before
         assert sys.getswitchinterval() == quick
     assert sys.getswitchinterval() == before
-    with pytest.raises(InputError), quick_turns():
+    with pytest.raises(InputError), short_switch_interval():
         raise InputError("what ends an analysis")
     assert sys.getswitchinterval() == before

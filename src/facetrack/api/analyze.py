@@ -18,7 +18,7 @@ from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progr
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.runtime.metrics import Sample, in_short
+from facetrack.runtime.metrics import Sample, summary
 from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats, StageClock
 from facetrack.timeline import Analysis, RecognizerInfo
@@ -179,7 +179,7 @@ def analyze(
                 for stage, s in stages.seconds().items()
             },
             "batch_size_changes": [list(change) for change in stats.batch_changes.items()],
-            "metrics": in_short(metrics),
+            "metrics": summary(metrics),
             "machine": hardware(settings.detection.device),
             "versions": versions(),
         },

@@ -11,7 +11,7 @@ from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.detection.aligner import Aligner
 from facetrack.detection.detector import Detector
 from facetrack.recognition.embedder import Embedder
-from facetrack.runtime.allocator import grow_in_one_piece
+from facetrack.runtime.process import use_expandable_segments
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _open(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
 
         return open_openvino_engine(detection, identity)
     try:
-        grow_in_one_piece()
+        use_expandable_segments()
         from facetrack.pipeline.torch_engine import open_torch_engine
     except ImportError as error:
         raise UsageError(

@@ -20,9 +20,8 @@ from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.face_embedder import FaceEmbedder
-from facetrack.runtime.allocator import map_large_blocks, only_new_garbage
 from facetrack.runtime.batching import calculate_optimal_batch_size
-from facetrack.runtime.interpreter import quick_turns
+from facetrack.runtime.process import map_large_blocks, only_new_garbage, short_switch_interval
 from facetrack.runtime.queues import FrameQueue, QueueClosed
 from facetrack.runtime.run_stats import RunStats
 from facetrack.runtime.serial_executor import SerialExecutor
@@ -124,7 +123,7 @@ class FaceAnalyzer:
         map_large_blocks()
         with (
             only_new_garbage(),
-            quick_turns(),
+            short_switch_interval(),
             SerialExecutor("people", MAX_ENDED_GROUPS) as self._ended,
             SerialExecutor("track", MAX_UNTRACKED_BATCHES) as self._tracking,
         ):
@@ -173,7 +172,7 @@ class FaceAnalyzer:
 
     def _detect(self, last: bool, queued: int) -> None:
         stages = self._stats.stages
-        found = stages.detect.making(self._detector.detect(last))
+        found = stages.detect.iterate(self._detector.detect(last))
         while batch := list(islice(found, self._smallest_batch)):
             for detections in batch:
                 self._note(detections)
@@ -191,13 +190,13 @@ class FaceAnalyzer:
         facts.faces += len(detections.faces)
         if detections.faces.recognised is not None:
             facts.embedded_faces += len(detections.faces)
-        self._stats.frames_found += 1
+        self._stats.frames_detected += 1
 
     def _track(self, batch: list[FrameDetections]) -> None:
         with self._stats.stages.track:
             for tracks in self._tracker.update(batch):
                 self._end(tracks)
-        self._stats.frames_done += len(batch)
+        self._stats.frames_tracked += len(batch)
 
     def _end_all(self) -> None:
         with self._stats.stages.track:
@@ -236,7 +235,7 @@ def produced_frames(
 
     def produce() -> None:
         try:
-            for frame in stats.stages.decode.making(frames):
+            for frame in stats.stages.decode.iterate(frames):
                 queue.put(frame)
         except QueueClosed:
             pass

@@ -1,20 +1,21 @@
-"""How many frames go through the networks together: as the queue fills, so the batches grow."""
+"""The batch size of the networks: it grows with the number of frames that wait."""
 
 SMALLEST, LARGEST = 16, 512
+"""Frames of a batch."""
 MEMORY_SHARE = 0.25
-"""Of the memory at hand, what one batch of frames may take."""
+"""Share of the available memory that one batch of frames may take."""
 
 
 def calculate_optimal_batch_size(
     queued: int, frame_bytes: int, memory_bytes: int, smallest: int = SMALLEST
 ) -> int:
-    """Frames of the next batch, ``smallest`` times a power of two up to 512.
+    """Number of frames of the next batch: ``smallest`` times a power of two, at most 512.
 
     Args:
-        queued: frames that wait; a batch takes no more than what is there, rounded up.
-        frame_bytes: memory that a frame of the batch takes.
-        memory_bytes: memory at hand for frames in work.
-        smallest: a batch is waited for until it is as large.
+        queued: frames that wait; the batch is the smallest one that takes them all.
+        frame_bytes: memory of one frame.
+        memory_bytes: memory for all frames in work.
+        smallest: the least size; the batch waits until so many frames are there.
     """
     fitting = int(memory_bytes * MEMORY_SHARE) // max(1, frame_bytes)
     size = smallest

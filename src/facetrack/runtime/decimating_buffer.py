@@ -1,4 +1,4 @@
-"""A list that stays short however much is added: beyond its bound it keeps evenly spaced items."""
+"""A list of bounded length: beyond its bound it keeps evenly spaced items."""
 
 from typing import Generic, TypeVar
 
@@ -6,8 +6,8 @@ T = TypeVar("T")
 
 
 class DecimatingBuffer(Generic[T]):
-    """Keeps every item until there are ``most`` (an even number), then every second, fourth and so
-    on; the newest is always there, as one more."""
+    """Keeps every item up to ``most`` (an even number), then every second one, every fourth, and so
+    on. The newest item is always there, as one more."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -15,10 +15,10 @@ class DecimatingBuffer(Generic[T]):
         self._step = 1
         self._added = 0
         self._newest: list[T] = []
-        """One at most, which is not among the kept."""
+        """The newest item, if it is not one of the kept."""
 
     def add(self, item: T) -> None:
-        """One more, the newest."""
+        """Appends an item."""
         due = self._added % self._step == 0
         self._added += 1
         if not due:
@@ -31,5 +31,5 @@ class DecimatingBuffer(Generic[T]):
         self._newest = []
 
     def items(self) -> list[T]:
-        """In the order in which they were added."""
+        """The kept items and the newest one, in the order in which they were added."""
         return [*self._kept, *self._newest]

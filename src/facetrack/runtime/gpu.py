@@ -1,4 +1,4 @@
-"""A GPU as NVML sees it; the package nvidia-ml-py comes with the extra ``cuda``."""
+"""The load and memory of a GPU, by NVML; the extra ``cuda`` brings the package nvidia-ml-py."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,17 +6,18 @@ from typing import Any
 
 
 class NoNvml(Exception):
-    """Why NVML says nothing here."""
+    """NVML is not available, or does not know the GPU; the message says why."""
 
 
 class Gpu:
-    """The GPU of this UUID. What is asked of it is None where it cannot say.
+    """One GPU. Its methods return None for what it cannot measure.
 
     Raises:
-        NoNvml: on opening, when there is no such GPU or nobody to ask for it.
+        NoNvml: by the constructor, when NVML is not available or there is no such GPU.
     """
 
     def __init__(self, uuid: str) -> None:
+        """``uuid``: as NVML writes it, ``GPU-...``."""
         self._nvml = nvml()
         try:
             self._handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
@@ -24,16 +25,17 @@ class Gpu:
             raise NoNvml(f"{uuid}: {error}") from error
 
     def percent(self) -> float | None:
-        """Of the time that any kernel ran."""
+        """Share of the time in which any kernel ran, in per cent."""
         rates = self._asked(self._nvml.nvmlDeviceGetUtilizationRates)
         return None if rates is None else float(rates.gpu)
 
     def decoder_percent(self) -> float | None:
+        """Load of the video decoders, in per cent."""
         answer = self._asked(self._nvml.nvmlDeviceGetDecoderUtilization)
-        return None if answer is None else float(answer[0])  # the other: microseconds it is over
+        return None if answer is None else float(answer[0])  # answer[1]: period in microseconds
 
     def memory_bytes(self) -> int | None:
-        """Taken, by every process."""
+        """Memory taken by all processes."""
         memory = self._asked(self._nvml.nvmlDeviceGetMemoryInfo)
         return None if memory is None else int(memory.used)
 
@@ -45,23 +47,23 @@ class Gpu:
 
 
 def gpu_names() -> list[str]:
-    """Of all GPUs, with their driver.
+    """Name of each GPU, with its driver.
 
     Raises:
-        NoNvml: when there is nobody to ask.
+        NoNvml: when NVML is not available.
     """
-    known = nvml()
-    handles = map(known.nvmlDeviceGetHandleByIndex, range(known.nvmlDeviceGetCount()))
-    driver = known.nvmlSystemGetDriverVersion()
-    return [f"{known.nvmlDeviceGetName(handle)}, driver {driver}" for handle in handles]
+    library = nvml()
+    handles = map(library.nvmlDeviceGetHandleByIndex, range(library.nvmlDeviceGetCount()))
+    driver = library.nvmlSystemGetDriverVersion()
+    return [f"{library.nvmlDeviceGetName(handle)}, driver {driver}" for handle in handles]
 
 
 @cache
 def nvml() -> Any:
-    """The library, ready for the rest of the process.
+    """The library ``pynvml``, initialised for the rest of the process.
 
     Raises:
-        NoNvml: when it or its driver is not there.
+        NoNvml: when the library or its driver is not there.
     """
     try:
         import pynvml

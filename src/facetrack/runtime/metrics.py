@@ -1,4 +1,4 @@
-"""Samples of a run: their columns, their file of JSON lines, and what is said of them in short."""
+"""Samples of a run: their columns, their file of JSON lines, and their summary."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,25 +7,25 @@ import numpy as np
 import pyarrow as pa
 
 Sample = Mapping[str, float]
-"""Column to value; a quantity that is not known is not in it."""
+"""Values by column; a quantity that is not known is left out."""
 Row = tuple[float | None, ...]
-"""The same in the order of ``COLUMNS``."""
+"""The same in the order of ``COLUMNS``; None for what is not known."""
 
 COLUMNS = pa.schema(
     [
         ("seconds", pa.float64()),  # since the start
-        ("frames", pa.int64()),  # done
+        ("frames", pa.int64()),  # tracked
         ("frames_per_second", pa.float64()),  # since the sample before
-        ("queued_frames", pa.int64()),  # decoded, wait for the networks
+        ("queued_frames", pa.int64()),  # decoded, waiting for the networks
         ("queued_bytes", pa.int64()),
-        ("untracked_frames", pa.int64()),  # faces known, wait for the tracker or are in it
+        ("untracked_frames", pa.int64()),  # detected, waiting for the tracker or in it
         ("batch_size", pa.int64()),  # chosen last
-        ("cpu_percent", pa.float64()),  # this process, of all cores
-        ("machine_cpu_percent", pa.float64()),  # everybody, of all cores
+        ("cpu_percent", pa.float64()),  # of this process, in per cent of all cores
+        ("machine_cpu_percent", pa.float64()),  # of all processes
         ("rss_bytes", pa.int64()),
         ("gpu_percent", pa.float64()),
         ("gpu_decoder_percent", pa.float64()),
-        ("gpu_memory_bytes", pa.int64()),  # taken on the GPU, by everybody
+        ("gpu_memory_bytes", pa.int64()),  # taken on the GPU by all processes
         ("open_s", pa.float64()),  # spent in each stage so far
         ("decode_s", pa.float64()),
         ("wait_for_frames_s", pa.float64()),
@@ -41,12 +41,12 @@ PERCENTILES = {"p5": 5, "p50": 50, "p95": 95}
 
 
 def as_row(sample: Sample) -> Row:
-    """A sample's values in the order of ``COLUMNS``; None for what is not known."""
+    """The sample as a row."""
     return tuple(sample.get(name) for name in COLUMNS.names)
 
 
 def as_table(rows: Iterable[Row]) -> pa.Table:
-    """One row a sample; a column in which nothing is known is left out."""
+    """A table with one row for each sample, without columns in which nothing is known."""
     columns = zip(COLUMNS, zip(*rows, strict=True), strict=False)
     arrays = {column.name: pa.array(values, column.type) for column, values in columns}
     return pa.table({n: values for n, values in arrays.items() if values.null_count < len(values)})
@@ -58,29 +58,29 @@ def as_lines(table: pa.Table) -> str:
 
 
 def as_line(sample: Mapping[str, float | None]) -> str:
-    """One sample as a line of JSON, without what is not known."""
+    """One sample as a line of JSON, without values that are not known."""
     return json.dumps({n: value for n, value in sample.items() if value is not None}) + "\n"
 
 
 def from_lines(text: str) -> pa.Table:
-    """What ``as_lines`` wrote, as a table.
+    """The table that ``as_lines`` wrote.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: when the text is anything else.
     """
     return as_table([as_row(dict(json.loads(line))) for line in text.splitlines()])
 
 
-def in_short(table: pa.Table) -> dict[str, dict[str, float]]:
-    """Mean, percentiles and largest value of each column but those that only grow."""
+def summary(table: pa.Table) -> dict[str, dict[str, float]]:
+    """Mean, percentiles and largest value of each column that does not only grow."""
     return {
-        name: _in_short(table[name].drop_null().to_numpy())
+        name: _summary(table[name].drop_null().to_numpy())
         for name in table.column_names
         if name not in ("seconds", "frames") and not name.endswith("_s")
     }
 
 
-def _in_short(values: Sequence[float]) -> dict[str, float]:
+def _summary(values: Sequence[float]) -> dict[str, float]:
     facts = {
         "mean": np.mean(values),
         **{name: np.percentile(values, p) for name, p in PERCENTILES.items()},

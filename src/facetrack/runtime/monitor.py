@@ -1,7 +1,7 @@
-"""Samples a run ten times a second in a thread of its own: the machine, the queues, how far it is.
+"""Samples a run ten times a second in a thread of its own: its load, queues and progress.
 
-An error in here ends the sampling and not the run: what was sampled stays, and ``warning`` says it.
-A quantity that this machine does not have is in no sample.
+An error while sampling does not end the run: the samples so far are kept, and ``warning`` says what
+happened. Quantities that the machine does not have are in no sample.
 """
 
 import threading
@@ -19,34 +19,38 @@ from facetrack.runtime.metrics import COLUMNS, Row, Sample, as_row, as_table
 from facetrack.runtime.run_stats import RunStats
 
 PERIOD_S = 0.1
-MOST_SAMPLES = 6000
-"""Kept in memory (3 MB): ten minutes of ten a second; of a longer run, every second and so on."""
-SHORTEST_RATE_S = PERIOD_S / 2
-"""A rate over less says nothing; the last sample may come at any time."""
+"""Time between samples."""
+MAX_SAMPLES = 6000
+"""Samples kept in memory (3 MB): all of ten minutes; of a longer run every second one, and so on.
+"""
+MIN_RATE_S = PERIOD_S / 2
+"""Least time over which rates are measured; the last sample may follow right after another one."""
 
 
 class Monitor:
-    """Watches for as long as its context lasts. The last sample is taken when the context ends.
-
-    Args:
-        gauges: of the run.
-        GPU: UUID of the NVIDIA GPU that the networks run on; None: on none.
-        on_sample: is given each sample as it is taken, in the monitor's thread.
-    """
+    """Takes samples while its context lasts, and a last one when it ends."""
 
     def __init__(
         self, stats: RunStats, gpu: str | None, on_sample: Callable[[Sample], None] | None = None
     ) -> None:
+        """
+        Args:
+            stats: of the run.
+            gpu: UUID of the NVIDIA GPU that the networks run on; None: on none.
+            on_sample: is called with each sample, in the monitor's thread.
+        """
         self.warning: str | None = None
+        """Why the sampling stopped before the run, if it did."""
         self._stats = stats
         self._gpu = gpu
         self._on_sample = on_sample
-        self._rows: DecimatingBuffer[Row] = DecimatingBuffer(MOST_SAMPLES)
+        self._rows: DecimatingBuffer[Row] = DecimatingBuffer(MAX_SAMPLES)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
     def samples(self) -> pa.Table:
-        """Columns of ``metrics.COLUMNS``, by time; once the context has ended."""
+        """The samples in order of time, after the context has ended; columns of
+        ``metrics.COLUMNS``."""
         return as_table(self._rows.items())
 
     def __enter__(self) -> Self:
@@ -68,7 +72,7 @@ class Monitor:
             due = time.perf_counter()
             over = False
             while not over:
-                due = max(due + PERIOD_S, time.perf_counter() + SHORTEST_RATE_S)
+                due = max(due + PERIOD_S, time.perf_counter() + MIN_RATE_S)
                 over = self._over.wait(due - time.perf_counter())
                 self._keep(sampler.sample())
         except Exception as error:
@@ -84,9 +88,9 @@ class Monitor:
 
 
 class Sampler:
-    """Reads everything at one moment; rates are those since the moment before.
+    """Takes one sample at a time; rates are those since the sample before.
 
-    To be used in one thread: so does psutil remember the machine's last moment.
+    Use it in one thread: psutil remembers the machine's load by thread.
     """
 
     def __init__(self, stats: RunStats, gpu: Gpu | None) -> None:
@@ -94,10 +98,11 @@ class Sampler:
         self._gpu = gpu
         self._process = psutil.Process()
         self._cores = psutil.cpu_count() or 1
-        psutil.cpu_percent()  # the next call answers for the time since this one
+        psutil.cpu_percent()  # the next call measures the time since this one
         self._before = self._totals()
 
     def sample(self) -> Sample:
+        """The quantities at this moment, without those that are not known."""
         stats = self._stats
         now, before = self._totals(), self._before
         self._before = now
@@ -105,17 +110,17 @@ class Sampler:
         machine_percent = psutil.cpu_percent()
         known: dict[str, float | None] = {
             "seconds": now.seconds,
-            "frames": now.frames_done,
-            "untracked_frames": max(0, now.frames_found - now.frames_done),
+            "frames": now.frames_tracked,
+            "untracked_frames": max(0, now.frames_detected - now.frames_tracked),
             "batch_size": stats.batch_size,
             "rss_bytes": self._process.memory_info().rss,
             **{f"{stage}_s": seconds for stage, seconds in stats.stages.seconds().items()},
         }
         if stats.queue is not None:
             known["queued_frames"], known["queued_bytes"] = stats.queue.depth()
-        if passed_s >= SHORTEST_RATE_S:
+        if passed_s >= MIN_RATE_S:
             busy = (now.cpu_s - before.cpu_s) / (passed_s * self._cores)
-            known["frames_per_second"] = (now.frames_done - before.frames_done) / passed_s
+            known["frames_per_second"] = (now.frames_tracked - before.frames_tracked) / passed_s
             known["cpu_percent"] = 100 * busy
             known["machine_cpu_percent"] = machine_percent
         if self._gpu is not None:
@@ -125,19 +130,21 @@ class Sampler:
 
     def _totals(self) -> "_Totals":
         stats = self._stats
-        return _Totals(stats.seconds, time.process_time(), stats.frames_found, stats.frames_done)
+        return _Totals(
+            stats.seconds, time.process_time(), stats.frames_detected, stats.frames_tracked
+        )
 
 
 class _Totals(NamedTuple):
     seconds: float
     cpu_s: float
-    frames_found: int
-    frames_done: int
-    """Read last: so their difference is never more than what waited."""
+    frames_detected: int
+    frames_tracked: int
+    """Read last, so that the difference is never more than what waited."""
 
 
 def monitor_gpu_utilization(gpu: Gpu) -> dict[str, float | None]:
-    """The GPU's load and memory now; None where it does not say."""
+    """The GPU's load and memory now; None for what it cannot measure."""
     return {
         "gpu_percent": gpu.percent(),
         "gpu_decoder_percent": gpu.decoder_percent(),
@@ -146,6 +153,7 @@ def monitor_gpu_utilization(gpu: Gpu) -> dict[str, float | None]:
 
 
 def _opened(gpu: str | None) -> Gpu | None:
+    """The GPU of this UUID, if NVML knows it."""
     try:
         return Gpu(gpu) if gpu is not None else None
     except NoNvml:  # ``facetrack doctor`` says why

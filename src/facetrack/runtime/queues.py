@@ -7,14 +7,14 @@ from facetrack.media.frame_image import Frame
 
 
 class QueueClosed(Exception):
-    """The consumer has gone; the producer should stop."""
+    """The consumer has closed the queue; the producer should stop."""
 
 
 class FrameQueue:
-    """Holds at most ``max_frames`` frames and ``max_bytes`` of pixels (one frame always fits).
+    """Holds at most ``max_frames`` frames and ``max_bytes`` of pixels; one frame always fits.
 
-    The producer calls ``put`` and in the end ``finish``; the consumer calls ``take`` and, when it
-    leaves early, ``close``. An error given to ``finish`` is raised at the consumer's side.
+    The producer calls ``put``, and ``finish`` at the end. The consumer calls ``take``; if it stops
+    early, it calls ``close``.
     """
 
     def __init__(self, max_frames: int, max_bytes: int) -> None:
@@ -24,8 +24,9 @@ class FrameQueue:
         self._bytes = 0
         self._changed = threading.Condition()
         self._wanted = 1
+        """Frames that the consumer waits for."""
         self._full = False
-        """The producer waits for room."""
+        """Whether the producer waits for room."""
         self._finished = False
         self._closed = False
         self._error: BaseException | None = None
@@ -35,17 +36,21 @@ class FrameQueue:
 
     @property
     def frame_bytes(self) -> int:
-        """Of a frame that waits, on average; 0 when none does."""
+        """Mean size of the frames in the queue; 0 when it is empty."""
         frames, size = self.depth()
         return size // frames if frames else 0
 
     def depth(self) -> tuple[int, int]:
-        """Frames that wait, and their bytes."""
+        """Number of frames in the queue, and their bytes."""
         with self._changed:
             return len(self._frames), self._bytes
 
     def put(self, frame: Frame) -> None:
-        """Blocks while the queue is full; raises ``QueueClosed`` once the consumer has gone."""
+        """Appends a frame; waits while the queue is full.
+
+        Raises:
+            QueueClosed: when the consumer has closed the queue.
+        """
         size = frame.image.nbytes
         with self._changed:
             if not self._fits(size):
@@ -56,18 +61,25 @@ class FrameQueue:
                 raise QueueClosed
             self._frames.append(frame)
             self._bytes += size
-            if len(self._frames) >= self._wanted:  # to wake the consumer costs more than a frame
+            if len(self._frames) >= self._wanted:  # waking the consumer costs more than a frame
                 self._changed.notify_all()
 
     def finish(self, error: BaseException | None = None) -> None:
-        """The producer has no more; ``error`` is why, if it failed."""
+        """Says that no frames follow.
+
+        ``error``: is raised by ``take`` after the last frame.
+        """
         with self._changed:
             self._finished = True
             self._error = error
             self._changed.notify_all()
 
     def take(self, most: int) -> list[Frame]:
-        """Up to ``most`` frames in order, all of one size; empty once all have been taken."""
+        """Waits for ``most`` frames, or for the end or a full queue.
+
+        Returns:
+            Up to ``most`` frames in order, all of one size; none after the last one.
+        """
         with self._changed:
             self._wanted = most
             self._changed.wait_for(
@@ -87,7 +99,7 @@ class FrameQueue:
             return taken
 
     def close(self) -> None:
-        """Wakes and ends the producer; what is queued is let go."""
+        """Ends the producer, and releases the frames in the queue."""
         with self._changed:
             self._closed = True
             self._frames.clear()

@@ -1,6 +1,6 @@
-"""What a run's threads say of themselves while they work; the monitor reads it at any moment.
+"""Counters and clocks of a run, written by its threads and read by the monitor at any moment.
 
-There is no lock: each attribute is written by one thread alone, in one step.
+There is no lock: each attribute is written by one thread only, in one step.
 """
 
 import time
@@ -15,19 +15,20 @@ from facetrack.runtime.queues import FrameQueue
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MOST_BATCH_CHANGES = 1000
+MAX_BATCH_CHANGES = 1000
+"""Changes of the batch size that are kept."""
 
 
 class StageClock:
-    """Seconds that one thread has spent in a stage, the stay it is in included."""
+    """Seconds that one thread has spent in a stage; it is in the stage while the context lasts."""
 
     def __init__(self) -> None:
         self._state: tuple[float, float | None] = (0.0, None)
-        """Of the stays that are over, and when the present one began; replaced as one."""
+        """Seconds of past stays, and when the present one began; replaced in one step."""
 
     @property
     def seconds(self) -> float:
-        """So far."""
+        """Seconds so far, the present stay included."""
         over, since = self._state
         return over if since is None else over + time.perf_counter() - since
 
@@ -43,7 +44,7 @@ class StageClock:
         self._state = (self.seconds, None)
 
     def timed(self, function: Callable[P, T]) -> Callable[P, T]:
-        """The function, with all its calls in this stage."""
+        """The function; the time of each call counts."""
 
         def call(*arguments: P.args, **named: P.kwargs) -> T:
             with self:
@@ -51,8 +52,8 @@ class StageClock:
 
         return call
 
-    def making(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; what is timed is their making, not what is done with them."""
+    def iterate(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; the time to make each one counts, not what is done with it."""
         iterator = iter(items)
         while True:
             try:
@@ -65,54 +66,58 @@ class StageClock:
 
 @dataclass(frozen=True)
 class Stages:
-    """Stages of different threads run side by side: together they take longer than the run."""
+    """One clock for each stage.
+
+    Threads work side by side, so the seconds add up to more than the run takes.
+    """
 
     open: StageClock = field(default_factory=StageClock)
-    """Engine and networks, where the run has to open them; in the caller's thread."""
+    """Opening the engine and its networks, if the run has to; in the caller's thread."""
     decode: StageClock = field(default_factory=StageClock)
-    """In the producer's thread; not the waiting for room in the queue."""
+    """In the decoder's thread, without the time that it waits for room in the queue."""
     wait_for_frames: StageClock = field(default_factory=StageClock)
-    """In the caller's thread, as the next ones."""
+    """In the caller's thread, as are ``shots``, ``detect`` and ``wait_for_tracker``."""
     shots: StageClock = field(default_factory=StageClock)
     detect: StageClock = field(default_factory=StageClock)
     wait_for_tracker: StageClock = field(default_factory=StageClock)
     track: StageClock = field(default_factory=StageClock)
-    """In the tracking thread, ``embed`` of tracks in work included."""
+    """In the tracker's thread; holds the part of ``embed`` that the tracker asks for."""
     embed: StageClock = field(default_factory=StageClock)
+    """In the threads of the tracker and of ended tracks."""
     people: StageClock = field(default_factory=StageClock)
-    """Tracks to people, after the last frame; in the caller's thread."""
+    """Joining tracks to people after the last frame; in the caller's thread."""
 
     def seconds(self) -> dict[str, float]:
-        """Of each stage so far, by its name."""
+        """Seconds of each stage so far, by its name."""
         return {name: clock.seconds for name, clock in vars(self).items()}
 
 
 class RunStats:
-    """Of one run; made when it starts."""
+    """The statistics of one run; its time begins when the object is made."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
         self.stages = Stages()
         self.queue: FrameQueue | None = None
-        """Once there is one."""
+        """The decoder's; None before it is there."""
         self.batch_size: int | None = None
-        """Of the last choice."""
+        """The size that was chosen last."""
         self.batch_changes: DecimatingBuffer[tuple[float, int]] = DecimatingBuffer(
-            MOST_BATCH_CHANGES
+            MAX_BATCH_CHANGES
         )
-        """Seconds since the start, and the size chosen from then on."""
-        self.frames_found = 0
-        """Frames whose faces are known."""
-        self.frames_done = 0
-        """Frames that are tracked."""
+        """Seconds since the start, and the batch size from then on."""
+        self.frames_detected = 0
+        """Frames whose faces were detected."""
+        self.frames_tracked = 0
+        """Frames whose faces were tracked."""
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return time.perf_counter() - self.started
 
     def batch_chosen(self, size: int) -> None:
-        """Notes a batch size, and when, if it is another than before."""
+        """Records a batch size if it differs from the last one."""
         if size != self.batch_size:
             self.batch_changes.add((round(self.seconds, 4), size))
             self.batch_size = size

@@ -8,24 +8,26 @@ from typing import Self
 
 
 class SerialExecutor:
-    """At most ``most`` calls wait; what a call raised is raised by a later ``call`` or ``finish``.
+    """A queue of at most ``most`` calls for one thread.
 
-    Leaving the context lets the running call end and drops those that wait.
+    An error of a call is raised by a later ``call`` or by ``finish``. Leaving the context waits for
+    the running call and drops those that wait.
     """
 
     def __init__(self, name: str, most: int) -> None:
+        """``name``: of the thread."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._waiting: deque[Future[None]] = deque()
         self._most = most
 
     def call(self, function: Callable[..., None], *arguments: object) -> None:
-        """Waits for room, then returns; the function is called in its turn."""
+        """Queues a call; waits while the queue is full."""
         while len(self._waiting) >= self._most or (self._waiting and self._waiting[0].done()):
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(function, *arguments))
 
     def finish(self) -> None:
-        """Waits for all calls."""
+        """Waits until all calls have ended."""
         while self._waiting:
             self._waiting.popleft().result()
 
