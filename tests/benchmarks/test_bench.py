@@ -1,4 +1,4 @@
-"""``facetrack bench`` runs, writes its files, and counts as the library does. No test of timings."""
+"""``facetrack bench`` runs, writes its files, and counts as the library does."""
 
 import json
 import subprocess
@@ -124,15 +124,13 @@ def test_growth_on_a_very_short_clip(clip, tmp_path, monkeypatch, capsys):
 
 
 def test_no_faces_and_no_matplotlib(tmp_path, monkeypatch, capsys):
-    """Stages without work have no rate; without matplotlib there is no chart, and a line says so."""
+    """A stage without work has no rate. Without matplotlib a line says that there is no chart."""
     film, out = tmp_path / "grey.mp4", tmp_path / "out"
+    options = {"device": "cpu", "growing": False, "repeat": 1, "json": False, "quiet": False}
     make_video(film, frames=12)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "matplotlib", None)
-        assert (
-            run_bench([film], out, device="cpu", growing=False, repeat=1, json=False, quiet=False)
-            == 0
-        )
+        assert run_bench([film], out, **options) == 0
     said = capsys.readouterr()
     assert said.err.splitlines() == [f"facetrack: {NO_CHARTS}"]
     assert f"bench.json in {out}" in said.out.replace("\n", "")
