@@ -222,7 +222,8 @@ def _faces(stored: pa.Table, tracks: Sequence[TrackSummary], frames: tuple[int, 
 
 
 def _embeddings(path: Path, dim: int) -> dict[int, Float32]:
-    with np.load(path, allow_pickle=False) as stored:
+    # NumPy leaves a damaged file open when it opened the file itself.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         embeddings = {int(track): stored[track] for track in stored.files}
     for track, vector in embeddings.items():
         if vector.shape != (dim,) or vector.dtype != np.float32:
