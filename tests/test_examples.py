@@ -86,7 +86,8 @@ def test_faces_to_folder(folder, demo_analysis, tmp_path):
     assert done.stdout == f"{len(rows)} faces of Person 2 in {tmp_path}\n" and len(rows) == 12
     assert sorted(p.name for p in tmp_path.glob("*.png")) == [row["file"] for row in rows]
     for row in rows:
-        assert Image.open(tmp_path / row["file"]).size == (224, 224)
+        with Image.open(tmp_path / row["file"]) as image:
+            assert image.size == (224, 224)
         there = demo_analysis.on_screen(float(row["time_s"]))
         assert [p.id for p in there] == [2]
 

@@ -1,4 +1,4 @@
-"""``facetrack bench`` runs, writes what it promises, and counts as the library does. No timings."""
+"""``facetrack bench`` runs, writes its files, and counts as the library does."""
 
 import json
 import subprocess
@@ -11,8 +11,9 @@ import facetrack
 from facetrack.core.errors import FacetrackError
 from facetrack.media.decode import VideoSource
 from facetrack_bench.analysis_runs import require_same
+from facetrack_bench.chart import draw_chart
 from facetrack_bench.films import write_film
-from facetrack_bench.job import run_bench, run_render_bench
+from facetrack_bench.job import NO_CHARTS, run_bench, run_render_bench
 from facetrack_bench.report import STAGES
 from facetrack_bench.worker import in_own_process
 from made.media import make_video
@@ -39,7 +40,7 @@ def clip(pyfeat_data, tmp_path_factory):
     )
 
 
-def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
+def test_files_and_counts(clip, tmp_path):
     done = bench(clip, "-o", tmp_path, "--no-growth", "--repeat", 1)
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bench.json", "bench.png"]
@@ -73,8 +74,8 @@ def test_what_it_writes_and_that_counts_agree(clip, tmp_path):
         assert image.format == "PNG"
 
 
-def test_rendering_beside_ffmpeg(clip, tmp_path, monkeypatch, capsys):
-    """Of clips shorter than the command's."""
+def test_rendering_compared_with_ffmpeg(clip, tmp_path, monkeypatch, capsys):
+    """With clips shorter than those of the command."""
     pytest.importorskip("imageio_ffmpeg")
     monkeypatch.setattr("facetrack_bench.clips.CLIP_S", 1.0)
     assert run_render_bench([clip], tmp_path, repeat=1, json=False, quiet=False) == 0
@@ -94,7 +95,7 @@ def test_rendering_beside_ffmpeg(clip, tmp_path, monkeypatch, capsys):
     assert "ffmpeg" in capsys.readouterr().out
 
 
-def test_the_torch_engine_is_measured_like_the_other(clip):
+def test_the_torch_engine_has_the_same_stages(clip):
     measured = in_own_process("stages", clip, repeat=1, device="torch-cpu")
     assert set(measured["stages"]) == set(STAGES)
     assert all(stage["count"] > 0 for stage in measured["stages"].values())
@@ -104,7 +105,7 @@ def test_the_torch_engine_is_measured_like_the_other(clip):
 
 
 def test_growth_on_a_very_short_clip(clip, tmp_path, monkeypatch, capsys):
-    """Of fewer lengths and sizes than the command's."""
+    """With fewer lengths and sizes than those of the command."""
     lengths, sizes = (1, 3), ((640, 360), (1280, 720))
     monkeypatch.setattr("facetrack_bench.growth.LENGTHS", lengths)
     monkeypatch.setattr("facetrack_bench.growth.SIZES", sizes)
@@ -119,16 +120,28 @@ def test_growth_on_a_very_short_clip(clip, tmp_path, monkeypatch, capsys):
     assert once == 6
     assert [row["frames"] for row in growth["length"]] == [once * n for n in lengths]
     assert [row["frames"] for row in growth["resolution"]] == [once] * len(sizes)
-    assert growth["faces"] is None  # so few frames are nobody's
+    assert growth["faces"] is None  # six frames are too few for a person
 
 
-def test_a_video_without_faces_has_stages_with_nothing_to_do(tmp_path):
-    make_video(tmp_path / "grey.mp4", frames=12)
-    done = bench(tmp_path / "grey.mp4", "-o", tmp_path / "out", "--no-growth", "--repeat", 1)
-    assert done.returncode == 0, done.stderr
-    (video,) = json.loads((tmp_path / "out" / "bench.json").read_text())["videos"]
+def test_no_faces_and_no_matplotlib(tmp_path, monkeypatch, capsys):
+    """A stage without work has no rate. Without matplotlib a line says that there is no chart."""
+    film, out = tmp_path / "grey.mp4", tmp_path / "out"
+    options = {"device": "cpu", "growing": False, "repeat": 1, "json": False, "quiet": False}
+    make_video(film, frames=12)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "matplotlib", None)
+        assert run_bench([film], out, **options) == 0
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [f"facetrack: {NO_CHARTS}"]
+    assert f"bench.json in {out}" in said.out.replace("\n", "")
+    assert [p.name for p in out.iterdir()] == ["bench.json"]
+    report = json.loads((out / "bench.json").read_text())
+    (video,) = report["videos"]
     assert video["analysis"]["faces"] == video["stages"]["embedder"]["count"] == 0
     assert video["stages"]["embedder"]["per_second"] is None
+    draw_chart(report, out / "bench.png")
+    with Image.open(out / "bench.png") as image:
+        image.load()
 
 
 def test_a_video_that_cannot_be_read_ends_with_3(tmp_path):

@@ -116,7 +116,7 @@ def test_the_picture_of_a_person_has_open_eyes_and_no_hand_before_it(demo_analys
 
 
 def test_fewer_embeddings_give_the_same_people(shared_media, pyfeat_data, tmp_path):
-    from media import join_with_hard_cuts
+    from made.media import join_with_hard_cuts
 
     clips = [shared_media / f"{name}.mp4" for name in ("man_a", "woman_c", "man_b", "man_a")]
     film = tmp_path / "joined.mp4"

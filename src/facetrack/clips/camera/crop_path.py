@@ -58,7 +58,7 @@ def crop_path(
         boxes: ``(len(known), 4)`` the faces there.
         landmarks: ``(len(known), 5, 2)`` theirs.
         shot_starts: positions at which a new shot begins.
-        frame: width and height in pixels.
+        image: width and height in pixels.
     """
     # A damaged stream may show two frames at one time.
     times_s = np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s))
@@ -84,7 +84,7 @@ def inside_frame(crops: Float64, image: tuple[int, int]) -> Float64:
 
     Args:
         crops: ``(n, 4)`` centre x, centre y, width and height in pixels.
-        frame: width and height in pixels.
+        image: width and height in pixels.
     """
     limits = np.array(image, float)
     shrink = np.minimum(1.0, (limits / crops[:, 2:]).min(axis=1, keepdims=True))

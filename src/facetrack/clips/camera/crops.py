@@ -69,7 +69,7 @@ def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
     that no face is stretched.
 
     Args:
-        frame: width and height of the upright source; a crop that reaches past its edges is
+        image: width and height of the upright source; a crop that reaches past its edges is
             moved, and if need be shrunk, into it.
 
     Raises:
