@@ -13,8 +13,8 @@ from facetrack.evaluation.labelled import Labelled
 from facetrack.evaluation.regrouping import others_of, regrouped
 from facetrack.evaluation.scores import Compared, Scores, compare
 from facetrack.evaluation.truth import read_truth
-from facetrack.exports.appearances import clock_of
 from facetrack.exports.mot import faces_of_people
+from facetrack.exports.person_ranges import frame_times_of
 from facetrack.timeline import Analysis
 
 
@@ -86,7 +86,7 @@ def evaluate(
         InputError: when the truth cannot be read, or says nothing of the analysed frames.
         UsageError: when TrackEval is not installed.
     """
-    frame_times = clock_of(analysis)
+    frame_times = frame_times_of(analysis)
     everything = read_truth(Path(truth))
     wanted = everything.intersection(*frame_times.whole)
     if not len(wanted):
