@@ -435,6 +435,9 @@ def test_the_command(analysis, tmp_path):
     ]
     done = run("export", tmp_path / "a", tmp_path / "b", "-f", "srt", "-o", tmp_path / "x.srt")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = run("export", tmp_path / "a", "-f", "docx")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "'docx' is none of csv, parquet" in done.stderr
 
 
 def test_without_the_extra_one_line_says_what_to_install(analysis, tmp_path):
