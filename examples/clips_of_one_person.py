@@ -1,9 +1,9 @@
-"""Every moment of one person, known from a photo, as upright clips with sound: for an editor.
+"""Upright clips with sound of one person, who is found by a photo: for a video editor.
 
     python examples/clips_of_one_person.py talk.mp4 ada.jpg clips-of-ada
 
-Writes the analysis and the clips into the folder, and prints where in the film each clip is from.
-A second run takes the analysis that is there.
+Writes the analysis and the clips into the folder, and prints from where in the film each clip is.
+A second run uses the stored analysis.
 """
 
 import sys
@@ -20,8 +20,8 @@ def main(video: str, photo: str, out: str) -> None:
         analysis.save(out)
     wanted = facetrack.ClipSettings(target=(photo,), aspect="9:16", size=540, min_length_s=0.5)
     for clip in facetrack.render(analysis, out, wanted):
-        for span in clip.segment.spans:
-            print(f"{span.start_s:8.2f} - {span.end_s:8.2f} s  {clip.error or clip.path}")
+        for part in clip.segment.spans:
+            print(f"{part.start_s:8.2f} - {part.end_s:8.2f} s  {clip.error or clip.path}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Aligned pictures of one person's face, every tenth frame, as PNG files with their facts.
+"""Aligned face images of one person, from every tenth frame, as PNG files with a table.
 
     facetrack analyze talk.mp4 -o out && python examples/faces_to_folder.py out/talk 1 faces
 
-``1`` is a person's number or name. The video is decoded once more, and only where it has to be.
+``1`` is a person's number or name. The program decodes only the parts of the video that it needs.
 """
 
 import csv
@@ -14,9 +14,9 @@ from PIL import Image
 import facetrack
 
 
-def main(folder: str, who: str, out: str) -> None:
+def main(folder: str, number_or_name: str, out: str) -> None:
     analysis = facetrack.Analysis.load(folder)
-    person = int(who) if who.isdecimal() else who
+    person = int(number_or_name) if number_or_name.isdecimal() else number_or_name
     Path(out).mkdir(parents=True, exist_ok=True)
     with (
         analysis.face_crops(224, person=person, every=10, align=True) as crops,

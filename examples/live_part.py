@@ -1,11 +1,11 @@
-"""Ten seconds of a film, with progress as they are analysed: a script, or cells of a notebook.
+"""Analyses ten seconds of a film and shows the progress: a script, or the cells of a notebook.
 
     python examples/live_part.py film.mp4 60
 
-Editors and Jupyter (by jupytext) take what lies between the ``# %%`` for cells.
+Editors and Jupyter (with jupytext) show the parts between ``# %%`` as cells.
 """
 
-# %% What to look at
+# %% Which part
 import sys
 from dataclasses import replace
 from math import ceil
@@ -17,7 +17,7 @@ settings = facetrack.Settings()
 settings = replace(settings, decode=replace(settings.decode, start_s=start_s, duration_s=10.0))
 
 
-# %% Look at it
+# %% Analyse it
 def show(progress) -> None:
     of = f" of {progress.expected_frames}" if progress.expected_frames else ""
     print(f"{progress.frames}{of} frames, {progress.people} people so far", file=sys.stderr)
@@ -25,7 +25,7 @@ def show(progress) -> None:
 
 analysis = facetrack.analyze(video, settings, on_progress=show)
 
-# %% Who is there when
+# %% Print who is on screen in each second
 for second in range(ceil(start_s), ceil(analysis.info.duration_s)):
     names = [person.name for person in analysis.on_screen(second)]
     print(f"{second:5} s  {', '.join(names) or '-'}")

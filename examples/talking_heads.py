@@ -1,9 +1,9 @@
-"""A data set of talking heads from a folder of videos, with one manifest: for whoever trains.
+"""A data set of talking heads from a folder of videos, with one manifest: for training networks.
 
     python examples/talking_heads.py interviews data-set
 
-Each clip shows one face at 25 frames a second, with a WAV of 16 kHz beside it. A video that
-cannot be read does not stop the others.
+Each clip shows one face at 25 frames/s and has a WAV file of 16 kHz. A video that cannot be read
+does not stop the others.
 """
 
 import json
@@ -17,7 +17,7 @@ from facetrack.pipeline.engine import open_engine
 def main(videos: str, out: str) -> None:
     settings = facetrack.Settings()
     wanted = facetrack.ClipSettings(preset="talking-head", size=256)
-    engine = open_engine(settings.detection, settings.identity)  # made ready once for all
+    engine = open_engine(settings.detection, settings.identity)  # opened once for all videos
     lines = []
     for video in sorted(Path(videos).glob("*.mp4")):
         try:

@@ -1,4 +1,4 @@
-"""Scores beside a truth that is exact by construction, and beside TrackEval's own."""
+"""Scores compared with a truth that is exact by construction, and with TrackEval's own."""
 
 import io
 import json
@@ -15,16 +15,15 @@ import facetrack
 from facetrack.cli.evaluate import evaluate
 from facetrack.core.frame_range import FrameTimes
 from facetrack.core.settings import IdentitySettings
-from facetrack.evaluation.labelled import Labelled
 from facetrack.evaluation.regrouping import PROBABILITIES, THRESHOLDS, regrouped
 from facetrack.evaluation.scores import compare
-from facetrack.evaluation.truth import read_truth
+from facetrack.evaluation.truth import LabelledBoxes, read_truth
 from made.joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
 
 
 @pytest.fixture(scope="module")
 def joined(pyfeat_data, tmp_path_factory):
-    """A woman and a man: she alone, he alone and small, both side by side, she again and small."""
+    """A woman and a man: she alone, he alone and small, both side by side, she alone and small."""
     folder = tmp_path_factory.mktemp("joined")
     her, him = pyfeat_data / "WolfgangLanger_Pexels.mp4", pyfeat_data / "single_face.mp4"
     parts = [
@@ -33,31 +32,31 @@ def joined(pyfeat_data, tmp_path_factory):
         Part((Look(1, her, 9.0, LEFT), Look(2, him, 1.0, RIGHT)), 20),
         Part((Look(1, her, 12.0, SMALL),), 20),
     ]
-    spans = make_film(parts, folder / "film.mp4", (640, 360))
-    write_truth(folder / "film.mp4", parts, spans, folder / "truth.txt")
+    ranges = make_film(parts, folder / "film.mp4", (640, 360))
+    write_truth(folder / "film.mp4", parts, ranges, folder / "truth.txt")
     facetrack.analyze(folder / "film.mp4").save(folder / "film")
     return folder
 
 
-def test_people_of_a_joined_film_are_told_apart(joined):
+def test_people_of_a_joined_film_are_distinguished(joined):
     found = facetrack.evaluate(facetrack.Analysis.load(joined / "film"), joined / "truth.txt")
     assert (found.people, found.frames, found.left_out) == (2, 80, 0)
     by = found.by_person
     assert (by.idf1, by.purity, by.coverage, by.switches) == (1, 1, 1, 0)
     assert by.mota == 1
-    assert 0.85 < by.hota < 1  # boxes between key frames are not the whole cascade's to the pixel
-    # Five appearances of two people, each a track of its own; all as long.
+    assert 0.85 < by.hota < 1  # boxes between key frames differ by pixels from the cascade's
+    # Two people with five tracks of the same length.
     assert found.by_track.purity == 1
     assert found.by_track.coverage == pytest.approx(2 / 5)
     assert sorted(true for true, _, _ in found.pairs) == [1, 2]
 
 
-def test_the_command_says_the_same(joined, capsys):
+def test_the_command_prints_the_same(joined, capsys):
     done = command("evaluate", joined / "film", "--truth", joined / "truth.txt", "--json")
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     found = facetrack.evaluate(facetrack.Analysis.load(joined / "film"), joined / "truth.txt")
-    assert {k: said[k] for k in found.to_dict()} == json.loads(json.dumps(found.to_dict()))
+    assert {k: printed[k] for k in found.to_dict()} == json.loads(json.dumps(found.to_dict()))
     evaluate(joined / "film", joined / "truth.txt", thresholds=True)
     shown = capsys.readouterr().out
     assert "2 people in the truth, 2 found" in shown
@@ -65,7 +64,7 @@ def test_the_command_says_the_same(joined, capsys):
     assert "0.50: 2 people" in shown
 
 
-def test_probabilities_are_compared_or_cosines_where_one_was_set(joined):
+def test_probabilities_are_compared_or_cosines_if_the_run_set_one(joined):
     analysis = facetrack.Analysis.load(joined / "film")
     found = facetrack.evaluate(analysis, joined / "truth.txt", thresholds=True).to_dict()
     assert [t["probability"] for t in found["thresholds"]] == list(PROBABILITIES)
@@ -79,9 +78,9 @@ def test_probabilities_are_compared_or_cosines_where_one_was_set(joined):
 
 
 def test_trackeval_counts_the_same_from_files(joined, tmp_path):
-    """Its own reader, of the truth and of our export, and its own matching of boxes."""
+    """TrackEval reads the truth and our export itself, and matches the boxes itself."""
     analysis = facetrack.Analysis.load(joined / "film")
-    # Identities wrong on purpose: a tie of all ones would prove little.
+    # Identities are wrong on purpose, because scores that are all 1 would prove little.
     wrong = replace(analysis, faces=mixed_up(analysis.faces))
     facetrack.export(wrong, "mot", tmp_path / "trackers" / "us" / "data" / "film.txt")
     truth = tmp_path / "truth" / "film" / "gt" / "gt.txt"
@@ -109,7 +108,7 @@ def test_trackeval_counts_the_same_from_files(joined, tmp_path):
 
 
 def mixed_up(faces):
-    """Everybody of the second half of the frames is person 1, but where somebody else is too."""
+    """Faces with persons 1 and 2 exchanged in the last frames."""
     person, frame = faces["person"].to_numpy().copy(), faces["frame"].to_numpy()
     person[frame > 60] = 3 - person[frame > 60]
     at = faces.column_names.index("person")
@@ -117,32 +116,32 @@ def mixed_up(faces):
 
 
 def labelled(*rows):
-    """A box ten pixels wide a row: frame, id, left edge."""
+    """Boxes ten pixels wide, one per row of frame, id and left edge."""
     frames, ids, left = np.array(rows, float).reshape(-1, 3).T
     boxes = np.stack([left, left * 0, left + 10, left * 0 + 10], axis=1)
-    return Labelled(frames.astype(int), ids.astype(int), boxes.astype(np.float32))
+    return LabelledBoxes(frames.astype(int), ids.astype(int), boxes.astype(np.float32))
 
 
 SECOND = FrameTimes(np.arange(101.0), 0)
-"""A frame a second."""
+"""One frame per second."""
 
 
 @pytest.mark.parametrize(
     ("truth", "found", "expected"),
     [
-        # One person, taken for two of them half way.
+        # One person, found as another one from half way on.
         (
             [(f, 1, 0) for f in range(10)],
             [(f, 7 if f < 6 else 8, 0) for f in range(10)],
             {"idf1": 0.6, "mota": 0.9, "purity": 1, "coverage": 0.6, "switches": 1},
         ),
-        # Two people, one after the other, taken for one.
+        # Two people, one after the other, found as one.
         (
             [(f, 1 if f < 6 else 2, 0) for f in range(10)],
             [(f, 7, 0) for f in range(10)],
             {"idf1": 0.6, "mota": 1, "purity": 0.6, "coverage": 1, "switches": 0},
         ),
-        # Two at once; one is missed in 4 frames, and something is found where nobody is.
+        # Two at the same time; one is missed in 4 frames, and one box is found where nobody is.
         (
             [(f, p, 100 * p) for f in range(10) for p in (1, 2)],
             [(f, p, 100 * p) for f in range(10) for p in (1, 2, 3)
@@ -165,7 +164,7 @@ def test_scores_by_hand(truth, found, expected):
 
 
 def test_purity_counts_seconds(joined):
-    """Frames that stay longer count more: 6 of 10 frames, but 15 of 19 seconds."""
+    """Frames that are shown longer count more: 6 of 10 frames, but 15 of 19 seconds."""
     edges = np.append(0, np.cumsum([1, 1, 1, 1, 1, 10, 1, 1, 1, 1])).astype(float)
     truth = labelled(*((f, 1 if f < 6 else 2, 0) for f in range(10)))
     found = labelled(*((f, 7, 0) for f in range(10)))
@@ -201,7 +200,7 @@ def test_truth_in_every_format(joined, tmp_path):
         ("late.txt", "500,4,1,1,9,9\n", "no box in the frames 0 to 79"),
     ],
 )
-def test_what_is_no_truth_is_said(joined, name, content, words, tmp_path):
+def test_an_unreadable_truth_is_an_input_error(joined, name, content, words, tmp_path):
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(facetrack.FacetrackError, match=words) as raised:
@@ -210,7 +209,7 @@ def test_what_is_no_truth_is_said(joined, name, content, words, tmp_path):
 
 
 @pytest.mark.parametrize("which", ["joined", "demo_analysis"])
-def test_the_same_settings_make_the_same_people(which, request):
+def test_the_same_settings_give_the_same_people(which, request):
     analysis = request.getfixturevalue(which)
     if which == "joined":
         analysis = facetrack.Analysis.load(analysis / "film")
@@ -221,7 +220,7 @@ def test_the_same_settings_make_the_same_people(which, request):
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 
-def test_nobody_regrouped_is_nobody(demo_analysis):
+def test_regrouping_without_people(demo_analysis):
     nobody = replace(
         demo_analysis, people=[], tracks=[], embeddings={}, faces=demo_analysis.faces.slice(0, 0)
     )

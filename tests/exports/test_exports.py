@@ -1,4 +1,4 @@
-"""Every export is read back by a reader that knows nothing of facetrack."""
+"""Every format is read back by a reader that is not part of facetrack."""
 
 import csv
 import io
@@ -25,15 +25,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import facetrack
-from facetrack.cli.export import Format
-from facetrack.exports.registry import FORMATS
+from facetrack.exports.registry import OUR_FORMATS, exporter_of
 from facetrack.timeline import Interval, boxes_of, landmarks_of
 
 NAMES = {1: "Ada <b> & {Bo}", 2: "Zoë\n--> 玲"}
 READ = {1: "Ada <b> & {Bo}", 2: "Zoë --> 玲"}
-"""On one line."""
+"""The same names on one line, as readers get them."""
 
-# The elements that the export uses, after Apple's FCPXML 1.10.
+# The elements that the export uses, from Apple's FCPXML 1.10.
 FCPXML = """
 <!ELEMENT fcpxml (resources, library)> <!ATTLIST fcpxml version CDATA #FIXED "1.10">
 <!ELEMENT resources (asset | format)*>
@@ -65,16 +64,16 @@ FCPXML = """
 
 @pytest.fixture(scope="module")
 def analysis(demo_analysis):
-    """The demo's film with two names that every format must get through."""
+    """The demo's film with two names that need escapes."""
     people = [replace(p, name=NAMES.get(p.id, p.name)) for p in demo_analysis.people]
     return replace(demo_analysis, people=people)
 
 
 @pytest.fixture(scope="module")
 def uneven(analysis):
-    """The same with a frame rate that varies from 12.5 to 50: each frame's time is its own."""
-    lasting = np.tile([0.08, 0.02, 0.05, 0.03], len(analysis.frame_times))
-    edges = np.append(0, np.cumsum(lasting))[: len(analysis.frame_times) + 1]
+    """The same with a frame rate that varies from 12.5 to 50 frames/s."""
+    shown_s = np.tile([0.08, 0.02, 0.05, 0.03], len(analysis.frame_times))
+    edges = np.append(0, np.cumsum(shown_s))[: len(analysis.frame_times) + 1]
     info = replace(analysis.info, fps=Fraction(245, 11), duration_s=float(edges[-1]))
     return replace(analysis, info=info, frame_times=edges[:-1])
 
@@ -85,8 +84,8 @@ def at_rate(analysis, fps):
     return replace(analysis, info=info, frame_times=times)
 
 
-def seen(analysis):
-    """Of each frame the people of the timeline."""
+def people_by_frame(analysis):
+    """The people on screen in each frame, by the timeline."""
     return [
         {i.person for i in analysis.intervals if i.start_frame <= frame < i.end_frame}
         for frame in range(len(analysis.frame_times))
@@ -134,12 +133,12 @@ def test_json_lines(uneven, tmp_path):
 
 
 def test_mot_by_trackeval(analysis, tmp_path):
-    """Its own reader, and its own scores of the file beside itself."""
+    """TrackEval reads the file, and scores it against itself."""
     path = facetrack.export(analysis, "mot", tmp_path / "trackers" / "us" / "data" / "demo.txt")
     truth = tmp_path / "truth" / "demo" / "gt" / "gt.txt"
     truth.parent.mkdir(parents=True)
     rows = np.loadtxt(path, delimiter=",")
-    rows[:, 6:] = 1, 1, 1, -1  # of a truth: whether it counts, a pedestrian, visibility
+    rows[:, 6:] = 1, 1, 1, -1  # in a truth: used or not, pedestrian, visibility
     np.savetxt(truth, rows, "%g", delimiter=",")
     frames = len(analysis.frame_times)
     with redirect_stdout(io.StringIO()):
@@ -156,11 +155,11 @@ def test_mot_by_trackeval(analysis, tmp_path):
         both = data.get_preprocessed_seq_data(raw, "pedestrian")
         hota = trackeval.metrics.HOTA().eval_sequence(both)
     assert hota["HOTA"].min() > 0.999
-    assert [set(ids) for ids in raw["tracker_ids"]] == seen(analysis)
-    known = analysis.faces.filter(np.array(analysis.faces["person"]) > 0)
+    assert [set(ids) for ids in raw["tracker_ids"]] == people_by_frame(analysis)
+    of_people = analysis.faces.filter(np.array(analysis.faces["person"]) > 0)
     left = np.concatenate([dets[:, 0] for dets in raw["tracker_dets"]])
     width = np.concatenate([dets[:, 2] for dets in raw["tracker_dets"]])
-    boxes = boxes_of(known)
+    boxes = boxes_of(of_people)
     np.testing.assert_allclose(np.sort(left - 1), np.sort(boxes[:, 0]), atol=1e-2)
     np.testing.assert_allclose(np.sort(width), np.sort(boxes[:, 2] - boxes[:, 0]), atol=1e-2)
 
@@ -168,17 +167,17 @@ def test_mot_by_trackeval(analysis, tmp_path):
 def test_mot_by_motmetrics(analysis, tmp_path):
     path = facetrack.export(analysis, "mot", tmp_path / "people.txt")
     table = motmetrics.io.loadtxt(str(path), fmt="mot15-2D").reset_index()
-    known = analysis.faces.filter(np.array(analysis.faces["person"]) > 0)
-    wanted = known.sort_by([("frame", "ascending"), ("person", "ascending")])
+    of_people = analysis.faces.filter(np.array(analysis.faces["person"]) > 0)
+    wanted = of_people.sort_by([("frame", "ascending"), ("person", "ascending")])
     np.testing.assert_array_equal(table["FrameId"] - 1, wanted["frame"])
     np.testing.assert_array_equal(table["Id"], wanted["person"])
-    # It counts pixels from 0 itself.
+    # motmetrics converts pixels to count from 0.
     np.testing.assert_allclose(table[["X", "Y"]], boxes_of(wanted)[:, :2], atol=1e-2)
     np.testing.assert_allclose(table["Confidence"], wanted["score"], atol=1e-4)
 
 
 def test_mot_has_a_person_once_a_frame(analysis, tmp_path):
-    """Tracks of one person that overlap, as where a gap was bridged: the better face stays."""
+    """Tracks of a person overlap where one bridges a gap: the face with the higher score stays."""
     worse = analysis.faces.slice(0, 1)
     column = worse.column_names.index("score")
     worse = worse.set_column(column, analysis.faces.schema.field("score"), [np.float32([0.1])])
@@ -207,7 +206,7 @@ def test_coco_by_pycocotools(analysis, tmp_path):
 
 
 def shown_by(cues, time_s):
-    """What a player shows: ``cues`` of seconds and lines."""
+    """The lines that a player shows at a time; ``cues``: start, end and lines of each."""
     return {name for start, end, names in cues if start <= time_s < end for name in names}
 
 
@@ -226,9 +225,9 @@ def read_srt(path):
 
 @pytest.mark.parametrize("format", ["webvtt", "srt"])
 @pytest.mark.parametrize("rate", ["analysis", "uneven"])
-def test_subtitles_name_who_is_seen(format, rate, request, tmp_path):
+def test_subtitles_name_the_people_on_screen(format, rate, request, tmp_path):
     analysis = request.getfixturevalue(rate)
-    path = facetrack.export(analysis, format, tmp_path / f"names{FORMATS[format].suffix}")
+    path = facetrack.export(analysis, format, tmp_path / f"names{exporter_of(format).suffix}")
     cues = read_vtt(path) if format == "webvtt" else read_srt(path)
     assert all(before[1] <= after[0] for before, after in pairwise(cues))
     names = {p.id: p.name for p in analysis.people}
@@ -237,14 +236,14 @@ def test_subtitles_name_who_is_seen(format, rate, request, tmp_path):
     else:
         names |= {1: "Ada \u2039b\u203a & (Bo)", 2: "Zoë --\u203a 玲"}
     edges = edges_of(analysis)
-    for people, start, end in zip(seen(analysis), edges, edges[1:], strict=False):
+    for people, start, end in zip(people_by_frame(analysis), edges, edges[1:], strict=False):
         assert shown_by(cues, (start + end) / 2) == {names[p] for p in people}
 
 
 @pytest.mark.parametrize("format", ["webvtt", "srt"])
 def test_subtitles_by_ffmpeg(format, analysis, tmp_path):
-    """Names come out of the decoder as they are in the timeline (SRT has no < and {)."""
-    path = facetrack.export(analysis, format, tmp_path / f"names{FORMATS[format].suffix}")
+    """FFmpeg decodes the names as they are in the timeline (SRT has no < and {)."""
+    path = facetrack.export(analysis, format, tmp_path / f"names{exporter_of(format).suffix}")
     with av.open(str(path)) as file:
         stream = file.streams.subtitles[0]
         packets = [p for p in file.demux(stream) if p.size]
@@ -252,46 +251,44 @@ def test_subtitles_by_ffmpeg(format, analysis, tmp_path):
     first = {p.id: p for p in analysis.people}[1]
     assert float(packets[0].pts * packets[0].time_base) == pytest.approx(first.first_s, abs=1e-3)
     wanted = "Ada <b> & {Bo}" if format == "webvtt" else "Ada \u2039b\u203a & (Bo)"
-    # In ASS, which it decodes to, after eight fields and with braces of its own.
+    # FFmpeg decodes to ASS: the text follows eight fields, and braces are escaped.
     assert texts[0].split(",", 8)[8].replace("\\{{}", "{") == wanted
     assert any("Zoë" in text and "玲" in text for text in texts)
 
 
-def on_screen(analysis, *stretches):
-    """The analysis with these intervals: person, first and last second."""
+def on_screen(analysis, *intervals):
+    """The analysis with these intervals: person, start and end in seconds."""
     near = np.searchsorted
     times = analysis.frame_times
-    intervals = [
-        Interval(p, int(near(times, a)), int(near(times, b)), 0, 0) for p, a, b in stretches
-    ]
-    return replace(analysis, intervals=intervals)
+    found = [Interval(p, int(near(times, a)), int(near(times, b)), 0, 0) for p, a, b in intervals]
+    return replace(analysis, intervals=found)
 
 
 @pytest.mark.parametrize(
-    ("stretches", "wanted"),
+    ("intervals", "wanted"),
     [
-        # Away for a moment, and back.
+        # Off screen for a moment.
         ([(3, 1, 4), (3, 4.2, 6)], [(1, 6, "3")]),
         ([(3, 1, 4), (3, 5, 6)], [(1, 4, "3"), (5, 6, "3")]),
-        # Two come into one picture, one of them found a little later.
+        # Two people appear, and one of them is found a little later.
         ([(3, 1, 6), (4, 1.2, 6)], [(1, 6, "34")]),
         ([(3, 1, 6), (4, 2, 6)], [(1, 2, "3"), (2, 6, "34")]),
         # Too short to be read.
         ([(3, 1, 6), (4, 2, 2.2)], [(1, 6, "3")]),
         ([(3, 1, 3), (4, 3, 3.2), (5, 3.2, 6)], [(1, 3, "3"), (3, 6, "5")]),
-        # All there is.
+        # Short, without a neighbour.
         ([(3, 1, 1.2)], [(1, 1.2, "3")]),
         ([], []),
     ],
 )
-def test_names_do_not_flicker(analysis, stretches, wanted, tmp_path):
-    path = facetrack.export(on_screen(analysis, *stretches), "webvtt", tmp_path / "names.vtt")
+def test_names_do_not_flicker(analysis, intervals, wanted, tmp_path):
+    path = facetrack.export(on_screen(analysis, *intervals), "webvtt", tmp_path / "names.vtt")
     cues = [(a, b, "".join(n.split()[-1] for n in names)) for a, b, names in read_vtt(path)]
     assert cues == wanted
 
 
 def people_by_track(timeline, frames):
-    """Of each frame the people whose tracks have a clip there."""
+    """The people whose tracks have a clip at each frame."""
     found = [set() for _ in range(frames)]
     for track in timeline.video_tracks():
         for clip in track.find_clips():
@@ -305,13 +302,13 @@ def people_by_track(timeline, frames):
 
 
 @pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001)])
-def test_otio_has_a_track_a_person(analysis, fps, tmp_path):
+def test_otio_has_one_track_per_person(analysis, fps, tmp_path):
     analysis = at_rate(analysis, fps)
     path = facetrack.export(analysis, "otio", tmp_path / "people.otio")
     timeline = otio.adapters.read_from_file(str(path))
     names = [READ.get(p.id, p.name) for p in analysis.people]
     assert [track.name for track in timeline.tracks] == names
-    assert people_by_track(timeline, len(analysis.frame_times)) == seen(analysis)
+    assert people_by_track(timeline, len(analysis.frame_times)) == people_by_frame(analysis)
     (clip, *_) = timeline.find_clips()
     media = clip.media_reference
     assert media.target_url == analysis.info.path.as_uri()
@@ -326,21 +323,21 @@ def test_otio_of_a_variable_rate_keeps_time(uneven, tmp_path):
     path = facetrack.export(uneven, "otio", tmp_path / "people.otio")
     timeline = otio.adapters.read_from_file(str(path))
     for clip in timeline.find_clips():
-        told, place = clip.metadata["facetrack"], clip.range_in_parent()
-        times = [told["start_s"], told["end_s"]]
-        frames = [told["start_frame"], told["end_frame"]]
+        stored, place = clip.metadata["facetrack"], clip.range_in_parent()
+        times = [stored["start_s"], stored["end_s"]]
+        frames = [stored["start_frame"], stored["end_frame"]]
         np.testing.assert_allclose(times, edges_of(uneven)[frames], rtol=1e-12)
         half = 0.5 / place.start_time.rate
-        assert abs(place.start_time.to_seconds() - told["start_s"]) <= half + 1e-9
-        assert abs(place.end_time_exclusive().to_seconds() - told["end_s"]) <= half + 1e-9
+        assert abs(place.start_time.to_seconds() - stored["start_s"]) <= half + 1e-9
+        assert abs(place.end_time_exclusive().to_seconds() - stored["end_s"]) <= half + 1e-9
 
 
-def test_intervals_that_were_edited_to_overlap(analysis, tmp_path):
-    """As after two people were made one by hand."""
+def test_intervals_that_overlap_after_an_edit(analysis, tmp_path):
+    """As after two people were merged by hand."""
     edited = on_screen(analysis, (1, 1, 3), (1, 2, 4), (1, 4, 5), (1, 7, 8), (2, 2, 3))
     path = facetrack.export(edited, "otio", tmp_path / "people.otio")
     timeline = otio.adapters.read_from_file(str(path))
-    assert people_by_track(timeline, len(edited.frame_times)) == seen(edited)
+    assert people_by_track(timeline, len(edited.frame_times)) == people_by_frame(edited)
     assert [len(list(track.find_clips())) for track in timeline.tracks][:2] == [2, 1]
     cues = read_vtt(facetrack.export(edited, "webvtt", tmp_path / "people.vtt"))
     assert [(start, end, len(names)) for start, end, names in cues] == [
@@ -409,10 +406,10 @@ def test_fcpxml_by_lxml(analysis, fps, tmp_path):
     assert sorted(lanes.values()) == [p.id for p in analysis.people]
 
 
-def test_a_video_with_nobody(analysis, tmp_path):
+def test_a_video_without_people(analysis, tmp_path):
     nobody = replace(analysis, people=[], tracks=[], intervals=[], faces=analysis.faces.slice(0, 0))
-    for name, format in FORMATS.items():
-        facetrack.export(nobody, name, tmp_path / f"nobody{format.suffix}")
+    for name in OUR_FORMATS:
+        facetrack.export(nobody, name, tmp_path / f"nobody{exporter_of(name).suffix}")
     assert read_vtt(tmp_path / "nobody.vtt") == []
     assert list(otio.adapters.read_from_file(str(tmp_path / "nobody.otio")).find_clips()) == []
     assert (tmp_path / "nobody.mot.txt").read_text() == ""
@@ -428,7 +425,6 @@ def run(*arguments, before=""):
 
 
 def test_the_command(analysis, tmp_path):
-    assert [format.value for format in Format] == list(FORMATS)
     for name in ("a", "b"):
         analysis.save(tmp_path / name)
     done = run("export", tmp_path / "a", tmp_path / "gone", tmp_path / "b", "--format", "srt")
@@ -439,6 +435,9 @@ def test_the_command(analysis, tmp_path):
     ]
     done = run("export", tmp_path / "a", tmp_path / "b", "-f", "srt", "-o", tmp_path / "x.srt")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = run("export", tmp_path / "a", "-f", "docx")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "'docx' is none of csv, parquet" in done.stderr
 
 
 def test_without_the_extra_one_line_says_what_to_install(analysis, tmp_path):
@@ -450,7 +449,7 @@ def test_without_the_extra_one_line_says_what_to_install(analysis, tmp_path):
     assert not (tmp_path / "a" / "exports" / "sample.otio").exists()
 
 
-def test_nothing_is_half_written(analysis, tmp_path):
+def test_a_failed_export_leaves_nothing(analysis, tmp_path):
     (tmp_path / "names.srt").mkdir()
     with pytest.raises(OSError):
         facetrack.export(analysis, "srt", tmp_path / "names.srt")

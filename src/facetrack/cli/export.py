@@ -1,35 +1,29 @@
 """``facetrack export``: analyses in formats that other tools read."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from facetrack.exports.registry import OUR_FORMATS
 
 Folders = Annotated[
     list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
 ]
 
 
-class Format(StrEnum):
-    """Of ``facetrack.exports.registry``, which loads too much to be asked for a help text."""
-
-    csv = "csv"
-    parquet = "parquet"
-    json_lines = "json-lines"
-    mot = "mot"
-    coco = "coco"
-    webvtt = "webvtt"
-    srt = "srt"
-    otio = "otio"
-    edl = "edl"
-    fcpxml = "fcpxml"
-
-
 def export(
     folders: Folders,
-    format: Annotated[Format, typer.Option("-f", "--format", help="What to write.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            "-f",
+            "--format",
+            help=f"{', '.join(OUR_FORMATS)}, or a format that an installed package adds.",
+            metavar="FORMAT",
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -42,16 +36,17 @@ def export(
 ) -> int:
     """Write analyses in a format that other tools read."""
     from facetrack.core.errors import FacetrackError, UsageError
-    from facetrack.exports.registry import FORMATS, export
+    from facetrack.exports.registry import export, exporter_of
     from facetrack.timeline import Analysis
 
     if out is not None and len(folders) != 1:
         raise UsageError(f"-o {out} is one file; give one folder, or leave -o out")
+    suffix = exporter_of(format).suffix
     code = 0
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
-            name = analysis.info.path.stem + FORMATS[format].suffix
+            name = analysis.info.path.stem + suffix
             print(export(analysis, format, out or folder / "exports" / name))
         except UsageError:
             raise

@@ -1,4 +1,4 @@
-"""People again, from an analysis' stored embeddings: other settings without another analysis."""
+"""Groups the tracks of an analysis into people again, by stored embeddings and other settings."""
 
 import numpy as np
 import pyarrow as pa
@@ -13,27 +13,31 @@ from facetrack.timeline import FACE_COLUMNS, Analysis
 
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
-"""Cosines, for an analysis that was made with one."""
+"""Cosines, for an analysis whose settings have one."""
 
 
-def others_of(analysis: Analysis) -> list[IdentitySettings]:
-    """Settings to compare: other probabilities, or other cosines where the run was given one."""
+def settings_to_compare(analysis: Analysis) -> list[IdentitySettings]:
+    """Other probabilities, or other cosines if ``identity.threshold`` of the run was set."""
     if analysis.settings["identity"].get("threshold") is None:
         return [IdentitySettings(probability=p) for p in PROBABILITIES]
     return [IdentitySettings(threshold=t) for t in THRESHOLDS]
 
 
 def regrouped(analysis: Analysis, identity: IdentitySettings) -> tuple[int, pa.Table]:
-    """How many people there would be, and the faces with each one's person (0: nobody).
+    """The people that these settings make of the same tracks.
 
-    ``identity``: of it, ``probability`` or ``threshold`` counts.
+    Args:
+        identity: only ``probability`` and ``threshold`` are used.
+
+    Returns:
+        The number of people, and the analysis' faces with each one's new person (0: none).
     """
     tracks = sorted((t for t in analysis.tracks if t.id in analysis.embeddings), key=lambda t: t.id)
     ids = [t.id for t in tracks]
     embeddings = embeddings_of(analysis, tracks)
     judge = judge_of(analysis.recognizer.calibration, identity)
-    apart = seen_together(analysis.faces, "track", ids)
-    groups = group_tracks(track_set(embeddings, apart, judge))
+    cannot_link = seen_together(analysis.faces, "track", ids)
+    groups = group_tracks(track_set(embeddings, cannot_link, judge))
     person_of = np.zeros(max((t.id for t in analysis.tracks), default=0) + 1, np.int32)
     for number, group in enumerate(groups, start=1):
         person_of[[ids[i] for i in group]] = number

@@ -1,42 +1,90 @@
-"""Reads who really is where: MOTChallenge text, faces of our own, or an analysis put right."""
+"""Labelled boxes, and the truth read from MOTChallenge text, a table, or a corrected analysis."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from numpy.typing import NDArray
 
 from facetrack.core.errors import InputError
 from facetrack.core.parquet import read_table
-from facetrack.evaluation.labelled import Labelled
+from facetrack.core.types import Float32
 from facetrack.exports.mot import FIRST, faces_of_people
-from facetrack.timeline import CORNERS, Analysis
+from facetrack.timeline import CORNERS, Analysis, boxes_of
 
 MOT_COLUMNS = 6
-"""Frame, id, left, top, width, height; a seventh that is 0 says not to look at the line."""
+"""Frame, id, left, top, width, height; where a seventh column is 0 the line is ignored."""
 
 
-def read_truth(path: Path) -> Labelled:
-    """The boxes of a file, or of an analysis' folder, whose timeline may have been put right.
+@dataclass(frozen=True)
+class LabelledBoxes:
+    """Boxes with identities, one row per box; an id occurs at most once in a frame."""
 
-    ``.parquet`` and ``.csv`` with the columns frame, person, x1, y1, x2, y2 (as ``faces.parquet``
-    and the exports have them; person 0 is nobody); all else is MOTChallenge text.
+    frames: NDArray[np.int64]
+    """``(n,)`` frame numbers from 0, ascending."""
+    ids: NDArray[np.int64]
+    """``(n,)`` identities: person or track."""
+    boxes: Float32
+    """``(n, 4)`` x1 y1 x2 y2 in pixels of the upright frame."""
+
+    @classmethod
+    def of_faces(cls, faces: pa.Table, id_column: str) -> "LabelledBoxes":
+        """The boxes of a table of faces.
+
+        Args:
+            faces: rows of ``FACE_COLUMNS``, ordered by frame.
+            id_column: ``person`` or ``track``.
+        """
+        return cls(
+            faces["frame"].to_numpy().astype(np.int64),
+            faces[id_column].to_numpy().astype(np.int64),
+            boxes_of(faces),
+        )
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def intersection(self, first: int, end: int) -> "LabelledBoxes":
+        """The boxes in frames ``[first, end)``."""
+        a, b = np.searchsorted(self.frames, (first, end))
+        return LabelledBoxes(self.frames[a:b], self.ids[a:b], self.boxes[a:b])
+
+    def rows_of(self, frames: NDArray[np.int64]) -> Iterator[slice]:
+        """The rows of each of these frames.
+
+        Args:
+            frames: ascending.
+        """
+        ends = np.searchsorted(self.frames, frames, side="right")
+        for a, b in zip(np.searchsorted(self.frames, frames).tolist(), ends.tolist(), strict=True):
+            yield slice(a, b)
+
+
+def read_truth(path: Path) -> LabelledBoxes:
+    """Reads labelled boxes from a file, or from the folder of an analysis that was corrected.
+
+    ``.parquet`` and ``.csv`` need the columns frame, person, x1, y1, x2 and y2, which
+    ``faces.parquet`` and the exports have; rows with person 0 are ignored. Every other file is read
+    as MOTChallenge text.
 
     Raises:
-        InputError: when there is no such file, or it is none of these.
+        InputError: when the file does not exist or has none of these formats.
     """
     try:
         if path.is_dir():
-            found = Labelled.of_faces(faces_of_people(Analysis.load(path).faces), "person")
+            found = LabelledBoxes.of_faces(faces_of_people(Analysis.load(path).faces), "person")
         elif path.suffix == ".parquet":
-            found = _of_table(read_table(path))
+            found = _from_table(read_table(path))
         elif path.suffix == ".csv":
-            found = _of_table(pa.csv.read_csv(pa.BufferReader(path.read_bytes())))
+            found = _from_table(pa.csv.read_csv(pa.BufferReader(path.read_bytes())))
         else:
-            found = _of_mot(path)
+            found = _from_mot(path)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise InputError(
-            f"{path}: no truth to be read from it ({error}); give MOTChallenge text, or a table "
+            f"{path}: no truth can be read from it ({error}); give MOTChallenge text, or a table "
             "with the columns frame, person, x1, y1, x2, y2"
         ) from error
     same = (np.diff(found.frames) == 0) & (np.diff(found.ids) == 0)
@@ -48,26 +96,26 @@ def read_truth(path: Path) -> Labelled:
     return found
 
 
-def _of_table(table: pa.Table) -> Labelled:
-    known = table.filter(table["person"].to_numpy() > 0) if table.num_rows else table
-    columns = {name: known[name].to_numpy() for name in ("frame", "person", *CORNERS)}
+def _from_table(table: pa.Table) -> LabelledBoxes:
+    of_people = table.filter(table["person"].to_numpy() > 0) if table.num_rows else table
+    columns = {name: of_people[name].to_numpy() for name in ("frame", "person", *CORNERS)}
     boxes = np.stack([columns[c] for c in CORNERS], axis=1)
-    return _ordered(columns["frame"], columns["person"], boxes)
+    return _sorted(columns["frame"], columns["person"], boxes)
 
 
-def _of_mot(path: Path) -> Labelled:
+def _from_mot(path: Path) -> LabelledBoxes:
     rows = np.loadtxt(path, delimiter=",", ndmin=2)
     if rows.shape[1] < MOT_COLUMNS:
         raise ValueError(f"{rows.shape[1]} columns, {MOT_COLUMNS} needed")
     if rows.shape[1] > MOT_COLUMNS:
         rows = rows[rows[:, MOT_COLUMNS] != 0]
     corner = rows[:, 2:4] - FIRST
-    return _ordered(rows[:, 0] - FIRST, rows[:, 1], np.hstack([corner, corner + rows[:, 4:6]]))
+    return _sorted(rows[:, 0] - FIRST, rows[:, 1], np.hstack([corner, corner + rows[:, 4:6]]))
 
 
-def _ordered(frames: np.ndarray, ids: np.ndarray, boxes: np.ndarray) -> Labelled:
+def _sorted(frames: np.ndarray, ids: np.ndarray, boxes: np.ndarray) -> LabelledBoxes:
     order = np.lexsort((ids, frames))
-    return Labelled(
+    return LabelledBoxes(
         frames[order].astype(np.int64),
         ids[order].astype(np.int64),
         boxes[order].astype(np.float32),

@@ -1,7 +1,8 @@
-"""COCO JSON of keypoints, with the fields of its kin for video: ``videos``, ``track_id``.
+"""COCO JSON of keypoints, with the fields that video variants of it add: ``videos``, ``track_id``.
 
-An image is a frame, its id the frame's number in the source; ``frames/000123.jpg`` is what its
-picture would be called. Keypoints are the five landmarks, all of them visible.
+An image is a frame, and its id is the frame's number in the source. No image files are written;
+``frames/000123.jpg`` is the name that a file of the frame would have. Keypoints are the five
+landmarks, all of them visible.
 """
 
 import json
@@ -10,30 +11,39 @@ from typing import Any
 
 import numpy as np
 
-from facetrack.exports.appearances import names_of
-from facetrack.exports.table import LANDMARKS
+from facetrack.exports.person_ranges import person_names, printable
+from facetrack.exports.tables import LANDMARKS
 from facetrack.timeline import Analysis, boxes_of, landmarks_of
 
 VISIBLE = 2
+"""COCO's flag of a keypoint that is labelled and visible."""
 FACE = 1
-"""The only category."""
+"""Id of the only category."""
 VIDEO = 1
+"""Id of the only video."""
 
 
-def write(analysis: Analysis, path: Path) -> None:
-    """One JSON object."""
-    with path.open("w", encoding="utf-8") as file:
-        json.dump(_coco(analysis), file, ensure_ascii=False)
+class CocoExporter:
+    """COCO JSON: one image per frame, one annotation per face."""
+
+    name = "coco"
+    suffix = ".coco.json"
+
+    def write(self, analysis: Analysis, path: Path) -> None:
+        """Writes one JSON object."""
+        with path.open("w", encoding="utf-8") as file:
+            json.dump(_coco(analysis), file, ensure_ascii=False)
 
 
 def _coco(analysis: Analysis) -> dict[str, Any]:
     info = analysis.info
+    file_name = printable(info.path.name)
     size = {"width": info.width, "height": info.height}
     frames = enumerate(analysis.frame_times.tolist(), start=analysis.first_frame)
     return {
-        "info": {"description": f"Faces of {info.path.name}", "version": "facetrack"},
+        "info": {"description": f"Faces of {file_name}", "version": "facetrack"},
         "licenses": [],
-        "videos": [{"id": VIDEO, "name": info.path.name, "fps": float(info.fps), **size}],
+        "videos": [{"id": VIDEO, "name": file_name, "fps": float(info.fps), **size}],
         "images": [
             {
                 "id": frame,
@@ -59,13 +69,13 @@ def _coco(analysis: Analysis) -> dict[str, Any]:
 
 
 def _annotations(analysis: Analysis) -> list[dict[str, Any]]:
-    """Ids from 1: pycocotools takes 0 for no match."""
-    faces, names = analysis.faces, names_of(analysis)
+    """One annotation per face. Ids start at 1, because pycocotools takes 0 for no match."""
+    faces, names = analysis.faces, person_names(analysis)
     boxes = boxes_of(faces).astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     points = landmarks_of(faces)
-    seen = np.full((*points.shape[:2], 1), VISIBLE)
-    keypoints = np.concatenate([points.astype(np.float64), seen], axis=2).reshape(
+    visible = np.full((*points.shape[:2], 1), VISIBLE)
+    keypoints = np.concatenate([points.astype(np.float64), visible], axis=2).reshape(
         len(boxes), 3 * len(LANDMARKS)
     )
     columns = ("frame", "track", "person", "score")

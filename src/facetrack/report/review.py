@@ -1,4 +1,4 @@
-"""What a person should check: each uncertain case with its probability, faces, and its remedy."""
+"""Uncertain cases that a person should check, each with the command that corrects it."""
 
 import io
 import shlex
@@ -16,8 +16,9 @@ from facetrack.report.template import clock, label
 from facetrack.timeline import Analysis, FaceCrops, Uncertain
 
 SIDE = 112
-"""Pixels of a track's face: shown at 64, and sharp on screens of two pixels a point."""
+"""Pixels of a track's face: shown at 64 CSS pixels, so it is sharp on high-density screens too."""
 MARGIN = 0.3
+"""As in ``Analysis.face_crops``."""
 TIMES_SHOWN = 3
 """Maximum number of uncertain tracks whose times are written out."""
 
@@ -27,15 +28,15 @@ class ReviewEntry:
     """One uncertain case as the page shows it."""
 
     track_faces: dict[int, bytes]
-    """Track to a JPEG of its best face: one of each side. Empty where the video is gone."""
+    """Track to a JPEG of its best face, one track of each side; empty if the video is gone."""
     people: dict[int, str]
-    """Person to label: whose thumbnails are shown in place of ``track_faces``."""
+    """Person to label; their thumbnails are shown if ``track_faces`` is empty."""
     question: str
     explanation: str
     probability: float
     """That both sides are the same person, 0 to 1."""
     condition: str
-    """When the command is the remedy."""
+    """When to use the command: ``If so`` or ``If not``, in answer to the question."""
     command: str
 
 

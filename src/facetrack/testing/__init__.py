@@ -4,6 +4,7 @@ Each passes the same contract tests as the implementations that ship (tests/cont
 """
 
 from facetrack.testing.detector import FakeDetector, frame_with_squares
+from facetrack.testing.exporter import FakeExporter
 from facetrack.testing.tracker import FakeTracker
 
-__all__ = ["FakeDetector", "FakeTracker", "frame_with_squares"]
+__all__ = ["FakeDetector", "FakeExporter", "FakeTracker", "frame_with_squares"]
