@@ -1,4 +1,4 @@
-"""The cascade gives facenet-pytorch's faces, on real clips, whatever the batch."""
+"""The cascade finds facenet-pytorch's faces in real clips, whatever the batch."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def frames(clip: Path):
 
 
 def compare(clip: Path, engine):
-    """IoU of each confident box of either side with its partner; 0 where it has none."""
+    """IoU of each confident box of either implementation with its partner; 0 where it has none."""
     reference = GOLDEN[clip.name]
     ours_matched, theirs_matched = [], []
     indices, images = zip(*frames(clip), strict=True)
