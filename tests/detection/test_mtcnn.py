@@ -84,10 +84,3 @@ def test_a_batch_gives_what_single_frames_give(pyfeat_data, engine):
         assert len(alone) == len(faces) == 1
         np.testing.assert_allclose(alone.boxes, faces.boxes, atol=1e-2)
         np.testing.assert_allclose(alone.landmarks, faces.landmarks, atol=1e-2)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (11, 300), (20, 20), (37, 61)])
-def test_small_frames_have_no_faces_and_do_no_harm(engine, size):
-    image = RgbImage(np.full((*size, 3), 128, np.uint8))
-    faces = next(engine.detect([image]))
-    assert len(faces) == 0
