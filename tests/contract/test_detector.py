@@ -166,10 +166,16 @@ def test_a_frame_without_a_face_has_empty_arrays(detector, frames):
     assert faces.landmarks.shape == (0, 5, 2)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (11, 300), (20, 20), (37, 61)])
+def test_small_frames_have_no_faces(detector, size):
+    image = RgbImage(np.full((*size, 3), 128, np.uint8))
+    assert [len(faces) for faces in detector.detect([image, image])] == [0, 0]
+
+
 def test_a_frames_faces_do_not_depend_on_its_batch(name, detector, frames):
-    many = frames * 4
+    many = frames * 3  # more than one batch on every device
     pixels = IMPLEMENTATIONS[name].repeats
-    alone = list(chain.from_iterable(detector.detect([frame]) for frame in frames)) * 4
+    alone = list(chain.from_iterable(detector.detect([frame]) for frame in frames)) * 3
     for faces, expected in zip(detector.detect(many), alone, strict=True):
         assert_same(faces, expected, pixels)
 

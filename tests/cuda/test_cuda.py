@@ -1,6 +1,6 @@
-"""The torch engine on a CUDA GPU: kernels, faces beside those of the CPU, decoder, memory.
+"""The torch engine on a CUDA GPU: kernels, the same faces as on the CPU, decoder, memory.
 
-All of it is skipped, with the reason, where there is no GPU.
+All tests are skipped where there is no GPU.
 """
 
 import subprocess
@@ -60,7 +60,7 @@ def cpu_engine():
 
 @pytest.fixture(scope="module")
 def images(pyfeat_data):
-    """Of one talking person, in different places."""
+    """Frames of one talking person, in different places."""
     with av.open(str(pyfeat_data / "WolfgangLanger_Pexels.mp4")) as container:
         frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
     return [RgbImage(f) for f in frames[::7]]
@@ -68,8 +68,8 @@ def images(pyfeat_data):
 
 @pytest.fixture(scope="module")
 def films(pyfeat_data, tmp_path_factory):
-    """200 real frames each: with a starting point every 50, with one alone, with key frames that
-    are none, and HEVC; 210 of three sizes; 400 of 1080p with one starting point."""
+    """Films of 200 real frames: with an IDR frame every 50 frames, with only one, with open groups,
+    and as HEVC. One of 210 frames of three sizes. One of 400 frames of 1080p with one IDR frame."""
     with av.open(str(pyfeat_data / "single_face.mp4")) as source:
         frames = list(source.decode(video=0))
     out = tmp_path_factory.mktemp("films")
@@ -94,7 +94,7 @@ def film(films):
 
 
 def matched(found, expected):
-    """For each sure box of ``expected``, its best IoU with one of ``found``."""
+    """For each box in ``expected`` with a sure score, its best IoU with a box in ``found``."""
     best = []
     for a, b in zip(found, expected, strict=True):
         sure = b.boxes[b.scores >= SURE]
@@ -104,7 +104,7 @@ def matched(found, expected):
 
 
 def levels_on_gpu(there, sizes):
-    """The GPU's pyramid as ``pixels.levels`` has it."""
+    """The GPU's pyramid in the layout of ``pixels.levels``."""
     from facetrack.cuda.kernels.pyramid import pyramid
 
     made = pyramid(there.table, sizes)
@@ -161,7 +161,7 @@ def test_pooling_is_torchs(shape):
     ("name", "size", "n"), [("rnet", 24, 70), ("onet", 48, 3), ("rnet", 24, 1)]
 )
 def test_a_first_layer_is_as_exact_as_float16(name, size, n):
-    """To the last windows, which reach beyond what the convolution makes."""
+    """Including the last windows, which reach beyond the convolution's output."""
     x = torch.rand(n, 3, size, size) * 2 - 1
     here, there = (
         Layers(tensors(name), torch.device(device), dtype)
@@ -187,7 +187,7 @@ def test_the_same_embeddings_as_on_the_cpu(engine, cpu_engine):
 
 
 def test_sface_is_as_onnx_runtime_computes_it(images, engine):
-    """From the file as it is published, on real crops and on darker ones."""
+    """From the published file, on real crops and on darker ones."""
     onnxruntime = pytest.importorskip("onnxruntime")
     tensors("sface")  # fetches the file where it is missing
     options = onnxruntime.SessionOptions()
@@ -216,7 +216,7 @@ def test_sface_is_as_onnx_runtime_computes_it(images, engine):
 @pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
 @pytest.mark.parametrize("recognizer", ["sface", "facenet"])
 def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer):
-    """The same as when somebody asks for them."""
+    """They equal the embeddings that are computed later."""
     engine = open_torch_engine(
         replace(GPU, detector=detector), IdentitySettings(recognizer=recognizer)
     )
@@ -239,7 +239,7 @@ def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer
 
 
 def test_dark_crops_are_made_brighter_as_on_the_host(images, engine):
-    """Beside bright ones, which stay."""
+    """In a batch with bright crops, which do not change."""
     from facetrack.recognition.cuda.light import normalised_light
 
     found = zip(images, engine.detector.detect(images), strict=True)
@@ -254,7 +254,7 @@ def test_dark_crops_are_made_brighter_as_on_the_host(images, engine):
 
 
 def test_yunet_finds_the_same_faces_as_on_the_cpu(film, images):
-    """In frames that the GPU decoded, which it scales itself, and in frames of the host."""
+    """In frames that the GPU decoded and scaled, and in frames from the host."""
     gpu, cpu = (
         open_torch_engine(DetectionSettings(device=d, detector="yunet"), IdentitySettings())
         for d in ("cuda", "torch-cpu")
@@ -290,7 +290,7 @@ def test_the_same_timeline_as_on_the_cpu(pyfeat_data):
 @pytest.mark.parametrize("name", [*H264, *HEVC, "sizes"])
 @pytest.mark.parametrize("room", [None, 100, 6])
 def test_the_gpus_decoder_gives_libavs_frames(films, name, room, monkeypatch):
-    """Where there is memory for all, and for so many frames alone."""
+    """With memory for all frames, and with memory for ``room`` frames only."""
     if room is not None:
         little = DecodingRoom(sessions=2, frames=room, block=16)
         monkeypatch.setattr(DecodingRoom, "on", lambda *_: little)
@@ -331,13 +331,13 @@ def test_damaged_packets_cost_only_their_own_frames(film, tmp_path):
 
 
 def turned(scale, degrees, x, y):
-    """The placement of a square with its corner at ``x y``."""
+    """The placement of a square whose corner is at ``x y``."""
     turn = scale * np.exp(1j * np.radians(degrees))
     return np.array([(turn.real, -turn.imag, x), (turn.imag, turn.real, y)])
 
 
 def test_face_crops_are_taken_off_the_gpu_together_and_look_as_on_the_host(film):
-    """From odd corners too, smaller and larger than a crop; turned, and reaching past the edges."""
+    """With odd corners, smaller and larger than a crop, turned, and reaching past the edges."""
     source, _ = open_source(film, "cuda")
     with source:
         frames = [frame.image for frame in source.frames()][:60]
@@ -382,7 +382,7 @@ def test_results_do_not_depend_on_the_batches(detector, images):
 
 
 def test_nothing_is_allocated_once_all_sizes_are_known(film):
-    """Neither by torch from the GPU nor for the graphs, in a second run over the same film."""
+    """In a third run over the same film torch allocates nothing, nor do the graphs."""
     settings = Settings(DecodeSettings(), DetectionSettings(device="cuda", dense=True))
     facetrack.analyze(film, settings)
     facetrack.analyze(film, settings)
@@ -393,7 +393,7 @@ def test_nothing_is_allocated_once_all_sizes_are_known(film):
 
 
 def test_out_of_memory_halves_the_batch_and_loses_no_face(detector, images):
-    """The GPU really has no more to give."""
+    """GPU memory is really limited."""
     settings = replace(detector, rnet_threshold=0.71)  # graphs of its own
     many = [*images] * 8
     generous = open_torch_engine(settings, IdentitySettings())
@@ -426,7 +426,7 @@ facetrack.analyze(film, Settings(detection=DetectionSettings(device="cuda"))).sa
 
 @pytest.mark.parametrize("mib", [3000, 1500])
 def test_a_gpu_with_little_memory_finds_the_same_faces(films, mib, tmp_path):
-    """Of 1080p, with one starting point, where others have taken all but so much."""
+    """1080p with one IDR frame, when other programs have left ``mib`` of memory."""
     settings = Settings(detection=DetectionSettings(device="cuda", dense=True))
     expected = facetrack.analyze(films["large"], settings)
     command = [sys.executable, "-c", ANALYSIS_ON_LITTLE, films["large"], str(mib << 20), tmp_path]

@@ -20,9 +20,9 @@ from made.detection_scores import (
 )
 
 HEAVY = ("BWPictureHuman.jpg", "Image_with_alpha.png", "free-mountain-vector-01.jpg")
-"""Photos that take MTCNN's pyramid a second and say little."""
+"""Photos on which MTCNN takes a second each and that add little."""
 EVERY = {"mtcnn": 4, "yunet": 1}
-"""Of the marked frames each detector sees one in so many, to be done in seconds."""
+"""Each detector runs on one marked frame in this many, to finish in seconds."""
 
 
 def found_by(name: str, frames: list[MarkedFrame], folders: list[Path]) -> Scores:
@@ -48,8 +48,8 @@ def test_the_truth_is_whole():
 
 @pytest.mark.parametrize("name", ["mtcnn", "yunet"])
 def test_finds_every_face_of_pyfeat_and_no_other(name, pyfeat_data, pyfeat_frames):
-    # Hands before the face, closed eyes, no face at all: with either every face has a score of
-    # 0.95 or better, and nothing else has the score from which a box is a face.
+    # The frames show hands before the face, closed eyes, or no face. Both detectors give every face
+    # a score of 0.95 or better, and find nothing else.
     scores = found_by(name, pyfeat_frames[:: EVERY[name]], [pyfeat_data])
     assert scores.at_score(0.95).recall == 1.0
     assert scores.points[-1].precision == 1.0

@@ -1,4 +1,4 @@
-"""SFace and YuNet compute what ONNX Runtime computes from the files as they are published."""
+"""SFace and YuNet compute what ONNX Runtime computes from the published files."""
 
 import json
 
@@ -58,7 +58,7 @@ def session(model):
 
 
 def by_onnx_runtime(crops):
-    """SFace from the file as it is; it lists weights among its inputs that nothing uses."""
+    """SFace from the published file, which lists unused weights among its inputs."""
     network = session(str(file_of("sface")))
     unused = {i.name: np.zeros(i.shape, np.float32) for i in network.get_inputs()}
     found = []
@@ -79,7 +79,7 @@ def test_sface_is_onnx_runtimes(crops, precision):
 
 
 def test_yunet_is_onnx_runtimes(photo):
-    """The file's blocks of one scale are none that ONNX Runtime takes: it reads ours."""
+    """ONNX Runtime cannot read the file's block quantisation, so it reads our dequantised copy."""
     image = np.array(Image.fromarray(photo.rgb()).resize((640, 640)))
     network = session(without_block_quantisation(file_of("yunet").read_bytes()))
     bgr = image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
@@ -125,14 +125,14 @@ def test_block_quantised_weights_are_those_of_onnx_runtime(axis, zero):
 def recognizer_in(folder, model, **changes):
     file = folder / "mine.onnx"
     file.write_bytes(model)
-    known = {"name": "", "crop": ALIGNED_112, "dim": 128, "calibration": SFACE, "file": file}
-    recognizer = OnnxRecognizer(**known | {"input": NetworkInput(0.0, 1.0, False)} | changes)
+    values = {"name": "", "crop": ALIGNED_112, "dim": 128, "calibration": SFACE, "file": file}
+    recognizer = OnnxRecognizer(**values | {"input": NetworkInput(0.0, 1.0, False)} | changes)
     write_recognizer(recognizer)
     return file
 
 
 def variant(kind):
-    """SFace's file as others may have written it."""
+    """SFace as another exporter may have written it."""
     model = onnx.load_from_string(without_block_quantisation(file_of("sface").read_bytes()))
     graph = model.graph
     if kind == "rows last":

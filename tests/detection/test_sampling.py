@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facetrack.detection.mtcnn.area import area_resized
+from facetrack.detection.mtcnn.openvino import area_resized
 from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import RgbImage
 from facetrack.media.sampling import thumbnails

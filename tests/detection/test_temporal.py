@@ -39,7 +39,7 @@ def boxes(analysis):
 
 @DETECTORS
 def test_a_talking_face_is_followed_between_few_key_frames(pyfeat_data, analysed, detector):
-    """Every frame has its row, close to the dense one's, with few frames searched."""
+    """Every frame has a row close to that of the search of every frame; few frames are searched."""
     clip = pyfeat_data / "single_face.mp4"
     dense, quick = (analysed(clip, settings) for settings in both(detector))
     (frames, expected), (quick_frames, found) = boxes(dense), boxes(quick)
@@ -65,7 +65,7 @@ def sure(analysis):
 
 
 def lasting(analysis):
-    """How many people are seen for a second and more."""
+    """Number of people that are on screen for a second or longer."""
     return sum(person.seconds >= 1.0 for person in analysis.people)
 
 
@@ -82,8 +82,8 @@ def assert_as_dense(clips, analysed, detector, decode=ALL, share=0.95):
     for clip in clips:
         dense, quick = (analysed(clip, replace(s, decode=decode)) for s in both(detector))
         (frames, expected), (quick_frames, found) = boxes(dense), boxes(quick)
-        seen = sure(dense) & (dense.faces["source"].to_numpy(zero_copy_only=False) == "detected")
-        recall = matched(frames[seen], expected[seen], quick_frames, found)
+        certain = sure(dense) & (dense.faces["source"].to_numpy(zero_copy_only=False) == "detected")
+        recall = matched(frames[certain], expected[certain], quick_frames, found)
         precision = matched(quick_frames[sure(quick)], found[sure(quick)], frames, expected)
         assert recall.sum() >= 0.99 * len(recall), clip.name
         assert precision.sum() >= 0.99 * len(precision), clip.name
@@ -96,7 +96,7 @@ def assert_as_dense(clips, analysed, detector, decode=ALL, share=0.95):
 
 @DETECTORS
 def test_key_frames_find_what_the_dense_cascade_finds(pyfeat_data, analysed, detector):
-    """Of the woman ten seconds: she speaks, weeps, and covers her face."""
+    """The woman's clip for ten seconds: she speaks, weeps, and covers her face."""
     names = ("face_noface.mov", "noface_face.mov", "single_face.mp4")
     assert_as_dense([pyfeat_data / name for name in names], analysed, detector)
     assert_as_dense([pyfeat_data / "WolfgangLanger_Pexels.mp4"], analysed, detector, TEN_SECONDS)
@@ -105,12 +105,12 @@ def test_key_frames_find_what_the_dense_cascade_finds(pyfeat_data, analysed, det
 
 @DETECTORS
 def test_key_frames_find_crowds_and_concerts_as_the_dense_cascade(shared_media, analysed, detector):
-    """In a crowd who is somebody hangs on a few frames: three of 26 edges differ by MTCNN."""
+    """In a crowd a few frames decide who is a person: with MTCNN three of 26 edges differ."""
     assert_as_dense(sorted(shared_media.glob("*.mp4")), analysed, detector, share=0.85)
 
 
 def assert_same_however_batched(clip, detector, analysed):
-    """A queue of few frames gives other batches, and the same rows."""
+    """A shorter queue gives other batches and the same rows."""
     settings = both(detector)[1]
     first = analysed(clip, settings)
     small = replace(settings, decode=DecodeSettings(queue_frames=5))
@@ -129,7 +129,7 @@ def test_batches_do_not_change_a_bit_of_the_result(pyfeat_data, analysed, detect
 
 @DETECTORS
 def test_batches_do_not_change_a_crowd(shared_media, analysed, detector):
-    """Faces are carried from key frame to key frame here, also across batches."""
+    """In this clip faces are carried over from key frame to key frame, also across batches."""
     assert_same_however_batched(shared_media / "crowd_1080p.mp4", detector, analysed)
 
 

@@ -145,7 +145,7 @@ def test_the_same_faces_by_yunet_as_openvino(images):
 
 
 def test_the_same_timeline_as_openvino(pyfeat_data):
-    """Two seconds, after the first of which the face goes."""
+    """Two seconds of a clip in which the face disappears after the first one."""
     clip = pyfeat_data / "face_noface.mov"
     decode = DecodeSettings(start_s=1.4, duration_s=2.0)
     cpu, torch_cpu = (

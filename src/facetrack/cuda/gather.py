@@ -1,4 +1,4 @@
-"""Copies frames that lie all over a GPU's memory to one place, by one kernel."""
+"""A kernel that copies frames from many places in GPU memory to one place."""
 
 import triton
 import triton.language as tl
@@ -8,7 +8,7 @@ BLOCK = 4096
 
 
 def gathered(pointers: Tensor, out: Tensor) -> None:
-    """What lies at ``(n,)`` int64 pointers to ``(n, ...)`` uint8."""
+    """Copies to ``out``, ``(n, ...)`` uint8, what is at ``pointers``, ``(n,)`` int64 addresses."""
     size = out[0].numel()
     step = 8 if size % 8 == 0 else 1
     grid = (len(pointers), triton.cdiv(size // step, BLOCK))

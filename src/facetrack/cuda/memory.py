@@ -1,4 +1,5 @@
-"""A GPU's memory: what is at hand, what of it decoding takes, and what is said when none is."""
+"""GPU memory: how much is free, how much of it decoding may take, and the error when none is
+left."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,48 +11,58 @@ from torch import Tensor
 
 from facetrack.core.errors import FacetrackError
 
+# Shares of the free memory when a run starts.
 PARTS_SHARE = 1 / 8
-"""Of the memory at hand: parts of a video that are decoded or wait for those before them,"""
+"""For parts of a video that are being decoded or wait for the parts before them."""
 QUEUE_SHARE = 1 / 16
-"""frames that wait for the networks,"""
+"""For frames that wait for the networks."""
 SESSIONS_SHARE = 1 / 8
-"""and the decoders themselves, each of which holds"""
-SESSION_FRAMES = 64
-"""frames."""
+"""For decoder sessions."""
 CUTS_SHARE = 1 / 16
-"""Frames of which parts may still be wanted."""
+"""For frames of which face cuts may still be asked for."""
+
+SESSION_FRAMES = 64
+"""Number of frames whose memory one decoder session holds."""
 BLOCK = 64
-"""Frames that lie in one piece of memory, at most: as long as one of them is wanted all stay."""
+"""Maximum number of frames in one piece of memory. All of them stay while one of them is needed."""
 SMALLEST_BLOCK = 16
+"""Minimum number of frames in one piece of memory."""
 PATIENCE_S = 5.0
-"""How long to wait for memory that other stages of a run hold."""
+"""How long to wait for memory that other stages of a run hold, in seconds."""
 
 
 def bytes_at_hand(device: torch.device) -> int:
-    """Free, or kept by torch for whoever asks next."""
+    """Free memory in bytes: what the driver has, and what torch keeps for later allocations."""
     free, _ = torch.cuda.mem_get_info(device)
     kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(free + kept)
 
 
 def device_allocations(device: torch.device) -> int:
-    """How often torch has asked the GPU for memory so far."""
+    """Number of times that torch has allocated memory from the driver so far."""
     return int(torch.cuda.memory_stats(device).get("num_device_alloc", 0))
 
 
 class DecodingRoom(NamedTuple):
-    """What one video's decoding may take of a GPU."""
+    """How much of a GPU the decoding of one video may take."""
 
     sessions: int
-    """Decoders side by side."""
+    """Number of decoder sessions at once."""
     frames: int
-    """Of parts that are decoded or wait."""
+    """Maximum number of frames of parts that are being decoded or wait."""
     block: int
-    """Frames in one piece of memory."""
+    """Number of frames in one piece of memory."""
 
     @classmethod
     def on(cls, device: torch.device, frame_bytes: int, engines: int) -> "DecodingRoom":
-        """``engines``: how many decoders the GPU has; with one a second session fills its gaps."""
+        """The room on a GPU.
+
+        Args:
+            device: the GPU.
+            frame_bytes: memory of one decoded frame.
+            engines: number of hardware decoders of the GPU. With one of them there are still two
+                sessions: one works while the other one waits.
+        """
         at_hand = bytes_at_hand(device)
         fitting = int(at_hand * SESSIONS_SHARE) // (SESSION_FRAMES * frame_bytes)
         frames = int(at_hand * PARTS_SHARE) // frame_bytes
@@ -63,7 +74,7 @@ class DecodingRoom(NamedTuple):
 
 
 def ran_out(error: RuntimeError) -> bool:
-    """Whether it says that the GPU's memory is taken; libraries say so in words of their own."""
+    """Whether the error says that GPU memory ran out. Each library has its own words for it."""
     return isinstance(error, torch.OutOfMemoryError) or any(
         words in str(error)
         for words in ("out of memory", "ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR")
@@ -71,7 +82,11 @@ def ran_out(error: RuntimeError) -> bool:
 
 
 def empty_in_time(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``torch.empty``; where memory is taken, as soon as others have let some go."""
+    """``torch.empty``, which waits up to ``PATIENCE_S`` for other stages to free memory.
+
+    Raises:
+        OutOfMemoryError: when they did not.
+    """
     until = monotonic() + PATIENCE_S
     while True:
         try:
@@ -84,10 +99,13 @@ def empty_in_time(shape: Sequence[int], dtype: torch.dtype, device: torch.device
 
 @contextmanager
 def memory_for(what: str) -> Iterator[None]:
-    """Says in one line that there was none.
+    """A context in which running out of GPU memory is a ``FacetrackError`` of one line.
+
+    Args:
+        what: what needs the memory, for the message.
 
     Raises:
-        FacetrackError: in the place of the library's error.
+        FacetrackError: in place of the library's error.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Bias, PReLU and max pooling after a convolution in one kernel: each pixel is read once."""
+"""Bias, PReLU and max pooling after a convolution, in one kernel that reads each pixel once."""
 
 import torch
 import triton
@@ -7,7 +7,15 @@ from torch import Tensor
 
 
 def activated(x: Tensor, bias: Tensor, slope: Tensor, pool: int) -> Tensor:
-    """``(n, c, h, w)`` channels last; ``pool`` of 1, or of 2 or 3 at a stride of 2, edges kept."""
+    """``(n, c, h, w)`` convolution outputs to ``(n, c, h', w')``, channels last.
+
+    Args:
+        x: the outputs of the convolution without its bias.
+        bias: ``(c,)``.
+        slope: ``(c,)`` of the PReLU below zero.
+        pool: 1 for no pooling; 2 or 3 for max pooling with a stride of 2, in which the last window
+            may reach past the edge.
+    """
     x = x.contiguous(memory_format=torch.channels_last)
     n, c, height, width = x.shape
     stride = 1 if pool == 1 else 2

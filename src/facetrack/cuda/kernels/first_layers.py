@@ -1,12 +1,13 @@
-"""The first layer of R-Net and O-Net on a GPU in one kernel: crops to pooled channels.
+"""The first layer of R-Net and O-Net in one kernel: crops to pooled channels.
 
-3 x 3 from three colours, bias, PReLU, and the largest of 3 x 3 at a stride of 2. Nothing of the
-size of the convolution's output, three quarters of it read twice, is ever written.
+The layer is a 3 x 3 convolution from three colours, bias, PReLU, and 3 x 3 max pooling with a
+stride of 2. The convolution's output, which is large and of which pooling reads three quarters
+twice, is never written to memory.
 
-What a pooled pixel needs is five by five pixels. Five pixels of three colours are fifteen numbers
-that follow each other, and a tensor core takes sixteen at a time: so each row of the patch is read
-once, as the crop has it, and what it adds to three neighbours are three products with weights that
-are zero where a neighbour does not look.
+A pooled pixel depends on 5 x 5 pixels of the crop. Five pixels of three colours are fifteen numbers
+next to each other in memory, and a tensor core takes sixteen at a time. So the kernel loads each
+row of the 5 x 5 patch once and multiplies it with three sets of weights, one for each of the three
+convolution outputs next to each other; weights are zero outside of an output's window.
 """
 
 import torch
@@ -18,23 +19,29 @@ TILE = 64
 """Pooled pixels of one Triton program."""
 WARPS = 4
 CHANNELS = 32
-"""That come out, the last of them 0 where the layer has fewer: the next convolution by cuDNN wants
-a multiple of eight."""
+"""Number of output channels. Those beyond the layer's own are 0: cuDNN is faster with a multiple of
+eight in the next convolution."""
 
 
 def taps_of(weight: Tensor) -> Tensor:
-    """``(channels, 3, 3, 3)`` to ``(3, 3, 16, 32)``: row of the kernel, which of three neighbours,
-    number of the patch's row, channel."""
+    """Weights ``(channels, 3, 3, 3)`` to ``(3, 3, 16, 32)``: row of the convolution's window, which
+    of the three outputs, number in the patch's row, channel."""
     taps = weight.new_zeros(3, 3, 16, CHANNELS)
-    for neighbour in range(3):  # its three pixels follow as many before it
+    for neighbour in range(3):  # its window starts at pixel number ``neighbour``
         of_row = weight.permute(2, 3, 1, 0).flatten(1, 2)
         taps[:, neighbour, 3 * neighbour : 3 * neighbour + 9, : len(weight)] = of_row
     return taps
 
 
 def first_layer(x: Tensor, taps: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
-    """``(n, 3, size, size)`` float16, channels last, ``size`` even, to ``(n, 32, size / 2 - 1,
-    size / 2 - 1)``. ``bias`` and ``slope``: one each for the channels that there are."""
+    """``(n, 3, size, size)`` float16, channels last, to ``(n, 32, size / 2 - 1, size / 2 - 1)``.
+
+    Args:
+        x: the crops; ``size`` is even.
+        taps: the weights, see ``taps_of``.
+        bias: one for each channel of the layer.
+        slope: of the PReLU below zero, one for each channel of the layer.
+    """
     x = x.contiguous(memory_format=torch.channels_last)
     n, _, size, _ = x.shape
     side = size // 2 - 1
@@ -51,14 +58,14 @@ def first_layer(x: Tensor, taps: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
 
 @triton.jit
 def _patch_row(source, start, SIZE: tl.constexpr):
-    """``(TILE, 16)``: five pixels from ``start`` in each one's crop; 0 beyond the crop's end."""
+    """``(TILE, 16)``: five pixels of each crop from ``start`` on; 0 beyond the crop's end."""
     number = start[:, None] + tl.arange(0, 16)[None, :]
     return tl.load(source[:, None] + number, mask=number < SIZE * SIZE * 3, other=0.0)
 
 
 @triton.jit
 def _neighbour(top, middle, bottom, taps, WHICH: tl.constexpr, CHANNELS: tl.constexpr):
-    """``(TILE, CHANNELS)`` sums of one of three neighbours in a row."""
+    """``(TILE, CHANNELS)`` convolution output number ``WHICH`` of three next to each other."""
     at = tl.arange(0, 16)[:, None] * CHANNELS + tl.arange(0, CHANNELS)[None, :]
     at += WHICH * 16 * CHANNELS
     sums = tl.dot(top, tl.load(taps + at))
@@ -68,7 +75,7 @@ def _neighbour(top, middle, bottom, taps, WHICH: tl.constexpr, CHANNELS: tl.cons
 
 @triton.jit
 def _extremes(top, middle, bottom, taps, last, CHANNELS: tl.constexpr):
-    """The largest and the smallest of three neighbours; of two where ``last`` is true."""
+    """The largest and the smallest of three outputs next to each other; of two where ``last``."""
     a = _neighbour(top, middle, bottom, taps, 0, CHANNELS)
     b = _neighbour(top, middle, bottom, taps, 1, CHANNELS)
     c = _neighbour(top, middle, bottom, taps, 2, CHANNELS)
@@ -78,7 +85,8 @@ def _extremes(top, middle, bottom, taps, last, CHANNELS: tl.constexpr):
 
 @triton.jit
 def _activated(most, least, bias, slope, C: tl.constexpr, CHANNELS: tl.constexpr):
-    """PReLU falls or rises on either side of 0, so it is largest at one of the extremes."""
+    """The largest PReLU output. PReLU is monotonic on either side of 0, so it is largest at the
+    largest or at the smallest input."""
     channel = tl.arange(0, CHANNELS)[None, :]
     shift = tl.load(bias + channel, mask=channel < C, other=0.0).to(tl.float32)
     factor = tl.load(slope + channel, mask=channel < C, other=0.0).to(tl.float32)
@@ -106,7 +114,7 @@ def _first(
     r2 = _patch_row(source, start + 2 * ROW, SIZE)
     r3 = _patch_row(source, start + 3 * ROW, SIZE)
     r4 = _patch_row(source, start + 4 * ROW, SIZE)
-    # The last windows reach one beyond what the convolution makes, and take what is there.
+    # The last windows reach one beyond the convolution's output and have two columns or rows only.
     last = (column == SIDE - 1)[:, None]
     most, least = _extremes(r0, r1, r2, taps, last, CHANNELS)
     more, less = _extremes(r1, r2, r3, taps, last, CHANNELS)

@@ -1,4 +1,4 @@
-"""Greedy non-maximum suppression of many groups side by side, one Triton program each."""
+"""Greedy non-maximum suppression of many groups at once, one Triton program for each group."""
 
 import torch
 import triton
@@ -9,10 +9,10 @@ from torch import Tensor
 def suppressed_on_gpu(
     boxes: Tensor, valid: Tensor, threshold: float, inclusive: float, of_smaller: bool
 ) -> Tensor:
-    """As ``boxes.suppressed``; ``k`` up to a few thousand."""
+    """See ``detection.cuda.boxes.suppressed``. ``k`` is a few thousand at most."""
     groups, k, _ = boxes.shape
     stays = torch.empty_like(valid)
-    count = valid.sum(1, dtype=torch.int32)  # valid ones come first: they are sorted by score
+    count = valid.sum(1, dtype=torch.int32)  # valid boxes come first: they are sorted by score
     _suppress[(groups,)](
         boxes.contiguous(), count, stays, k, threshold, inclusive, of_smaller,
         BLOCK=triton.next_power_of_2(k), num_warps=8 if k > 256 else 4,

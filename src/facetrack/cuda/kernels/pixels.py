@@ -1,9 +1,9 @@
-"""Frames on a GPU: from decoded NV12 to one int32 a pixel, and area means of any part of it.
+"""Packed pixels of frames on a GPU, and area means of parts of them.
 
-A pixel holds red, green and blue in its lowest three bytes, so that one load brings all three.
-A mean is the sum of its pixels, read where they are: the frames of one batch are worked on one
-after the other, and each stays in the GPU's cache for as long. (Tables of sums cost three times as
-much: they are eight times as large as the frame.)
+A packed pixel is one int32 with red, green and blue in its lowest three bytes, so that one load
+reads all three. An area mean sums the pixels themselves: a batch's frames are processed one after
+the other, and each one stays in the GPU's cache meanwhile. Integral images would cost three times
+as much, because they are eight times as large as the frame.
 """
 
 from functools import lru_cache
@@ -14,12 +14,17 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 128
-"""Means that one Triton program makes."""
+"""Means of one Triton program."""
 
 
 def rgb_packed(pointers: Tensor, height: int, width: int) -> Tensor:
-    """Frames at ``pointers`` (``(b,)`` int64, each ``(height, width, 3)`` uint8) to
-    ``(b, height, width)`` int32."""
+    """RGB frames to ``(b, height, width)`` int32 packed pixels.
+
+    Args:
+        pointers: ``(b,)`` int64 addresses of frames ``(height, width, 3)`` uint8.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+    """
     b = len(pointers)
     out = torch.empty((b, height, width), dtype=torch.int32, device=pointers.device)
     _rgb[b, triton.cdiv(height * width, 1024)](pointers, out, height * width, BLOCK=1024)
@@ -27,11 +32,15 @@ def rgb_packed(pointers: Tensor, height: int, width: int) -> Tensor:
 
 
 def nv12_packed(pointers: Tensor, height: int, width: int, matrix: tuple[float, ...]) -> Tensor:
-    """Frames at ``pointers`` (``(b,)`` int64, each ``(height * 3 / 2, width)`` uint8) to
-    ``(b, height, width)`` int32.
+    """NV12 frames to ``(b, height, width)`` int32 packed pixels. Each chroma sample is used for its
+    2 x 2 pixels.
 
-    ``matrix``: nine numbers row by row and three offsets, as ``gpu_picture.colour_arguments``.
-    Chroma is repeated to the luma's pixels.
+    Args:
+        pointers: ``(b,)`` int64 addresses of frames ``(height * 3 / 2, width)`` uint8.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+        matrix: to RGB, nine numbers row by row, then three offsets; see
+            ``gpu_frame.colour_arguments``.
     """
     b = len(pointers)
     out = torch.empty((b, height, width), dtype=torch.int32, device=pointers.device)
@@ -42,7 +51,7 @@ def nv12_packed(pointers: Tensor, height: int, width: int, matrix: tuple[float, 
 def crops(
     pixels: Tensor, corners: Tensor, of_image: Tensor, size: int, dtype: torch.dtype
 ) -> Tensor:
-    """As ``pixels.crops``, channels last."""
+    """See ``mtcnn.cuda.pixels.crops``; channels last. ``pixels``: ``(b, height, width)`` packed."""
     _, height, width = pixels.shape
     n = len(corners)
     out = torch.empty(
@@ -56,14 +65,16 @@ def crops(
 
 @lru_cache(maxsize=64)
 def table_on(rows: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
-    """The same numbers on the GPU, taken there once: a graph cannot copy them."""
+    """A table of numbers on the GPU. It is copied there once, because a CUDA graph cannot do it."""
     return torch.tensor(rows, dtype=torch.int64, device=device)
 
 
 @triton.jit
 def level_of(program, table, LEVELS: tl.constexpr, NUMBERS: tl.constexpr):
-    """The row of the table of a program's level; rows of so many numbers begin with the level's
-    first program."""
+    """The address of the table's row for the pyramid level that a program works on.
+
+    A row has ``NUMBERS`` numbers; the first one is the level's first program.
+    """
     level = 0
     for i in tl.static_range(1, LEVELS):
         level += (program >= tl.load(table + i * NUMBERS)).to(tl.int32)
@@ -72,7 +83,7 @@ def level_of(program, table, LEVELS: tl.constexpr, NUMBERS: tl.constexpr):
 
 @triton.jit
 def number(row, i: tl.constexpr):
-    """The ``i``-th number of a table's row, counted from 0."""
+    """The ``i``-th number of a table's row, counted from 0, as int32."""
     return tl.load(row + i).to(tl.int32)
 
 

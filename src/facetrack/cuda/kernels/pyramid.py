@@ -1,8 +1,8 @@
-"""The levels of frames on a GPU, by exact means of the pixels below each of theirs.
+"""The pyramid levels of frames on a GPU, by exact area means.
 
-The pixels of a narrow window are read lane by lane. With wide windows lanes would read all over the
-frame; so there a program goes down whole rows, a column a lane, and takes the sum of a window as
-the difference of two of the running sums of its columns.
+In levels with narrow windows, each lane sums the pixels of one window. In levels with wide windows
+the lanes would read from all over the frame. So there each lane sums one column of pixels, and the
+sum of a window is the difference of two running sums over the columns.
 """
 
 from collections.abc import Sequence
@@ -17,25 +17,29 @@ from torch import Tensor
 from facetrack.cuda.kernels.pixels import level_of, number, sums, table_on
 
 BLOCK = 128
-"""Means of narrow windows that one program makes."""
+"""Means of narrow windows of one Triton program."""
 WIDE = 4
-"""Columns of a window from which on rows are read as a whole."""
+"""Width of a window, in pixels, from which it counts as wide."""
 
 
 class Pyramid(NamedTuple):
-    """Levels of some frames, each number as two float16: rounded, and what that left over."""
+    """The levels of ``b`` frames, normalised to -1 to 1. Each number is two float16 parts: the
+    number rounded to float16, and the remainder."""
 
     parts: Tensor
-    """``(pixels, 2, 4)``, one level after the other, frame by frame; red, green, blue and 0.
-    As many zeros follow as P-Net reads beyond the end."""
+    """``(pixels, 2, 4)``: level after level, in it frame after frame; the first and the second
+    parts of red, green, blue and 0. At the end are as many zeros as P-Net reads beyond the last
+    pixel."""
     sizes: Sequence[tuple[int, int]]
+    """Height and width of each level."""
     starts: Sequence[int]
-    """Of each level, in pixels."""
+    """Position of each level's first pixel."""
     images: int
+    """Number of frames, ``b``."""
 
 
 def pyramid(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
-    """Levels ``(height, width)`` each of packed frames, see ``triton_pixels``."""
+    """The levels of ``(b, height, width)`` packed pixels; ``sizes``: height and width of each."""
     b, height, width = pixels.shape
     ends = list(accumulate((b * h * w for h, w in sizes), initial=0))
     beyond = 2 * max(w for _, w in sizes)
@@ -64,7 +68,8 @@ def pyramid(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
 def _table(
     levels: Sequence[tuple[int, int, int]], programs: Sequence[int], pixels: Tensor
 ) -> tuple[int, Tensor]:
-    """How many programs a frame has, and for each level its first one, height, width, start."""
+    """Number of programs of a frame, and on the GPU each level's first program, height, width,
+    start."""
     *firsts, total = accumulate(programs, initial=0)
     rows = tuple((first, *level) for first, level in zip(firsts, levels, strict=True))
     return total, table_on(rows, pixels.device)
@@ -122,7 +127,7 @@ def _rows(
 
 @triton.jit
 def _windows(of_columns, left, right):
-    """Sums from ``left`` to before ``right``."""
+    """Sums over the columns from ``left`` to before ``right``."""
     running = tl.cumsum(of_columns, 0)
     before = tl.gather(running, tl.maximum(left - 1, 0), 0)
     return tl.gather(running, right - 1, 0) - tl.where(left > 0, before, 0)
@@ -130,7 +135,7 @@ def _windows(of_columns, left, right):
 
 @triton.jit
 def _store(red, green, blue, area, target, inside):
-    """The means of some sums."""
+    """Stores the means of sums over ``area`` pixels, as two parts each."""
     area = area.to(tl.float32)
     red, red_rest = _parts(red, area)
     green, green_rest = _parts(green, area)

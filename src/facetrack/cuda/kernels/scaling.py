@@ -1,5 +1,5 @@
-"""Whole frames made smaller on a GPU, to one int32 a pixel as in ``triton_pixels``, filled up with
-black below and to the right."""
+"""Frames on a GPU, scaled down and padded with black below and on the right, as packed pixels
+(``cuda.kernels.pixels``)."""
 
 import torch
 import triton
@@ -14,31 +14,31 @@ def nv12_scaled(
     pointers: Tensor,
     shape: tuple[int, int],
     scaled: tuple[int, int],
-    filled: tuple[int, int],
+    padded: tuple[int, int],
     matrix: tuple[float, ...],
 ) -> Tensor:
-    """NV12 frames at ``pointers`` to ``(b, *filled)`` int32.
+    """NV12 frames to ``(b, *padded)`` int32 packed pixels.
 
-    Each pixel is a mean of all under it, then turned into RGB, as on the host.
+    Each pixel is an area mean that is then converted to RGB, as on the host.
 
     Args:
-        pointers: ``(b,)`` int64.
+        pointers: ``(b,)`` int64 addresses of the frames.
         shape: height and width of the frames.
-        scaled: height and width of what is made of them.
-        filled: height and width with what is filled up.
-        matrix: as ``gpu_picture.colour_arguments``.
+        scaled: height and width after scaling.
+        padded: height and width after padding.
+        matrix: to RGB, see ``gpu_frame.colour_arguments``.
     """
-    out = torch.empty((len(pointers), *filled), dtype=torch.int32, device=pointers.device)
-    grid = (len(pointers) * filled[0], triton.cdiv(filled[1], BLOCK))
-    _nv12[grid](pointers, out, *shape, *scaled, *filled, *matrix, BLOCK=BLOCK)
+    out = torch.empty((len(pointers), *padded), dtype=torch.int32, device=pointers.device)
+    grid = (len(pointers) * padded[0], triton.cdiv(padded[1], BLOCK))
+    _nv12[grid](pointers, out, *shape, *scaled, *padded, *matrix, BLOCK=BLOCK)
     return out
 
 
-def rgb_filled(pointers: Tensor, shape: tuple[int, int], filled: tuple[int, int]) -> Tensor:
-    """``(*shape, 3)`` uint8 RGB images at ``pointers`` to ``(b, *filled)`` int32."""
-    out = torch.empty((len(pointers), *filled), dtype=torch.int32, device=pointers.device)
-    grid = (len(pointers) * filled[0], triton.cdiv(filled[1], BLOCK))
-    _rgb[grid](pointers, out, *shape, *filled, BLOCK=BLOCK)
+def rgb_padded(pointers: Tensor, shape: tuple[int, int], padded: tuple[int, int]) -> Tensor:
+    """RGB frames ``(*shape, 3)`` uint8 at ``pointers`` to ``(b, *padded)`` int32 packed pixels."""
+    out = torch.empty((len(pointers), *padded), dtype=torch.int32, device=pointers.device)
+    grid = (len(pointers) * padded[0], triton.cdiv(padded[1], BLOCK))
+    _rgb[grid](pointers, out, *shape, *padded, BLOCK=BLOCK)
     return out
 
 

@@ -51,10 +51,10 @@ def suppressed(
     covered &= torch.ones_like(covered).triu(diagonal=1)
     stays = valid
     while True:
-        still = valid & ~(covered & stays[:, :, None]).any(1)
-        if torch.equal(still, stays):
+        remaining = valid & ~(covered & stays[:, :, None]).any(1)
+        if torch.equal(remaining, stays):
             return stays
-        stays = still
+        stays = remaining
 
 
 def _overlap(boxes: Tensor, inclusive: float, of_smaller: bool) -> Tensor:

@@ -10,11 +10,10 @@
 
 ``redetect`` skips step 1: R-Net and O-Net score squares where a face is expected.
 
-The module knows no inference engine: it takes the networks as ``MtcnnNetworks``. It follows
+The networks come as ``MtcnnNetworks``; the module knows no inference engine. It follows
 facenet-pytorch 2.6's ``MTCNN(keep_all=True)`` (MIT; after David Sandberg's facenet) number by
-number, which tests/detection/test_mtcnn.py verifies. ``mtcnn.cuda.cascade`` is the same algorithm
-for torch, without a word to the host between the networks; tests/contract/test_detector.py compares
-the two.
+number (tests/detection/test_mtcnn.py). ``mtcnn.cuda.cascade`` is the same algorithm, fused for CUDA
+(tests/contract/test_detector.py compares the two).
 """
 
 from collections.abc import Callable, Sequence
@@ -46,6 +45,9 @@ SIDES_OF_SMALLEST = 36
 """or in large frames the frame's shorter side divided by this."""
 SURE = 0.95
 """Score from which a face is sure: a second run on another crop would not help."""
+
+Suppression = Callable[[Float32, Float32, float], Indices]
+"""``core.boxes.nms`` or ``nms_of_smaller``."""
 
 
 class Parts(NamedTuple):
@@ -167,15 +169,13 @@ class Cascade:
     def _of_frame(self, levels: list[Float32], scales: list[float], image: int) -> Candidates:
         """The squares that P-Net proposes in one frame."""
         boxes, scores, offsets = [], [], []
-        for scale, level_offsets, level_scores in zip(
-            scales, levels[::2], levels[1::2], strict=True
-        ):
-            cells = np.nonzero(level_scores[0] >= self._threshold)
-            windows, of_windows = _windows(cells[0], cells[1], scale), level_scores[0][cells]
+        for scale, of_level, (surface,) in zip(scales, levels[::2], levels[1::2], strict=True):
+            cells = np.nonzero(surface >= self._threshold)
+            windows, of_windows = _windows(cells[0], cells[1], scale), surface[cells]
             kept = nms(windows, of_windows, SCALE_NMS)
             boxes.append(windows[kept])
             scores.append(of_windows[kept])
-            offsets.append(level_offsets[0][:, *cells].T[kept])
+            offsets.append(of_level[0][:, *cells].T[kept])
         windows, of_windows = np.concatenate(boxes), np.concatenate(scores)
         kept = nms(windows, of_windows, self._nms)
         moved = regressed(windows[kept], np.concatenate(offsets)[kept], inclusive=0)
@@ -208,9 +208,8 @@ class Cascade:
         candidates = candidates._replace(scores=scores).pick(passed)
         landmarks = _landmarks(candidates.boxes, points[passed])
         boxes = regressed(candidates.boxes, offsets[passed], inclusive=1)
-        faces = Faces.of_one_source(
-            boxes, candidates.scores, landmarks, candidates.boxes, "detected"
-        )
+        anchors = candidates.boxes
+        faces = Faces.of_one_source(boxes, candidates.scores, landmarks, anchors, "detected")
         kept = _suppressed_per_image(nms_of_smaller, boxes, candidates, FACE_NMS)
         return faces.pick(kept), candidates.images[kept]
 
@@ -231,12 +230,9 @@ class Cascade:
 
 
 def redetect(
-    networks: RnetOnet,
-    settings: DetectionSettings,
-    images: Sequence[FrameImage],
-    of_image: Indices,
-    anchors: Float32,
-) -> Faces:
+    networks: RnetOnet, settings: DetectionSettings, images: Sequence[FrameImage],
+    of_image: Indices, anchors: Float32,
+) -> Faces:  # fmt: skip
     """See ``Redetects.redetect``. Where R-Net sees no face, the score is 0."""
     candidates = Candidates(anchors, np.zeros(len(anchors), np.float32), of_image)
     inside, parts = _parts(images, candidates)
@@ -252,14 +248,8 @@ def redetect(
 
 
 def pyramid_scales(height: int, width: int, settings: DetectionSettings) -> list[float]:
-    """Scales of the pyramid: at the first one the smallest face is 12 pixels high, at each later
-    one a larger face is.
-
-    Args:
-        height: of the frame in pixels.
-        width: of the frame in pixels.
-        settings: the smallest face, and the ratio of one level to the next.
-    """
+    """Scales of the pyramid of a frame of ``height`` x ``width`` pixels: at the first one the
+    smallest face of the settings is 12 pixels high, at each later one a larger face is."""
     side: float = min(height, width)
     smallest = settings.min_face or max(SMALLEST_FACE, side / SIDES_OF_SMALLEST)
     scale = PNET_CELL / smallest
@@ -281,10 +271,7 @@ def _windows(rows: Indices, columns: Indices, scale: float) -> Float32:
 
 
 def _suppressed_per_image(
-    suppress: Callable[[Float32, Float32, float], Indices],
-    boxes: Float32,
-    candidates: Candidates,
-    threshold: float,
+    suppress: Suppression, boxes: Float32, candidates: Candidates, threshold: float
 ) -> Indices:
     """Positions that non-maximum suppression keeps; each frame is suppressed by itself."""
     kept = [np.empty(0, np.intp)]

@@ -2,7 +2,7 @@
 
 The face is redetected in the middle. Where it is on the straight line from end to end, the rest of
 the line is interpolated, up to a length. Where it is not, both halves are treated likewise. Where
-no face is found in the middle, the stretch of frames is given back as lost, to be followed from
+no face is found in the middle, the face interval is returned as lost, to be followed from
 both ends.
 """
 

@@ -2,7 +2,7 @@
 
 The middle frame of an interval is searched. Where all its sure faces are on straight lines between
 the ends, the rest of the interval is interpolated; else both halves are treated likewise, down to
-every frame. So a face that appears, disappears or turns is seen frame by frame, and an interval of
+every frame. So a face that appears, disappears or turns is found frame by frame, and an interval of
 sixteen frames in which nothing moves costs two searched frames.
 """
 

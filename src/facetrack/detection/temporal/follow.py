@@ -15,17 +15,17 @@ from facetrack.media.frame_image import FrameImage
 PATIENCE = 1
 """Number of frames in a row in which a face may be missed; after one more it is lost."""
 LEAP = 0.45
-"""How far around its place a face whose motion is unknown is looked for, in sizes of the face."""
+"""How far around its place to search for a face whose motion is unknown, in sizes of the face."""
 
 
 @dataclass
 class FollowedFace:
-    """A face on its way through an interval."""
+    """A face that is followed through an interval."""
 
     interval: int
     """Position of the interval in the batch."""
     face: Observation
-    """As it was seen last."""
+    """As it was found last."""
     at: int
     """Position in the interval of the frame that was worked on last."""
     end: int
@@ -33,7 +33,7 @@ class FollowedFace:
     step: int
     """1: forward in time, -1: backward."""
     velocity: Float32 | None = None
-    """``(4,)`` change of the box in one step, in pixels; None: not known yet."""
+    """``(4,)`` change of the box in one step, in pixels; None: not measured yet."""
     missed: int = field(default=0, init=False)
     """Number of frames in a row without the face."""
 

@@ -80,7 +80,7 @@ class IntervalFiller(Protocol):
 
     @property
     def redetections(self) -> int:
-        """Number of squares that R-Net and O-Net have seen outside of searches."""
+        """Number of squares that R-Net and O-Net have scored outside of searches."""
         ...
 
     def search(self, frames: Sequence[Frame]) -> list[Faces]:
@@ -115,7 +115,7 @@ class FrameDetector(Protocol):
 
     @property
     def redetections(self) -> int:
-        """Number of squares that R-Net and O-Net have seen outside of searches."""
+        """Number of squares that R-Net and O-Net have scored outside of searches."""
         ...
 
     def push(self, shot_frame: ShotFrame) -> None:

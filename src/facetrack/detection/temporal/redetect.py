@@ -33,7 +33,7 @@ class Observation(NamedTuple):
     landmarks: Float32
     """``(5, 2)``."""
     anchor: Float32
-    """``(4,)`` the square that O-Net saw, or would have seen."""
+    """``(4,)`` the square that O-Net took, or would have taken."""
     source: str
 
     def towards(self, other: "Observation", share: float) -> "Observation":

@@ -7,7 +7,7 @@ same names, in arrays of fixed size. On the CPU in float32 it gives the same fac
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -92,6 +92,8 @@ class TorchMtcnn:
 
     def detect(self, pixels: Pixels, capacity: MtcnnCapacity) -> Found:
         """The whole cascade."""
+        if not pyramid_scales(pixels.height, pixels.width, self._settings):
+            return _no_faces(pixels, capacity)  # the frame is smaller than the smallest face
         squares, wanted = self.pnet_step(pixels, capacity)
         squares, wanted_rnet, wanted_kept = self.rnet_step(pixels, squares, capacity)
         found, wanted_onet, wanted_faces = self.onet_step(pixels, squares, capacity)
@@ -201,6 +203,14 @@ class TorchMtcnn:
             faces.boxes, faces.scores, landmarks_of(anchors, points), anchors, count, count
         )
         return found, batch.wanted, count.amax()
+
+
+def _no_faces(pixels: Pixels, capacity: MtcnnCapacity) -> Found:
+    frames = len(pixels.table)
+    places = pixels.table.new_zeros((frames, capacity.faces, 4), dtype=torch.float32)
+    landmarks = places.new_zeros((frames, capacity.faces, 5, 2))
+    wanted = pixels.table.new_zeros(len(fields(capacity)))
+    return Found(places, places[..., 0], landmarks, places, wanted.new_zeros(frames), wanted)
 
 
 class _CropBatch:

@@ -185,9 +185,9 @@ def _first(
     product, made = tl.arange(0, 32), tl.arange(0, 128)
     sums = tl.zeros((TILE, 128), tl.float32)
     for y in tl.static_range(4):
-        seen = tl.load(source[:, None] + (y * width * 8 + product)[None, :])
+        values = tl.load(source[:, None] + (y * width * 8 + product)[None, :])
         weight = tl.load(weights + (y * 32 + product)[:, None] * 128 + made[None, :])
-        sums = tl.dot(seen, weight, sums)
+        sums = tl.dot(values, weight, sums)
     x = tl.sum(tl.reshape(sums, (TILE, 2, 4, 16)), 1) * (1 / GAIN)
     channel = tl.arange(0, 16)
     x += tl.load(shifts + channel)[None, None, :]
@@ -208,9 +208,9 @@ def _taps(source, weights, tile, columns, OUT: tl.constexpr, TILE: tl.constexpr)
     start = source + tile.to(tl.int64) * (TILE * 32)
     sums = tl.zeros((TILE, OUT), tl.float32)
     for tap in tl.static_range(9):
-        seen = tl.load(start + (tap // 3 * columns + tap % 3) * 32 + at)
+        values = tl.load(start + (tap // 3 * columns + tap % 3) * 32 + at)
         weight = tl.load(weights + (tap * 32 + product)[:, None] * OUT + made[None, :])
-        sums = tl.dot(seen, weight, sums)
+        sums = tl.dot(values, weight, sums)
     return sums
 
 

@@ -74,12 +74,12 @@ class TorchYunet:
         return self._found(self._network(planes), planes.shape[1:3], shape, capacity)
 
     def in_frames(self, frames: GpuFrames, capacity: YunetCapacity) -> Found:
-        from facetrack.cuda.kernels.scaling import nv12_scaled, rgb_filled
+        from facetrack.cuda.kernels.scaling import nv12_scaled, rgb_padded
 
         size = scaled_size(*frames.shape, self._settings)
         whole = padded_size(*size)
         if frames.matrix is None:
-            packed = rgb_filled(frames.pointers, size, whole)
+            packed = rgb_padded(frames.pointers, size, whole)
         else:
             packed = nv12_scaled(frames.pointers, frames.shape, size, whole, frames.matrix)
         found = self._found(self._network(packed), whole, frames.shape, capacity)

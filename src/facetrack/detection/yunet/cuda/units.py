@@ -140,9 +140,9 @@ def _stem(pixels, out, taps, shift, count, height, width, OUT: tl.constexpr, TIL
         y = top + dy
         start = ((image * height + y) * width + left) * 4
         there = inside & ((y >= 0) & (y < height))[:, None]
-        seen = tl.load(pixels + start[:, None] + product[None, :], mask=there, other=0)
+        values = tl.load(pixels + start[:, None] + product[None, :], mask=there, other=0)
         weight = tl.load(taps + (dy * 16 + product)[:, None] * OUT + made[None, :])
-        sums = tl.dot(seen.to(tl.float16), weight, sums)
+        sums = tl.dot(values.to(tl.float16), weight, sums)
     sums = tl.maximum(sums + tl.load(shift + made)[None, :], 0.0)
     target = out + at.to(tl.int64)[:, None] * OUT + made[None, :]
     tl.store(target, sums.to(tl.float16), mask=real[:, None])
@@ -174,15 +174,15 @@ def _unit(
         y, across = row + tap // 3 - 1, column + tap % 3 - 1
         there = real & (y >= 0) & (y < height) & (across >= 0) & (across < width)
         source = x + ((image * height + y) * width + across)[:, None] * C + channel[None, :]
-        seen = tl.load(source, mask=there[:, None], other=0.0)
+        values = tl.load(source, mask=there[:, None], other=0.0)
         if ADD:
             source = above + (
                 ((image * (height // 2) + y // 2) * (width // 2) + across // 2)[:, None] * C
                 + channel[None, :]
             )
-            seen += tl.load(source, mask=there[:, None], other=0.0)
+            values += tl.load(source, mask=there[:, None], other=0.0)
         factor = tl.load(weight + (tap * C + channel)[:, None] * OUT + made[None, :])
-        sums = tl.dot(seen, factor, sums)
+        sums = tl.dot(values, factor, sums)
         of_tap = tl.load(of_taps + tap * OUT + made)
         sums += tl.where(there[:, None], of_tap[None, :], 0.0)
     sums += tl.load(shift + made)[None, :]
