@@ -28,7 +28,7 @@ def bench_job() -> ModuleType:
         if folder is None:
             raise UsageError(
                 "the benchmarks are not part of the wheel; install facetrack from a checkout "
-                "that stays where it is: pip install -e '.[bench]'"
+                "and keep that folder: pip install -e '.[bench]'"
             )
         sys.path.append(str(folder))
     return import_module(f"{PACKAGE}.job")
