@@ -25,8 +25,8 @@ from facetrack.evaluation.labelled_photos import FaceSamples, filmed_faces, labe
 from facetrack.models.weight_files import FILES, verified_bytes
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration, Evidence
-from facetrack.recognition.onnx_recognizer import onnx_recognizer
-from facetrack.recognition.strangers import Strangers, distribution_of, strangers_of
+from facetrack.recognition.recognizers import onnx_recognizer
+from facetrack.recognition.reference_embeddings import Cohort, cohort_distribution, cohort_of
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "faces"
 labelled = pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/faces is not there")
@@ -120,22 +120,22 @@ def test_where_agreement_is_not_known_it_is_what_is_usual() -> None:
     assert needed[0] < needed[1] < needed[2] < 1
 
 
-def test_strangers_tell_common_embeddings() -> None:
+def test_a_cohort_tells_common_embeddings() -> None:
     """Half of a crowd lies close together; its members are more common than the others."""
     chance = np.random.default_rng(1)
     crowd = chance.normal(size=(200, 64))
     crowd[:100] += 6 * chance.normal(size=64) / 8
     crowd /= np.linalg.norm(crowd, axis=1, keepdims=True)
-    common = Strangers(distribution_of(crowd[::2])).commonness(crowd[1::2].astype(np.float32))
+    common = Cohort(cohort_distribution(crowd[::2])).commonness(crowd[1::2].astype(np.float32))
     assert common[:50].mean() > common[50:].mean() + 0.1
 
 
-def test_strangers_of_the_product() -> None:
-    strangers = strangers_of("facenet")
-    assert strangers is not None
+def test_the_cohort_of_the_product() -> None:
+    cohort = cohort_of("facenet")
+    assert cohort is not None
     vectors = np.eye(512, dtype=np.float32)[:4]
-    assert strangers.commonness(vectors).shape == (4,)
-    assert strangers_of("sface") is None
+    assert cohort.commonness(vectors).shape == (4,)
+    assert cohort_of("sface") is None
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,9 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 
 from facetrack.core.settings import DetectionSettings, IdentitySettings
-from facetrack.core.shared import shared
 from facetrack.core.types import Faces, Float32, Image
 from facetrack.detection.aligner import OnetAligner
 from facetrack.detection.detector import Detector
@@ -16,14 +13,9 @@ from facetrack.detection.mtcnn.openvino import OpenVinoLook, OpenVinoMtcnn
 from facetrack.detection.yunet.decoding import Yunet
 from facetrack.detection.yunet.openvino_graph import yunet
 from facetrack.media.frame_image import FrameImage
-from facetrack.models.openvino_graphs import inception_resnet_v1
-from facetrack.models.weights import facenet_tensors, tensors
+from facetrack.models.weights import tensors
 from facetrack.pipeline.engine import Engine
-from facetrack.recognition.embedder import CropSpec, Embedder
-from facetrack.recognition.onnx_recognizer import OnnxRecognizer
-from facetrack.recognition.openvino_onnx import OnnxEmbedder
-from facetrack.recognition.openvino_sface import sface
-from facetrack.recognition.recognizers import Recognizer, recognizer_of
+from facetrack.recognition.openvino_embedders import open_embedder
 from facetrack.runtime.batching import SMALLEST
 from facetrack.runtime.openvino_requests import Requests
 
@@ -55,42 +47,6 @@ def quick_precision() -> str:
     """``bf16`` where the CPU computes with it, else ``f32``."""
     able = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bf16" if "BF16" in able else "f32"
-
-
-def open_embedder(identity: IdentitySettings, precision: str) -> Embedder:
-    """The recogniser of the settings.
-
-    Raises:
-        WeightsError: when its weights are missing or are others than expected.
-    """
-    recognizer = recognizer_of(identity)
-    key = "openvino", recognizer.name, recognizer.file, precision
-    if isinstance(recognizer, OnnxRecognizer):
-        return shared(key, lambda: OnnxEmbedder(recognizer, precision))
-    return shared(
-        key, lambda: OpenVinoEmbedder(recognizer, Requests(_network(recognizer), precision))
-    )
-
-
-def _network(recognizer: Recognizer) -> ov.Model:
-    if recognizer.name == "sface":
-        return sface(tensors("sface"))
-    weights = recognizer.file
-    return inception_resnet_v1(facenet_tensors(weights) if weights else tensors("casia"))
-
-
-class OpenVinoEmbedder:
-    """Implements ``Embedder``."""
-
-    def __init__(self, recognizer: Recognizer, requests: Requests) -> None:
-        self.name = recognizer.name
-        self.crop: CropSpec = recognizer.crop
-        self.dim = recognizer.dim
-        self.calibration = recognizer.calibration
-        self._requests = requests
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        return self._requests.batch(crops)[0]
 
 
 class OpenVinoYunet:

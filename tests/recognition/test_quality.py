@@ -1,9 +1,9 @@
-"""``recognition.light``: dark crops become usual ones, bright crops stay what they are."""
+"""``recognition.quality``: dark crops are brightened, bright crops stay as they are."""
 
 import numpy as np
 import pytest
 
-from facetrack.recognition.light import BRIGHT, DARK, brightness, normalised_light
+from facetrack.recognition.quality import BRIGHT, DARK, brightness, normalised_light
 
 
 def face_like(mean: float, noise: float, seed: int = 0) -> np.ndarray:
