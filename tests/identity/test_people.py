@@ -29,7 +29,7 @@ from facetrack.cli.people import (
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, edit, undo
-from facetrack.identity.person_images import has_thumbnail
+from facetrack.identity.person_images import cut_thumbnails
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
 
@@ -94,7 +94,7 @@ def test_split_tracks_are_a_new_person_and_merging_them_again_gives_what_was(dem
     assert ids(apart)[:3] == [1, 2, 8]
     assert [spans(apart, 1), spans(apart, 8)] == [[s] for s in spans(demo_analysis, 1)]
     assert not {1, 8} & set(apart.thumbnails)  # whose the old picture was is not known
-    with_faces = consistent(has_thumbnail(apart, [1, 8]))
+    with_faces = consistent(cut_thumbnails(apart, [1, 8]))
     for number, track in ((1, one), (8, two)):
         image = Image.open(io.BytesIO(with_faces.thumbnails[number]))
         assert image.size == (160, 160), track
@@ -174,7 +174,7 @@ def test_each_edit_is_undone_to_the_byte(folder):
     for what, change in (
         ("name", lambda a: editing.named(a, 2, "Ada")),
         ("merge", lambda a: editing.merged(a, 2, [3])),
-        ("split", lambda a: has_thumbnail(editing.split(a, 1, tracks_of(a, 1)[:1]), [1, 8])),
+        ("split", lambda a: cut_thumbnails(editing.split(a, 1, tracks_of(a, 1)[:1]), [1, 8])),
         ("forget", lambda a: editing.forgotten(a, [2])),
     ):
         consistent(edit(folder, what, change))

@@ -14,10 +14,10 @@ from facetrack.cli.join_view import join_analyses
 from facetrack.cli.people import name_person
 from facetrack.core.errors import UsageError
 from facetrack.identity import editing
+from facetrack.identity.cannot_link import cannot_link_people
 from facetrack.identity.folder import edit
 from facetrack.identity.joining import ACROSS, join_folders
 from facetrack.identity.people_file import PEOPLE_FILE, joined_in
-from facetrack.identity.video_people import people_seen_together
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
 
@@ -167,10 +167,10 @@ def test_analyses_that_were_made_with_a_cosine_are_joined_by_one(parts, tmp_path
     assert people_of(tmp_path)[0]["probability"] == 0.95
 
 
-def test_people_seen_in_one_frame_stay_two(demo_analysis, parts, tmp_path):
-    assert {(3, 4), (3, 5), (6, 7)} <= people_seen_together(demo_analysis)
-    assert (1, 2) not in people_seen_together(demo_analysis)
-    join_folders(parts, tmp_path, threshold=-0.9)  # everybody is alike enough
+def test_people_who_share_a_frame_stay_two(demo_analysis, parts, tmp_path):
+    assert {(3, 4), (3, 5), (6, 7)} <= cannot_link_people(demo_analysis)
+    assert (1, 2) not in cannot_link_people(demo_analysis)
+    join_folders(parts, tmp_path, threshold=-0.9)  # everybody is similar enough
     assert sorted(people_of(tmp_path)[1]) == [1, 2]  # 3 and 4 are of one photo
     assert len(Analysis.load(parts[1]).people) == 2
 

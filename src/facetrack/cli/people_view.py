@@ -16,7 +16,7 @@ from facetrack.core.errors import InputError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
 from facetrack.identity.people_file import joined_in
-from facetrack.identity.person_images import has_thumbnail
+from facetrack.identity.person_images import cut_thumbnails
 from facetrack.identity.uncertain import in_words, mending_command, uncertain
 from facetrack.report import write_report
 from facetrack.timeline import Analysis, Person
@@ -135,7 +135,7 @@ def with_thumbnails(analysis: Analysis) -> Analysis:
     """Pictures for those who have none, where the video is still there."""
     lacking = sorted(p.id for p in analysis.people if p.id not in analysis.thumbnails)
     try:
-        return has_thumbnail(analysis, lacking)
+        return cut_thumbnails(analysis, lacking)
     except InputError as error:
         _warn(f"no new pictures of {', '.join(map(str, lacking))}: {error}")
         return analysis
@@ -144,7 +144,7 @@ def with_thumbnails(analysis: Analysis) -> Analysis:
 def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
     """Those whom an edit makes one are most likely two."""
     for one, other in combinations(people, 2):
-        both = editing.together(analysis, one, other)
+        both = editing.shared_intervals(analysis, one, other)
         if both:
             spans = _some([f"{i.start_s:.2f}-{i.end_s:.2f}" for i in both])
             _warn(f"{one} and {other} are on screen at the same time, {spans} s: one person?")

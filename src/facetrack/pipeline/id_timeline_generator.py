@@ -16,7 +16,7 @@ from facetrack.core.settings import IdentitySettings, TrackingSettings
 from facetrack.core.types import Float32
 from facetrack.identity.clustering import group_tracks
 from facetrack.identity.embedding_groups import EmbeddingSet, track_set
-from facetrack.identity.similarity import judge_of
+from facetrack.identity.similarity import scorer_of
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.portrait import portrait
@@ -73,7 +73,7 @@ class IdTimelineGenerator:
     ) -> None:
         self._embedder = embedder
         self._tracking = tracking
-        self._judge = judge_of(embedder.calibration, identity)
+        self._scorer = scorer_of(embedder.calibration, identity)
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
         self._splits: list[tuple[Track, Track]] = []
@@ -204,8 +204,8 @@ class IdTimelineGenerator:
         place, may = self._known.rivals(track)
         if not len(may):
             return False
-        odds = self._known_embeddings.log_odds(np.array([place]), may, self._judge)
-        return abs(float(odds.max()) - self._judge.needed) < UNSURE
+        odds = self._known_embeddings.log_odds(np.array([place]), may, self._scorer)
+        return abs(float(odds.max()) - self._scorer.min_log_odds) < UNSURE
 
     @property
     def _known_embeddings(self) -> EmbeddingSet:
@@ -213,7 +213,7 @@ class IdTimelineGenerator:
 
     def _groups(self) -> list[list[Track]]:
         known = self._known
-        found = group_tracks(track_set(self._known_embeddings, known.together(), self._judge))
+        found = group_tracks(track_set(self._known_embeddings, known.together(), self._scorer))
         return [[known.tracks[i] for i in group] for group in found]
 
     def _name_people(

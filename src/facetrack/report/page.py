@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from facetrack.core.atomic_write import atomic_write
-from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
+from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.report import facts
 from facetrack.report.charts import run_charts
 from facetrack.report.people import people_panels
@@ -55,7 +55,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 def page_of(analysis: Analysis, folder: Path) -> str:
     """The page's HTML; addresses in it are relative to the folder."""
     style, script = _file("page.css"), _file("page.js")
-    similarity, judge = PeopleSimilarity(analysis), judge_of_analysis(analysis)
+    similarity, scorer = PeopleSimilarity(analysis), scorer_of_analysis(analysis)
     return Template(_file("page.html")).substitute(
         policy=_policy(style, script),
         style=style,
@@ -65,7 +65,7 @@ def page_of(analysis: Analysis, folder: Path) -> str:
         path=escaped(analysis.info.path),
         summary=facts.summary(analysis),
         people=people_panels(analysis, similarity),
-        joined_from=judge.in_words(judge.needed),
+        joined_from=scorer.in_words(scorer.min_log_odds),
         review=review_strip(analysis, similarity, folder),
         charts=run_charts(analysis.metrics),
         stages=facts.stages(analysis.performance),

@@ -13,7 +13,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
-from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
+from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
@@ -62,15 +62,16 @@ class Enroller:
                 f"{analysis.recognizer.name}; analyse the video again"
             )
         face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
-        judge = judge_of_analysis(analysis)
-        odds = PeopleSimilarity(analysis, judge).of_face(face)
+        scorer = scorer_of_analysis(analysis)
+        odds = PeopleSimilarity(analysis, scorer).of_face(face)
         best = max(odds, key=lambda person: odds[person], default=None)
         if best is None:
             raise TargetError(f"target {photo} is not in this video; there is nobody")
-        if odds[best] < judge.needed:
+        if odds[best] < scorer.min_log_odds:
+            needed = scorer.in_words(scorer.min_log_odds)
             raise TargetError(
                 f"target {photo} is not in this video; the most similar is person {best} with "
-                f"{judge.in_words(odds[best])}, and {judge.in_words(judge.needed)} is needed"
+                f"{scorer.in_words(odds[best])}, and {needed} is needed"
             )
         return best
 
