@@ -21,6 +21,7 @@ from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
 from facetrack.timeline import Analysis
+from facetrack.timeline.stored_settings import stored_settings
 
 BORDER = 0.5
 """Of a photo's longer side, put around it: of a face that fills the photo, as in the frames of
@@ -105,14 +106,15 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
 
 
 def _engine_like(analysis: Analysis) -> Engine:
-    """The engine that made the analysis, or the CPU's where that is not there.
+    """An engine like the one that made the analysis, on the CPU where its device is missing.
 
-    Their embeddings of one face are alike to a cosine of 0.99.
+    The embeddings of one face by two devices have a cosine of 0.99 or more.
+
+    Raises:
+        InputError: when this version cannot use the stored settings.
     """
-    detection = DetectionSettings(**analysis.settings["detection"])
-    stored = analysis.settings["identity"]
-    weights = Path(stored["weights"]) if stored["weights"] else None
-    identity = IdentitySettings(**{**stored, "weights": weights})
+    detection = stored_settings(analysis, "detection", DetectionSettings)
+    identity = stored_settings(analysis, "identity", IdentitySettings)
     try:
         return open_engine(detection, identity)
     except UsageError:
