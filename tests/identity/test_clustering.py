@@ -73,7 +73,7 @@ def test_a_weak_track_never_bridges_two_people():
     blurred = [a + b + 0.01 * np.eye(DIM)[i + 2] for i in range(5)]
     vectors = np.array([a, a, b, b, *blurred])
     strong = group_tracks(track_set(vectors))
-    assert any(len({0, 2} & set(group)) == 2 for group in strong)  # all alike
+    assert any(len({0, 2} & set(group)) == 2 for group in strong)
     found = group_tracks(track_set(vectors, [0.9] * 4 + [0.1] * 5))
     assert [0, 1] in found and [2, 3] in found
 

@@ -1,4 +1,4 @@
-"""``recognition.calibration``: what a probability promises, on invented and on labelled faces."""
+"""``recognition.calibration``: what its probabilities mean, on made and on labelled faces."""
 
 import json
 import subprocess
@@ -60,13 +60,13 @@ def test_better_faces_make_the_curve_steeper(calibration: Calibration) -> None:
 
 
 @both
-def test_strong_evidence_asks_poor_faces_for_more_cosine(calibration: Calibration) -> None:
+def test_a_high_probability_needs_more_cosine_of_poor_faces(calibration: Calibration) -> None:
     good, blurred = (float(calibration.cosine_for(0.9, e, e)[0, 0]) for e in (GOOD, BLURRED))
     assert blurred > good + 0.05
 
 
 @both
-def test_blurred_faces_that_look_alike_are_not_taken_for_one_person(
+def test_similar_blurred_faces_are_not_taken_for_one_person(
     calibration: Calibration,
 ) -> None:
     assert calibration.probability(0.40, BLURRED, BLURRED) < 0.2
@@ -81,7 +81,7 @@ def test_without_evidence_the_prior_is_left(calibration: Calibration) -> None:
 
 
 @both
-def test_both_sides_count_the_same(calibration: Calibration) -> None:
+def test_log_odds_are_symmetric(calibration: Calibration) -> None:
     some = Evidence.joined([GOOD, SMALL, BLURRED])
     cosines = np.array([[0.9, 0.4, 0.3], [0.4, 0.8, 0.2], [0.3, 0.2, 0.7]])
     odds = calibration.log_odds(cosines, some, some)
@@ -99,7 +99,7 @@ def test_cosine_for_is_the_inverse(calibration: Calibration) -> None:
 
 
 @both
-def test_is_kept_as_json(calibration: Calibration) -> None:
+def test_is_written_and_read_as_json(calibration: Calibration) -> None:
     stored = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(stored) == calibration
 
@@ -114,14 +114,14 @@ def test_evidence_of_faces() -> None:
     assert len(Evidence.joined([one, several])) == 2 and len(Evidence.joined([])) == 0
 
 
-def test_where_agreement_is_not_known_it_is_what_is_usual() -> None:
+def test_an_agreement_that_was_not_measured_is_the_usual_one() -> None:
     counted = [Evidence.of_track(n, 100, 0.5, 0.8) for n in (1, 2, 8)]
     needed = [float(SFACE.cosine_for(0.5, e, e)[0, 0]) for e in counted]
     assert needed[0] < needed[1] < needed[2] < 1
 
 
 def test_a_cohort_tells_common_embeddings() -> None:
-    """Half of a crowd lies close together; its members are more common than the others."""
+    """Half of a crowd is close to each other; these are more common than the others."""
     chance = np.random.default_rng(1)
     crowd = chance.normal(size=(200, 64))
     crowd[:100] += 6 * chance.normal(size=64) / 8
@@ -140,7 +140,7 @@ def test_the_cohort_of_the_product() -> None:
 
 @pytest.fixture(scope="module")
 def some_faces() -> tuple[FaceSamples, Float32]:
-    """Faces of 60 photos of normal size and of others, filmed in many ways, and their vectors."""
+    """Faces of 60 photos, degraded in many ways, and their embeddings."""
     photos = labelled_photos(PHOTOS)
     people = sorted({p.identity for p in photos if p.group == "other"})
     held = set(people) - people_for_fit(np.array(people), np.array(["other"] * len(people)))
@@ -153,7 +153,8 @@ def some_faces() -> tuple[FaceSamples, Float32]:
 
 @labelled
 def test_labelled_people_get_true_probabilities(some_faces: tuple[FaceSamples, Float32]) -> None:
-    """People whom the fit did not see: what is said is true, to the accuracy of so few."""
+    """On people who were not used for the fit, probabilities are true shares, as far as so few
+    tell."""
     samples, vectors = some_faces
     tracks = simulated_tracks(samples, vectors, None)
     pairs = pairs_of(tracks)
@@ -197,7 +198,7 @@ def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
 
 @labelled
 def test_the_command_calibrates_a_file(tmp_path: Path) -> None:
-    """SFace as a file of the user's: its input is found, and what was written is read again."""
+    """SFace as a file of the user's: its input is found, and the written file is read again."""
     file, table = tmp_path / "mine.onnx", tmp_path / "labels.csv"
     file.write_bytes(verified_bytes(FILES["sface"]))
     photos = [p for p in labelled_photos(PHOTOS) if p.group in ("east_asian", "black")]

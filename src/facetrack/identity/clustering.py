@@ -70,8 +70,8 @@ def group_tracks(tracks: TrackSet) -> list[list[int]]:
 
 
 def _canonical_order(embeddings: Float32) -> Indices:
-    """Positions in an order that depends on the embeddings alone, so that ties are decided alike
-    whatever the order of the tracks is."""
+    """Positions in an order that depends on the embeddings alone, so that ties are decided
+    in the same way whatever the order of the tracks is."""
     keys = embeddings[:, :8].T[::-1]
     return np.lexsort(keys) if len(embeddings) else np.empty(0, np.intp)
 

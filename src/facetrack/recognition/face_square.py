@@ -1,7 +1,7 @@
 """A face as a square of any size: upright around its box, or turned so that the eyes are level.
 
-Width and height are scaled alike; what is outside the frame is black. The crops that are embedded
-are made in ``recognition.crops``.
+Width and height are scaled by the same factor; what is outside the frame is black. The crops that
+are embedded are made in ``recognition.crops``.
 """
 
 import numpy as np

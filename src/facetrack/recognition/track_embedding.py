@@ -91,7 +91,7 @@ def changes(
 ) -> list[int]:
     """Positions, from 1 on, at which another person's faces begin; empty: all are one person's.
 
-    A head that turns away looks less and less like itself, but step by step. So there is a change
+    The embedding of a head that turns away changes step by step. So there is a change
     only where none of the last faces before it is similar to any of the first faces after it. Where
     the place of the face suddenly looked different, less evidence is enough.
 

@@ -1,6 +1,6 @@
 """Brightness and sharpness of face crops that stay on a GPU, as ``recognition.quality`` has them.
 
-Each is one or two Triton kernels for what takes torch a dozen.
+Each is one or two Triton kernels, where torch needs a dozen.
 """
 
 import torch
