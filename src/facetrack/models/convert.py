@@ -37,6 +37,9 @@ ONET_LAYERS = {
 }  # fmt: skip
 
 SFACE_LAYERS = range(2, 15)
+"""Numbers of SFace's pairs of a depthwise and a pointwise convolution."""
+SFACE_STRIDED = (3, 5, 7, 13)
+"""Those whose depthwise convolution halves the height and the width."""
 SFACE_LAST_EPSILON = 2e-5
 YUNET_UNITS = (
     "stage0", "stage1a", "stage1b", "stage2a", "stage2b", "stage3a", "stage3b", "stage4a",

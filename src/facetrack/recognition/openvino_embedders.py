@@ -16,7 +16,7 @@ from facetrack.core.errors import WeightsError
 from facetrack.core.settings import IdentitySettings
 from facetrack.core.shared import shared
 from facetrack.core.types import Float32
-from facetrack.models.convert import SFACE_LAYERS, Tensors
+from facetrack.models.convert import SFACE_LAYERS, SFACE_STRIDED, Tensors
 from facetrack.models.onnx_file import without_block_quantisation
 from facetrack.models.openvino_graphs import (
     EMBEDDER_SCALE,
@@ -31,9 +31,6 @@ from facetrack.recognition.embedder import CropSpec, Embedder, require_crops
 from facetrack.recognition.face_square import ALIGNED_SIDE
 from facetrack.recognition.recognizers import OnnxRecognizer, Recognizer, recognizer_of
 from facetrack.runtime.openvino_requests import Requests
-
-SFACE_STRIDED = (3, 5, 7, 13)
-"""Layers of SFace whose depthwise convolution halves the height and the width."""
 
 
 def open_embedder(identity: IdentitySettings, precision: str) -> Embedder:

@@ -8,10 +8,7 @@ from torch import Tensor
 
 from facetrack.detection.cuda.networks import Layers
 from facetrack.detection.cuda.pixels import normalised
-from facetrack.models.convert import SFACE_LAYERS
-
-STRIDED = (3, 5, 7, 13)
-"""Layers whose depthwise convolution halves the height and the width."""
+from facetrack.models.convert import SFACE_LAYERS, SFACE_STRIDED
 
 
 def sface_on(net: Layers, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -63,7 +60,7 @@ def _on_gpu(net: Layers) -> Callable[[Tensor], Tensor]:
 
 
 def _stride(i: int) -> int:
-    return 2 if i in STRIDED else 1
+    return 2 if i in SFACE_STRIDED else 1
 
 
 def _prelu(net: Layers, x: Tensor, name: str) -> Tensor:
