@@ -1,6 +1,7 @@
 """What every ``Embedder`` keeps to: those of the product, a file of the user's, and the fake."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -23,6 +24,7 @@ from facetrack.recognition.recognizers import (
     ALIGNED_112,
     NetworkInput,
     OnnxRecognizer,
+    onnx_recognizer,
     write_recognizer,
 )
 from facetrack.testing import FakeEmbedder
@@ -223,3 +225,13 @@ def test_the_fake_says_how_it_was_called():
     assert fake.batch_sizes == [2, 3]
     with pytest.raises(ValueError, match="multiple of 8"):
         FakeEmbedder(CropSpec(100, aligned=False))
+
+
+def test_a_file_that_is_calibrated_again_is_opened_with_the_new_calibration(tmp_path):
+    before = _onnx(tmp_path)
+    file = tmp_path / "mine.onnx"
+    made = onnx_recognizer(file)
+    write_recognizer(replace(made, calibration=replace(SFACE, slope=20.0)))
+    after = open_embedder(IdentitySettings(recognizer=str(file)), "f32")
+    assert (before.calibration.slope, after.calibration.slope) == (SFACE.slope, 20.0)
+    assert before.name == after.name

@@ -44,7 +44,7 @@ def open_embedder(identity: IdentitySettings, precision: str) -> Embedder:
         WeightsError: when its weights are missing or are others than expected.
     """
     recognizer = recognizer_of(identity)
-    key = "openvino", recognizer.name, recognizer.file, precision
+    key = "openvino", recognizer, precision  # with the calibration, which may be made anew
     if isinstance(recognizer, OnnxRecognizer):
         return shared(key, lambda: OnnxEmbedder(recognizer, precision))
     return shared(
