@@ -6,8 +6,6 @@ import shutil
 
 import pyarrow as pa
 import pytest
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.core.errors import InputError
 from facetrack.core.parquet import write_table
@@ -15,6 +13,8 @@ from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.identity.folder import clips_of
 from facetrack.timeline import Analysis
 from facetrack.timeline.stored_settings import stored_settings
+from made.command import facetrack as command
+from made.command import one_line
 
 
 @pytest.fixture
