@@ -17,9 +17,9 @@ from facetrack.clips.plan.photo import face_of
 from facetrack.core.errors import FacetrackError
 from facetrack.core.settings import DetectionSettings, IdentitySettings, TrackingSettings
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
-from facetrack.identity.gallery_matching import MOST, SURE, confidences
+from facetrack.identity.gallery_matching import MAX_LOG_ODDS, SURE, confidences
 from facetrack.identity.joining import same_people
-from facetrack.identity.similarity import CalibratedJudge, log_odds_of
+from facetrack.identity.similarity import CalibratedScorer, log_odds_of
 from facetrack.identity.video_people import VideoPeople
 from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import Person, RecognizerInfo
@@ -61,7 +61,7 @@ def embedded(folder, engine):
 
 def gallery_line(what, names, shown, people, photos, info):
     """Galleries of so many names; asked for the other photographs of these, and for strangers."""
-    judge = CalibratedJudge(info.calibration, prior=0.0, most=MOST)
+    scorer = CalibratedScorer(info.calibration, prior=0.0, max_log_odds=MAX_LOG_ODDS)
     enough = [p for p in people if len(photos[p]) > shown]
     if len(enough) < names or len(people) < names + 5:
         return
@@ -74,8 +74,8 @@ def gallery_line(what, names, shown, people, photos, info):
         theirs = [(n, photos[p][k]) for n, p in enumerate(known) for k in order[p][shown:]]
         others = [face for p in people if p not in known for face in photos[p]]
         others = [others[k] for k in rng.permutation(len(others))[:STRANGERS]]
-        groups = EmbeddingGroups.of([face for _, face in theirs] + others, judge)
-        odds = groups.log_odds(other=EmbeddingGroups.of(gallery, judge))
+        groups = EmbeddingGroups.of([face for _, face in theirs] + others, scorer)
+        odds = groups.log_odds(other=EmbeddingGroups.of(gallery, scorer))
         for i, row in enumerate(odds):
             sure = confidences(row)
             best = int(sure.argmax())
@@ -94,7 +94,7 @@ def gallery_line(what, names, shown, people, photos, info):
 def joined_line(what, shown, probability, people, photos, info):
     """Two videos with the same people, so many photographs of each as tracks."""
     twice = [p for p in people if len(photos[p]) >= 2]
-    judge = CalibratedJudge(info.calibration, log_odds_of(probability))
+    scorer = CalibratedScorer(info.calibration, log_odds_of(probability))
     found = false = 0
     for seed in range(TRIES):
         rng = np.random.default_rng(seed)
@@ -105,7 +105,7 @@ def joined_line(what, shown, probability, people, photos, info):
             one.append([photos[person][k] for k in order[:most]])
             other.append([photos[person][k] for k in order[most : 2 * most]])
         videos = [video_of(faces, info) for faces in (one, other)]
-        for appearances in same_people(videos, judge):
+        for appearances in same_people(videos, scorer):
             numbers = [number for _, number in appearances]
             pairs = [(a, b) for i, a in enumerate(numbers) for b in numbers[:i]]
             found += sum(a == b for a, b in pairs)

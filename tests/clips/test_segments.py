@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from facetrack.models.fetch import fetch_wheel
 from test_targets import analysis_of
 
 import facetrack
@@ -28,7 +29,6 @@ from facetrack.core.frame_range import (
     ranges_where,
 )
 from facetrack.core.settings import ClipSettings
-from facetrack.models.fetch import fetch_wheel
 from facetrack.models.weight_files import cache_folder
 from facetrack.speech.activity import RATE, WINDOW, spoken
 from facetrack.timeline import Interval, Person, Shot

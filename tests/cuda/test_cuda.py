@@ -24,7 +24,7 @@ from facetrack.media.opening import open_source
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
 from facetrack.pipeline.torch_engine import open_torch_engine
-from facetrack.recognition import light
+from facetrack.recognition import quality
 from facetrack.recognition.crops import box_crop, crop_of
 from facetrack.recognition.quality import sharpness
 from facetrack.recognition.recognizers import ALIGNED_112
@@ -240,12 +240,12 @@ def test_faces_are_embedded_as_soon_as_they_are_found(film, detector, recognizer
 
 def test_dark_crops_are_made_brighter_as_on_the_host(images, engine):
     """In a batch with bright crops, which do not change."""
-    from facetrack.recognition.cuda.light import normalised_light
+    from facetrack.recognition.cuda.crops import normalised_light
 
     found = zip(images, engine.detector.detect(images), strict=True)
     crops = np.stack([crop_of(frame, faces, 0, ALIGNED_112) for frame, faces in found])
     crops = np.concatenate([crops // share for share in (1, 3, 8, 60)])
-    expected = np.stack([light.normalised_light(crop) for crop in crops])
+    expected = np.stack([quality.normalised_light(crop) for crop in crops])
     assert (expected != crops).any((1, 2, 3)).sum() >= len(crops) // 2
     difference = np.abs(
         normalised_light(torch.from_numpy(crops).cuda()).cpu().numpy() - expected.astype(int)

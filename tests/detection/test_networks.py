@@ -17,17 +17,18 @@ from facetrack.models.onnx_file import onnx_arrays, without_block_quantisation
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
 from facetrack.pipeline.engine import open_engine
-from facetrack.pipeline.openvino_engine import open_embedder, quick_precision
+from facetrack.pipeline.openvino_engine import quick_precision
 from facetrack.recognition.calibration import SFACE
 from facetrack.recognition.crops import crop_of
-from facetrack.recognition.featureless import featureless_direction, measured_direction
-from facetrack.recognition.onnx_recognizer import (
+from facetrack.recognition.openvino_embedders import open_embedder
+from facetrack.recognition.recognizers import (
+    ALIGNED_112,
     NetworkInput,
     OnnxRecognizer,
     onnx_recognizer,
     write_recognizer,
 )
-from facetrack.recognition.recognizers import ALIGNED_112
+from facetrack.recognition.reference_embeddings import featureless_direction, measured_direction
 from facetrack.runtime.openvino_requests import Requests
 
 

@@ -1,11 +1,11 @@
-"""Tracks to people: average linkage over evidence, weak tracks last, whatever the order."""
+"""Tracks to people: average linkage over log-odds, weak tracks last, in any order."""
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
 from facetrack.identity.clustering import TrackSet, group_tracks
-from facetrack.identity.similarity import ThresholdJudge
+from facetrack.identity.similarity import CosineScorer
 from facetrack.recognition.calibration import Evidence
 
 DIM = 32
@@ -15,26 +15,26 @@ def unit(vectors):
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def track_set(vectors, reliability=None, apart=(), threshold=0.5):
+def track_set(vectors, reliability=None, cannot_link=(), threshold=0.5):
     vectors, n = unit(vectors), len(vectors)
-    cannot = np.zeros((n, n), bool)
-    for i, j in apart:
-        cannot[i, j] = cannot[j, i] = True
-    none, judge = Evidence.joined([Evidence.none()] * n), ThresholdJudge(threshold)
+    matrix = np.zeros((n, n), bool)
+    for i, j in cannot_link:
+        matrix[i, j] = matrix[j, i] = True
+    none, scorer = Evidence.joined([Evidence.none()] * n), CosineScorer(threshold)
     return TrackSet(
         vectors,
         np.ones(n) if reliability is None else np.array(reliability),
-        csr_array(cannot),
-        lambda some, others: judge.log_odds(vectors[some], none, vectors[others], none),
+        csr_array(matrix),
+        lambda some, others: scorer.log_odds(vectors[some], none, vectors[others], none),
     )
 
 
-def tracks_of(vectors, together, threshold):
-    return track_set(vectors, apart=np.argwhere(together), threshold=threshold)
+def tracks_of(vectors, cannot_link, threshold):
+    return track_set(vectors, cannot_link=np.argwhere(cannot_link), threshold=threshold)
 
 
 def people(count, tracks, noise, seed):
-    """So many tracks each of so many people, in one array, person after person."""
+    """``tracks`` tracks of each of ``count`` people, in one array, person after person."""
     chance = np.random.default_rng(seed)
     centres = np.repeat(np.linalg.qr(chance.normal(size=(DIM, DIM)))[0][:count], tracks, axis=0)
     return centres + noise * chance.normal(size=(count * tracks, DIM)) / np.sqrt(DIM)
@@ -51,16 +51,16 @@ def test_people_are_told_apart_in_any_order():
         ]
 
 
-def test_hard_cases_do_not_hang_on_the_order_either():
-    """Where groups are close the first join decides much: it must be the same one."""
+def test_hard_cases_do_not_depend_on_the_order_either():
+    """Where groups are close, the first join decides much: it must always be the same one."""
     vectors = people(8, 6, 1.6, seed=3)
     reliability = np.random.default_rng(4).random(len(vectors))
-    apart = [(0, 1), (6, 13), (20, 30)]
+    cannot_link = [(0, 1), (6, 13), (20, 30)]
     chance, results = np.random.default_rng(5), set()
     for _ in range(20):
         order = chance.permutation(len(vectors))
         place = np.argsort(order)
-        moved = [(place[i], place[j]) for i, j in apart]
+        moved = [(place[i], place[j]) for i, j in cannot_link]
         found = group_tracks(track_set(vectors[order], reliability[order], moved, threshold=0.3))
         results.add(tuple(sorted(tuple(sorted(order[group].tolist())) for group in found)))
     assert len(results) == 1
@@ -68,12 +68,12 @@ def test_hard_cases_do_not_hang_on_the_order_either():
 
 
 def test_a_weak_track_never_bridges_two_people():
-    """Blurred faces lie in the middle between everybody: five of them drew two people together."""
+    """Blurred faces are in the middle between all others: five of them joined two people."""
     a, b = np.eye(DIM)[0], np.eye(DIM)[1]
     blurred = [a + b + 0.01 * np.eye(DIM)[i + 2] for i in range(5)]
     vectors = np.array([a, a, b, b, *blurred])
     strong = group_tracks(track_set(vectors))
-    assert any(len({0, 2} & set(group)) == 2 for group in strong)  # so they would without care
+    assert any(len({0, 2} & set(group)) == 2 for group in strong)
     found = group_tracks(track_set(vectors, [0.9] * 4 + [0.1] * 5))
     assert [0, 1] in found and [2, 3] in found
 
@@ -84,10 +84,10 @@ def test_a_weak_track_joins_whom_it_clearly_resembles():
     assert group_tracks(track_set(vectors, [0.9] * 4 + [0.1])) == [[0, 1, 4], [2, 3]]
 
 
-def test_weak_tracks_that_are_seen_together_are_two():
+def test_weak_tracks_that_share_a_frame_are_two():
     a = np.eye(DIM)[0]
     vectors = np.array([a, a, a, a])
-    found = group_tracks(track_set(vectors, [0.9, 0.9, 0.1, 0.1], apart=[(2, 3)]))
+    found = group_tracks(track_set(vectors, [0.9, 0.9, 0.1, 0.1], cannot_link=[(2, 3)]))
     assert sorted(map(len, found)) == [1, 3]
 
 
@@ -102,27 +102,27 @@ def test_few_tracks(n):
     assert group_tracks(track_set(np.ones((n, DIM)))) == [[i] for i in range(n)]
 
 
-def test_people_seen_together_are_never_joined():
+def test_tracks_that_share_a_frame_are_never_joined():
     vectors = np.eye(3, DIM, dtype=np.float32)
     vectors[1] = vectors[0]
-    together = np.zeros((3, 3), bool)
-    assert group_tracks(tracks_of(vectors, together, 0.5)) == [[0, 1], [2]]
-    together[0, 1] = together[1, 0] = True
-    assert group_tracks(tracks_of(vectors, together, 0.5)) == [[0], [1], [2]]
+    cannot_link = np.zeros((3, 3), bool)
+    assert group_tracks(tracks_of(vectors, cannot_link, 0.5)) == [[0, 1], [2]]
+    cannot_link[0, 1] = cannot_link[1, 0] = True
+    assert group_tracks(tracks_of(vectors, cannot_link, 0.5)) == [[0], [1], [2]]
 
 
-def test_being_seen_together_is_inherited_by_the_group():
-    """0 and 1 join; 2 was seen beside 1 and so stays apart, however much it looks like 0."""
+def test_a_cannot_link_pair_holds_for_the_whole_group():
+    """0 and 1 join; 2 shares a frame with 1, so it is never joined with 0, however similar."""
     vectors = np.zeros((3, DIM), np.float32)
     vectors[:, 0] = 1
-    together = np.zeros((3, 3), bool)
-    together[1, 2] = together[2, 1] = True
-    groups = group_tracks(tracks_of(vectors, together, 0.5))
+    cannot_link = np.zeros((3, 3), bool)
+    cannot_link[1, 2] = cannot_link[2, 1] = True
+    groups = group_tracks(tracks_of(vectors, cannot_link, 0.5))
     assert sorted(map(len, groups)) == [1, 2]
     assert not any({1, 2} <= set(g) for g in groups)
 
 
-def joined_plainly(vectors, together, threshold):
+def joined_plainly(vectors, cannot_link, threshold):
     """All pairs of groups, all pairs of their tracks, each time."""
     cosines = vectors.astype(float) @ vectors.T.astype(float)
     groups = [[i] for i in range(len(vectors))]
@@ -131,7 +131,7 @@ def joined_plainly(vectors, together, threshold):
             (i, j): cosines[np.ix_(groups[i], groups[j])].mean()
             for i in range(len(groups))
             for j in range(i)
-            if not together[np.ix_(groups[i], groups[j])].any()
+            if not cannot_link[np.ix_(groups[i], groups[j])].any()
         }
         if not means or max(means.values()) < threshold:
             break
@@ -143,21 +143,21 @@ def joined_plainly(vectors, together, threshold):
 @pytest.mark.parametrize("rows", [7, 256])
 @pytest.mark.parametrize("noise", [0.6, 1.0, 1.2])
 def test_groups_are_those_of_all_pairs_compared(noise, rows, monkeypatch):
-    """From people who are told apart easily to chains of everybody; some were seen together."""
+    """From people who are easily told apart to chains of everybody; some share a frame."""
     monkeypatch.setattr("facetrack.identity.clustering.ROWS", rows)
     random = np.random.default_rng(int(10 * noise))
     vectors = random.normal(size=(9, 512))[random.integers(0, 9, 60)]
     vectors += noise * random.normal(size=vectors.shape)
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    together = np.triu(random.random((60, 60)) < 0.02, 1)
-    together |= together.T
-    expected = joined_plainly(vectors, together, 0.4)
-    assert group_tracks(tracks_of(vectors, together, 0.4)) == expected
+    cannot_link = np.triu(random.random((60, 60)) < 0.02, 1)
+    cannot_link |= cannot_link.T
+    expected = joined_plainly(vectors, cannot_link, 0.4)
+    assert group_tracks(tracks_of(vectors, cannot_link, 0.4)) == expected
     assert 9 <= len(expected) < 60
 
 
 def test_linkage_is_the_average():
-    """1 is like 0 and like 2, which are unlike: the chain 0-1-2 must not become one person."""
+    """1 is similar to 0 and to 2, which are not similar: 0-1-2 must not become one person."""
     angle = np.radians([0, 50, 100])
     vectors = np.zeros((3, DIM), np.float32)
     vectors[:, 0], vectors[:, 1] = np.cos(angle), np.sin(angle)

@@ -1,4 +1,4 @@
-"""Known people: whose names are given and whose are not, and how what is held of them is kept."""
+"""The gallery: who is named and who is not, and how the stored data are protected."""
 
 import json
 import os
@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.cli.commands import analyze
 from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
@@ -17,10 +15,12 @@ from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.gallery import Gallery, GalleryFace, default_gallery, delete_gallery
-from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, recognised
+from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, match_gallery
 from facetrack.identity.people_similarity import PeopleSimilarity, embeddings_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.timeline import Analysis
+from made.command import facetrack as command
+from made.command import one_line
 
 SFACE = IdentitySettings()
 GOOD = Evidence.of_faces(np.array([150.0]), np.array([1.0]), np.array([0.9]))
@@ -43,7 +43,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def lax_umask():
-    """Under which everybody may read what is made without care."""
+    """With it, everybody may read files that are made without explicit permissions."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -55,9 +55,9 @@ def mode(path):
 
 @pytest.mark.skipif(os.name != "posix", reason="owners and others are POSIX's")
 def test_nobody_else_can_read_it_at_any_moment(gallery, lax_umask, tmp_path):
-    with Gallery(gallery, make=True) as known:
+    with Gallery(gallery, make=True) as opened:
         assert (mode(gallery.parent), mode(gallery)) == (0o700, 0o600)
-        known.add([face("Ada")])
+        opened.add([face("Ada")])
         other = sqlite3.connect(gallery, isolation_level=None)
         for journal, beside in (("DELETE", "-journal"), ("WAL", "-wal"), ("WAL", "-shm")):
             other.execute(f"PRAGMA journal_mode = {journal}")
@@ -74,23 +74,23 @@ def test_nobody_else_can_read_it_at_any_moment(gallery, lax_umask, tmp_path):
     assert mode(tmp_path / "all.json") == 0o600
 
 
-def test_what_is_removed_is_overwritten(gallery):
+def test_removed_data_are_overwritten(gallery):
     ada, bo = face("Ada", 1), face("Bo", 2)
-    with Gallery(gallery, make=True) as known:
-        known.add([ada, bo, face("ADA", 3)])
-        assert [f.name for f in known.faces()] == ["Ada", "Ada", "Bo"]
+    with Gallery(gallery, make=True) as opened:
+        opened.add([ada, bo, face("ADA", 3)])
+        assert [f.name for f in opened.faces()] == ["Ada", "Ada", "Bo"]
         assert ada.embedding.tobytes() in gallery.read_bytes()
-        assert known.remove("ada") == 2
-        with pytest.raises(TargetError, match="Ada is not in the gallery; there: Bo"):
-            known.faces("Ada")
+        assert opened.remove("ada") == 2
+        with pytest.raises(TargetError, match="Ada is not in the gallery; it holds: Bo"):
+            opened.faces("Ada")
     data = gallery.read_bytes()
     assert ada.embedding.tobytes() not in data
     assert bo.embedding.tobytes() in data
 
 
-def test_everything_that_is_held_is_exported(gallery, tmp_path):
-    with Gallery(gallery, make=True) as known:
-        known.add([face("Ada", 1), face("Bo", 2)])
+def test_everything_that_is_stored_is_exported(gallery, tmp_path):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada", 1), face("Bo", 2)])
     export(gallery, tmp_path / "ada.json", "ada")
     (person,) = json.loads((tmp_path / "ada.json").read_text())["people"]
     assert person["name"] == "Ada"
@@ -101,12 +101,12 @@ def test_everything_that_is_held_is_exported(gallery, tmp_path):
 
 
 def test_recognisers_are_not_compared(gallery):
-    with Gallery(gallery, make=True) as known:
-        known.add([face("Ada", 1), face("Bo", 2, "vggface2", 512), face("Ada", 3)])
-        (ada,) = known.of_recognizer("sface", 128).items()
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada", 1), face("Bo", 2, "vggface2", 512), face("Ada", 3)])
+        (ada,) = opened.of_recognizer("sface", 128).items()
         assert (ada[0], ada[1].vectors.shape) == ("Ada", (2, 128))
         assert ada[1].evidence.to_dict() == GOOD.to_dict()
-        assert list(known.of_recognizer("vggface2", 512)) == ["Bo"]
+        assert list(opened.of_recognizer("vggface2", 512)) == ["Bo"]
 
 
 def older_gallery(path, *rows):
@@ -125,16 +125,16 @@ def older_gallery(path, *rows):
 def test_a_gallery_of_an_older_version_goes_on(gallery):
     old = face("Ada", 1, dim=512)
     older_gallery(gallery, ("Ada", "casia", "a.jpg", "2026-11-25", old.embedding.tobytes()))
-    with Gallery(gallery) as known:
-        (ada,) = known.of_recognizer("facenet", 512).values()
+    with Gallery(gallery) as opened:
+        (ada,) = opened.of_recognizer("facenet", 512).values()
         np.testing.assert_array_equal(ada.vectors[0], old.embedding)
         usual = Evidence.of_track(0, 0.0, 0.0, 0.0).to_dict()
         assert ada.evidence.to_dict() == usual
-        known.add([face("ada", 2, "facenet", 512)])
-        both = known.of_recognizer("facenet", 512)["Ada"].evidence
+        opened.add([face("ada", 2, "facenet", 512)])
+        both = opened.of_recognizer("facenet", 512)["Ada"].evidence
         assert [both.pick(np.array([i])).to_dict() for i in (0, 1)] == [usual, GOOD.to_dict()]
-    with Gallery(gallery) as known:
-        assert [f.recognizer for f in known.faces()] == ["facenet", "facenet"]
+    with Gallery(gallery) as opened:
+        assert [f.recognizer for f in opened.faces()] == ["facenet", "facenet"]
 
 
 ONE = np.full(128, 128**-0.5, "<f4")
@@ -150,20 +150,20 @@ ONE = np.full(128, 128**-0.5, "<f4")
         b"",
     ],
 )
-def test_what_is_no_embedding_is_said_and_can_be_removed(gallery, vector, tmp_path):
+def test_an_entry_that_is_no_embedding_is_named_and_can_be_removed(gallery, vector, tmp_path):
     older_gallery(gallery, ("Ada", "sface", "a.jpg", "2026-11-25", vector))
-    with Gallery(gallery) as known:
+    with Gallery(gallery) as opened:
         with pytest.raises(InputError, match=r"Ada by a\.jpg is no embedding of sface") as raised:
-            known.of_recognizer("sface", 128)
+            opened.of_recognizer("sface", 128)
         one_line(str(raised.value))
         assert export(gallery, tmp_path / "all.json", None) == 0
-        assert known.remove("Ada") == 1
+        assert opened.remove("Ada") == 1
 
 
 @pytest.mark.parametrize("row", [(b"Ada", "sface"), ("Ada", 3)])
-def test_a_row_of_other_types_is_said(gallery, row):
-    with Gallery(gallery, make=True) as known:
-        known.add([face("Bo")])
+def test_a_row_of_other_types_is_an_error(gallery, row):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Bo")])
     with sqlite3.connect(gallery) as base:
         base.execute("CREATE TABLE others AS SELECT * FROM faces")
         base.execute("DROP TABLE faces")
@@ -173,28 +173,28 @@ def test_a_row_of_other_types_is_said(gallery, row):
             sqlite3.Binary(v) if isinstance(v, bytes) else v for v in values
         ])  # fmt: skip
     base.close()
-    with Gallery(gallery) as known:
+    with Gallery(gallery) as opened:
         if isinstance(row[0], bytes):
             with pytest.raises(InputError, match="is no gallery that can be read"):
-                known.faces()
+                opened.faces()
         else:  # a text column turns a number into text
-            assert len(known.of_recognizer("sface", 128)) == 1
+            assert len(opened.of_recognizer("sface", 128)) == 1
 
 
 @pytest.mark.parametrize("stored", ["no", "[1]", '{"faces": "many"}', '{"faces": NaN}', '{"a": 1}'])
-def test_evidence_that_makes_no_sense_is_as_if_it_was_not_there(gallery, stored):
-    with Gallery(gallery, make=True) as known:
-        known.add([face("Ada")])
+def test_evidence_that_makes_no_sense_is_replaced_by_the_usual(gallery, stored):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada")])
     with sqlite3.connect(gallery) as base:
         base.execute("UPDATE faces SET evidence = ?", (stored,))
     base.close()
-    with Gallery(gallery) as known:
-        ada = known.of_recognizer("sface", 128)["Ada"]
+    with Gallery(gallery) as opened:
+        ada = opened.of_recognizer("sface", 128)["Ada"]
     assert ada.evidence.to_dict() == Evidence.of_track(0, 0.0, 0.0, 0.0).to_dict()
 
 
 @pytest.mark.parametrize("content", [b"hello", None, "sqlite"])
-def test_what_is_no_gallery_is_said_and_stays(tmp_path, content):
+def test_a_file_that_is_no_gallery_is_an_error_and_stays(tmp_path, content):
     path = tmp_path / "some.sqlite"
     if content == "sqlite":
         with sqlite3.connect(path) as other:
@@ -211,8 +211,8 @@ def test_what_is_no_gallery_is_said_and_stays(tmp_path, content):
 
 
 def test_deleting_leaves_nothing(gallery):
-    with Gallery(gallery, make=True) as known:
-        known.add([face("Ada")])
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada")])
     gallery.with_name(gallery.name + "-journal").touch()
     delete_gallery(gallery)
     assert list(gallery.parent.iterdir()) == []
@@ -244,20 +244,20 @@ def of_person(analysis, person):
 
 
 def names(analysis, gallery):
-    return {p.id: p.name for p in recognised(analysis, gallery).analysis.people if p.confidence}
+    return {p.id: p.name for p in match_gallery(analysis, gallery).analysis.people if p.confidence}
 
 
 def between(analysis, one, other, share):
-    """A face as like one person as the other, or more like one."""
-    a, b = (of_person(analysis, p).vectors.mean(axis=0) for p in (one, other))
+    """A face between two people; ``share``: how close it is to the first."""
+    a, b = (of_person(analysis, p).mean for p in (one, other))
     mixed = share * a / np.linalg.norm(a) + (1 - share) * b / np.linalg.norm(b)
     vector = (mixed / np.linalg.norm(mixed)).astype(np.float32)
     return EmbeddingSet(vector[None], GOOD)
 
 
-def test_a_known_person_is_named_with_a_confidence(demo_analysis, tmp_path):
+def test_a_person_of_the_gallery_is_named_with_a_confidence(demo_analysis, tmp_path):
     gallery = {"Ada": of_person(demo_analysis, 1), "Bo": of_person(demo_analysis, 2)}
-    found = recognised(demo_analysis, gallery).analysis
+    found = match_gallery(demo_analysis, gallery).analysis
     assert {p.id: p.name for p in found.people if p.confidence} == {1: "Ada", 2: "Bo"}
     assert all(p.confidence >= SURE for p in found.people if p.id < 3)
     found.save(tmp_path)
@@ -282,15 +282,15 @@ def test_strangers_stay_unknown(demo_analysis):
 def test_a_name_that_hardly_beats_another_is_not_given(demo_analysis):
     ada = of_person(demo_analysis, 1)
     assert names(demo_analysis, {"Ada": ada, "Twin": ada}) == {}
-    found = recognised(demo_analysis, {"Ada": ada, "Twin": ada})
+    found = match_gallery(demo_analysis, {"Ada": ada, "Twin": ada})
     assert [(m.person, m.confidence) for m in found.unsure] == [(1, 0.5)]
 
 
-def test_two_who_are_seen_together_do_not_both_have_a_name(demo_analysis):
+def test_two_who_share_a_frame_do_not_both_get_the_name(demo_analysis):
     halfway = between(demo_analysis, 3, 4, 0.5)
-    alike = PeopleSimilarity(demo_analysis).of_face(halfway)
-    assert min(alike[3], alike[4]) > MARGIN
-    assert abs(alike[3] - alike[4]) < MARGIN
+    odds = PeopleSimilarity(demo_analysis).of_face(halfway)
+    assert min(odds[3], odds[4]) > MARGIN
+    assert abs(odds[3] - odds[4]) < MARGIN
     assert names(demo_analysis, {"Ada": halfway}) == {}
     nearer = between(demo_analysis, 3, 4, 0.9)
     assert names(demo_analysis, {"Ada": nearer}) == {3: "Ada"}
@@ -300,7 +300,9 @@ def test_a_name_given_by_hand_stays(demo_analysis):
     people = [replace(p, name="Eve") if p.id == 1 else p for p in demo_analysis.people]
     by_hand = replace(demo_analysis, people=people)
     ada = of_person(demo_analysis, 1)
-    assert recognised(by_hand, {"Ada": ada, "Eve": of_person(demo_analysis, 2)}).analysis == by_hand
+    assert (
+        match_gallery(by_hand, {"Ada": ada, "Eve": of_person(demo_analysis, 2)}).analysis == by_hand
+    )
 
 
 def test_confidence_falls_with_the_number_of_names_and_with_a_rival():
@@ -323,21 +325,21 @@ def test_a_bad_photo_makes_nobody_sure(demo_analysis):
     """The same embedding, from a face of 24 blurred pixels."""
     ada = of_person(demo_analysis, 1)
     bad = Evidence.of_faces(np.array([24.0]), np.array([0.0]), np.array([0.2]))
-    (good,) = recognised(demo_analysis, {"Ada": some_of(ada, GOOD)}).analysis.people[:1]
+    (good,) = match_gallery(demo_analysis, {"Ada": some_of(ada, GOOD)}).analysis.people[:1]
     assert good.confidence == 0.99
-    assert calibration_sees(demo_analysis, bad) < calibration_sees(demo_analysis, GOOD)
+    assert log_odds_by(demo_analysis, bad) < log_odds_by(demo_analysis, GOOD)
 
 
 def some_of(embeddings, evidence):
     return EmbeddingSet(embeddings.vectors[:1], evidence)
 
 
-def calibration_sees(analysis, evidence):
+def log_odds_by(analysis, evidence):
     similarity = PeopleSimilarity(analysis)
     return similarity.of_face(some_of(of_person(analysis, 1), evidence))[1]
 
 
-def test_a_threshold_of_cosine_that_was_set_must_be_reached_too(demo_analysis):
+def test_a_threshold_of_cosine_must_be_reached_too(demo_analysis):
     gallery = {"Ada": between(demo_analysis, 1, 2, 0.8)}
     assert names(demo_analysis, gallery) == {1: "Ada"}
     identity = {**demo_analysis.settings["identity"], "threshold": 0.99}
@@ -361,7 +363,7 @@ def test_the_gallerys_file_may_be_left_out(given, meant):
     assert filled_in(given) == [default if a == "--gallery=DEFAULT" else a for a in meant]
 
 
-def test_a_run_names_whom_the_gallery_knows(pyfeat_data, gallery, tmp_path, monkeypatch):
+def test_a_run_names_people_of_the_gallery(pyfeat_data, gallery, tmp_path, monkeypatch):
     """By a photo of the man, taken elsewhere; --target finds him by the name."""
     monkeypatch.setenv("XDG_DATA_HOME", str(gallery.parent))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -377,12 +379,12 @@ def test_a_run_names_whom_the_gallery_knows(pyfeat_data, gallery, tmp_path, monk
     assert (person["name"], person["confidence"] >= 0.9) == ("Max", True)
 
 
-def test_a_gallery_that_is_not_there_is_said_before_anything_is_done(pyfeat_data, tmp_path):
+def test_a_missing_gallery_is_an_error_before_anything_is_done(pyfeat_data, tmp_path):
     video = pyfeat_data / "single_face.mp4"
     with pytest.raises(InputError, match="there is no gallery; make one with"):
         analyze([video], tmp_path / "out", gallery=tmp_path / "no.sqlite")
     assert not (tmp_path / "out").exists()
 
 
-def test_nobody_is_asked_for_by_default(demo_analysis):
+def test_no_gallery_is_used_by_default(demo_analysis):
     assert with_names(demo_analysis, None, quiet=False) is demo_analysis

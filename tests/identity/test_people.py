@@ -1,4 +1,4 @@
-"""Corrections of who is who: what they change, that they are whole, and that they can be undone."""
+"""Edits of people: what they change, that they are complete, and that they can be undone."""
 
 import base64
 import io
@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.cli.faces import COLUMNS, ROWS, draw_faces, inline_protocol
 from facetrack.cli.people import (
@@ -29,9 +27,11 @@ from facetrack.cli.people import (
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, edit, undo
-from facetrack.identity.person_images import has_thumbnail
+from facetrack.identity.person_images import cut_thumbnails
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
+from made.command import facetrack as command
+from made.command import one_line
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def ids(analysis):
 
 
 def consistent(analysis):
-    """Whatever is said of people follows from tracks and intervals."""
+    """Checks that people, intervals, faces and thumbnails agree; returns the analysis."""
     of_track = {t.id: t.person for t in analysis.tracks}
     faces = zip(*(analysis.faces[c].to_pylist() for c in ("track", "person")), strict=True)
     assert all(of_track[track] == person for track, person in faces)
@@ -71,7 +71,7 @@ def tracks_of(analysis, person):
     return [t.id for t in analysis.tracks if t.person == person]
 
 
-def test_people_who_keep_their_numbers_are_told_as_the_run_told_them(demo_analysis):
+def test_people_who_keep_their_numbers_are_the_same_as_after_the_run(demo_analysis):
     again = editing.renumbered(demo_analysis, {})
     assert again.people == demo_analysis.people
     assert again.intervals == demo_analysis.intervals
@@ -90,11 +90,11 @@ def test_merged_people_are_one_under_the_first_number(demo_analysis):
 
 def test_split_tracks_are_a_new_person_and_merging_them_again_gives_what_was(demo_analysis):
     one, two = tracks_of(demo_analysis, 1)
-    apart = consistent(editing.split(demo_analysis, 1, [two]))
-    assert ids(apart)[:3] == [1, 2, 8]
-    assert [spans(apart, 1), spans(apart, 8)] == [[s] for s in spans(demo_analysis, 1)]
-    assert not {1, 8} & set(apart.thumbnails)  # whose the old picture was is not known
-    with_faces = consistent(has_thumbnail(apart, [1, 8]))
+    parts = consistent(editing.split(demo_analysis, 1, [two]))
+    assert ids(parts)[:3] == [1, 2, 8]
+    assert [spans(parts, 1), spans(parts, 8)] == [[s] for s in spans(demo_analysis, 1)]
+    assert not {1, 8} & set(parts.thumbnails)  # it is not known which of them the old one shows
+    with_faces = consistent(cut_thumbnails(parts, [1, 8]))
     for number, track in ((1, one), (8, two)):
         image = Image.open(io.BytesIO(with_faces.thumbnails[number]))
         assert image.size == (160, 160), track
@@ -106,9 +106,9 @@ def test_split_tracks_are_a_new_person_and_merging_them_again_gives_what_was(dem
 
 def test_a_number_is_not_given_twice(demo_analysis):
     gone = editing.forgotten(demo_analysis, [7])
-    apart = editing.split(gone, 1, tracks_of(gone, 1)[:1])
-    assert 8 in ids(apart)
-    assert 7 not in ids(apart)
+    parts = editing.split(gone, 1, tracks_of(gone, 1)[:1])
+    assert 8 in ids(parts)
+    assert 7 not in ids(parts)
 
 
 def test_a_forgotten_person_leaves_only_that_there_was_a_track(demo_analysis):
@@ -154,7 +154,7 @@ def test_an_interval_that_was_edited_by_hand_stays_as_it_is(demo_analysis):
         (lambda a: editing.forgotten(a, [1, 9]), TargetError, "person 9"),
     ],
 )
-def test_what_cannot_be_done_is_said(demo_analysis, change, error, words):
+def test_an_impossible_edit_is_an_error(demo_analysis, change, error, words):
     with pytest.raises(error, match=words):
         change(demo_analysis)
 
@@ -174,7 +174,7 @@ def test_each_edit_is_undone_to_the_byte(folder):
     for what, change in (
         ("name", lambda a: editing.named(a, 2, "Ada")),
         ("merge", lambda a: editing.merged(a, 2, [3])),
-        ("split", lambda a: has_thumbnail(editing.split(a, 1, tracks_of(a, 1)[:1]), [1, 8])),
+        ("split", lambda a: cut_thumbnails(editing.split(a, 1, tracks_of(a, 1)[:1]), [1, 8])),
         ("forget", lambda a: editing.forgotten(a, [2])),
     ):
         consistent(edit(folder, what, change))
@@ -211,7 +211,7 @@ def test_an_edit_that_fails_leaves_everything_as_it_was(folder):
     assert (folder / ".history").stat().st_mode & 0o777 == 0o700
 
 
-def test_edits_at_the_same_time_are_all_there(folder):
+def test_simultaneous_edits_are_all_done(folder):
     def name(person):
         edit(folder, f"name {person}", lambda a: editing.named(a, person, f"Ada {person} x"))
 
@@ -226,8 +226,8 @@ def test_edits_at_the_same_time_are_all_there(folder):
     assert len(History(folder).steps()) == 4
 
 
-def test_who_reads_while_others_edit_sees_one_state(folder):
-    """Never the numbers of one state with the faces or pictures of another."""
+def test_a_reader_during_edits_sees_one_state(folder):
+    """It never sees the numbers of one state with the faces or thumbnails of another."""
     states = [Analysis.load(folder)]
     states.append(edit(folder, "merge", lambda a: editing.merged(a, 1, [2])))
     done = threading.Event()
@@ -248,7 +248,7 @@ def test_who_reads_while_others_edit_sees_one_state(folder):
     assert seen > 5
 
 
-def test_where_files_cannot_have_two_names_they_are_copied(folder, monkeypatch):
+def test_files_are_copied_where_hard_links_are_not_possible(folder, monkeypatch):
     def refuse(*_):
         raise OSError("no links here")
 
@@ -317,7 +317,7 @@ def test_forgotten_for_good_is_nowhere_in_the_folder(folder, demo_analysis, caps
         undo(folder)
 
 
-def test_the_list_as_programs_and_people_read_it(folder, capsys):
+def test_the_list_as_text_and_as_json(folder, capsys):
     name_person(folder, 2, "Ada")
     capsys.readouterr()
     done = command("people", folder.parent)  # holds this one alone
@@ -332,7 +332,7 @@ def test_the_list_as_programs_and_people_read_it(folder, capsys):
 
 
 def test_faces_are_drawn_in_a_terminal_with_colour(folder, demo_analysis):
-    """Through a terminal of the system's: the cells' colours are the picture's."""
+    """Through a terminal of the system's: the cells have the colours of the thumbnail."""
     pytest.importorskip("pty", reason="a terminal is POSIX's")
     master, slave = os.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -367,7 +367,7 @@ def drawn(demo_analysis, monkeypatch, **environment):
     return out.getvalue()
 
 
-def test_kitty_gets_the_picture_itself(demo_analysis, monkeypatch):
+def test_kitty_gets_the_image_itself(demo_analysis, monkeypatch):
     shown = drawn(demo_analysis, monkeypatch, TERM="xterm-kitty")
     parts = re.findall(r"\x1b_G(?:a=T,f=100,[^;]*,)?m=([01]);([^\x1b]*)\x1b\\", shown)
     assert [more for more, _ in parts] == ["1"] * (len(parts) - 1) + ["0"]
@@ -391,7 +391,7 @@ def test_inside_tmux_blocks_are_drawn(demo_analysis, monkeypatch):
     assert inline_protocol(Console(file=io.StringIO()), {"TERM": "xterm-kitty"}) is None
 
 
-def test_which_folder_is_meant(folder, demo_analysis, tmp_path):
+def test_the_folder_of_the_only_analysis_is_found(folder, demo_analysis, tmp_path):
     assert analysis_folder(folder) == folder == analysis_folder(folder.parent)
     demo_analysis.save(tmp_path / "other")
     with pytest.raises(UsageError, match=r"holds 2 analyses \(other, sample\)"):
@@ -401,19 +401,19 @@ def test_which_folder_is_meant(folder, demo_analysis, tmp_path):
         analysis_folder(tmp_path / "none")
 
 
-def test_merging_people_who_are_seen_at_the_same_time_is_doubted(folder, capsys):
+def test_merging_people_who_share_frames_is_warned_of(folder, capsys):
     merge_people(folder, 3, [4])
     said = one_line(capsys.readouterr().err)
     assert "3 and 4 are on screen at the same time, 7.40-10.40 s" in said
 
 
-def test_a_split_of_a_video_that_is_gone_has_no_pictures(folder, demo_analysis, capsys, tmp_path):
+def test_a_split_has_no_thumbnails_when_the_video_is_gone(folder, demo_analysis, capsys, tmp_path):
     info = replace(demo_analysis.info, path=tmp_path / "gone.mp4")
     replace(demo_analysis, info=info).save(folder)
     split_person(folder, 1, tracks_of(demo_analysis, 1)[:1])
     assert "no new thumbnails of 1, 8: " in one_line(capsys.readouterr().err)
-    apart = Analysis.load(folder)
-    assert {p.id: p.thumbnail for p in apart.people if p.id in (1, 8)} == {1: None, 8: None}
+    parts = Analysis.load(folder)
+    assert {p.id: p.thumbnail for p in parts.people if p.id in (1, 8)} == {1: None, 8: None}
     assert not (folder / "people" / "person_01.jpg").exists()
 
 

@@ -7,19 +7,19 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.cli.join_view import join_analyses
 from facetrack.cli.people import name_person
 from facetrack.core.errors import UsageError
 from facetrack.identity import editing
+from facetrack.identity.cannot_link import cannot_link_people
 from facetrack.identity.folder import edit
 from facetrack.identity.joining import ACROSS, join_folders
 from facetrack.identity.people_file import PEOPLE_FILE, joined_in
-from facetrack.identity.video_people import people_seen_together
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
+from made.command import facetrack as command
+from made.command import one_line
 
 
 def cut(film, out, start_s, end_s):
@@ -36,7 +36,7 @@ def cut(film, out, start_s, end_s):
 
 
 def people_of(folder):
-    """Of ``people.json``: number to the seconds in each video."""
+    """The content of ``people.json``, and number to the seconds in each video."""
     data = json.loads((folder / PEOPLE_FILE).read_text())
     assert data["schema"] == "facetrack/people/1"
     return data, {
@@ -63,8 +63,8 @@ def test_a_film_cut_in_two_has_the_same_people(demo_analysis, tmp_path):
         for video in person["videos"]:
             assert video["similarity"] > 0.5
             assert video["probability"] > ACROSS
-            told = Analysis.load(out / video["folder"])
-            mine = [i for i in told.intervals if i.person == person["id"]]
+            loaded = Analysis.load(out / video["folder"])
+            mine = [i for i in loaded.intervals if i.person == person["id"]]
             assert [i["start_frame"] for i in video["intervals"]] == [i.start_frame for i in mine]
     assert [p.id for p in Analysis.load(out / "two").people] == [2, 1]
 
@@ -118,12 +118,12 @@ def test_one_name_is_one_person_and_two_names_are_two(parts, tmp_path):
 
 
 def test_a_blurred_face_does_not_make_two_people_of_two_videos_one(demo_analysis, tmp_path):
-    """It is like both; of good faces the third would make them one."""
+    """It is similar to both; a good face in its place would join them."""
     her, him = (part(demo_analysis, (p,)) for p in (1, 2))
     one = her.embeddings[min(her.embeddings)]
-    apart = him.embeddings[min(him.embeddings)]
-    apart = apart - (apart @ one) * one
-    two = 0.35 * one + np.sqrt(1 - 0.35**2) * apart / np.linalg.norm(apart)
+    other = him.embeddings[min(him.embeddings)]
+    other = other - (other @ one) * one
+    two = 0.35 * one + np.sqrt(1 - 0.35**2) * other / np.linalg.norm(other)
     between = (one + two) / np.linalg.norm(one + two)
     a, b, c = (with_only(her, one), with_only(him, two), with_only(her, between, blurred=True))
     for name, analysis in {"a": a, "b": b, "c": c}.items():
@@ -146,7 +146,7 @@ def with_only(analysis, vector, blurred=False):
     )
 
 
-def test_analyses_that_were_made_with_a_cosine_are_joined_by_one(parts, tmp_path):
+def test_analyses_made_with_a_threshold_of_cosine_are_joined_by_cosine(parts, tmp_path):
     def with_identity(folder, **identity):
         analysis = Analysis.load(folder)
         old = {**analysis.settings["identity"], **identity}
@@ -167,10 +167,10 @@ def test_analyses_that_were_made_with_a_cosine_are_joined_by_one(parts, tmp_path
     assert people_of(tmp_path)[0]["probability"] == 0.95
 
 
-def test_people_seen_in_one_frame_stay_two(demo_analysis, parts, tmp_path):
-    assert {(3, 4), (3, 5), (6, 7)} <= people_seen_together(demo_analysis)
-    assert (1, 2) not in people_seen_together(demo_analysis)
-    join_folders(parts, tmp_path, threshold=-0.9)  # everybody is alike enough
+def test_people_who_share_a_frame_stay_two(demo_analysis, parts, tmp_path):
+    assert {(3, 4), (3, 5), (6, 7)} <= cannot_link_people(demo_analysis)
+    assert (1, 2) not in cannot_link_people(demo_analysis)
+    join_folders(parts, tmp_path, threshold=-0.9)  # everybody is similar enough
     assert sorted(people_of(tmp_path)[1]) == [1, 2]  # 3 and 4 are of one photo
     assert len(Analysis.load(parts[1]).people) == 2
 
@@ -191,7 +191,7 @@ def test_folders_are_joined_by_the_command(parts, tmp_path, capsys):
     assert {v["folder"] for v in people_of(tmp_path)[0]["videos"]} == {"a"}
 
 
-def test_an_edit_says_that_the_list_of_people_is_of_before(parts, tmp_path, capsys):
+def test_an_edit_says_that_people_json_is_out_of_date(parts, tmp_path, capsys):
     join_folders(parts, tmp_path)
     name_person(parts[0], 1, "Ada")
     said = capsys.readouterr().out

@@ -12,7 +12,7 @@ from facetrack.core.errors import WeightsError
 from facetrack.core.settings import IdentitySettings
 from facetrack.models import weights
 from facetrack.models.weight_files import FILES, find, verified_bytes, weights_folder
-from facetrack.pipeline.openvino_engine import open_embedder
+from facetrack.recognition.openvino_embedders import open_embedder
 
 
 @pytest.fixture
@@ -77,16 +77,16 @@ def test_a_missing_file_is_named(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def chips():
+def crops():
     return np.random.default_rng(0).integers(0, 256, (3, 160, 160, 3), dtype=np.uint8)
 
 
-def embeddings(chips, **identity):
+def embeddings(crops, **identity):
     settings = IdentitySettings(**{"recognizer": "facenet", **identity})
-    return open_embedder(settings, "f32").embed(chips)
+    return open_embedder(settings, "f32").embed(crops)
 
 
-def test_embeddings_equal_those_of_the_frozen_graph(chips):
+def test_embeddings_equal_those_of_the_frozen_graph(crops):
     """The same file read by OpenVINO's own TensorFlow reader, cut before its last batch norm."""
     file = find(FILES["casia"])
     model = ov.Core().read_model(str(file))
@@ -94,13 +94,13 @@ def test_embeddings_equal_those_of_the_frozen_graph(chips):
     (node,) = [n for n in model.get_ops() if n.get_friendly_name() == last]
     cut = ov.Model([node.output(0)], model.get_parameters(), "cut")
     network = ov.Core().compile_model(cut, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    pixels = (chips.astype(np.float32) - 127.5) / 128
+    pixels = (crops.astype(np.float32) - 127.5) / 128
     raw = np.concatenate([network([pixels[i : i + 1]])[0].reshape(1, 512) for i in range(3)])
     own = weights.tensors("casia")
     wanted = (raw - own["last_bn.running_mean"]) / np.sqrt(own["last_bn.running_var"] + 0.001)
     wanted += own["last_bn.bias"]
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
-    np.testing.assert_allclose(embeddings(chips), wanted, atol=1e-5)
+    np.testing.assert_allclose(embeddings(crops), wanted, atol=1e-5)
 
 
 def unfolded(tensors):
@@ -127,12 +127,12 @@ def unfolded(tensors):
     return {n: np.ascontiguousarray(a, np.float32) for n, a in result.items()}
 
 
-def test_a_checkpoint_of_facenet_pytorch_is_understood(chips, tmp_path):
+def test_a_checkpoint_of_facenet_pytorch_is_understood(crops, tmp_path):
     """CASIA's own numbers in the checkpoint's form must give CASIA's own embeddings."""
     path = tmp_path / "vggface2.safetensors"
     save_file(unfolded(weights.tensors("casia")), path)
-    found = embeddings(chips, recognizer="vggface2", weights=path)
-    np.testing.assert_allclose(found, embeddings(chips), atol=1e-4)
+    found = embeddings(crops, recognizer="vggface2", weights=path)
+    np.testing.assert_allclose(found, embeddings(crops), atol=1e-4)
 
 
 def test_another_networks_checkpoint_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""``recognition.calibration``: what a probability promises, on invented and on labelled faces."""
+"""``recognition.calibration``: what its probabilities mean, on made and on labelled faces."""
 
 import json
 import subprocess
@@ -25,8 +25,8 @@ from facetrack.evaluation.labelled_photos import filmed_faces, labelled_photos
 from facetrack.models.weight_files import FILES, verified_bytes
 from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration, Evidence
-from facetrack.recognition.onnx_recognizer import onnx_recognizer
-from facetrack.recognition.strangers import Strangers, distribution_of, strangers_of
+from facetrack.recognition.recognizers import onnx_recognizer
+from facetrack.recognition.reference_embeddings import Cohort, cohort_distribution, cohort_of
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "faces"
 labelled = pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/faces is not there")
@@ -60,13 +60,13 @@ def test_better_faces_make_the_curve_steeper(calibration: Calibration) -> None:
 
 
 @both
-def test_strong_evidence_asks_poor_faces_for_more_cosine(calibration: Calibration) -> None:
+def test_a_high_probability_needs_more_cosine_of_poor_faces(calibration: Calibration) -> None:
     good, blurred = (float(calibration.cosine_for(0.9, e, e)[0, 0]) for e in (GOOD, BLURRED))
     assert blurred > good + 0.05
 
 
 @both
-def test_blurred_faces_that_look_alike_are_not_taken_for_one_person(
+def test_similar_blurred_faces_are_not_taken_for_one_person(
     calibration: Calibration,
 ) -> None:
     assert calibration.probability(0.40, BLURRED, BLURRED) < 0.2
@@ -81,7 +81,7 @@ def test_without_evidence_the_prior_is_left(calibration: Calibration) -> None:
 
 
 @both
-def test_both_sides_count_the_same(calibration: Calibration) -> None:
+def test_log_odds_are_symmetric(calibration: Calibration) -> None:
     some = Evidence.joined([GOOD, SMALL, BLURRED])
     cosines = np.array([[0.9, 0.4, 0.3], [0.4, 0.8, 0.2], [0.3, 0.2, 0.7]])
     odds = calibration.log_odds(cosines, some, some)
@@ -99,7 +99,7 @@ def test_cosine_for_is_the_inverse(calibration: Calibration) -> None:
 
 
 @both
-def test_is_kept_as_json(calibration: Calibration) -> None:
+def test_is_written_and_read_as_json(calibration: Calibration) -> None:
     stored = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(stored) == calibration
 
@@ -114,33 +114,33 @@ def test_evidence_of_faces() -> None:
     assert len(Evidence.joined([one, several])) == 2 and len(Evidence.joined([])) == 0
 
 
-def test_where_agreement_is_not_known_it_is_what_is_usual() -> None:
+def test_an_agreement_that_was_not_measured_is_the_usual_one() -> None:
     counted = [Evidence.of_track(n, 100, 0.5, 0.8) for n in (1, 2, 8)]
     needed = [float(SFACE.cosine_for(0.5, e, e)[0, 0]) for e in counted]
     assert needed[0] < needed[1] < needed[2] < 1
 
 
-def test_strangers_tell_common_embeddings() -> None:
-    """Half of a crowd lies close together; its members are more common than the others."""
+def test_a_cohort_tells_common_embeddings() -> None:
+    """Half of a crowd is close to each other; these are more common than the others."""
     chance = np.random.default_rng(1)
     crowd = chance.normal(size=(200, 64))
     crowd[:100] += 6 * chance.normal(size=64) / 8
     crowd /= np.linalg.norm(crowd, axis=1, keepdims=True)
-    common = Strangers(distribution_of(crowd[::2])).commonness(crowd[1::2].astype(np.float32))
+    common = Cohort(cohort_distribution(crowd[::2])).commonness(crowd[1::2].astype(np.float32))
     assert common[:50].mean() > common[50:].mean() + 0.1
 
 
-def test_strangers_of_the_product() -> None:
-    strangers = strangers_of("facenet")
-    assert strangers is not None
+def test_the_cohort_of_the_product() -> None:
+    cohort = cohort_of("facenet")
+    assert cohort is not None
     vectors = np.eye(512, dtype=np.float32)[:4]
-    assert strangers.commonness(vectors).shape == (4,)
-    assert strangers_of("sface") is None
+    assert cohort.commonness(vectors).shape == (4,)
+    assert cohort_of("sface") is None
 
 
 @pytest.fixture(scope="module")
 def tracks() -> TrackMeans:
-    """Of the faces of 60 photos, filmed in many ways."""
+    """Of the faces of 60 photos, degraded in many ways."""
     photos = labelled_photos(PHOTOS)
     people = sorted({p.identity for p in photos if p.group == "other"})
     held = set(people) - people_for_fit(np.array(people), np.array(["other"] * len(people)))
@@ -153,7 +153,8 @@ def tracks() -> TrackMeans:
 
 @labelled
 def test_labelled_people_get_true_probabilities(tracks: TrackMeans) -> None:
-    """People whom the fit did not see: what is said is true, to the accuracy of so few."""
+    """On people who were not used for the fit, probabilities are true shares, as far as so few
+    tell."""
     pairs = pairs_of(tracks)
     odds, weights = log_odds_of(tracks, pairs, SFACE), weights_of(tracks, pairs)
     said = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
@@ -188,7 +189,7 @@ def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
 
 @labelled
 def test_the_command_calibrates_a_file(tmp_path: Path) -> None:
-    """SFace as a file of the user's: its input is found, and what was written is read again."""
+    """SFace as a file of the user's: its input is found, and the written file is read again."""
     file, table = tmp_path / "mine.onnx", tmp_path / "labels.csv"
     file.write_bytes(verified_bytes(FILES["sface"]))
     photos = [p for p in labelled_photos(PHOTOS) if p.group in ("east_asian", "black")]

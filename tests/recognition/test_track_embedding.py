@@ -1,4 +1,4 @@
-"""What a track looks like: two people in one track are two tracks, and no blur makes one of two."""
+"""Track embeddings: two people in one track are split, and a blurred face joins no two people."""
 
 import io
 from dataclasses import replace
@@ -18,7 +18,7 @@ ADA, GRACE = "0-f15-hao-ph.jpg", "45-m7-di-ph.jpg"
 
 
 def photo(folder, name, zoom=0.0):
-    """The photo as a square of ``SIDE``, a little larger from frame to frame."""
+    """The photo as a square of ``SIDE``; ``zoom``: share of its width that is cut off."""
     image = Image.open(folder / name).convert("RGB")
     edge = zoom * image.width / 2
     box = (edge, edge, image.width - edge, image.width - edge)
@@ -43,7 +43,7 @@ def moving(folder, name, frames):
 
 
 def dissolved(before, after, frames):
-    """One shot that goes over into another, which no cut says."""
+    """A dissolve from one shot to another, so that there is no cut."""
     kept, first = before[:-frames], before[-frames:]
     shares = [(i + 1) / (frames + 1) for i in range(frames)]
     mixed = [Image.blend(a, b, s) for a, b, s in zip(first, after, shares, strict=False)]
@@ -51,7 +51,7 @@ def dissolved(before, after, frames):
 
 
 @pytest.mark.parametrize("recognizer", ["sface", "facenet"])
-def test_a_track_that_goes_over_to_another_person_is_split(pyfeat_data, tmp_path, recognizer):
+def test_a_track_that_changes_to_another_person_is_split(pyfeat_data, tmp_path, recognizer):
     first, second = moving(pyfeat_data, ADA, 60), moving(pyfeat_data, GRACE, 60)
     film = film_of(dissolved(first, second, 8), tmp_path / "film.mp4")
     settings = Settings(identity=IdentitySettings(recognizer=recognizer))
@@ -70,14 +70,14 @@ def test_a_track_that_goes_over_to_another_person_is_split(pyfeat_data, tmp_path
 
 
 def test_one_person_who_turns_is_not_split(pyfeat_data, analysed):
-    """Forty-seven seconds of talk in which the head turns and nods."""
+    """47 seconds of talk in which the head turns and nods."""
     analysis = analysed(pyfeat_data / "WolfgangLanger_Pexels.mp4")
     assert analysis.splits == []
     assert len(analysis.people) == 1
 
 
 def test_a_blurred_face_between_two_people_joins_nobody_to_anybody(pyfeat_data, tmp_path):
-    """The average of both, small and out of focus, five times: it looks like both of them."""
+    """The mean of both faces, small and out of focus, five times: it is similar to both."""
     first, second = moving(pyfeat_data, ADA, 30), moving(pyfeat_data, GRACE, 30)
     between = [
         Image.blend(a, b, 0.5).resize((60, 60)).filter(ImageFilter.GaussianBlur(2.0))
@@ -91,13 +91,13 @@ def test_a_blurred_face_between_two_people_joins_nobody_to_anybody(pyfeat_data, 
             ground.paste(image, (150, 150))
     film = film_of([f for part in parts for f in (*part, *black)], tmp_path / "film.mp4")
     analysis = facetrack.analyze(film)
-    whose = {t.first_frame: t.person for t in analysis.tracks if t.person}
-    assert whose[0] != whose[35], "two people became one"
-    assert len({t.first_frame // 35 for t in analysis.tracks}) == 7  # the blur was seen
+    person = {t.first_frame: t.person for t in analysis.tracks if t.person}
+    assert person[0] != person[35], "two people became one"
+    assert len({t.first_frame // 35 for t in analysis.tracks}) == 7  # the blurred face was detected
 
 
-def test_the_picture_of_a_person_has_open_eyes_and_no_hand_before_it(demo_analysis):
-    """The woman of the demo's film weeps in its first scene; in the last one she smiles."""
+def test_the_thumbnail_of_a_person_has_open_eyes_and_no_hand_in_front(demo_analysis):
+    """In the demo's film the woman weeps in the first scene and smiles in the last one."""
     smiling, weeping = [], []
     with demo_analysis.face_crops(person=1, size=112, align=True, every=5) as crops:
         for crop in crops:
@@ -106,13 +106,13 @@ def test_the_picture_of_a_person_has_open_eyes_and_no_hand_before_it(demo_analys
     assert np.median(eyes) > 1.3 * np.median([iris_contrast(image) for image in weeping])
     shown = np.asarray(Image.open(io.BytesIO(demo_analysis.thumbnails[1])).resize((56, 56)))
     with demo_analysis.face_crops(person=1, size=160, margin=0.1) as crops:
-        apart = {
+        distance = {
             crop.frame: np.abs(
                 np.asarray(Image.fromarray(crop.image).resize((56, 56))).astype(int) - shown
             ).mean()
             for crop in crops
         }
-    assert min(apart, key=apart.get) >= 385
+    assert min(distance, key=distance.get) >= 385
 
 
 def test_fewer_embeddings_give_the_same_people(shared_media, pyfeat_data, tmp_path):

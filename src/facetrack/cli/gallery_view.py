@@ -11,7 +11,7 @@ from facetrack.cli.people_view import counted
 from facetrack.clips.plan.photo import face_of
 from facetrack.core.errors import InputError
 from facetrack.core.settings import DetectionSettings, IdentitySettings, TrackingSettings
-from facetrack.identity.editing import is_named
+from facetrack.identity.editing import checked_name, is_named
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
 from facetrack.identity.gallery import (
     Gallery,
@@ -21,9 +21,8 @@ from facetrack.identity.gallery import (
     export_gallery,
     today,
 )
-from facetrack.identity.gallery_matching import recognised
-from facetrack.identity.names import checked_name
-from facetrack.identity.similarity import CalibratedJudge, probability
+from facetrack.identity.gallery_matching import match_gallery
+from facetrack.identity.similarity import CalibratedScorer, probability
 from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.recognizers import recognizer_of
@@ -147,7 +146,7 @@ def with_names(analysis: Analysis, named: Named | None, quiet: bool) -> Analysis
     """Names the people of an analysis; prints who is recognised, and who only perhaps."""
     if named is None:
         return analysis
-    found = recognised(analysis, named)
+    found = match_gallery(analysis, named)
     if not quiet:
         people = [p for p in found.analysis.people if is_named(p)]
         names = ", ".join(f"{p.id} is {p.name} ({p.confidence or 1:.2f})" for p in people)
@@ -167,7 +166,7 @@ def _warn_of_doubts(
     calibration: Calibration,
 ) -> None:
     """Warns of photos that look like another person: a wrong photo spoils two names."""
-    believed, strangers = CalibratedJudge(calibration, prior=0.0), CalibratedJudge(calibration)
+    believed, strangers = CalibratedScorer(calibration, prior=0.0), CalibratedScorer(calibration)
     mine = [n for n in before if n.casefold() == name.casefold()]
     theirs = [*faces, *(before[n] for n in mine)]
     others = {n: stored for n, stored in before.items() if n not in mine}

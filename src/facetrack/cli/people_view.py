@@ -16,7 +16,7 @@ from facetrack.core.errors import InputError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
 from facetrack.identity.people_file import joined_in
-from facetrack.identity.person_images import has_thumbnail
+from facetrack.identity.person_images import cut_thumbnails
 from facetrack.identity.uncertain import in_words, mending_command, uncertain
 from facetrack.report import write_report
 from facetrack.timeline import Analysis, Person
@@ -137,7 +137,7 @@ def with_thumbnails(analysis: Analysis) -> Analysis:
     """Makes the missing thumbnails, if the video still exists."""
     lacking = sorted(p.id for p in analysis.people if p.id not in analysis.thumbnails)
     try:
-        return has_thumbnail(analysis, lacking)
+        return cut_thumbnails(analysis, lacking)
     except InputError as error:
         _warn(f"no new thumbnails of {', '.join(map(str, lacking))}: {error}")
         return analysis
@@ -146,7 +146,7 @@ def with_thumbnails(analysis: Analysis) -> Analysis:
 def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
     """Warns when people who become one are on screen at the same time: they are probably two."""
     for one, other in combinations(people, 2):
-        both = editing.together(analysis, one, other)
+        both = editing.shared_intervals(analysis, one, other)
         if both:
             times = _some([f"{i.start_s:.2f}-{i.end_s:.2f}" for i in both])
             _warn(f"{one} and {other} are on screen at the same time, {times} s: one person?")

@@ -1,6 +1,6 @@
-"""Fits a calibration to labelled photographs, and reports how well it does on other people.
+"""Fits a calibration to embeddings of labelled photographs.
 
-People are divided, never photos: 60 % of each group for the fit, the others for the report.
+People are divided, not photos: 60 % of each group are for the fit, the others for the report.
 """
 
 import hashlib
@@ -22,31 +22,32 @@ from facetrack.recognition.calibration import (
     Calibration,
     Evidence,
 )
-from facetrack.recognition.strangers import Strangers
+from facetrack.recognition.reference_embeddings import Cohort
+from facetrack.recognition.track_embedding import unit_mean
 
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 FIT_SHARE = 0.6
 TRACKS_PER_PERSON = 14
-MOST_FACES = 8
-"""Of a simulated track, as of a real one by default."""
-MOST_PHOTOS = 3
-"""Of a simulated track: the faces of one shot are more alike than as many photos."""
-DIFFERENT = 60_000
-"""Pairs of different people that are looked at, of one group three times as many as of two: a film
-is not of all the world."""
+MAX_FACES = 8
+"""Faces of a simulated track at most, as of a real one by default."""
+MAX_PHOTOS = 3
+"""Photos of a simulated track at most: the faces of one shot differ less than as many photos."""
+DIFFERENT_PAIRS = 60_000
+"""Pairs of different people that are compared. Three quarters are of one group, because the people
+of a film are more often of one group than of two."""
 OTHER_GROUPS = 0.5
-"""Weight of all pairs of two groups, beside 1 of all pairs within groups."""
+"""Weight of all pairs of two groups, where all pairs within groups have the weight 1."""
 COMMON = 0.3
-"""``Calibration.common`` where strangers are known: best of 0.15, 0.3 and 0.45 by log loss for
+"""``Calibration.common`` where there is a cohort: best of 0.15, 0.3 and 0.45 by log loss for
 InceptionResnetV1, on people of the fit."""
 RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
 class TrackMeans:
-    """Embeddings as tracks have them; each array has one row a track."""
+    """Embeddings of ``n`` simulated tracks; each array has one row for each track."""
 
     vectors: Float32
     """``(n, dim)`` of length one."""
@@ -55,7 +56,7 @@ class TrackMeans:
     group: NDArray[np.str_]
     condition: NDArray[np.str_]
     photos: NDArray[np.int64]
-    """``(n, 3)`` positions of the photos that it is made of, -1 where there are fewer."""
+    """``(n, 3)`` positions of the photos that each track is made of; -1 where there are fewer."""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -74,12 +75,14 @@ class TrackMeans:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of tracks; each array ``(k,)``."""
+    """``k`` pairs of tracks; each array is ``(k,)``."""
 
     one: NDArray[np.intp]
+    """Position of a track."""
     other: NDArray[np.intp]
+    """Position of the other track."""
     same: Mask
-    """Whether they are one person, of different photos."""
+    """Whether both are one person; such pairs share no photo."""
 
     def pick(self, which: Mask) -> "Pairs":
         """The pairs where it is True."""
@@ -87,7 +90,7 @@ class Pairs:
 
 
 def people_for_fit(identity: NDArray[np.str_], group: NDArray[np.str_]) -> set[str]:
-    """60 % of the people of each group, always the same ones: by the hash of their names."""
+    """60 % of the people of each group, chosen by the hash of their names: always the same ones."""
     chosen: set[str] = set()
     for name in np.unique(group):
         people = np.unique(identity[group == name]).tolist()
@@ -96,18 +99,30 @@ def people_for_fit(identity: NDArray[np.str_], group: NDArray[np.str_]) -> set[s
     return chosen
 
 
-def single_faces(samples: FaceSamples, vectors: Float32, strangers: Strangers | None) -> TrackMeans:
-    """Each face as a track of its own."""
-    return _means(samples, vectors, [np.array([i]) for i in range(len(vectors))], strangers)
+def single_faces(samples: FaceSamples, vectors: Float32, cohort: Cohort | None) -> TrackMeans:
+    """Each face as a track of its own.
+
+    Args:
+        samples: the faces.
+        vectors: ``(n, dim)`` their embeddings, of length one.
+        cohort: of the embedder.
+    """
+    return _means(samples, vectors, [np.array([i]) for i in range(len(vectors))], cohort)
 
 
 def simulated_tracks(
-    samples: FaceSamples, vectors: Float32, strangers: Strangers | None, seed: int = 0
+    samples: FaceSamples, vectors: Float32, cohort: Cohort | None, seed: int = 0
 ) -> TrackMeans:
     """Means of up to 8 faces of up to 3 photos under one condition.
 
-    A person's photos are halved before each draw, so that there are pairs of tracks that share no
-    photo.
+    A person's photos are divided into two halves before each draw, so that there are pairs of
+    tracks that share no photo.
+
+    Args:
+        samples: the faces.
+        vectors: ``(n, dim)`` their embeddings, of length one.
+        cohort: of the embedder.
+        seed: of the random draws.
     """
     chance = np.random.default_rng(seed)
     rows: dict[tuple[str, str, int], list[int]] = {}
@@ -125,38 +140,36 @@ def simulated_tracks(
             for half in np.array_split(mixed, 2):
                 condition = str(chance.choice(conditions))
                 if len(half):
-                    some = half[: chance.integers(1, min(MOST_PHOTOS, len(half)) + 1)]
+                    some = half[: chance.integers(1, min(MAX_PHOTOS, len(half)) + 1)]
                     pool = [i for p in some for i in rows.get((person, condition, int(p)), [])]
-                    taken = chance.permutation(pool)[: chance.integers(1, MOST_FACES + 1)]
+                    taken = chance.permutation(pool)[: chance.integers(1, MAX_FACES + 1)]
                     if len(taken):
                         members.append(taken.astype(np.intp))
-    return _means(samples, vectors, members, strangers)
+    return _means(samples, vectors, members, cohort)
 
 
 def _means(
     samples: FaceSamples,
     vectors: Float32,
     members: Sequence[NDArray[np.intp]],
-    strangers: Strangers | None,
+    cohort: Cohort | None,
 ) -> TrackMeans:
     means, evidence, photos = [], [], []
     for faces in members:
-        weights = samples.quality[faces] / samples.quality[faces].sum()
-        mean = weights @ vectors[faces]
-        length = float(np.linalg.norm(mean))
-        means.append((mean / length).astype(np.float32))
-        common = np.nan if strangers is None else float(strangers.commonness(means[-1][None])[0])
+        mean, agreement = unit_mean(vectors[faces], samples.quality[faces])
+        means.append(mean)
+        common = np.nan if cohort is None else float(cohort.commonness(mean[None])[0])
         evidence.append(
             Evidence.of_faces(
                 samples.face_px[faces],
                 samples.sharpness[faces],
                 samples.frontality[faces],
-                length,
+                agreement,
                 common,
             )
         )
-        seen = np.unique(samples.photo[faces])
-        photos.append(np.pad(seen, (0, MOST_PHOTOS - len(seen)), constant_values=-1))
+        used = np.unique(samples.photo[faces])
+        photos.append(np.pad(used, (0, MAX_PHOTOS - len(used)), constant_values=-1))
     first = np.array([faces[0] for faces in members])
     return TrackMeans(
         np.stack(means),
@@ -169,38 +182,39 @@ def _means(
 
 
 def pairs_of(tracks: TrackMeans, seed: int = 0) -> Pairs:
-    """All pairs of one person that share no photo, and a sample of those of two people."""
+    """All pairs of one person that share no photo, and a sample of the pairs of two people."""
     chance = np.random.default_rng(seed)
     one, other = np.triu_indices(len(tracks), 1)
     same = tracks.identity[one] == tracks.identity[other]
-    intersection = tracks.group[one] == tracks.group[other]
-    alike = np.flatnonzero(same)
-    a, b = tracks.photos[one[alike], :, None], tracks.photos[other[alike], None, :]
-    alike = alike[~((a == b) & (a >= 0)).any(axis=(1, 2))]
-    chosen = [alike]
-    for which, share in ((~same & intersection, 0.75), (~same & ~intersection, 0.25)):
+    one_group = tracks.group[one] == tracks.group[other]
+    positives = np.flatnonzero(same)
+    a, b = tracks.photos[one[positives], :, None], tracks.photos[other[positives], None, :]
+    positives = positives[~((a == b) & (a >= 0)).any(axis=(1, 2))]
+    chosen = [positives]
+    for which, share in ((~same & one_group, 0.75), (~same & ~one_group, 0.25)):
         places = np.flatnonzero(which)
-        wanted = min(len(places), round(share * DIFFERENT))
+        wanted = min(len(places), round(share * DIFFERENT_PAIRS))
         chosen.append(chance.choice(places, wanted, replace=False))
     kept = np.concatenate(chosen)
     return Pairs(one[kept], other[kept], same[kept])
 
 
 def weights_of(tracks: TrackMeans, pairs: Pairs, prior: float = PRIOR) -> Float64:
-    """``(k,)`` weight of each pair, together 1: pairs of one person have the prior's share, and
-    each group counts as it has people."""
+    """``(k,)`` weight of each pair; the sum is 1.
+
+    Pairs of one person have the share of the prior, and each group has a weight by its number of
+    people.
+    """
     one, other = tracks.group[pairs.one], tracks.group[pairs.other]
     weights = np.zeros(len(pairs.one))
-    intersection = one == other
+    one_group = one == other
     for name in np.unique(tracks.group):
         people = len(np.unique(tracks.identity[tracks.group == name]))
         for same in (True, False):
-            which = intersection & (one == name) & (pairs.same == same)
+            which = one_group & (one == name) & (pairs.same == same)
             weights[which] = people / max(int(which.sum()), 1)
-    across = ~intersection & ~pairs.same
-    weights[across] = (
-        OTHER_GROUPS * weights[intersection & ~pairs.same].sum() / max(across.sum(), 1)
-    )
+    across = ~one_group & ~pairs.same
+    weights[across] = OTHER_GROUPS * weights[one_group & ~pairs.same].sum() / max(across.sum(), 1)
     share = 1 / (1 + np.exp(-prior))
     for same, total in ((True, share), (False, 1 - share)):
         which = pairs.same == same
@@ -215,15 +229,15 @@ def cosines_of(tracks: TrackMeans, pairs: Pairs) -> Float64:
 
 
 def log_odds_of(tracks: TrackMeans, pairs: Pairs, calibration: Calibration) -> Float64:
-    """``(k,)`` of each pair, at the usual prior."""
+    """``(k,)`` log-odds of each pair, at the usual prior."""
     one, other = tracks.evidence.pick(pairs.one), tracks.evidence.pick(pairs.other)
     return calibration.log_odds_of_pairs(cosines_of(tracks, pairs), one, other)
 
 
 def fit(tracks: TrackMeans, pairs: Pairs) -> Calibration:
-    """The calibration that makes these pairs likeliest, at the usual prior.
+    """The calibration of maximum likelihood for these pairs, at the usual prior.
 
-    Logistic regression with weights; what a better face adds to reliability is never negative.
+    Weighted logistic regression; a better face never lowers the reliability.
     """
     evidence = tracks.evidence
     features = np.stack(
@@ -233,10 +247,10 @@ def fit(tracks: TrackMeans, pairs: Pairs) -> Calibration:
             evidence.frontality - 1,
         ]
     )
-    known = ~np.isnan(evidence.commonness)
-    common = COMMON if known.all() else 0.0
-    usual = float(evidence.commonness.mean()) if known.all() else 0.0
-    taken_off = common * evidence.agreement * np.where(known, evidence.commonness, 0.0)
+    measured = ~np.isnan(evidence.commonness)
+    common = COMMON if measured.all() else 0.0
+    usual = float(evidence.commonness.mean()) if measured.all() else 0.0
+    taken_off = common * evidence.agreement * np.where(measured, evidence.commonness, 0.0)
     a, b, weights = pairs.one, pairs.other, weights_of(tracks, pairs)
     cosine = cosines_of(tracks, pairs) * evidence.agreement[a] * evidence.agreement[b]
     cosine -= taken_off[a] + taken_off[b]

@@ -1,4 +1,5 @@
-"""What ``facetrack calibrate`` does: faces of labelled photos, a fit, a report, a file."""
+"""``facetrack calibrate``: faces of labelled photos, a fit, a report, and a file with the
+result."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -23,45 +24,44 @@ from facetrack.evaluation.labelled_photos import FaceSamples, filmed_faces, labe
 from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import SFACE, Calibration
 from facetrack.recognition.embedder import CropSpec, Embedder
-from facetrack.recognition.featureless import featureless_direction
-from facetrack.recognition.onnx_recognizer import (
+from facetrack.recognition.openvino_embedders import OnnxEmbedder, input_size_of
+from facetrack.recognition.recognizers import (
     NetworkInput,
     OnnxRecognizer,
-    name_of,
+    onnx_name,
     write_recognizer,
 )
-from facetrack.recognition.openvino_onnx import OnnxEmbedder, input_size_of
-from facetrack.recognition.strangers import strangers_of
+from facetrack.recognition.reference_embeddings import cohort_of, featureless_direction
 
-SMALLEST_PX = 16
-"""Faces that are looked for: smaller ones tell nobody apart."""
+MIN_FACE_PX = 16
+"""Smallest face that is searched for: smaller ones cannot be told apart."""
 BUILT_IN = ("sface", "facenet")
 INPUTS = tuple(
     NetworkInput(mean, scale, bgr)
     for mean, scale in ((127.5, 1 / 127.5), (0.0, 1.0), (0.0, 1 / 255))
     for bgr in (False, True)
 )
-"""How networks want their pixels. A file does not say it, but the wrong way tells people apart
-worse, so each is tried."""
-FEWEST_PEOPLE = 10
-"""With fewer a calibration says nothing."""
+"""Ways to feed pixels to a network. An ONNX file does not say which one its network takes; a wrong
+one tells people apart worse, so each is tried."""
+MIN_PEOPLE = 10
+"""With fewer people a calibration means nothing."""
 GOOD_FACES, FACES_KEPT, FACES_MARGIN = 0.5, 0.995, 0.05
-"""Reliability from which a track shows what faces look like to a recogniser; the share of such
-tracks below the limit from which a track is no face, and what is added to be safe."""
-TO_TRY = 400
-"""Faces that are embedded for each of them."""
+"""For ``Calibration.featureless``: the reliability from which a track is a good example of a face,
+the share of such tracks that stay below the limit, and a margin that is added to the limit."""
+FACES_TO_TRY = 400
+"""Faces that are embedded in each way of feeding pixels."""
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A recogniser and what was found of it."""
+    """The result of a calibration."""
 
     name: str
     photos: int
     calibration: Calibration
     report: Report
     written: Path | None
-    """None: of a recogniser of the product, whose calibration is part of it."""
+    """The file; None for a recogniser of the product, whose calibration is in the code."""
 
 
 def calibrate_recognizer(place: Path, recognizer: str, out: Path | None) -> Calibrated:
@@ -70,15 +70,15 @@ def calibrate_recognizer(place: Path, recognizer: str, out: Path | None) -> Cali
     Args:
         place: labelled photos, see ``labelled_photos``.
         recognizer: path of an ONNX file, ``sface`` or ``facenet``.
-        out: where to write it instead; a calibration is found only beside its file.
+        out: another file to write to; a run finds a calibration only beside the ONNX file.
 
     Raises:
         InputError: when the photos cannot be read, or are too few.
-        UsageError: when the recogniser is neither.
-        WeightsError: when it cannot be read.
+        UsageError: when the recogniser is none of these.
+        WeightsError: when the ONNX file cannot be read.
     """
     photos = labelled_photos(place)
-    settings = DetectionSettings(device="cpu", min_face=SMALLEST_PX)
+    settings = DetectionSettings(device="cpu", min_face=MIN_FACE_PX)
     if recognizer in BUILT_IN:
         engine = open_engine(settings, IdentitySettings(recognizer=recognizer))
         samples = filmed_faces(photos, engine, engine.embedder.crop)
@@ -100,21 +100,25 @@ def calibrate_recognizer(place: Path, recognizer: str, out: Path | None) -> Cali
 
 
 def fitted(samples: FaceSamples, embedder: Embedder) -> tuple[Calibration, Report]:
-    """A calibration for the embedder, and how it does on people who were not used for it."""
+    """A calibration for the embedder, and a report on people who were not used for it.
+
+    Raises:
+        InputError: when there are too few people.
+    """
     vectors = samples.embed(embedder)
-    strangers = strangers_of(embedder.name)
-    tracks = simulated_tracks(samples, vectors, strangers)
-    singles = single_faces(samples, vectors, strangers)
+    cohort = cohort_of(embedder.name)
+    tracks = simulated_tracks(samples, vectors, cohort)
+    singles = single_faces(samples, vectors, cohort)
     chosen = sorted(people_for_fit(samples.identity, samples.group))
     for_fit = np.isin(tracks.identity, chosen)
     learned, held = (tracks.pick(np.flatnonzero(w)) for w in (for_fit, ~for_fit))
     pairs = pairs_of(learned)
     people = np.unique(samples.identity)
     several = [p for p in people if len(np.unique(samples.photo[samples.identity == p])) > 1]
-    if len(several) < FEWEST_PEOPLE or not pairs.same.any() or pairs.same.all() or not len(held):
+    if len(several) < MIN_PEOPLE or not pairs.same.any() or pairs.same.all() or not len(held):
         raise InputError(
-            f"{len(several)} people of whom faces are found in two photos or more; "
-            f"{FEWEST_PEOPLE} are needed"
+            f"{len(several)} people have faces that are found in two photos or more; "
+            f"{MIN_PEOPLE} are needed"
         )
     calibration = fit(learned, pairs)
     limit = _featureless_limit(learned, calibration, featureless_direction(embedder))
@@ -124,23 +128,27 @@ def fitted(samples: FaceSamples, embedder: Embedder) -> tuple[Calibration, Repor
 
 
 def _featureless_limit(tracks: TrackMeans, calibration: Calibration, direction: Float32) -> float:
-    """Cosine with crops without features that hardly any track of good faces reaches."""
+    """``Calibration.featureless``: a cosine with ``direction`` that few good tracks reach."""
     good = calibration.reliability(tracks.evidence) >= GOOD_FACES
     if not good.any():
         return calibration.featureless
-    alike = np.quantile(tracks.vectors[good] @ direction, FACES_KEPT)
-    return round(float(np.clip(alike + FACES_MARGIN, 0.2, 0.95)), 3)
+    cosine = np.quantile(tracks.vectors[good] @ direction, FACES_KEPT)
+    return round(float(np.clip(cosine + FACES_MARGIN, 0.2, 0.95)), 3)
 
 
 def _with_input(file: Path, crop: CropSpec, samples: FaceSamples) -> OnnxRecognizer:
-    """The recogniser with the input by which it tells people apart best."""
+    """The recogniser with the way of feeding pixels that tells people apart best.
+
+    Raises:
+        WeightsError: when none tells them apart.
+    """
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    as_they_are = np.flatnonzero(samples.condition == SWEEP[0].name)[:TO_TRY]
+    unchanged = np.flatnonzero(samples.condition == SWEEP[0].name)[:FACES_TO_TRY]
     tried: list[tuple[float, int, OnnxRecognizer]] = []
     for i, given in enumerate(INPUTS):
-        recognizer = OnnxRecognizer(name_of(file, digest), crop, 0, SFACE, file, given)
-        vectors = samples.embed(OnnxEmbedder(recognizer, "f32"), as_they_are)
-        error = equal_error(vectors, samples.identity[as_they_are])
+        recognizer = OnnxRecognizer(onnx_name(file, digest), crop, 0, SFACE, file, given)
+        vectors = samples.embed(OnnxEmbedder(recognizer, "f32"), unchanged)
+        error = equal_error(vectors, samples.identity[unchanged])
         tried.append((error, i, replace(recognizer, dim=vectors.shape[1])))
     error, _, best = min(tried, key=lambda one: one[:2])
     if not error < 0.4:

@@ -1,4 +1,4 @@
-"""How well a calibration does on people who were not used for it."""
+"""Measures a calibration on people who were not used for its fit."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,71 +20,78 @@ from facetrack.evaluation.degraded import SWEEP
 from facetrack.recognition.calibration import Calibration
 
 FALSE_SHARE = 1e-3
+"""Share of pairs of two people that may be taken for one person, for ``Row.found``."""
 BINS = 10
+"""Ranges of probability in a report."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Pairs of one kind; shares are 0 to 1."""
+    """The errors for pairs of one kind; shares are 0 to 1."""
 
     what: str
-    """Single faces, tracks, or a condition."""
+    """``photos`` (single faces), ``tracks``, or the name of a condition."""
     group: str
-    """Of both people; empty: of any one group."""
+    """The group of both people; empty: pairs of all groups, each within one group."""
     same: int
+    """Number of pairs of one person."""
     different: int
+    """Number of pairs of two people."""
     joined: float
     """Share of different pairs with a probability of 0.5 or more: false joins."""
     missed: float
     """Share of same pairs with less."""
     found: float
-    """Share of same pairs found, where 1 different pair in 1000 may be taken for the same."""
+    """Share of same pairs found at the limit at which 1 different pair in 1000 is joined."""
     equal_error: float
-    """Where as many different pairs are joined as same ones are missed."""
+    """Share of errors at the limit at which as large a share of different pairs is joined as of
+    same pairs is missed."""
     joined_at_99: float
-    """Share of different pairs joined, where 99 % of the same are found."""
+    """Share of different pairs joined at the limit at which 99 % of the same are found."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Pairs whose probability lies in a range."""
+    """Pairs whose probability is in one range."""
 
     low: float
     high: float
     share: float
-    """Of all pairs, at the usual prior."""
+    """Weight of these pairs among all, at the usual prior."""
     said: float
-    """Their mean probability."""
+    """Mean of their probabilities."""
     true: float
-    """Share that is one person."""
+    """Share of them that is one person."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What ``facetrack calibrate`` prints."""
+    """How good a calibration is; ``facetrack calibrate`` prints it."""
 
     rows: tuple[Row, ...]
     bins: tuple[Reliability, ...]
     error: float
-    """Mean distance between what is said and what is true, where each range counts as much as it
-    has pairs of one person: nearly all pairs are of two people, and sure."""
+    """Expected calibration error: the mean distance of ``said`` and ``true`` over the ranges. A
+    range is weighted by its pairs of one person, because nearly all pairs are surely of two
+    people."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """As JSON."""
         return asdict(self)
 
 
 def report_on(singles: TrackMeans, tracks: TrackMeans, calibration: Calibration) -> Report:
-    """Of people who were not used for the fit.
+    """Measures a calibration.
 
     Args:
-        singles: faces, each for itself, under the conditions of ``SWEEP`` and others.
-        tracks: means over several.
-        calibration: what is judged.
+        singles: single faces, under the conditions of ``SWEEP`` and others, of people who were not
+            used for the fit.
+        tracks: means over several faces of the same people.
+        calibration: what is measured.
     """
     rows = []
-    as_they_are = np.flatnonzero(singles.condition == SWEEP[0].name)
-    for what, means in (("photos", singles.pick(as_they_are)), ("tracks", tracks)):
+    unchanged = np.flatnonzero(singles.condition == SWEEP[0].name)
+    for what, means in (("photos", singles.pick(unchanged)), ("tracks", tracks)):
         pairs = pairs_of(means)
         odds = log_odds_of(means, pairs, calibration)
         within = means.group[pairs.one] == means.group[pairs.other]
@@ -102,29 +109,36 @@ def report_on(singles: TrackMeans, tracks: TrackMeans, calibration: Calibration)
 
 
 def _row(what: str, group: str, odds: Float64, same: Mask, which: Mask) -> Row | None:
-    alike, different = np.sort(odds[which & same]), np.sort(odds[which & ~same])
-    if not len(alike) or not len(different):
+    positive, negative = np.sort(odds[which & same]), np.sort(odds[which & ~same])
+    if not len(positive) or not len(negative):
         return None
-    allowed = different[len(different) - 1 - int(FALSE_SHARE * len(different))]
-    levels = np.unique(np.concatenate([alike, different]))
-    missed = np.searchsorted(alike, levels) / len(alike)
-    joined = 1 - np.searchsorted(different, levels) / len(different)
+    allowed = negative[len(negative) - 1 - int(FALSE_SHARE * len(negative))]
+    levels = np.unique(np.concatenate([positive, negative]))
+    missed = np.searchsorted(positive, levels) / len(positive)
+    joined = 1 - np.searchsorted(negative, levels) / len(negative)
     equal = int(np.abs(missed - joined).argmin())
     return Row(
         what,
         group,
-        len(alike),
-        len(different),
-        float((different >= 0).mean()),
-        float((alike < 0).mean()),
-        float((alike > allowed).mean()),
+        len(positive),
+        len(negative),
+        float((negative >= 0).mean()),
+        float((positive < 0).mean()),
+        float((positive > allowed).mean()),
         float((missed[equal] + joined[equal]) / 2),
-        float((different >= alike[int(0.01 * len(alike))]).mean()),
+        float((negative >= positive[int(0.01 * len(positive))]).mean()),
     )
 
 
 def equal_error(vectors: Float32, identity: NDArray[np.str_]) -> float:
-    """Of all pairs of ``(n, dim)`` unit embeddings by their cosine, 0 to 1; 1 without two kinds."""
+    """Equal error of all pairs of embeddings by their cosine, 0 to 1.
+
+    It is 1 where there are only pairs of one person, or only pairs of two.
+
+    Args:
+        vectors: ``(n, dim)`` of length one.
+        identity: ``(n,)`` the person of each.
+    """
     one, other = np.triu_indices(len(vectors), 1)
     cosines = np.einsum("ij,ij->i", vectors[one], vectors[other]).astype(np.float64)
     row = _row("", "", cosines, identity[one] == identity[other], np.ones(len(one), np.bool_))

@@ -1,7 +1,7 @@
-"""What videos do to faces, done to photographs: small, blurred, moving, dark, compressed.
+"""Simulates on photographs what videos do to faces: small, blurred, moving, dark, compressed.
 
-A calibration that is fitted to photographs as they are believes a blurred face too much. These are
-simulations: each is of a size and strength that is seen in films, and not more than that.
+A calibration that is fitted to unchanged photographs trusts a blurred face too much. The strength
+of each simulated effect is one that occurs in films.
 """
 
 import io
@@ -17,27 +17,28 @@ from facetrack.core.types import Image
 Float32 = NDArray[np.float32]
 
 LIGHT = 0.2
-"""Share of the light that is left in a dim scene."""
+"""Share of the light that is left in a dark scene."""
 GAMMA = 2.2
 SHOT_NOISE, READ_NOISE = 4e-4, 2e-6
-"""Variance of a sensor's noise: the part that grows with the light (1 at white), and the rest."""
+"""Variance of a sensor's noise: the part that grows with the light (which is 1 at white), and the
+constant part."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How a face was filmed."""
+    """How a face is filmed."""
 
     name: str
     face_px: float | None = None
-    """Height of the face's box in pixels; None: as it is in the photograph."""
+    """Height of the face's box in pixels; None: as in the photograph."""
     blur: float = 0.0
     """Standard deviation of a Gaussian, as a share of the face's height."""
     motion: float = 0.0
-    """Length of a straight movement while the shutter is open, as a share of the face's height."""
+    """Length of a straight movement during the exposure, as a share of the face's height."""
     dim: bool = False
-    """A fifth of the light, with noise."""
+    """True: a fifth of the light, with noise."""
     jpeg: int = 85
-    """Quality of the compression, as Pillow has it."""
+    """JPEG quality, as Pillow counts it."""
 
 
 SWEEP = (
@@ -48,11 +49,12 @@ SWEEP = (
     Condition("24 px", 24),
     Condition("dim", dim=True),
 )
-"""Conditions that are reported each."""
+"""Conditions with a row of their own in the report; the first changes nothing but the JPEG
+quality."""
 
 
 def random_condition(name: str, chance: np.random.Generator) -> Condition:
-    """A condition by chance: any size, 3 of 10 out of focus, 2 of 10 moving, 2 of 10 dim."""
+    """A random condition: any size, 3 of 10 out of focus, 2 of 10 moving, 2 of 10 dark."""
     return Condition(
         name,
         face_px=float(np.exp(chance.uniform(np.log(17), np.log(220)))),
@@ -66,13 +68,13 @@ def random_condition(name: str, chance: np.random.Generator) -> Condition:
 def degraded(
     photo: Image, face_px: float, condition: Condition, chance: np.random.Generator
 ) -> Image:
-    """The photograph as filmed: ``(h, w, 3)`` uint8 RGB, never larger than it was.
+    """The photograph as filmed: ``(h, w, 3)`` uint8 RGB, never enlarged.
 
     Args:
         photo: ``(h, w, 3)`` uint8 RGB.
         face_px: height of the face's box in it.
-        condition: how it is filmed; size, blur and movement vary by some percent by chance.
-        chance: source of noise and variation.
+        condition: how it is filmed; size, blur and movement vary randomly around it.
+        chance: source of the noise and of this variation.
     """
     wanted = condition.face_px or face_px
     if condition.face_px is not None:
@@ -97,7 +99,7 @@ def _scaled(photo: Image, scale: float, chance: np.random.Generator) -> Float32:
         return photo.astype(np.float32)
     image = Pillow.fromarray(photo)
     width, height = (max(8, round(side * scale)) for side in image.size)
-    shift = chance.uniform(0, 0.5, 2) / scale  # pixels never lie the same way twice
+    shift = chance.uniform(0, 0.5, 2) / scale  # the grid of pixels differs each time
     box = (float(shift[0]), float(shift[1]), float(image.size[0]), float(image.size[1]))
     small = image.resize((width, height), Pillow.Resampling.BOX, box=box)
     return np.asarray(small, np.float32)

@@ -1,4 +1,4 @@
-"""Labelled photographs, and their faces as videos would show them."""
+"""Reads labelled photographs, and cuts out their faces as videos would show them."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -24,18 +24,20 @@ Float64 = NDArray[np.float64]
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 BORDER = 0.5
-"""Of a photo's longer side, put around it: detectors misplace a face that fills the photo."""
+"""Width of a border around a photo, in its longer sides: detectors misplace a face that fills the
+photo."""
 GREY = (127, 127, 127)
 LARGEST_PX = 140.0
-"""Height that larger faces are brought to: embedders look at no more pixels."""
+"""Largest height of a face; larger ones are made smaller, because embedders use no more pixels."""
 FRAME = 320
-"""Side of the frames in which degraded faces are found again: twice a face and its margin."""
+"""Side of the frames in which degraded faces are detected again: twice a face and its margin."""
 AROUND = 2.2
 """Side of what is kept of a photo, in heights of the face."""
-LEAST_SCORE = 0.7
+MIN_SCORE = 0.7
 RANDOM_CONDITIONS = 5
-"""Conditions by chance for each person, two faces of each photo in each."""
-TOGETHER = 32
+"""Random conditions for each person; each photo is filmed twice in each of them."""
+BATCH = 32
+"""Crops that are embedded in one call, and frames that are detected in one."""
 
 
 @dataclass(frozen=True)
@@ -45,39 +47,44 @@ class LabelledPhoto:
     file: Path
     identity: str
     group: str
-    """For tables; empty: none."""
+    """The group of the person in the report; empty: none."""
 
 
 @dataclass(frozen=True)
 class FaceSamples:
-    """Faces of labelled photos, filmed in many ways; each array has one row a face."""
+    """``n`` faces of labelled photos, filmed in many ways; each array has one row for each face."""
 
     identity: NDArray[np.str_]
     group: NDArray[np.str_]
     condition: NDArray[np.str_]
     photo: NDArray[np.int64]
-    """Position of its photo."""
+    """Position of the face's photo."""
     face_px: Float64
     sharpness: Float64
     frontality: Float64
     quality: Float64
-    """As a track weights its faces: ``quality.crop_quality``."""
+    """``quality.crop_quality``, by which a track weights its faces."""
     crops: NDArray[np.uint8]
     """``(n, size, size, 3)`` uint8 RGB."""
 
     def embed(self, embedder: Embedder, which: NDArray[np.intp] | None = None) -> Float32:
-        """``(n, dim)`` of length one, of the faces at these positions, or of all."""
+        """``(n, dim)`` of length one: the embeddings of the faces at ``which``, or of all."""
         crops = self.crops if which is None else self.crops[which]
-        starts = range(0, len(crops), TOGETHER)
-        return np.concatenate([embedder.embed(crops[i : i + TOGETHER]) for i in starts])
+        starts = range(0, len(crops), BATCH)
+        return np.concatenate([embedder.embed(crops[i : i + BATCH]) for i in starts])
 
 
 def labelled_photos(place: Path) -> list[LabelledPhoto]:
-    """The photos of a folder: of ``labels.csv`` (file, identity, group) in it, else of a folder in
-    it for each person. ``place`` may also be such a CSV file.
+    """The labelled photos of a folder.
+
+    Labels come from ``labels.csv`` in the folder (columns file, identity and, if wanted, group), or
+    else from the names of the folders in it: one for each person.
+
+    Args:
+        place: the folder, or a table like ``labels.csv``.
 
     Raises:
-        InputError: when there is neither, or no two people with two photos each.
+        InputError: when there are no labels, or no two people with two photos each.
     """
     table = place / "labels.csv" if place.is_dir() else place
     if table.is_file():
@@ -95,8 +102,8 @@ def labelled_photos(place: Path) -> list[LabelledPhoto]:
     names = [photo.identity for photo in photos]
     if sum(names.count(name) > 1 for name in set(names)) < 2:
         raise InputError(
-            f"{place}: needs two people with two photos each at least, in a folder for each person "
-            "or in labels.csv with the columns file and identity"
+            f"{place}: at least two people with two photos each are needed, in a folder for each "
+            "person or in labels.csv with the columns file and identity"
         )
     return photos
 
@@ -117,9 +124,18 @@ def _of_table(table: Path) -> list[LabelledPhoto]:
 def filmed_faces(
     photos: Sequence[LabelledPhoto], engine: Engine, spec: CropSpec, seed: int = 0
 ) -> FaceSamples:
-    """The faces of the photos under many conditions, each found again by the engine's detector.
+    """The faces of the photos under many conditions, each detected again under its condition.
 
-    Faces that it does not find under a condition are left out, as in a video.
+    Faces that the detector does not find under a condition are left out, as in a video.
+
+    Args:
+        photos: labelled.
+        engine: its detector and aligner are used.
+        spec: crop of the embedder that is calibrated.
+        seed: of the random conditions.
+
+    Raises:
+        InputError: when a photo cannot be read, or none shows a face.
     """
     chance = np.random.default_rng(seed)
     conditions = {
@@ -135,7 +151,7 @@ def filmed_faces(
         region, height = face
         wanted = [*SWEEP, *conditions[photo.identity], *conditions[photo.identity]]
         waiting += [(i, c, _on_frame(degraded(region, height, c, chance))) for c in wanted]
-        if len(waiting) >= TOGETHER:
+        if len(waiting) >= BATCH:
             rows += _found(waiting, photos, engine, spec)
             waiting = []
     rows += _found(waiting, photos, engine, spec)
@@ -156,15 +172,15 @@ def filmed_faces(
 
 
 def _cut_out(file: Path, detector: Detector) -> tuple[Image, float] | None:
-    """The photo around its chief face, and the height of the face's box in it."""
+    """The photo around its main face, and the height of the face's box in it; None: no face."""
     try:
         with Pillow.open(file) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
-        raise InputError(f"{file} is no picture that can be read ({error})") from error
+        raise InputError(f"{file} is no image that can be read ({error})") from error
     image = ImageOps.expand(image, round(BORDER * max(image.size)), fill=GREY)
     (faces,) = detector.detect([RgbImage(np.array(image))])
-    i = _chief(faces, np.array(image.size) / 2)
+    i = _main_face(faces, np.array(image.size) / 2)
     if i is None:
         return None
     x1, y1, x2, y2 = faces.boxes[i].tolist()
@@ -179,9 +195,9 @@ def _cut_out(file: Path, detector: Detector) -> tuple[Image, float] | None:
     return np.array(region), (y2 - y1) * scale
 
 
-def _chief(faces: Faces, middle: Float64) -> int | None:
-    """The face that is large and in the middle."""
-    sure = np.flatnonzero(faces.scores >= LEAST_SCORE)
+def _main_face(faces: Faces, middle: Float64) -> int | None:
+    """Position of the face that is large and near the middle; None: there is no sure face."""
+    sure = np.flatnonzero(faces.scores >= MIN_SCORE)
     if not len(sure):
         return None
     corners = faces.boxes[sure].reshape(-1, 2, 2)
@@ -191,6 +207,7 @@ def _chief(faces: Faces, middle: Float64) -> int | None:
 
 
 def _on_frame(image: Image) -> Image:
+    """The image in the middle of a grey frame; what does not fit is cut off."""
     frame = np.full((FRAME, FRAME, 3), GREY[0], np.uint8)
     height, width = (min(side, FRAME) for side in image.shape[:2])
     top, left = (FRAME - height) // 2, (FRAME - width) // 2
@@ -204,12 +221,14 @@ def _found(
     engine: Engine,
     spec: CropSpec,
 ) -> Iterator[tuple[LabelledPhoto, int, str, float, float, float, float, Image]]:
+    """One row for each face that is detected: photo, its position, condition, height, sharpness,
+    frontality, quality and crop."""
     images = [RgbImage(frame) for *_, frame in waiting]
     middle = np.array([FRAME / 2, FRAME / 2])
     for (place, condition, _), image, faces in zip(
         waiting, images, engine.detector.detect(images) if images else (), strict=True
     ):
-        i = _chief(faces, middle)
+        i = _main_face(faces, middle)
         if i is None:
             continue
         one = faces.pick(np.array([i]))

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack.core.settings import IdentitySettings
-from facetrack.identity.cannot_link import seen_together
+from facetrack.identity.cannot_link import cannot_link_pairs
 from facetrack.identity.clustering import group_tracks
 from facetrack.identity.embedding_groups import track_set
 from facetrack.identity.people_similarity import embeddings_of
-from facetrack.identity.similarity import judge_of
+from facetrack.identity.similarity import scorer_of
 from facetrack.timeline import FACE_COLUMNS, Analysis
 
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -35,9 +35,9 @@ def regrouped(analysis: Analysis, identity: IdentitySettings) -> tuple[int, pa.T
     tracks = sorted((t for t in analysis.tracks if t.id in analysis.embeddings), key=lambda t: t.id)
     ids = [t.id for t in tracks]
     embeddings = embeddings_of(analysis, tracks)
-    judge = judge_of(analysis.recognizer.calibration, identity)
-    cannot_link = seen_together(analysis.faces, "track", ids)
-    groups = group_tracks(track_set(embeddings, cannot_link, judge))
+    scorer = scorer_of(analysis.recognizer.calibration, identity)
+    cannot_link = cannot_link_pairs(analysis.faces, "track", ids)
+    groups = group_tracks(track_set(embeddings, cannot_link, scorer))
     person_of = np.zeros(max((t.id for t in analysis.tracks), default=0) + 1, np.int32)
     for number, group in enumerate(groups, start=1):
         person_of[[ids[i] for i in group]] = number

@@ -1,11 +1,16 @@
-"""Corrections of who is who: each takes an analysis and gives another; nothing is read or written.
+"""Edits the people of an analysis: name, merge, split, forget.
 
-Numbers stay what they are, for they are in notes and in clips' folders: a merged person keeps the
-first one's, a new one gets a number that nobody had before, and those of people who are no more are
-not given again. The list of people stays ordered by screen time, most first.
+Each function takes an analysis and returns another; nothing is read or written. ``identity.folder``
+applies them to stored analyses.
+
+Numbers of people do not change, because users write them down and clips are stored under them: a
+merged person keeps the first number, a new person gets a number that nobody had before, and numbers
+of people who are gone are not given again. The list of people stays ordered by screen time, most
+first.
 """
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,28 +19,67 @@ from PIL import Image as Pillow
 
 from facetrack.core.errors import UsageError
 from facetrack.core.frame_range import StartEnd, intersection, union
-from facetrack.identity.names import checked_name
 from facetrack.recognition.quality import sharpness
 from facetrack.timeline import Analysis, Dropped, Interval, Person, Track
 from facetrack.timeline.parts import FORGOTTEN, default_name, most_first, person_with_intervals
 
+TARGET_WORDS = ("most-frequent", "first", "largest", "all")
+"""Words that ``--target`` takes for other than a name."""
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+"""Endings of files that ``--target`` takes for a photo."""
+MAX_NAME = 80
+"""Characters of a name."""
+
+
+def checked_name(name: str) -> str:
+    """A name without spaces around it, such that ``--target NAME`` finds the person.
+
+    Raises:
+        UsageError: when the name is empty or too long, or ``--target`` would read something else.
+    """
+    name = name.strip()
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise UsageError(f"name is {name!r}; it must be 1 to {MAX_NAME} characters on one line")
+    number_like = name.isdecimal() or re.fullmatch(r"person \d+", name, re.IGNORECASE)
+    if number_like or name.casefold() in TARGET_WORDS:
+        raise UsageError(f"name is {name!r}; --target means something else by that")
+    if "," in name or name.lower().endswith(tuple(PHOTO_SUFFIXES)):
+        raise UsageError(
+            f"name is {name!r}; --target would read it as several people or as a photo"
+        )
+    return name
+
 
 def named(analysis: Analysis, person: int, name: str) -> Analysis:
-    """Raises ``UsageError`` when the name is another's, or one that no target could mean."""
+    """Gives a person a name.
+
+    Raises:
+        UsageError: when another person has the name, or ``checked_name`` refuses it.
+        TargetError: when there is no such person.
+    """
     name = checked_name(name)
-    who = analysis.person(person)
+    renamed = analysis.person(person)
     for other in analysis.people:
         if other.id != person and other.name.casefold() == name.casefold():
             raise UsageError(
                 f"{other.name} is person {other.id} already; if they are one person, join them: "
                 f"facetrack people merge FOLDER {other.id} {person}"
             )
-    people = [replace(p, name=name, confidence=None) if p == who else p for p in analysis.people]
-    return replace(analysis, people=people)
+    return replace(
+        analysis,
+        people=[
+            replace(p, name=name, confidence=None) if p == renamed else p for p in analysis.people
+        ],
+    )
 
 
 def merged(analysis: Analysis, person: int, others: Sequence[int]) -> Analysis:
-    """The others become part of the person, who keeps the number, and the name if there is one."""
+    """Makes ``person`` and ``others`` one person, who keeps the number and, if any, the name.
+
+    Raises:
+        UsageError: when the people are not two different ones or more.
+        TargetError: when there is no such person.
+    """
     for other in others:
         analysis.person(other)
     analysis.person(person)
@@ -49,10 +93,14 @@ def merged(analysis: Analysis, person: int, others: Sequence[int]) -> Analysis:
 
 
 def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
-    """People under the numbers that ``to`` gives them, the others under their own.
+    """Changes numbers of people.
 
-    Several who get one number become one person, called as the first of them who has a name, with
-    the sharpest of their pictures.
+    People who get the same number become one person, with the first name among them and the
+    sharpest of their thumbnails.
+
+    Args:
+        analysis: of the video.
+        to: old number to new one; people who are not in it keep their numbers.
     """
 
     def now(person: int) -> int:
@@ -68,20 +116,23 @@ def renumbered(analysis: Analysis, to: Mapping[int, int]) -> Analysis:
         number: [analysis.thumbnails[p.id] for p in group if p.id in analysis.thumbnails]
         for number, group in groups.items()
     }
-    return _told(
+    return _with_people(
         analysis,
         [replace(t, person=now(t.person)) for t in analysis.tracks],
-        {n: _called(group) for n, group in groups.items()},
+        {n: _first_name(group) for n, group in groups.items()},
         ranges,
         {n: max(found, key=thumbnail_sharpness) for n, found in images.items() if found},
     )
 
 
 def split(analysis: Analysis, person: int, tracks: Sequence[int]) -> Analysis:
-    """The tracks become a new person, without a picture: whose the old one was is not known.
+    """Makes some tracks of a person a new person.
+
+    Both are without a thumbnail then: it is not known which of them the old one shows.
 
     Raises:
-        UsageError: when a track is not of the person, or nothing of them would be left.
+        UsageError: when a track is not of the person, or none of the person's would be left.
+        TargetError: when there is no such person.
     """
     analysis.person(person)
     of_person = {t.id: t for t in analysis.tracks if t.person == person}
@@ -96,26 +147,29 @@ def split(analysis: Analysis, person: int, tracks: Sequence[int]) -> Analysis:
         )
     number = new_number(analysis)
     ranges = _ranges(analysis)
-    spans = {t.id: (t.first_frame, t.last_frame + 1) for t in of_person.values()}
-    mine = union(frame_range for track, frame_range in spans.items() if track in tracks)
-    rest = union(frame_range for track, frame_range in spans.items() if track not in tracks)
-    had = ranges.get(person, [])
-    ranges[person], ranges[number] = intersection(had, rest), intersection(had, mine)
-    called = {p.id: (p.name, p.confidence) for p in analysis.people}
-    return _told(
+    of_track = {t.id: (t.first_frame, t.last_frame + 1) for t in of_person.values()}
+    taken = union(frames for track, frames in of_track.items() if track in tracks)
+    rest = union(frames for track, frames in of_track.items() if track not in tracks)
+    before = ranges.get(person, [])
+    ranges[person], ranges[number] = intersection(before, rest), intersection(before, taken)
+    names = {p.id: (p.name, p.confidence) for p in analysis.people}
+    return _with_people(
         analysis,
         [replace(t, person=number) if t.id in tracks else t for t in analysis.tracks],
-        called | {number: (default_name(number), None)},
+        names | {number: (default_name(number), None)},
         ranges,
         {n: jpeg for n, jpeg in analysis.thumbnails.items() if n != person},
     )
 
 
 def forgotten(analysis: Analysis, people: Sequence[int]) -> Analysis:
-    """Their faces, embeddings and pictures are gone.
+    """Removes the faces, embeddings, names and thumbnails of people.
 
-    Of their tracks is left that there was one, from when to when: whoever needs pictures without
-    anybody else in them must know where there may be somebody.
+    Their tracks stay in ``dropped`` with first and last frame: a data set of one person's clips
+    must know in which frames somebody else may be visible.
+
+    Raises:
+        TargetError: when there is no such person.
     """
     for person in people:
         analysis.person(person)
@@ -137,17 +191,17 @@ def forgotten(analysis: Analysis, people: Sequence[int]) -> Analysis:
 
 
 def new_number(analysis: Analysis) -> int:
-    """One that nobody has or had."""
+    """The number for the next new person: one that nobody has or had."""
     return max([analysis.next_person, *(p.id + 1 for p in analysis.people)])
 
 
 def is_named(person: Person) -> bool:
-    """Whether the name says more than the number."""
+    """Whether the person has another name than ``Person 3``."""
     return person.name != default_name(person.id)
 
 
-def together(analysis: Analysis, one: int, other: int) -> list[Interval]:
-    """Stretches in which both are on screen, as intervals of the first."""
+def shared_intervals(analysis: Analysis, one: int, other: int) -> list[Interval]:
+    """Intervals in which both people are on screen, with the number of the first."""
     of = _ranges(analysis)
     times = [*analysis.frame_times, analysis.info.duration_s]
     both = intersection(of.get(one, []), of.get(other, []))
@@ -155,28 +209,36 @@ def together(analysis: Analysis, one: int, other: int) -> list[Interval]:
 
 
 def thumbnail_sharpness(jpeg: bytes) -> float:
-    """0 to 1."""
+    """Sharpness of a thumbnail, 0 to 1."""
     with Pillow.open(io.BytesIO(jpeg)) as image:
         return sharpness(np.asarray(image.convert("RGB")))
 
 
-def _told(
+def _with_people(
     analysis: Analysis,
     tracks: Sequence[Track],
-    called: Mapping[int, tuple[str, float | None]],
+    names: Mapping[int, tuple[str, float | None]],
     ranges: Mapping[int, Iterable[StartEnd]],
     thumbnails: Mapping[int, bytes],
 ) -> Analysis:
-    """The analysis with these people: all that is said of them follows from it."""
+    """The analysis with other people; times, intervals and the faces' column follow from these.
+
+    Args:
+        analysis: of the video.
+        tracks: with the person of each.
+        names: number of each person to the name and its confidence.
+        ranges: number to the frames in which the person is on screen.
+        thumbnails: number to a JPEG.
+    """
     edges_s = [*analysis.frame_times, analysis.info.duration_s]
-    shown = {n: union(ranges.get(n, [])) for n in called}
+    shown = {n: union(ranges.get(n, [])) for n in names}
     people, intervals = [], []
-    for n in sorted(called, key=lambda n: most_first(shown[n])):
-        person, spans = person_with_intervals(
-            n, shown[n], analysis.first_frame, edges_s, *called[n], has_thumbnail=n in thumbnails
+    for n in sorted(names, key=lambda n: most_first(shown[n])):
+        person, of_person = person_with_intervals(
+            n, shown[n], analysis.first_frame, edges_s, *names[n], has_thumbnail=n in thumbnails
         )
         people.append(person)
-        intervals += spans
+        intervals += of_person
     number = {t.id: t.person for t in tracks}
     of_track = analysis.faces["track"].to_pylist()
     at = analysis.faces.column_names.index("person")
@@ -190,19 +252,20 @@ def _told(
             at, field, [np.array([number[t] for t in of_track], np.int32)]
         ),
         thumbnails={n: thumbnails[n] for n in sorted(thumbnails)},
-        next_person=max(analysis.next_person, max(called, default=0) + 1),
+        next_person=max(analysis.next_person, max(names, default=0) + 1),
     )
 
 
 def _ranges(analysis: Analysis) -> dict[int, list[StartEnd]]:
+    """Person to the frames in which they are on screen."""
     found: dict[int, list[StartEnd]] = {}
     for i in analysis.intervals:
         found.setdefault(i.person, []).append((i.start_frame, i.end_frame))
     return {person: union(ranges) for person, ranges in found.items()}
 
 
-def _called(group: Sequence[Person]) -> tuple[str, float | None]:
-    """The name of people who become one; empty: they have none but their numbers."""
+def _first_name(group: Sequence[Person]) -> tuple[str, float | None]:
+    """The first name among people who become one; empty where none has a name."""
     return next(((p.name, p.confidence) for p in group if is_named(p)), ("", None))
 
 

@@ -1,4 +1,4 @@
-"""Corrections of an analysis where it lies: each a step that can be undone."""
+"""Edits an analysis in its folder; each edit is one step that can be undone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from facetrack.core.errors import InputError, UsageError
+from facetrack.core.parquet import read_table
 from facetrack.identity.uncertain import uncertain
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
 
 
 def analysis_folder(out: Path) -> Path:
-    """``out``, or the only folder in it that holds an analysis.
+    """``out`` itself, or the only folder in it that holds an analysis.
 
     Raises:
         InputError: when there is none.
@@ -31,15 +31,25 @@ def analysis_folder(out: Path) -> Path:
 
 
 def analysis_folders(out: Path) -> list[Path]:
-    """Those in ``out`` that hold an analysis, by name."""
+    """The folders in ``out`` that hold an analysis, by name."""
     return sorted(timeline.parent for timeline in out.glob("*/timeline.json"))
 
 
 def edit(folder: Path, what: str, change: Callable[[Analysis], Analysis]) -> Analysis:
-    """The folder holds what ``change`` makes of it; all of it, or as before when something fails.
+    """Replaces the analysis in a folder by what ``change`` makes of it.
+
+    All files change, or none when something fails.
 
     Args:
-        what: says the change where it is undone.
+        folder: of the analysis.
+        what: name of the edit, which ``undo`` shows.
+        change: from the analysis to the edited one.
+
+    Returns:
+        The edited analysis.
+
+    Raises:
+        InputError: when the folder holds no analysis.
     """
     edited: list[Analysis] = []
 
@@ -53,29 +63,41 @@ def edit(folder: Path, what: str, change: Callable[[Analysis], Analysis]) -> Ana
 
 
 def undo(folder: Path) -> tuple[str, Analysis]:
-    """What was undone, and the analysis as it is again."""
+    """Takes the latest edit back.
+
+    Returns:
+        The name of that edit, and the analysis as it was before.
+
+    Raises:
+        UsageError: when there is nothing to undo.
+    """
     what = History(folder).undo()
     return what, Analysis.load(folder)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What is left of clips that were made before an edit."""
+class OldClips:
+    """Clips in a folder that were made before an edit."""
 
     clips: int
+    """Number of all clips."""
     of_people: list[str]
-    """Paths in the folder of those that are known to show somebody of the people asked for."""
+    """Paths in the folder of clips that ``crops.parquet`` lists with one of the people."""
 
 
-def clips_of(folder: Path, people: list[int]) -> Shown:
-    """``crops.parquet`` says whom they show; clips of earlier runs may show anybody."""
+def clips_of(folder: Path, people: list[int]) -> OldClips:
+    """The clips in a folder, and which of them show some people.
+
+    ``crops.parquet`` says whom the clips of the latest run show; clips of earlier runs may show
+    anybody. Where that file cannot be read, no clip is listed.
+    """
     files = [p for p in (folder / "clips").rglob("*") if p.suffix in (".mp4", ".mov")]
-    shown: list[str] = []
+    listed: list[str] = []
     if (folder / "crops.parquet").is_file():
         try:
-            table = pq.read_table(folder / "crops.parquet", columns=["clip", "person"])
+            table = read_table(folder / "crops.parquet", ["clip", "person"])
             theirs = table.filter(pc.is_in(table["person"], pa.array(people, pa.int32())))
-            shown = sorted(theirs["clip"].unique().to_pylist())
-        except (OSError, ValueError, pa.ArrowException):  # edited by hand: nothing is known
+            listed = sorted(theirs["clip"].unique().to_pylist())
+        except (OSError, ValueError, TypeError, pa.ArrowException):  # it was edited by hand
             pass
-    return Shown(len(files), [name for name in shown if (folder / name).exists()])
+    return OldClips(len(files), [name for name in listed if (folder / name).exists()])

@@ -1,8 +1,8 @@
-"""Known people: names and the embeddings of their faces, in one SQLite file.
+"""The gallery: names of people and the embeddings of their faces, in one SQLite file.
 
-No picture is kept, only an embedding a photo, how good the face is, the photo's file name and the
-day. Embeddings of one recogniser are never compared with those of another. The file, the folder
-made for it, and what SQLite puts beside it while it writes are readable by their owner only.
+No image is stored: for each photo only the embedding, how good the face is, the photo's file name
+and the day. Embeddings of one recogniser are never compared with those of another. The file, a
+folder that is made for it, and SQLite's temporary files beside it are readable by their owner only.
 """
 
 import json
@@ -27,13 +27,13 @@ from facetrack.recognition.calibration import Evidence
 
 SCHEMA = "facetrack/gallery/1"
 APPLICATION = 0x46544731
-"""Marks the file as ours."""
-OF_LENGTH_ONE = 0.01
-"""How far an embedding's length may be from one."""
+"""SQLite's ``application_id`` of a gallery."""
+LENGTH_TOLERANCE = 0.01
+"""How far the length of a stored embedding may be from one."""
 WAIT_S = 30.0
-"""For another process that writes."""
-BESIDE = ("-journal", "-wal", "-shm")
-"""What SQLite may have left beside the file."""
+"""Seconds to wait for another process that writes."""
+SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")
+"""Endings of files that SQLite may leave beside the gallery."""
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS faces (
@@ -45,25 +45,25 @@ CREATE TABLE IF NOT EXISTS faces (
     evidence TEXT
 )"""
 OLD_NAMES = {"casia": "facenet"}
-"""Recognisers that were called otherwise until 0.1."""
+"""Recognisers that had other names until version 0.1."""
 
 
 def unknown_evidence() -> Evidence:
-    """Of a face of which an older version kept the embedding alone."""
+    """Usual evidence, for a face of which an older version stored the embedding alone."""
     return Evidence.of_track(0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class GalleryFace:
-    """One photo of a known person."""
+    """One photo of a person of the gallery."""
 
     name: str
     recognizer: str
-    """As ``Embedder.name``: the network that the embedding is of."""
+    """``Embedder.name`` of the network that made the embedding."""
     photo: str
-    """Name of the photo's file."""
+    """File name of the photo."""
     added: str
-    """Day, as 2026-11-25."""
+    """The day, such as 2026-11-25."""
     embedding: Float32
     """``(dim,)`` of length one."""
     evidence: Evidence = field(default_factory=unknown_evidence)
@@ -71,7 +71,7 @@ class GalleryFace:
 
 
 def default_gallery() -> Path:
-    """In the user's data folder."""
+    """The gallery in the user's data folder."""
     return user_data_path("facetrack", appauthor=False) / "gallery.sqlite"
 
 
@@ -79,10 +79,11 @@ class Gallery:
     """An open gallery. A context manager.
 
     Raises:
-        InputError: when the file is not there and ``make`` is false, or is no gallery.
+        InputError: when the file is missing and ``make`` is false, or is no gallery.
     """
 
     def __init__(self, path: Path, make: bool = False) -> None:
+        """``make``: create the file where it is missing."""
         self.path = path
         if make:
             _make_private(path)
@@ -108,8 +109,11 @@ class Gallery:
     ) -> None:
         self._base.close()
 
-    def faces(self, who: str | None = None) -> list[GalleryFace]:
-        """Of everybody or of one, by name.
+    def faces(self, name: str | None = None) -> list[GalleryFace]:
+        """The faces of one person or of all, ordered by name.
+
+        Args:
+            name: of the person, in any capitals; None: all.
 
         Raises:
             TargetError: when nobody has the name.
@@ -120,16 +124,19 @@ class Gallery:
         )
         found = [self._face(row) for row in rows.fetchall()]
         found.sort(key=lambda face: face.name.casefold())
-        if who is None:
+        if name is None:
             return found
-        theirs = [face for face in found if face.name.casefold() == who.casefold()]
+        theirs = [face for face in found if face.name.casefold() == name.casefold()]
         if not theirs:
-            known = ", ".join(dict.fromkeys(f.name for f in found)) or "nobody"
-            raise TargetError(f"{who} is not in the gallery; there: {known}")
+            names = ", ".join(dict.fromkeys(f.name for f in found)) or "nobody"
+            raise TargetError(f"{name} is not in the gallery; it holds: {names}")
         return theirs
 
     def add(self, faces: Iterable[GalleryFace]) -> None:
-        """All or none; who is there already under another spelling keeps that."""
+        """Adds all faces, or none when something fails.
+
+        A name that is there in other capitals keeps its spelling.
+        """
         self._base.execute("BEGIN IMMEDIATE")
         with self._base:
             if not self._has_evidence():  # a file of 0.1
@@ -147,7 +154,14 @@ class Gallery:
                 self._base.execute("INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def remove(self, name: str) -> int:
-        """How many faces went; raises ``TargetError`` when nobody has the name."""
+        """Removes a person; the stored data are overwritten.
+
+        Returns:
+            Number of faces that were removed.
+
+        Raises:
+            TargetError: when nobody has the name.
+        """
         self._base.execute("BEGIN IMMEDIATE")
         with self._base:
             theirs = self.faces(name)
@@ -155,24 +169,24 @@ class Gallery:
         return len(theirs)
 
     def of_recognizer(self, recognizer: str, dim: int) -> dict[str, EmbeddingSet]:
-        """Name to the embeddings that this network made.
+        """Name to the embeddings that one network made.
 
         Args:
-            recognizer: as ``Embedder.name``.
-            dim: numbers that its embeddings have.
+            recognizer: ``Embedder.name`` of the network.
+            dim: length of its embeddings.
 
         Raises:
-            InputError: when an embedding has others.
+            InputError: when a stored embedding has another length.
         """
         found: dict[str, list[EmbeddingSet]] = {}
         for face in self.faces():
             if face.recognizer != recognizer:
                 continue
             length = float(np.linalg.norm(face.embedding.astype(np.float64)))
-            if face.embedding.shape != (dim,) or not abs(length - 1) < OF_LENGTH_ONE:
+            if face.embedding.shape != (dim,) or not abs(length - 1) < LENGTH_TOLERANCE:
                 raise InputError(
-                    f"{self.path}: what it holds of {face.name} by {face.photo} is no embedding of "
-                    f"{recognizer}; take it out with: facetrack gallery remove {face.name!r}"
+                    f"{self.path}: the entry {face.name} by {face.photo} is no embedding of "
+                    f"{recognizer}; remove it with: facetrack gallery remove {face.name!r}"
                 )
             embedding = EmbeddingSet(face.embedding[None], face.evidence)
             found.setdefault(face.name, []).append(embedding)
@@ -183,7 +197,7 @@ class Gallery:
         return "evidence" in {column[1] for column in columns}
 
     def _face(self, row: tuple[Any, ...]) -> GalleryFace:
-        """SQLite checks no types: anything may stand in a file that was edited."""
+        """One row as a face. SQLite checks no types, so an edited file may hold anything."""
         *texts, vector, evidence = row
         if not all(isinstance(text, str) for text in texts) or not isinstance(vector, bytes):
             raise InputError(f"{self.path} is no gallery that can be read (a row is {texts!r})")
@@ -195,13 +209,13 @@ class Gallery:
         )  # fmt: skip
 
     def _prepare(self) -> None:
-        # What is removed is overwritten, not only let go of; and nothing is put into /tmp.
+        # Removed data are overwritten, not only unlinked; and SQLite writes nothing to /tmp.
         self._base.execute("PRAGMA secure_delete = ON")
         self._base.execute("PRAGMA temp_store = MEMORY")
         (kind,) = self._base.execute("PRAGMA application_id").fetchone()
         (tables,) = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and kind != APPLICATION:
-            raise sqlite3.DatabaseError("it holds something else")
+            raise sqlite3.DatabaseError("it is another database")
         if not tables:
             self._base.execute("BEGIN IMMEDIATE")
             with self._base:
@@ -210,7 +224,7 @@ class Gallery:
 
 
 def export_gallery(faces: Iterable[GalleryFace], file: Path) -> None:
-    """Everything that is held about these, as JSON that only its owner can read."""
+    """Writes everything that is stored about these faces, as JSON that only its owner can read."""
     people: dict[str, list[dict[str, object]]] = {}
     for f in faces:
         people.setdefault(f.name, []).append(
@@ -232,18 +246,18 @@ def export_gallery(faces: Iterable[GalleryFace], file: Path) -> None:
 
 
 def delete_gallery(path: Path) -> None:
-    """The file, and whatever SQLite left beside it."""
-    for suffix in ("", *BESIDE):
+    """Deletes the gallery, and what SQLite left beside it."""
+    for suffix in ("", *SQLITE_SUFFIXES):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def today() -> str:
-    """As ``GalleryFace.added`` has it."""
+    """The day, as in ``GalleryFace.added``."""
     return date.today().isoformat()
 
 
 def _evidence(stored: object) -> Evidence:
-    """What ``Evidence.to_dict`` gave, as JSON; what is usual where that is not there."""
+    """Evidence from the JSON of ``Evidence.to_dict``; the usual one where that makes no sense."""
     try:
         numbers = json.loads(stored) if isinstance(stored, str) else {}
         if numbers and all(math.isfinite(value) for value in numbers.values()):
@@ -256,7 +270,8 @@ def _evidence(stored: object) -> Evidence:
 
 
 def _make_private(path: Path) -> None:
-    """An empty file that never was anybody else's to read; folders that lack are made so too."""
+    """Makes an empty file that only its owner can read from the first moment; missing folders
+    too."""
     for folder in reversed([f for f in path.absolute().parents if not f.exists()]):
         folder.mkdir(mode=0o700, exist_ok=True)
     with suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""``people.json``: who is where under which number, over several videos."""
+"""``people.json``: the people of several videos, with one number for each person."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from facetrack.core.atomic_write import atomic_write
 from facetrack.identity.embedding_groups import EmbeddingGroups
-from facetrack.identity.similarity import CalibratedJudge, Judge, ThresholdJudge, probability
-from facetrack.identity.video_people import VideoPeople, mean_of
+from facetrack.identity.similarity import CalibratedScorer, CosineScorer, PairScorer, probability
+from facetrack.identity.video_people import VideoPeople
 
 SCHEMA = "facetrack/people/1"
 PEOPLE_FILE = "people.json"
 
 
 def joined_in(folder: Path) -> Path | None:
-    """The ``people.json`` that speaks of the analysis, if there is one beside it."""
+    """The ``people.json`` beside an analysis' folder, if it lists that analysis; else None."""
     file = folder.absolute().parent / PEOPLE_FILE
     try:
         videos = json.loads(file.read_text("utf-8"))["videos"]
@@ -29,28 +29,35 @@ def joined_in(folder: Path) -> Path | None:
         return None
 
 
-def write_people(out: Path, casts: Sequence[VideoPeople], judge: Judge) -> None:
-    """Writes ``OUT/people.json``; ``casts``: numbered alike, judged by ``judge``."""
-    numbers = sorted({p.id for cast in casts for p in cast.people})
-    by_cosine = isinstance(judge, ThresholdJudge)
+def write_people(out: Path, videos: Sequence[VideoPeople], scorer: PairScorer) -> None:
+    """Writes ``OUT/people.json``.
+
+    Args:
+        out: the folder.
+        videos: whose people have common numbers.
+        scorer: by which they were joined.
+    """
+    numbers = sorted({p.id for video in videos for p in video.people})
+    by_cosine = isinstance(scorer, CosineScorer)
     data = {
         "schema": SCHEMA,
-        "recognizer": casts[0].recognizer.name if casts else None,
-        "threshold": judge.threshold if isinstance(judge, ThresholdJudge) else None,
-        "probability": None if by_cosine else round(probability(judge.needed), 6),
-        "videos": [{"folder": inside(out, c.folder), "source": c.source} for c in casts],
-        "people": [_person(out, casts, number) for number in numbers],
+        "recognizer": videos[0].recognizer.name if videos else None,
+        "threshold": scorer.threshold if isinstance(scorer, CosineScorer) else None,
+        "probability": None if by_cosine else round(probability(scorer.min_log_odds), 6),
+        "videos": [{"folder": inside(out, v.folder), "source": v.source} for v in videos],
+        "people": [_person(out, videos, number) for number in numbers],
     }
     with atomic_write(out / PEOPLE_FILE) as path:
         path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _person(out: Path, casts: Sequence[VideoPeople], number: int) -> dict[str, Any]:
-    group = [(v, p) for v, cast in enumerate(casts) for p in cast.people if p.id == number]
-    images = [(casts[v].sharpness.get(number, -1.0), v, p) for v, p in group if p.thumbnail]
-    _, video, best = max(images, key=lambda found: found[0], default=(0.0, 0, None))
-    image = casts[video].folder / str(best.thumbnail) if best else None
-    similarities = _similarities(casts, number)
+def _person(out: Path, videos: Sequence[VideoPeople], number: int) -> dict[str, Any]:
+    """The entry of one person."""
+    group = [(v, p) for v, video in enumerate(videos) for p in video.people if p.id == number]
+    images = [(videos[v].sharpness.get(number, -1.0), v, p) for v, p in group if p.thumbnail]
+    _, sharpest, best = max(images, key=lambda found: found[0], default=(0.0, 0, None))
+    image = videos[sharpest].folder / str(best.thumbnail) if best else None
+    similarities = _similarities(videos, number)
     return {
         "id": number,
         "name": group[0][1].name,
@@ -59,13 +66,13 @@ def _person(out: Path, casts: Sequence[VideoPeople], number: int) -> dict[str, A
         "thumbnail": inside(out, image) if image else None,
         "videos": [
             {
-                "folder": inside(out, casts[v].folder),
+                "folder": inside(out, videos[v].folder),
                 "seconds": p.seconds,
                 "first_s": p.first_s,
                 "last_s": p.last_s,
                 "intervals": [
                     {k: x for k, x in asdict(i).items() if k != "person"}
-                    for i in casts[v].intervals
+                    for i in videos[v].intervals
                     if i.person == number
                 ],
                 "similarity": similarities[v][0] if v in similarities else None,
@@ -76,15 +83,18 @@ def _person(out: Path, casts: Sequence[VideoPeople], number: int) -> dict[str, A
     }
 
 
-def _similarities(casts: Sequence[VideoPeople], number: int) -> dict[int, tuple[float, float]]:
-    """Each video to the mean cosine of the person with what the other videos show of them, and the
-    probability that they are one; nothing where no other does."""
-    shown = {v: c.embeddings[number] for v, c in enumerate(casts) if number in c.embeddings}
+def _similarities(videos: Sequence[VideoPeople], number: int) -> dict[int, tuple[float, float]]:
+    """Position of each video of a person to the similarity with the other videos.
+
+    The similarity is the mean cosine and the probability that both are one person. It is empty
+    where no two videos have embeddings of the person.
+    """
+    shown = {v: p.embeddings[number] for v, p in enumerate(videos) if number in p.embeddings}
     if len(shown) < 2:
         return {}
-    judge = CalibratedJudge(casts[0].recognizer.calibration)
-    odds = EmbeddingGroups.of(list(shown.values()), judge).log_odds()
-    means = np.stack([mean_of(e.vectors) for e in shown.values()])
+    scorer = CalibratedScorer(videos[0].recognizer.calibration)
+    odds = EmbeddingGroups.of(list(shown.values()), scorer).log_odds()
+    means = np.stack([e.mean for e in shown.values()])
     cosine = means @ means.T
     return {
         v: (_without_own(cosine[i], i), round(probability(_without_own(odds[i], i)), 4))
@@ -98,5 +108,5 @@ def _without_own(row: NDArray[np.floating[Any]], own: int) -> float:
 
 
 def inside(out: Path, path: Path) -> str:
-    """As ``people.json`` in ``out`` writes it."""
+    """A path as ``people.json`` in ``out`` writes it: relative to ``out``."""
     return Path(os.path.relpath(path, out)).as_posix()

@@ -1,4 +1,4 @@
-"""How probable it is that people, tracks and faces of an analysis are one."""
+"""Log-odds that people, tracks and faces of one analysis are the same person."""
 
 from functools import cached_property
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facetrack.core.settings import IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet, places_of
-from facetrack.identity.similarity import CalibratedJudge, Judge, judge_of
+from facetrack.identity.similarity import CalibratedScorer, PairScorer, scorer_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.timeline import Analysis, Track
 
@@ -15,27 +15,27 @@ Float64 = NDArray[np.float64]
 
 
 class PeopleSimilarity:
-    """Of one analysis: the people and tracks that have embeddings.
+    """Compares the people and the tracks of an analysis that have embeddings.
 
-    The log-odds of two groups of tracks are the mean over all pairs, a pair weighing as much as its
-    faces are worth: what ``identity.clustering`` joins by.
+    The log-odds of two groups of tracks are the mean over all pairs, weighted by the reliability of
+    both tracks, as in ``identity.clustering``.
     """
 
-    def __init__(self, analysis: Analysis, judge: Judge | None = None) -> None:
-        """``judge``: None: by the calibration of the analysis' recogniser, whatever the run joined
-        by."""
-        self.judge = judge or CalibratedJudge(analysis.recognizer.calibration)
+    def __init__(self, analysis: Analysis, scorer: PairScorer | None = None) -> None:
+        """``scorer``: None: by the calibration of the analysis' recogniser, even where the run
+        joined tracks by cosine."""
+        self.scorer = scorer or CalibratedScorer(analysis.recognizer.calibration)
         tracks = [t for t in analysis.tracks if t.id in analysis.embeddings]
         self.tracks = np.array([t.id for t in tracks], np.int64)
         """``(n,)`` track ids, in the order of all arrays here."""
         self.embeddings = embeddings_of(analysis, tracks)
-        there = {t.person for t in tracks}
-        self.people = [p.id for p in analysis.people if p.id in there]
-        """Numbers of people who have embeddings, in the analysis' order."""
+        with_tracks = {t.person for t in tracks}
+        self.people = [p.id for p in analysis.people if p.id in with_tracks]
+        """Numbers of the people who have embeddings, in the order of the analysis."""
         persons = np.array([t.person for t in tracks], np.int64)
         self.of_person = dict(zip(self.people, places_of(persons, self.people), strict=True))
-        """Places of each person's tracks."""
-        self._groups = EmbeddingGroups(self.embeddings, list(self.of_person.values()), self.judge)
+        """Person to the positions of their tracks."""
+        self._groups = EmbeddingGroups(self.embeddings, list(self.of_person.values()), self.scorer)
 
     @cached_property
     def between_people(self) -> Float64:
@@ -43,54 +43,55 @@ class PeopleSimilarity:
         return self._groups.log_odds()
 
     def between_tracks(self, some: NDArray[np.intp]) -> Float64:
-        """``(n, n)`` log-odds of tracks, by their places."""
+        """``(n, n)`` log-odds of the tracks at ``(n,)`` positions."""
         faces = self.embeddings.pick(some)
-        return self.judge.log_odds(faces.vectors, faces.evidence, faces.vectors, faces.evidence)
+        return self.scorer.log_odds(faces.vectors, faces.evidence, faces.vectors, faces.evidence)
 
     def between(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> float:
-        """Log-odds of two groups of tracks, by their places; ``-MOST`` where one is empty."""
-        one, other = (EmbeddingGroups(self.embeddings, [g], self.judge) for g in (some, others))
+        """Log-odds of two groups of tracks, by their positions; the lowest where one is empty."""
+        one, other = (EmbeddingGroups(self.embeddings, [g], self.scorer) for g in (some, others))
         return float(one.log_odds(other=other)[0, 0])
 
     def weights(self, some: NDArray[np.intp]) -> Float64:
-        """``(n,)`` how much each of these tracks is worth, 0 to 1."""
-        return self.judge.reliability(self.embeddings.evidence.pick(some))
+        """``(n,)`` reliability of the tracks at these positions, 0 to 1."""
+        return self.scorer.reliability(self.embeddings.evidence.pick(some))
 
     def with_groups(self, others: EmbeddingGroups) -> Float64:
         """``(people, groups)`` log-odds of each person and each group of other faces."""
         return self._groups.log_odds(other=others)
 
     def of_face(self, face: EmbeddingSet) -> dict[int, float]:
-        """Each person's log-odds to be the one of a face.
+        """Person to the log-odds that a face is theirs.
 
-        ``face``: one embedding, by the analysis' recogniser.
+        Args:
+            face: one embedding, by the analysis' recogniser.
         """
         if not self.people:
             return {}
-        group = EmbeddingGroups(face, [np.arange(len(face))], self.judge)
+        group = EmbeddingGroups(face, [np.arange(len(face))], self.scorer)
         return dict(zip(self.people, self.with_groups(group)[:, 0].tolist(), strict=True))
 
 
-def judge_of_analysis(analysis: Analysis) -> Judge:
-    """As the run judged that made the analysis."""
+def scorer_of_analysis(analysis: Analysis) -> PairScorer:
+    """The scorer that the run of this analysis used."""
     stored = analysis.settings["identity"]
     identity = IdentitySettings(
         probability=stored.get("probability", 0.5), threshold=stored.get("threshold")
     )
-    return judge_of(analysis.recognizer.calibration, identity)
+    return scorer_of(analysis.recognizer.calibration, identity)
 
 
 def embeddings_of(analysis: Analysis, tracks: list[Track]) -> EmbeddingSet:
-    """Of these tracks, each of which has one."""
+    """The embeddings of tracks, each of which has one."""
     vectors = np.array([analysis.embeddings[t.id] for t in tracks], np.float32)
     return EmbeddingSet(
         vectors.reshape(-1, analysis.recognizer.dim),
-        Evidence.joined([evidence_of(t) for t in tracks]),
+        Evidence.joined([evidence_of_track(t) for t in tracks]),
     )
 
 
-def evidence_of(track: Track) -> Evidence:
-    """What is behind a track's embedding; of an older analysis what is usual."""
+def evidence_of_track(track: Track) -> Evidence:
+    """The evidence of a track's embedding; usual numbers where an older analysis stored none."""
     unknown = float("nan")
     return Evidence.of_track(
         track.faces,

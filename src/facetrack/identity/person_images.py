@@ -1,4 +1,4 @@
-"""The best face of a person, cut out of the video again, as a run would have chosen it."""
+"""Makes thumbnails of people after an edit: their best faces are cut out of the video again."""
 
 import io
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from facetrack.recognition.crops import box_crop
 from facetrack.recognition.quality import crop_quality, pose_quality, sharpness
 from facetrack.timeline import Analysis, boxes_of, landmarks_of, thumbnail_name
 
-LOOKS = 8
-"""Faces of a person that are cut out, to find the sharpest of those in the best pose."""
+MAX_FACES = 8
+"""Faces of a person that are cut out: those in the best pose, of which the sharpest is taken."""
 SPACING = 12
-"""Frames of which one face at most is looked at."""
+"""At most one face is taken of so many frames in a row."""
 
 
-def has_thumbnail(analysis: Analysis, people: Iterable[int]) -> Analysis:
-    """With a picture of each of these people of whom a frame can be read again.
+def cut_thumbnails(analysis: Analysis, people: Iterable[int]) -> Analysis:
+    """The analysis with new thumbnails of some people, as far as their frames can be read.
 
     Raises:
         InputError: when the video is gone.
@@ -43,6 +43,7 @@ def has_thumbnail(analysis: Analysis, people: Iterable[int]) -> Analysis:
 
 
 def _best_face(analysis: Analysis, person: int) -> bytes | None:
+    """The person's thumbnail as a JPEG; None where no frame can be read."""
     rows, poses = _best_poses(analysis.faces, person)
     boxes, best = boxes_of(rows), (0.0, b"")
     with open_again(analysis.info.path) as container:
@@ -55,21 +56,21 @@ def _best_face(analysis: Analysis, person: int) -> bytes | None:
                 crop = box_crop(upright(image), box)
                 quality = crop_quality(pose, sharpness(crop))
                 if quality > best[0]:
-                    stream_out = io.BytesIO()
-                    Pillow.fromarray(crop).save(stream_out, "JPEG", quality=92)
-                    best = quality, stream_out.getvalue()
+                    jpeg = io.BytesIO()
+                    Pillow.fromarray(crop).save(jpeg, "JPEG", quality=92)
+                    best = quality, jpeg.getvalue()
     return best[1] or None
 
 
 def _best_poses(faces: pa.Table, person: int) -> tuple[pa.Table, list[float]]:
-    """Rows at different moments, in order of frames."""
+    """The person's faces in the best poses, at different moments, by frame; and their poses."""
     mine = faces["person"].to_numpy() == person
-    seen = mine & (faces["source"].to_numpy(zero_copy_only=False) != "interpolated")
-    rows = faces.filter(seen if seen.any() else mine)
+    detected = mine & (faces["source"].to_numpy(zero_copy_only=False) != "interpolated")
+    rows = faces.filter(detected if detected.any() else mine)
     poses = pose_quality(boxes_of(rows), landmarks_of(rows), rows["score"].to_numpy())
     frames, chosen = rows["frame"].to_numpy(), dict[int, int]()
     for row in np.argsort(-poses, kind="stable").tolist():
-        if len(chosen) < LOOKS:
+        if len(chosen) < MAX_FACES:
             chosen.setdefault(int(frames[row]) // SPACING, row)
     order = sorted(chosen.values())
     return rows.take(order), [float(poses[row]) for row in order]

@@ -1,4 +1,8 @@
-"""How similar two faces or tracks are, in log-odds that they are of one person."""
+"""How similar two embeddings are, as log-odds that they are of one person.
+
+A ``PairScorer`` computes them. There are two: one by the recogniser's calibration, and one by a
+bare cosine, for users who set a threshold.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,50 +17,50 @@ from facetrack.recognition.calibration import PRIOR, Calibration, Evidence
 Float64 = NDArray[np.float64]
 
 BLAS_FROM = 10_000_000
-"""Multiplications from which BLAS is worth it: while a video is read, its threads would keep all
-cores spinning."""
-MOST = 8.0
-"""Log-odds beyond which a pair counts no more: one sure pair must not outweigh all others."""
+"""Number of multiplications from which BLAS is used: while a video is read, the threads of BLAS
+would keep all cores busy with waiting."""
+MAX_LOG_ODDS = 8.0
+"""Log-odds of a pair are limited to this: one certain pair must not outweigh all others."""
 STEEPNESS = 25.0
-"""Log-odds for each unit of cosine where a user sets a threshold of cosine: about that of the
-calibrations where they are steepest."""
+"""Log-odds for each unit of cosine where a user sets a threshold of cosine: about the steepest
+slope of the calibrations."""
 
 
 def cosines(one: Float32, other: Float32) -> Float32:
-    """``(n, m)`` of ``(n, dim)`` and ``(m, dim)`` vectors of length one."""
+    """``(n, m)`` cosines of ``(n, dim)`` and ``(m, dim)`` vectors of length one."""
     if one.size * len(other) < BLAS_FROM:
         return np.asarray(np.einsum("id,jd->ij", one, other), np.float32)
     return np.asarray(one @ other.T, np.float32)
 
 
 def probability(log_odds: float) -> float:
-    """0 to 1."""
+    """The probability of these log-odds, 0 to 1."""
     return float(1 / (1 + np.exp(-log_odds)))
 
 
 def log_odds_of(probability: float) -> float:
-    """``probability``: between 0 and 1."""
+    """The log-odds of a probability between 0 and 1."""
     return float(np.log(probability / (1 - probability)))
 
 
-class Judge(Protocol):
-    """Judges pairs of embeddings."""
+class PairScorer(Protocol):
+    """Computes log-odds that two embeddings are of one person."""
 
     @property
-    def needed(self) -> float:
+    def min_log_odds(self) -> float:
         """Log-odds from which two are taken for one person."""
         ...
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
-        """``(n, m)``; 0: as likely one person as two.
+        """``(n, m)`` log-odds; 0: one person is as probable as two.
 
         Args:
             one: ``(n, dim)`` embeddings of length one.
-            of_one: what is behind each of them.
-            other: ``(m, dim)``.
-            of_other: what is behind each of them.
+            of_one: their evidence.
+            other: ``(m, dim)`` embeddings of length one.
+            of_other: their evidence.
         """
         ...
 
@@ -65,33 +69,33 @@ class Judge(Protocol):
         ...
 
     def in_words(self, log_odds: float) -> str:
-        """Log-odds as messages say them: ``a probability of 0.93`` or ``a cosine of 0.41``."""
+        """Log-odds as messages write them: ``a probability of 0.93`` or ``a cosine of 0.41``."""
         ...
 
 
-def judge_of(calibration: Calibration, identity: IdentitySettings) -> Judge:
-    """By probability, or by a bare cosine where the user sets one."""
+def scorer_of(calibration: Calibration, identity: IdentitySettings) -> PairScorer:
+    """The scorer that the settings ask for: by probability, or by cosine where one is set."""
     if identity.threshold is not None:
-        return ThresholdJudge(identity.threshold)
-    return CalibratedJudge(calibration, log_odds_of(identity.probability))
+        return CosineScorer(identity.threshold)
+    return CalibratedScorer(calibration, log_odds_of(identity.probability))
 
 
 @dataclass(frozen=True)
-class CalibratedJudge:
-    """By the recogniser's calibration."""
+class CalibratedScorer:
+    """Scores by the recogniser's calibration. Implements ``PairScorer``."""
 
     calibration: Calibration
-    needed: float = 0.0
+    min_log_odds: float = 0.0
     prior: float = PRIOR
-    """Log-odds before faces are compared: by itself those of two tracks of a film."""
-    most: float = MOST
-    """Log-odds beyond which a pair counts no more."""
+    """Log-odds before faces are compared; the default is for two tracks of a film."""
+    max_log_odds: float = MAX_LOG_ODDS
+    """Log-odds of a pair are limited to plus and minus this."""
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence
     ) -> Float64:
         odds = self.calibration.log_odds(cosines(one, other), of_one, of_other, self.prior)
-        return np.asarray(np.clip(odds, -self.most, self.most), np.float64)
+        return np.asarray(np.clip(odds, -self.max_log_odds, self.max_log_odds), np.float64)
 
     def reliability(self, evidence: Evidence) -> Float64:
         return self.calibration.reliability(evidence)
@@ -101,11 +105,12 @@ class CalibratedJudge:
 
 
 @dataclass(frozen=True)
-class ThresholdJudge:
-    """By a cosine, whatever the faces are like."""
+class CosineScorer:
+    """Scores by a threshold of cosine, whatever the faces are like. Implements ``PairScorer``."""
 
     threshold: float
-    needed: float = 0.0
+    """Cosine from which two are taken for one person."""
+    min_log_odds: float = 0.0
 
     def log_odds(
         self, one: Float32, of_one: Evidence, other: Float32, of_other: Evidence

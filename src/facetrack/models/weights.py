@@ -1,7 +1,7 @@
-"""The networks' arrays, from their weight files.
+"""The arrays of the networks, read from their weight files.
 
-A file that is missing is fetched at its first use. Each is checked by SHA-256 and converted once
-into the cache folder; two processes may do so at once.
+A missing file is fetched at its first use. Each file is checked by SHA-256 and converted once into
+the cache folder; two processes may do so at the same time.
 """
 
 from pathlib import Path
@@ -17,13 +17,16 @@ from facetrack.models.install import install_weights
 from facetrack.models.weight_files import FILES, cache_folder, find, verified_bytes
 
 CONVERSION = 1
-"""Changes whenever the converted form does, so that old cache files are not used."""
+"""Version of the converted form; with another version, old cache files are not used."""
 
 
 def tensors(name: str) -> Tensors:
-    """The arrays of one of ``FILES``, from the cache when it has them.
+    """The arrays of a weight file, from the cache where it has them.
 
     A file that is not on this machine is fetched.
+
+    Args:
+        name: of ``FILES``.
 
     Raises:
         WeightsError: when the file cannot be had or is not the expected one.
@@ -32,7 +35,7 @@ def tensors(name: str) -> Tensors:
     cached = cache_folder() / f"{name}-{file.sha256[:16]}-{CONVERSION}.safetensors"
     try:
         return dict(load_file(cached))
-    except (OSError, SafetensorError):  # not there yet, or damaged: made again
+    except (OSError, SafetensorError):  # missing or damaged: it is converted again
         pass
     if find(file) is None:
         install_weights([name])
@@ -42,7 +45,7 @@ def tensors(name: str) -> Tensors:
         with atomic_write(cached) as path:
             save_file(converted, path)
     except (OSError, SafetensorError):
-        pass  # a cache that cannot be written costs time only
+        pass  # without a cache the next process converts again
     return converted
 
 
@@ -50,10 +53,11 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
     """The arrays of a facenet-pytorch checkpoint, ``.safetensors`` or ``.pt`` (needs torch).
 
     Args:
+        path: the checkpoint.
         names: arrays of the same network; the checkpoint must have their names and shapes.
 
     Raises:
-        WeightsError: when it cannot be read or is of another network.
+        WeightsError: when the checkpoint cannot be read or is of another network.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weight file")
@@ -69,10 +73,10 @@ def checkpoint_tensors(path: Path, names: Tensors) -> Tensors:
 
 
 def facenet_tensors(path: Path) -> Tensors:
-    """The arrays of an InceptionResnetV1 that a facenet-pytorch checkpoint holds.
+    """The arrays of an InceptionResnetV1 in a facenet-pytorch checkpoint.
 
     Raises:
-        WeightsError: when it cannot be read or is of another network.
+        WeightsError: when the checkpoint cannot be read or is of another network.
     """
     return checkpoint_tensors(path, tensors("casia"))
 
@@ -92,5 +96,5 @@ def _read_checkpoint(path: Path) -> Tensors:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {n: np.asarray(t.float().numpy()) for n, t in state.items()}
-    except Exception as error:  # torch raises of many kinds for a bad file
+    except Exception as error:  # torch raises many types of errors for a bad file
         raise WeightsError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error

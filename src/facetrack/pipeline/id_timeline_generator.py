@@ -14,7 +14,7 @@ from facetrack.core.settings import IdentitySettings, TrackingSettings
 from facetrack.core.types import Float32
 from facetrack.identity.clustering import group_tracks
 from facetrack.identity.embedding_groups import EmbeddingSet, track_set
-from facetrack.identity.similarity import judge_of
+from facetrack.identity.similarity import scorer_of
 from facetrack.pipeline.track_crops import (
     FIRST_CROPS,
     embedded_in_time,
@@ -78,7 +78,7 @@ class IdTimelineGenerator:
         """
         self._embedder = embedder
         self._tracking = tracking
-        self._judge = judge_of(embedder.calibration, identity)
+        self._scorer = scorer_of(embedder.calibration, identity)
         self._tracks: list[Track] = []
         self._dropped: dict[int, Dropped] = {}
         self._splits: list[tuple[Track, Track]] = []
@@ -227,8 +227,8 @@ class IdTimelineGenerator:
         position, candidates = self._embeddings.candidates(track)
         if not len(candidates):
             return False
-        odds = self._embedding_set.log_odds(np.array([position]), candidates, self._judge)
-        return abs(float(odds.max()) - self._judge.needed) < UNSURE
+        odds = self._embedding_set.log_odds(np.array([position]), candidates, self._scorer)
+        return abs(float(odds.max()) - self._scorer.min_log_odds) < UNSURE
 
     @property
     def _embedding_set(self) -> EmbeddingSet:
@@ -237,7 +237,7 @@ class IdTimelineGenerator:
     def _groups(self) -> list[list[Track]]:
         """The tracks of each person."""
         cannot_link = self._embeddings.cannot_link()
-        groups = group_tracks(track_set(self._embedding_set, cannot_link, self._judge))
+        groups = group_tracks(track_set(self._embedding_set, cannot_link, self._scorer))
         return [[self._embeddings.tracks[i] for i in group] for group in groups]
 
     def _name_people(

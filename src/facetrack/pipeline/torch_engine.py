@@ -70,7 +70,8 @@ def open_torch_engine(detection: DetectionSettings, identity: IdentitySettings) 
 def _embedder(identity: IdentitySettings, device: torch.device, dtype: torch.dtype) -> Embedder:
     recognizer = recognizer_of(identity)
     if recognizer.name not in NETWORKS:  # an ONNX file, or an embedder that a package adds
-        from facetrack.pipeline.openvino_engine import open_embedder, quick_precision
+        from facetrack.pipeline.openvino_engine import quick_precision
+        from facetrack.recognition.openvino_embedders import open_embedder
 
         return open_embedder(identity, quick_precision())
 

@@ -5,13 +5,14 @@ The log-odds that two embeddings ``a`` and ``b`` are of one person are::
     prior + slope * Q * (c - even - rise * Q)
 
 ``c`` is the mean cosine over all pairs of a face behind ``a`` and a face behind ``b``: the cosine
-of the two means times the agreement of the faces behind each. What both have in common with people
-who do not exist is taken off, where that is known (``strangers``). ``Q`` is the product of the
-reliability of both. Without evidence (``Q`` 0) the probability is the prior; the less reliable the
-faces, the flatter the curve, and the more cosine a probability asks for that is above the prior.
+of the two means, times the agreement of the faces behind each. Where a cohort of other people is
+known (``reference_embeddings``), what both embeddings have in common with it is subtracted. ``Q``
+is the product of the reliability of both. Without evidence (``Q`` 0) the probability is the prior.
+The less reliable the faces are, the flatter is the curve, and the higher is the cosine that a
+probability above the prior needs.
 
-Coefficients come from labelled photographs (``facetrack calibrate``); docs/identity.md says how
-well they do, by groups of people.
+The coefficients are fitted to labelled photographs (``facetrack calibrate``); docs/identity.md
+shows how good they are, by groups of people.
 """
 
 from collections.abc import Sequence
@@ -25,23 +26,24 @@ Float64 = NDArray[np.float64]
 
 PRIOR = -4.6
 """Log-odds that two tracks of a film are of one person, before their faces are compared: 1 in 100.
-Above what is usual for a film of ten people, for two people joined are worse than one split."""
+That is less than in a usual film of ten people, because to join two people is worse than to split
+one."""
 SHARPNESS_FLOOR = 0.02
-"""Is added to a sharpness before its logarithm is taken: below it all faces are blurred alike."""
+"""Added to a sharpness before its logarithm is taken: below it all faces are equally blurred."""
 USUAL_SHARPNESS, USUAL_PX, LARGEST_PX = 0.1, 48.0, 112.0
-"""Sharpness and face height that count as 0 in a reliability, and the height from which more
-pixels change nothing: no embedder's crop has more."""
+"""Sharpness and face height that add nothing to a reliability and take nothing off, and the height
+from which more pixels change nothing: no embedder's crop has more."""
 SHARED = 0.8
-"""Cosine of two faces of a track, where it was not measured: 0.83 for two views of a photograph by
-SFace, 0.85 by InceptionResnetV1."""
+"""Cosine of two faces of a track where it was not measured: it is 0.83 for two views of a
+photograph by SFace, 0.85 by InceptionResnetV1."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How good the faces behind embeddings are: each field ``(n,)``, one number an embedding."""
+    """How good the faces behind ``n`` embeddings are; each field is ``(n,)``."""
 
     faces: Float64
-    """How many faces the embedding is the mean of."""
+    """Number of faces that the embedding is the mean of."""
     face_px: Float64
     """Mean height of their boxes in pixels."""
     sharpness: Float64
@@ -50,9 +52,9 @@ class Evidence:
     """Their mean frontality, 0 to 1, as ``quality.frontality``."""
     agreement: Float64
     """Length of the weighted mean of their unit embeddings before it is normalised: 1 when all
-    are alike. Not known (NaN): what is usual for so many faces of a track."""
+    are equal. NaN: not measured; the usual value for so many faces of a track is used."""
     commonness: Float64
-    """``Strangers.commonness`` of the embedding. Not known (NaN): what is usual."""
+    """``Cohort.commonness`` of the embedding. NaN: not measured; the usual value is used."""
 
     @classmethod
     def of_faces(
@@ -63,7 +65,7 @@ class Evidence:
         agreement: float = np.nan,
         commonness: float = np.nan,
     ) -> "Evidence":
-        """Of one embedding that is the mean over ``(k,)`` faces, one or more."""
+        """Evidence of one embedding that is the mean over ``(k,)`` faces, one or more."""
         return cls.of_track(
             len(face_px),
             float(np.mean(face_px)),
@@ -83,7 +85,7 @@ class Evidence:
         agreement: float = np.nan,
         commonness: float = np.nan,
     ) -> "Evidence":
-        """Of one embedding, from what was stored; without a face: as of a usual track."""
+        """Evidence of one embedding, from stored numbers; 0 ``faces``: those of a usual track."""
         if not faces:
             faces, face_px, sharpness, frontality = 3, 100.0, 0.5, 0.7
         values = (faces, face_px, sharpness, frontality, agreement, commonness)
@@ -91,18 +93,18 @@ class Evidence:
 
     @classmethod
     def none(cls) -> "Evidence":
-        """Of one embedding of which nothing is known: not reliable at all."""
+        """Evidence of one embedding of which nothing is known: its reliability is about 0."""
         return cls.of_track(1, 0.0, 0.0, 0.0, 1.0)
 
     @classmethod
     def joined(cls, parts: Sequence["Evidence"]) -> "Evidence":
-        """One after the other."""
+        """The rows of all parts, one part after the other."""
         return cls(
             *(np.concatenate([np.zeros(0), *(getattr(p, f) for p in parts)]) for f in FIELDS)
         )
 
     def with_commonness(self, commonness: float) -> "Evidence":
-        """The same of one embedding, and how common it is."""
+        """The same, of one embedding, with its commonness."""
         return replace(self, commonness=np.array([commonness]))
 
     def pick(self, which: NDArray[np.intp]) -> "Evidence":
@@ -113,14 +115,18 @@ class Evidence:
         return len(self.faces)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, of one embedding; what is not known is left out."""
+        """As JSON, of one embedding; fields that were not measured are left out."""
         values = {f: float(getattr(self, f)[0]) for f in FIELDS}
-        known = {f: round(value, 4) for f, value in values.items() if not np.isnan(value)}
-        return known | {"faces": int(self.faces[0])}
+        measured = {f: round(value, 4) for f, value in values.items() if not np.isnan(value)}
+        return measured | {"faces": int(self.faces[0])}
 
 
 def finite(value: object, name: str) -> float:
-    """The number; raises ``ValueError`` with its name where it is none, or not finite."""
+    """The value as a float.
+
+    Raises:
+        ValueError: with ``name``, when the value is no number, or not finite.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise ValueError(f"{name} is {value!r}, no number")
     return float(value)
@@ -131,43 +137,43 @@ FIELDS = tuple(field.name for field in fields(Evidence))
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the cosines of a recogniser can be trusted."""
+    """What the cosines of a recogniser mean; see the module for the formula."""
 
     slope: float
     """Log-odds for each unit of cosine between faces of full reliability."""
     even: float
-    """Cosine that says nothing either way, as reliability goes to 0."""
+    """Cosine at which the log-odds stay at the prior, as reliability goes to 0."""
     rise: float
     """How much higher that cosine is at full reliability: good faces of one person are closer."""
     base: float
     """Log-odds of the reliability of a frontal face of 48 pixels and sharpness 0.1."""
     sharp: float
-    """What a doubling of sharpness adds to it."""
+    """Added to these log-odds for each doubling of sharpness."""
     size: float
-    """What a doubling of height adds to it, up to 112 pixels; beside sharpness, little."""
+    """Added for each doubling of height up to 112 pixels; little, because sharpness counts too."""
     front: float
-    """What a frontal face has more than a profile."""
+    """Added for a frontal face, compared with a full profile."""
     common: float = 0.0
-    """Share of each embedding's commonness that is taken off the cosine; 0: none is known."""
+    """Share of each embedding's commonness that is subtracted from the cosine; 0: no cohort."""
     usual_common: float = 0.0
-    """Commonness of an embedding of which it was not measured."""
+    """Commonness of an embedding for which it was not measured."""
     featureless: float = 0.38
-    """Cosine of a track with crops that show no features from which it is no face."""
+    """Cosine of a track with crops without features from which the track is no face."""
 
     def reliability(self, evidence: Evidence) -> Float64:
-        """``(n,)`` 0 to 1: 1 for large, sharp, frontal faces."""
+        """``(n,)`` 0 to 1; 1 for large, sharp, frontal faces."""
         best = Evidence.of_track(1, LARGEST_PX, 1.0, 1.0, 1.0)
         return np.asarray(self._trust(evidence) / self._trust(best))
 
     def log_odds(
         self, cosine: ArrayLike, a: Evidence, b: Evidence, prior: float = PRIOR
     ) -> Float64:
-        """Log-odds that two embeddings are of one person; of the shape of ``cosine``.
+        """Log-odds that two embeddings are of one person, in the shape of ``cosine``.
 
         Args:
             cosine: ``(n, m)`` between ``n`` embeddings and ``m`` others; or one number.
-            a: of the ``n``.
-            b: of the ``m``.
+            a: evidence of the ``n``.
+            b: evidence of the ``m``.
             prior: log-odds before the faces are compared.
         """
         cosines = np.asarray(cosine, np.float64)
@@ -178,7 +184,8 @@ class Calibration:
     def log_odds_of_pairs(
         self, cosine: Float64, a: Evidence, b: Evidence, prior: float = PRIOR
     ) -> Float64:
-        """The same for ``(k,)`` pairs, with the evidence of each side row by row."""
+        """``(k,)`` log-odds of ``(k,)`` pairs; row ``i`` of ``a`` and ``b`` belongs to pair
+        ``i``."""
         return np.asarray(prior + self._evidence(cosine, self._parts(a), self._parts(b)))
 
     def probability(
@@ -191,7 +198,7 @@ class Calibration:
     def cosine_for(
         self, probability: float, a: Evidence, b: Evidence, prior: float = PRIOR
     ) -> Float64:
-        """``(n, m)`` cosine that gives this probability; above 1 where none is enough."""
+        """``(n, m)`` cosine that gives this probability; above 1 where no cosine is enough."""
         wanted = np.log(probability / (1 - probability)) - prior
         (trust_a, agree_a, common_a), (trust_b, agree_b, common_b) = self._parts(a), self._parts(b)
         both = np.outer(trust_a, trust_b)
@@ -199,12 +206,12 @@ class Calibration:
         return np.asarray((level + wanted / (self.slope * both)) / np.outer(agree_a, agree_b))
 
     def to_dict(self) -> dict[str, float]:
-        """JSON-ready."""
+        """As JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, stored: dict[str, float]) -> "Calibration":
-        """What ``to_dict`` gave.
+        """The calibration that ``to_dict`` wrote.
 
         Raises:
             ValueError: when a number is missing, unknown or not finite.
@@ -218,7 +225,7 @@ class Calibration:
             raise ValueError("calibration: a number is missing") from error
 
     def _trust(self, evidence: Evidence) -> Float64:
-        """``(n,)`` 0 to 1: share of the full slope that each side of a pair leaves."""
+        """``(n,)`` 0 to 1: the factor by which each side of a pair lowers the slope."""
         sharp = np.log2((evidence.sharpness + SHARPNESS_FLOOR) / USUAL_SHARPNESS)
         size = np.log2(np.clip(evidence.face_px, 1.0, LARGEST_PX) / USUAL_PX)
         odds = (
@@ -230,11 +237,11 @@ class Calibration:
         return np.asarray(1 / (1 + np.exp(-odds)))
 
     def _parts(self, evidence: Evidence) -> Float64:
-        """``(3, n)``: trust, agreement, and what is taken off the cosine."""
+        """``(3, n)``: trust, agreement, and what is subtracted from the cosine."""
         usual = np.sqrt(SHARED + (1 - SHARED) / np.maximum(evidence.faces, 1))
         agreement = np.where(np.isnan(evidence.agreement), usual, evidence.agreement)
-        known = ~np.isnan(evidence.commonness)
-        commonness = np.where(known, evidence.commonness, self.usual_common)
+        measured = ~np.isnan(evidence.commonness)
+        commonness = np.where(measured, evidence.commonness, self.usual_common)
         return np.stack([self._trust(evidence), agreement, self.common * agreement * commonness])
 
     def _evidence(self, cosine: Float64, one: Float64, other: Float64) -> Float64:
@@ -247,10 +254,10 @@ class Calibration:
 SFACE = Calibration(
     slope=47.1, even=0.059, rise=0.267, base=1.45, sharp=1.54, size=0.0614, front=0.0
 )
-"""Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose told nothing that
-sharpness and size did not."""
+"""Made by ``facetrack calibrate ../shared/faces --recognizer sface``. Pose added nothing to
+sharpness and size."""
 FACENET = Calibration(
     slope=44.9, even=-0.139, rise=0.454, base=0.0641, sharp=1.01, size=0.00889, front=0.383,
     common=0.3, usual_common=0.418, featureless=0.7,
 )  # fmt: skip
-"""Of InceptionResnetV1 (CASIA), made likewise with ``--recognizer facenet``."""
+"""Of InceptionResnetV1 (CASIA), made in the same way with ``--recognizer facenet``."""

@@ -1,6 +1,6 @@
-"""Where a face's two crops lie in its frame: the box with a margin, and the aligned square.
+"""Where the two crops of a face are in its frame: the box with a margin, and the aligned square.
 
-The box crop follows facenet-pytorch's ``extract_face`` with a margin of 14 of 160 pixels.
+The box crop is that of facenet-pytorch's ``extract_face`` with a margin of 14 of 160 pixels.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,23 @@ from facetrack.media.face_cut import BOX_CROP_SIZE, FaceCut, Placement, stretche
 from facetrack.media.frame_image import FrameImage
 from facetrack.recognition.embedder import CropSpec
 from facetrack.recognition.face_square import ALIGNED_SIDE, aligned, around, square
-from facetrack.recognition.light import normalised_light
+from facetrack.recognition.quality import normalised_light
 
 BOX_CROP_MARGIN = 14
 NARROWEST, WIDEST = 0.5, 2.5
-"""Sides of an aligned crop, in longer sides of the face's box, within which landmarks make sense:
-of true faces it is 0.8 to 1.6; landmarks that lie on each other would ask for the whole frame."""
+"""Smallest and largest side of an aligned crop, in longer sides of the face's box, for which the
+landmarks are used. Of true faces it is 0.8 to 1.6; landmarks that are all at one place would give a
+crop of the whole frame."""
 
 
 def box_corners(boxes: Float32, size: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``(n, 4)`` x1 y1 x2 y2 of the faces with their margin, whole pixels of the frame.
+    """``(n, 4)`` x1 y1 x2 y2 of the faces with their margin, in whole pixels inside the frame.
 
-    A box wholly outside the frame still has one pixel to cut. ``size``: ``(2,)`` or ``(n, 2)``
-    width and height of the frame of all, or of each.
+    Each has one pixel at least, even where the box is outside the frame.
+
+    Args:
+        boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
+        size: width and height of the frame: ``(2,)`` one for all, or ``(n, 2)`` of each face.
     """
     share = BOX_CROP_MARGIN / (BOX_CROP_SIZE - BOX_CROP_MARGIN) / 2
     margin = share * (boxes[:, 2:] - boxes[:, :2])
@@ -35,13 +39,25 @@ def box_corners(boxes: Float32, size: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def box_crop(image: FrameImage, box: Float32) -> Image:
-    """``(160, 160, 3)`` uint8 RGB: the face with its margin; ``box``: x1 y1 x2 y2 in pixels."""
+    """``(160, 160, 3)`` uint8 RGB: the face with its margin.
+
+    Args:
+        image: the frame.
+        box: ``(4,)`` x1 y1 x2 y2 in pixels.
+    """
     x1, y1, x2, y2 = box_corners(box[None], np.array(image.shape[::-1]))[0].tolist()
     return stretched(image.part(x1, y1, x2, y2))
 
 
 def crop_of(image: FrameImage, faces: Faces, i: int, spec: CropSpec) -> Image:
-    """``(size, size, 3)`` uint8 RGB: a face as an embedder wants it, brightened where it is dim."""
+    """``(size, size, 3)`` uint8 RGB: a face as an embedder takes it, brightened where it is dark.
+
+    Args:
+        image: the frame.
+        faces: faces of the frame.
+        i: position of the face among them.
+        spec: of the embedder.
+    """
     if not spec.aligned:
         return normalised_light(box_crop(image, faces.boxes[i]))
     of_one = slice(i, i + 1)
@@ -50,10 +66,10 @@ def crop_of(image: FrameImage, faces: Faces, i: int, spec: CropSpec) -> Image:
 
 
 def cut_faces(images: Sequence[FrameImage], boxes: Float32, landmarks: Float32) -> list[FaceCut]:
-    """The faces as they are in the frames, one in each.
+    """Cuts one face out of each frame; both crops can be made of what is cut.
 
     Args:
-        frames: the frames, upright.
+        images: ``n`` frames, upright; one frame may be there several times.
         boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
         landmarks: ``(n, 5, 2)`` x y in pixels.
     """
@@ -67,7 +83,7 @@ def cut_faces(images: Sequence[FrameImage], boxes: Float32, landmarks: Float32) 
 
 
 def visible_share(box: Float32, landmarks: Float32, shape: tuple[int, int]) -> float:
-    """Share of a face's aligned crop that lies inside the frame, 0 to 1.
+    """Share of a face's aligned crop that is inside the frame, 0 to 1.
 
     Args:
         box: ``(4,)`` x1 y1 x2 y2 in pixels.
@@ -83,7 +99,9 @@ def visible_share(box: Float32, landmarks: Float32, shape: tuple[int, int]) -> f
 
 
 def aligned_placements(boxes: Float32, landmarks: Float32) -> Placement:
-    """``(n, 2, 3)`` placements of aligned crops; of the box where landmarks make no face.
+    """``(n, 2, 3)`` placements of aligned crops.
+
+    Where the landmarks make no face, the placement is that of the face's box.
 
     Args:
         boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.

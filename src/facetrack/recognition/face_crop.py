@@ -1,4 +1,4 @@
-"""A face that is kept for the recogniser."""
+"""A face of a track that is kept until its embedding is needed."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,20 +10,24 @@ from facetrack.core.types import Faces, Float32
 from facetrack.media.face_cut import FaceCut
 from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.recognition.crops import cut_faces, visible_share
-from facetrack.recognition.light import normalised_light
-from facetrack.recognition.quality import crop_quality, frontality, sharpness
+from facetrack.recognition.quality import (
+    crop_quality,
+    frontality,
+    normalised_light,
+    sharpness,
+)
 
 NO_TURN = (0.0, 0.5)
 
 
 class FaceCrop:
-    """A face's place in a frame, then a cut, at last pixels and an embedding.
+    """One face of one frame: first its place, then a cut, then pixels and an embedding.
 
-    Each step is made when it is needed, for most crops give way to better ones.
+    Each step is done only when it is needed: most crops are replaced by better ones before.
     """
 
     def __init__(self, frame: Frame, faces: Faces, i: int, pose: float) -> None:
-        """The face at position ``i``; ``pose``: as ``quality.pose_quality`` judges it."""
+        """The face at position ``i`` of ``faces``; ``pose``: its ``quality.pose_quality``."""
         self.frame = frame.index
         self.pose = pose
         self.box: Float32 = faces.boxes[i]
@@ -34,11 +38,11 @@ class FaceCrop:
             self.embedding = faces.recognised.embeddings[i]
             self._sharpness = float(faces.recognised.sharpness[i])
         self.turn: Sequence[float] = NO_TURN
-        """Two numbers: how far the head is turned, as ``quality.head_turns``; as long as nobody
-        said it, it looks at the camera."""
+        """Two numbers: how far the head is turned, as ``quality.head_turns``; until it is set, as
+        of a head that looks at the camera."""
         self._shape = frame.image.shape
         self.source: FrameImage | None = frame.image
-        """Until it is cut out."""
+        """The frame, until the face is cut out of it; then None."""
         self.cut: FaceCut | None = None
 
     @cached_property
@@ -50,13 +54,14 @@ class FaceCrop:
 
     @cached_property
     def aligned(self) -> NDArray[np.uint8]:
-        """``(112, 112, 3)`` uint8 RGB: turned and scaled so that the landmarks lie in place."""
+        """``(112, 112, 3)`` uint8 RGB: turned and scaled so that the landmarks lie on the ArcFace
+        template."""
         cut_out([self])
         assert self.cut is not None
         return self.cut.aligned_crop()
 
     def pixels(self, aligned: bool) -> NDArray[np.uint8]:
-        """The crop for an embedder, uint8 RGB; a dim one is brightened."""
+        """The crop for an embedder, uint8 RGB; a dark one is brightened."""
         return normalised_light(self.aligned if aligned else self.thumbnail)
 
     @cached_property
@@ -64,19 +69,19 @@ class FaceCrop:
         """Share of the aligned crop that lies inside the frame, 0 to 1."""
         height, width = self._shape
         x1, y1, x2, y2 = self.box.tolist()
-        far = max(x2 - x1, y2 - y1)  # an aligned crop reaches no farther around its box
+        far = max(x2 - x1, y2 - y1)  # an aligned crop reaches at most so far beyond its box
         if min(x1, y1) >= far and x2 + far <= width and y2 + far <= height:
             return 1.0
         return visible_share(self.box, self.landmarks, self._shape)
 
     @property
     def height_px(self) -> float:
-        """Of the face's box."""
+        """Height of the face's box in pixels."""
         return float(self.box[3] - self.box[1])
 
     @property
     def frontality(self) -> float:
-        """1 when it looks at the camera, 0 in full profile."""
+        """1 when the face looks at the camera, 0 in full profile."""
         return float(frontality(self.landmarks[None])[0])
 
     @property
@@ -88,12 +93,12 @@ class FaceCrop:
 
     @property
     def quality(self) -> float:
-        """0 to 1, as ``quality.crop_quality``; less where the frame cuts the face off."""
+        """0 to 1: ``quality.crop_quality`` times the square of the visible share."""
         return crop_quality(self.pose, self.sharpness) * self.visible**2
 
 
 def cut_out(crops: Sequence[FaceCrop]) -> None:
-    """Takes the faces out of their frames, which are let go; none was before."""
+    """Cuts the faces out of their frames and drops the frames; crops that were cut are skipped."""
     waiting = [(crop, crop.source) for crop in crops if crop.source is not None]
     if not waiting:
         return

@@ -1,7 +1,7 @@
-"""An embedder and what goes with it: landmarks to align by, and what its embeddings have in common.
+"""An embedder with what belongs to it: an aligner for landmarks, and the cohort of its embeddings.
 
-Tracks in work and tracks that ended are looked at in threads of their own; the network is asked by
-one of them at a time.
+The thread that follows tracks and the thread that ends them both ask for embeddings. A lock lets
+one of them use the network at a time.
 """
 
 import threading
@@ -15,20 +15,19 @@ from facetrack.detection.aligner import Aligner
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_crop import FaceCrop, cut_out
-from facetrack.recognition.featureless import featureless_direction
-from facetrack.recognition.strangers import strangers_of
+from facetrack.recognition.reference_embeddings import cohort_of, featureless_direction
 from facetrack.recognition.track_embedding import TrackEmbedding, track_embedding
 
 
 class FaceEmbedder:
-    """Embeds face crops, and takes their means."""
+    """Embeds face crops and computes the embeddings of tracks."""
 
     def __init__(self, embedder: Embedder, aligner: Aligner | None = None) -> None:
         """``aligner``: places landmarks better than the detector; None: the detector's are used."""
         self._embedder = embedder
         self._aligner = aligner if embedder.crop.aligned else None
         self._lock = threading.Lock()
-        self._strangers = strangers_of(embedder.name)
+        self._cohort = cohort_of(embedder.name)
 
     @property
     def name(self) -> str:
@@ -37,7 +36,7 @@ class FaceEmbedder:
 
     @property
     def dim(self) -> int:
-        """Numbers in an embedding."""
+        """Length of an embedding."""
         return self._embedder.dim
 
     @property
@@ -47,11 +46,15 @@ class FaceEmbedder:
 
     @cached_property
     def featureless(self) -> Float32:
-        """``(dim,)``: the direction of embeddings of crops without features."""
+        """``(dim,)`` of length one: the direction of embeddings of crops without features."""
         return featureless_direction(self._embedder)
 
     def release_frames(self, crops: Iterable[FaceCrop]) -> None:
-        """Cuts the faces out of their frames, which can then be let go. Nothing is done twice."""
+        """Cuts the faces out of their frames, so that the frames can be freed.
+
+        Landmarks of crops that are still to be embedded are placed by the aligner first. Crops that
+        were cut out before are left as they are.
+        """
         waiting = [crop for crop in crops if crop.source is not None]
         if not waiting:
             return
@@ -68,8 +71,11 @@ class FaceEmbedder:
         cut_out(waiting)
 
     def embed(self, crops: Sequence[FaceCrop]) -> int:
-        """Sees to it that each has its embedding, all that are missing by one call; how many
-        were."""
+        """Embeds the crops that have no embedding yet, all in one call of the network.
+
+        Returns:
+            Number of crops that were embedded.
+        """
         missing = [crop for crop in crops if crop.embedding is None]
         if missing:
             self.release_frames(missing)
@@ -81,9 +87,13 @@ class FaceEmbedder:
         return len(missing)
 
     def mean(self, crops: Sequence[FaceCrop]) -> TrackEmbedding:
-        """The track of which these are faces; ``crops``: embedded, one or more."""
+        """The embedding of the track whose faces these are.
+
+        Args:
+            crops: one or more, with their embeddings.
+        """
         found = track_embedding(crops)
-        if self._strangers is None:
+        if self._cohort is None:
             return found
-        common = float(self._strangers.commonness(found.vector[None])[0])
+        common = float(self._cohort.commonness(found.vector[None])[0])
         return TrackEmbedding(found.vector, found.evidence.with_commonness(common))

@@ -1,4 +1,4 @@
-"""Which of a track's faces is shown for the person: sharp, eyes open, nothing before it."""
+"""Chooses the face of a track that is shown for the person: sharp, eyes open, nothing in front."""
 
 from collections.abc import Sequence
 
@@ -10,24 +10,24 @@ from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_square import ALIGNED
 
 SKIN = 0.75
-"""Rank of the brightness around an eye, from the darkest pixel to the brightest, that is skin."""
+"""Quantile of the brightness around an eye that is taken for the skin's."""
 BRIGHT = 0.9
-"""Rank of the brightness of a face that its irises are compared with."""
+"""Quantile of a face's brightness that the contrast of the irises is divided by."""
 IRIS, BESIDE = 7, 6
-"""Columns of an iris in an aligned crop, and of the white and the skin beside it."""
-PUPILS_COUNT, SIMILARITY_COUNTS = 4, 2
-"""Powers of how dark the pupils are, and of the likeness. Of two speakers the darkest pixel of
-closed eyes stood out 0.76 and 0.87 as much as that of open ones."""
+"""Columns of an iris in an aligned crop, and of the white and the skin on either side of it."""
+PUPIL_POWER, SIMILARITY_POWER = 4, 2
+"""Powers with which the darkness of the pupils and the similarity with the track count. Of two
+speakers the contrast of the darkest pixel of closed eyes was 0.76 and 0.87 of that of open ones."""
 
 
 def portrait(crops: Sequence[FaceCrop], mean: Float32) -> tuple[float, FaceCrop]:
-    """The face of a track that is shown for it, and how good it is for that, 0 to 1.
+    """The face that is shown for a track, and how good it is for that, 0 to 1.
 
-    Beside its quality counts how open its eyes are, and how much it looks like the mean of all (a
-    face behind a hand does less). Of the tracks of a person the best one is shown.
+    What counts is the quality, how open the eyes are, and how similar the face is to the mean of
+    all (a face behind a hand is less so). Of the tracks of a person the best face is shown.
 
     Args:
-        crops: embedded, one or more.
+        crops: one or more, with their embeddings.
         mean: ``(dim,)`` of length one: the track's embedding.
     """
     embedded = [crop for crop in crops if crop.embedding is not None]
@@ -37,8 +37,8 @@ def portrait(crops: Sequence[FaceCrop], mean: Float32) -> tuple[float, FaceCrop]
         (
             crop.quality
             * iris_contrast(crop.aligned)
-            * (pupil / darkest) ** PUPILS_COUNT
-            * max(float(crop.embedding @ mean), 0.0) ** SIMILARITY_COUNTS,
+            * (pupil / darkest) ** PUPIL_POWER
+            * max(float(crop.embedding @ mean), 0.0) ** SIMILARITY_POWER,
             crop,
         )
         for crop, pupil in zip(embedded, pupils, strict=True)
@@ -50,9 +50,10 @@ def portrait(crops: Sequence[FaceCrop], mean: Float32) -> tuple[float, FaceCrop]
 def pupil_contrast(aligned: Image) -> float:
     """How much darker the darkest pixel around each eye is than the skin, 0 to 1; the mean of two.
 
-    It tells a blink from the frames around it, but not one person's eyes from another's.
+    It finds a blink among the frames around it; it cannot compare the eyes of two people.
 
-    ``aligned``: ``(112, 112, 3)`` uint8 RGB, aligned.
+    Args:
+        aligned: ``(112, 112, 3)`` uint8 RGB, aligned.
     """
     contrasts = []
     for around in _around_eyes(aligned, 8, 10):
@@ -62,11 +63,12 @@ def pupil_contrast(aligned: Image) -> float:
 
 
 def iris_contrast(aligned: Image) -> float:
-    """How much darker an iris is than what is on both sides of it, 0 to 1; the mean of two eyes.
+    """How much darker an iris is than both sides of it, 0 to 1; the mean of two eyes.
 
-    Lashes of closed eyes are dark too, but as dark to the left and to the right.
+    The lashes of closed eyes are dark too, but they are as dark to the left and to the right.
 
-    ``aligned``: ``(112, 112, 3)`` uint8 RGB, aligned.
+    Args:
+        aligned: ``(112, 112, 3)`` uint8 RGB, aligned.
     """
     some = np.sort(aligned[::4, ::4].sum(axis=2, dtype=np.int32), axis=None)
     bright = max(int(some[int(BRIGHT * len(some))]), 1)
@@ -74,7 +76,8 @@ def iris_contrast(aligned: Image) -> float:
 
 
 def _around_eyes(aligned: Image, rows: int, columns: int) -> list[NDArray[np.int32]]:
-    """Brightness (sums of the colours) so far around each eye."""
+    """Brightness (sums of the three colours) around each eye, so many rows and columns on each
+    side of its middle."""
     return [
         aligned[y - rows : y + rows + 1, x - columns : x + columns + 1].sum(axis=2, dtype=np.int32)
         for x, y in ALIGNED[:2].round().astype(int).tolist()
@@ -82,8 +85,10 @@ def _around_eyes(aligned: Image, rows: int, columns: int) -> list[NDArray[np.int
 
 
 def _iris(around: NDArray[np.int32]) -> float:
-    """The most that a dark spot of an iris' size stands out from the brightest on both sides of it,
-    in rows of three; of 9 rows and 29 columns around an eye."""
+    """Largest contrast of a spot of an iris' width with the brightest columns on both sides of it.
+
+    ``around``: 9 rows and 29 columns around an eye; three rows are summed at a time.
+    """
     rows = around[:-2] + around[1:-1] + around[2:]
     sums = np.concatenate([np.zeros((len(rows), 1), rows.dtype), rows.cumsum(axis=1)], axis=1)
     spots = (sums[:, IRIS:] - sums[:, :-IRIS])[:, BESIDE:-BESIDE]

@@ -1,4 +1,4 @@
-"""What a track looks like: the mean of its good faces, and where it changes from one to another."""
+"""A track's embedding, the mean of its good faces; and where a track changes to another person."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -14,27 +14,29 @@ from facetrack.recognition.face_crop import FaceCrop
 Float64 = NDArray[np.float64]
 
 ODD = 0.6
-"""Share of the usual cosine with all other faces below which a face of a track is left out."""
-FEWEST_TO_JUDGE = 4
-"""Faces from which on one of them can be called odd."""
-LEAST_WEIGHT = 1e-3
+"""A face is left out of the mean when its cosine with all other faces of the track is below this
+share of the usual one."""
+MIN_FACES_FOR_ODD = 4
+"""Number of faces from which one of them can be called odd."""
+MIN_WEIGHT = 1e-3
+"""Smallest weight of a face in a mean."""
 GOES_ON, GOES_ON_SUDDENLY = 2.0, 0.0
-"""Log-odds that a face which goes on in its place is the same person's, before it is looked at;
-and where its place suddenly looked different."""
-SAME_MOMENT = 0.12
-"""How much closer two faces of one person in one shot are, as a cosine, than two photographs, from
-which calibrations are made. Of the tracks of three films by SFace the closest of the faces around a
-moment had log-odds of 4.0 and more, where one face gave way to another of 0.5 and less."""
-CUT_OFF = 6
-"""Power of the share of a face inside the frame with which its evidence counts: a profile that the
-frame's edge cuts off by an eighth looked like somebody else."""
+"""Prior log-odds that the next face of a track is the same person's; and the same where the place
+of the face suddenly looked different."""
+SAME_SHOT_GAIN = 0.12
+"""How much higher the cosine of two faces of one person is in one shot than in two photographs,
+from which calibrations are made. Of the tracks of three films by SFace the closest of the faces
+around a moment had log-odds of 4.0 and more, where one face gave way to another of 0.5 and less."""
+CUT_OFF_POWER = 6
+"""The evidence of a face counts with this power of its visible share: a profile of which the
+frame's edge cut off an eighth looked like another person."""
 AROUND = 2
-"""Faces on either side of a change that are compared."""
+"""Number of faces on either side of a change that are compared."""
 
 
 @dataclass(frozen=True)
 class TrackEmbedding:
-    """A track for the recogniser."""
+    """A track as the recogniser sees it."""
 
     vector: Float32
     """``(dim,)`` of length one."""
@@ -43,23 +45,38 @@ class TrackEmbedding:
 
 
 def track_embedding(crops: Sequence[FaceCrop]) -> TrackEmbedding:
-    """The mean of these faces, weighted by their quality; odd ones are left out.
+    """The mean of a track's faces, weighted by their quality; odd faces are left out.
 
-    ``crops``: embedded, one or more.
+    Args:
+        crops: one or more, with their embeddings.
     """
     vectors = _vectors(crops)
-    weights = np.array([max(crop.quality, LEAST_WEIGHT) for crop in crops])
+    weights = np.array([max(crop.quality, MIN_WEIGHT) for crop in crops])
     kept = _without_odd(vectors, weights)
-    mean = weights[kept] @ vectors[kept] / weights[kept].sum()
+    vector, agreement = unit_mean(vectors[kept], weights[kept])
+    return TrackEmbedding(vector, evidence_of_crops([crops[i] for i in kept], agreement))
+
+
+def unit_mean(vectors: Float32, weights: Float64) -> tuple[Float32, float]:
+    """The weighted mean of unit vectors, ``(dim,)`` brought to length one, and its length before.
+
+    The length is the *agreement* of the vectors: 1 when all are equal.
+
+    Args:
+        vectors: ``(n, dim)``, one or more.
+        weights: ``(n,)``, with a sum above 0.
+    """
+    mean = weights @ vectors / weights.sum()
     length = float(np.linalg.norm(mean))
-    vector = np.asarray(mean / max(length, 1e-12), np.float32)
-    return TrackEmbedding(vector, evidence_of([crops[i] for i in kept], length))
+    return np.asarray(mean / max(length, 1e-12), np.float32), length
 
 
-def evidence_of(crops: Sequence[FaceCrop], agreement: float = 1.0) -> Evidence:
-    """What the calibration wants to know of the faces behind a mean.
+def evidence_of_crops(crops: Sequence[FaceCrop], agreement: float = 1.0) -> Evidence:
+    """How good the faces behind a mean are, for the calibration.
 
-    ``agreement``: length of the mean of their embeddings.
+    Args:
+        crops: one or more.
+        agreement: length of the mean of their embeddings.
     """
     return Evidence.of_faces(
         np.array([crop.height_px for crop in crops]),
@@ -72,25 +89,25 @@ def evidence_of(crops: Sequence[FaceCrop], agreement: float = 1.0) -> Evidence:
 def changes(
     crops: Sequence[FaceCrop], calibration: Calibration, breaks: Sequence[int] = ()
 ) -> list[int]:
-    """Positions at which another person's faces begin, from 1 on; empty: all are one person's.
+    """Positions, from 1 on, at which another person's faces begin; empty: all are one person's.
 
-    A head that turns away looks like another one at last, but step by step. So a change is only
-    where none of the last faces before it looks like any of the first ones after it. Where the
-    place of the face suddenly looked different, less evidence is enough.
+    The embedding of a head that turns away changes step by step. So there is a change
+    only where none of the last faces before it is similar to any of the first faces after it. Where
+    the place of the face suddenly looked different, less evidence is enough.
 
     Args:
-        crops: embedded, in order of time.
+        crops: with their embeddings, by time.
         calibration: of the recogniser.
-        breaks: frames from which on the face's place looked different, in order.
+        breaks: frames from which on the place of the face looked different, in order.
     """
     n = len(crops)
     if n < 2:
         return []
     vectors = _vectors(crops)
-    evidence = Evidence.joined([evidence_of([crop]) for crop in crops])
-    odds = calibration.log_odds(vectors @ vectors.T - SAME_MOMENT, evidence, evidence, 0.0)
-    seen = np.array([crop.visible for crop in crops]) ** CUT_OFF
-    odds *= np.minimum(seen[:, None], seen)
+    evidence = Evidence.joined([evidence_of_crops([crop]) for crop in crops])
+    odds = calibration.log_odds(vectors @ vectors.T - SAME_SHOT_GAIN, evidence, evidence, 0.0)
+    visible = np.array([crop.visible for crop in crops]) ** CUT_OFF_POWER
+    odds *= np.minimum(visible[:, None], visible)
     part = [bisect_right(breaks, crop.frame) for crop in crops]
     found = []
     for k in range(1, n):
@@ -104,16 +121,16 @@ def changes(
 
 
 def _without_odd(vectors: Float32, weights: Float64) -> list[int]:
-    """Positions of the faces that look like the others."""
-    everybody = list(range(len(vectors)))
-    if len(vectors) < FEWEST_TO_JUDGE:
-        return everybody
+    """Positions of the faces that are similar to the others."""
+    all_faces = list(range(len(vectors)))
+    if len(vectors) < MIN_FACES_FOR_ODD:
+        return all_faces
     total = weights @ vectors
     others = total - weights[:, None] * vectors
     others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-12)
-    alike = np.einsum("ij,ij->i", others, vectors)
-    kept = [i for i in everybody if alike[i] >= ODD * np.median(alike)]
-    return kept or everybody
+    cosines = np.einsum("ij,ij->i", others, vectors)
+    kept = [i for i in all_faces if cosines[i] >= ODD * np.median(cosines)]
+    return kept or all_faces
 
 
 def _vectors(crops: Sequence[FaceCrop]) -> Float32:

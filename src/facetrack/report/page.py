@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from facetrack.core.atomic_write import atomic_write
-from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
+from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE
 from facetrack.report import content
 from facetrack.report.charts import run_charts
@@ -49,14 +49,14 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 
 def page_of(analysis: Analysis, folder: Path) -> str:
     """HTML of the page; its addresses are relative to ``folder``."""
-    similarity, judge = PeopleSimilarity(analysis), judge_of_analysis(analysis)
+    similarity, scorer = PeopleSimilarity(analysis), scorer_of_analysis(analysis)
     return rendered(
         name=analysis.info.path.name,
         path=str(analysis.info.path),
         facts=content.video_facts(analysis),
         warnings=content.warnings_of(analysis),
         panels=content.person_panels(analysis, similarity),
-        merged_from=judge.in_words(judge.needed),
+        merged_from=scorer.in_words(scorer.min_log_odds),
         entries=review_entries(analysis, similarity, folder),
         may_be_one=MAY_BE_ONE,
         surely_one=SURELY_ONE,

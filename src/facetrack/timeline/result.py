@@ -81,6 +81,8 @@ class Analysis:
     """Speed, stages and load of the run, as in ``timeline.json``."""
     next_person: int = 0
     """The next new person gets at least this number, so that no number is used twice."""
+    folder: Path | None = field(default=None, compare=False)
+    """The folder that it was loaded from; None: it was not loaded."""
 
     def __repr__(self) -> str:
         return (
@@ -91,7 +93,8 @@ class Analysis:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Analysis):
             return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        compared = [f.name for f in fields(self) if f.compare]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in compared)
 
     def person(self, person: int | str) -> Person:
         """Finds a person of this video.
@@ -277,7 +280,7 @@ class Analysis:
             InputError: when the folder holds no complete analysis of this schema.
         """
         place = Path(folder)
-        return cls(**History(place).steady(lambda: read_folder(place)))
+        return cls(**History(place).steady(lambda: read_folder(place)), folder=place)
 
 
 def _same(one: object, other: object) -> bool:

@@ -13,13 +13,14 @@ from PIL import ImageOps, UnidentifiedImageError
 from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
-from facetrack.identity.people_similarity import PeopleSimilarity, judge_of_analysis
+from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
 from facetrack.timeline import Analysis
+from facetrack.timeline.stored_settings import stored_settings
 
 BORDER = 0.5
 """Of a photo's longer side, put around it: of a face that fills the photo, as in the frames of
@@ -61,15 +62,16 @@ class Enroller:
                 f"{analysis.recognizer.name}; analyse the video again"
             )
         face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
-        judge = judge_of_analysis(analysis)
-        odds = PeopleSimilarity(analysis, judge).of_face(face)
+        scorer = scorer_of_analysis(analysis)
+        odds = PeopleSimilarity(analysis, scorer).of_face(face)
         best = max(odds, key=lambda person: odds[person], default=None)
         if best is None:
             raise TargetError(f"target {photo} is not in this video; there is nobody")
-        if odds[best] < judge.needed:
+        if odds[best] < scorer.min_log_odds:
+            needed = scorer.in_words(scorer.min_log_odds)
             raise TargetError(
                 f"target {photo} is not in this video; the most similar is person {best} with "
-                f"{judge.in_words(odds[best])}, and {judge.in_words(judge.needed)} is needed"
+                f"{scorer.in_words(odds[best])}, and {needed} is needed"
             )
         return best
 
@@ -103,14 +105,15 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
 
 
 def _engine_like(analysis: Analysis) -> Engine:
-    """The engine that made the analysis, or the CPU's where that is not there.
+    """An engine like the one that made the analysis, on the CPU where its device is missing.
 
-    Their embeddings of one face are alike to a cosine of 0.99.
+    The embeddings of one face by two devices have a cosine of 0.99 or more.
+
+    Raises:
+        InputError: when this version cannot use the stored settings.
     """
-    detection = DetectionSettings(**analysis.settings["detection"])
-    stored = analysis.settings["identity"]
-    weights = Path(stored["weights"]) if stored["weights"] else None
-    identity = IdentitySettings(**{**stored, "weights": weights})
+    detection = stored_settings(analysis, "detection", DetectionSettings)
+    identity = stored_settings(analysis, "identity", IdentitySettings)
     try:
         return open_engine(detection, identity)
     except UsageError:

@@ -11,7 +11,7 @@ from facetrack.clips.camera.layout import MOST_PANELS
 from facetrack.clips.plan.photo import Enroller
 from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import ClipSettings
-from facetrack.identity.names import PHOTOS, WORDS
+from facetrack.identity.editing import PHOTO_SUFFIXES, TARGET_WORDS
 from facetrack.timeline import Analysis, Person
 from facetrack.timeline.parts import find_person, in_short
 
@@ -49,7 +49,7 @@ def targets_of(settings: ClipSettings) -> list[Target]:
     found = []
     for text in _separate(settings.target):
         of_file = known.get(text.casefold())
-        if text in WORDS:
+        if text in TARGET_WORDS:
             found.append(Target(text, text))
         elif of_file is not None:
             found.append(of_file)
@@ -109,7 +109,7 @@ def choose(
 
 
 def _is_word(target: Target) -> bool:
-    return target.meant in WORDS
+    return target.meant in TARGET_WORDS
 
 
 def _separate(texts: Iterable[str]) -> list[str]:
@@ -125,7 +125,7 @@ def _meant(text: str) -> int | Path | str:
     if text.isdecimal():
         return int(text)
     path = Path(text)
-    return path if path.suffix.lower() in PHOTOS or path.is_file() else text
+    return path if path.suffix.lower() in PHOTO_SUFFIXES or path.is_file() else text
 
 
 def _people_file(path: Path) -> dict[str, Target]:
@@ -157,7 +157,7 @@ def _person(target: Target, analysis: Analysis, enroller: Enroller) -> Person:
     except TargetError as error:
         if isinstance(target.meant, int):
             raise
-        raise TargetError(f"{error}; words are {', '.join(WORDS)}") from error
+        raise TargetError(f"{error}; words are {', '.join(TARGET_WORDS)}") from error
 
 
 def _room(mode: str, taken: int, people: int) -> int:

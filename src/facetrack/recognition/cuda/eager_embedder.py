@@ -1,7 +1,7 @@
-"""Embeddings of all faces of a batch that is on a GPU, before anybody asks for one.
+"""Embeds all faces of a batch on the GPU as soon as they are detected, before the tracker asks.
 
-The tracker's questions come one by one, and each answer decides the next question: a GPU that is
-asked so waits most of the time. It embeds every face of a batch in less time than it detects them.
+The tracker asks for embeddings one by one, and each answer decides what it asks next. A GPU that is
+used so waits most of the time; it embeds every face of a batch in less time than it detects them.
 """
 
 import logging
@@ -28,43 +28,55 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TOGETHER = 128
-"""Faces of the one graph, which is filled up with the last face: networks of another size round
-otherwise, and then a run would not repeat itself bit for bit."""
+BATCH = 128
+"""Faces in each run of the CUDA graph. A smaller group is filled up with its last face: networks of
+another batch size round differently, and then a run would not repeat itself bit for bit."""
 
 T = TypeVar("T")
 
 
 class EagerEmbedder:
-    """Makes crops, their sharpness and embeddings on a stream of its own; from any thread."""
+    """Makes crops, their sharpness and their embeddings on a CUDA stream of its own.
+
+    Any thread may call it.
+    """
 
     def __init__(self, embedder: TorchEmbedder, device: torch.device) -> None:
         self._embedder, self._device = embedder, device
-        self._stream = stream("ahead", device, priority=-1)
+        self._stream = stream("eager embedder", device, priority=-1)
         self._graphs: dict[tuple[int, bool], CudaGraph | None] = {}
-        """By the colours of the frames; None where memory for it ran out."""
+        """The CUDA graph for each colour format of frames; None where memory for it ran out."""
         self._pool: object = None
         self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-        """As long as the process, as the networks are; Python joins it at the end."""
-        self.soon(self._make_ready)()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="eager-embedder")
+        """Lives as long as the process, as the networks do; Python joins it at the end."""
+        self.soon(self._warm_up)()
 
-    def soon(self, look: Callable[[], T]) -> Callable[[], T]:
-        """Calls it in a thread, after all that were to be called before; what is returned waits
-        for it, and raises what it raised."""
-        return self._thread.submit(look).result
+    def soon(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Calls ``work`` in the embedder's thread, after everything that was submitted before.
+
+        Returns:
+            A function that waits for the result and raises what ``work`` raised.
+        """
+        return self._thread.submit(work).result
 
     @torch.inference_mode()
     def start(
         self, frames: "Sequence[GpuImage]", counts: Sequence[int], faces: Faces
     ) -> Callable[[], Recognised] | None:
-        """Begins the work; what is returned waits for it. None where memory for it ran out: faces
-        are embedded when somebody asks then.
+        """Begins to embed the faces of some frames.
 
-        ``faces``: frame after frame, of which each has so many.
+        Args:
+            frames: on the GPU.
+            counts: number of faces of each frame.
+            faces: of all frames, frame after frame.
+
+        Returns:
+            A function that waits for the embeddings. None where the GPU has no memory for them: the
+            tracker then has faces embedded when it needs them.
         """
         where = _places(frames, counts, faces)
-        groups = [where[i : i + TOGETHER] for i in range(0, len(where), TOGETHER)]
+        groups = [where[i : i + BATCH] for i in range(0, len(where), BATCH)]
         if not groups:
             return lambda: _joined([], self._embedder.dim)
         with self._lock, torch.cuda.stream(self._stream):
@@ -75,8 +87,9 @@ class EagerEmbedder:
         return lambda: _joined(answers, self._embedder.dim)
 
     @torch.inference_mode()
-    def _make_ready(self) -> None:
-        """The thread gets what libraries hold for each that computes, while there is memory."""
+    def _warm_up(self) -> None:
+        """Runs the network once in the thread: CUDA libraries allocate memory for each thread, and
+        now there is some."""
         with torch.cuda.stream(self._stream):
             size = self._embedder.crop.size
             shape = 1, size, size, 3
@@ -86,29 +99,28 @@ class EagerEmbedder:
     def _graph(self, colour: tuple[int, bool], places: NDArray[np.int64]) -> CudaGraph | None:
         if colour not in self._graphs:
             try:
-                self._graphs[colour] = self._captured(colour, _filled_with(places))
+                self._graphs[colour] = self._capture(colour, _filled_with(places))
             except RuntimeError as error:
                 if not ran_out(error):
                     raise
                 self._graphs[colour] = None
-            if self._graphs[colour] is None:  # only here what it had taken can be given back
+            if self._graphs[colour] is None:  # outside the handler: the error still holds memory
                 torch.cuda.empty_cache()
                 log.warning("no memory to embed faces as they are found; it is done as needed")
         return self._graphs[colour]
 
-    def _captured(
+    def _capture(
         self, colour: tuple[int, bool], fill: Callable[[TransferBuffers], None]
     ) -> CudaGraph:
         from facetrack.media.nvdec.gpu_crops import PLACE, aligned_crops, box_crops
         from facetrack.media.nvdec.gpu_frame import colour_arguments
-        from facetrack.recognition.cuda.light import normalised_light
-        from facetrack.recognition.cuda.sharpness import sharpness
+        from facetrack.recognition.cuda.crops import normalised_light, sharpness
 
-        def new_way(results: int) -> TransferBuffers:
-            return preallocate_tensors(TOGETHER * PLACE, results, None, self._device)
+        def new_buffers(results: int) -> TransferBuffers:
+            return preallocate_tensors(BATCH * PLACE, results, None, self._device)
 
-        def look(numbers: Tensor) -> Tensor:
-            table = numbers.view(TOGETHER, PLACE)
+        def embed_places(numbers: Tensor) -> Tensor:
+            table = numbers.view(BATCH, PLACE)
             of_boxes = box_crops(table, matrix)
             crops = aligned_crops(table, matrix, spec.size) if spec.aligned else of_boxes
             embeddings = self._embedder.network(normalised_light(crops))
@@ -118,14 +130,16 @@ class EagerEmbedder:
             self._pool = torch.cuda.graph_pool_handle()
         spec = self._embedder.crop
         matrix = torch.tensor(colour_arguments(*colour), device=self._device)
-        first = new_way(0)
+        first = new_buffers(0)
         fill(first)
-        return CudaGraph(look, first, new_way, self._pool, self._device)
+        return CudaGraph(embed_places, first, new_buffers, self._pool, self._device)
 
 
 def _filled_with(places: NDArray[np.int64]) -> Callable[[TransferBuffers], None]:
-    def fill(way: TransferBuffers) -> None:
-        table = way.numbers.numpy().reshape(TOGETHER, -1)
+    """Writes the places into the input of the graph, the last one again up to ``BATCH``."""
+
+    def fill(buffers: TransferBuffers) -> None:
+        table = buffers.numbers.numpy().reshape(BATCH, -1)
         table[: len(places)] = places
         table[len(places) :] = places[-1]
 
@@ -133,7 +147,7 @@ def _filled_with(places: NDArray[np.int64]) -> Callable[[TransferBuffers], None]
 
 
 def _places(frames: "Sequence[GpuImage]", counts: Sequence[int], faces: Faces) -> NDArray[np.int64]:
-    """``(n, 13)`` as ``gpu_crops.places``."""
+    """``(n, 13)`` where each face is, as ``gpu_crops.places``."""
     from facetrack.media.nvdec.gpu_crops import places
 
     size = np.array(frames[0].shape[::-1])
@@ -143,7 +157,8 @@ def _places(frames: "Sequence[GpuImage]", counts: Sequence[int], faces: Faces) -
 
 
 def _joined(answers: Sequence[tuple[int, Answer]], dim: int) -> Recognised:
-    # The last one first: whoever waits loses the interpreter, and behind it nothing is waited for.
+    # The last answer first: the thread gives up the interpreter's lock while it waits, and after
+    # the last one no other has to be waited for.
     arrived = [answer()[:n] for n, answer in reversed(answers)][::-1]
     numbers = np.concatenate([np.empty((0, dim + 1), np.float32), *arrived])
     return Recognised(numbers[:, :-1], numbers[:, -1])

@@ -1,4 +1,4 @@
-"""A recogniser on a device; on a GPU few crops go through graphs that were captured once."""
+"""An embedder in torch; on a GPU small batches go through CUDA graphs that are captured once."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,17 +11,18 @@ from torch import Tensor
 from facetrack.core.types import Float32
 from facetrack.cuda.memory import ran_out
 from facetrack.cuda.streams import stream
+from facetrack.recognition.embedder import require_crops
 from facetrack.recognition.recognizers import Recognizer
 
-CAPTURED = (2, 4, 8, 16, 32, 64)
-"""Crops together for which there is a graph: their hundreds of small kernels cost the host more
-than the GPU."""
-LARGEST = 512
-"""Crops together without one."""
+GRAPH_SIZES = (2, 4, 8, 16, 32, 64)
+"""Batch sizes with a CUDA graph: to launch their hundreds of small kernels one by one takes the
+host longer than they take the GPU."""
+MAX_BATCH = 512
+"""Largest batch without a graph."""
 
 
 class TorchEmbedder:
-    """Implements ``Embedder``, beside the detector's stream."""
+    """Implements ``Embedder``, on a CUDA stream beside the detector's."""
 
     def __init__(
         self,
@@ -29,8 +30,8 @@ class TorchEmbedder:
         network: Callable[[Tensor], Tensor],
         device: torch.device,
     ) -> None:
-        """``network``: ``(n, size, size, 3)`` uint8 RGB on the device to ``(n, dim)`` float32 of
-        length one, in the current stream."""
+        """``network``: computes ``(n, dim)`` float32 of length one from ``(n, size, size, 3)``
+        uint8 RGB on the device, in the current stream."""
         self.name = recognizer.name
         self.crop = recognizer.crop
         self.dim = recognizer.dim
@@ -39,24 +40,26 @@ class TorchEmbedder:
         self._device = device
         self._cuda = device.type == "cuda"
         self._stream = stream("embedder", device, priority=-1) if self._cuda else None
-        self._graphs = {n: self._captured(n) for n in CAPTURED} if self._cuda else {}
-        self._largest = LARGEST
+        self._graphs = {n: self._capture(n) for n in GRAPH_SIZES} if self._cuda else {}
+        self._max_batch = MAX_BATCH
 
     @torch.inference_mode()
     def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        """``(n, size, size, 3)`` uint8 RGB to ``(n, dim)`` of length one."""
+        require_crops(crops, self.crop, self.name)
+        if not len(crops):
+            return np.empty((0, self.dim), np.float32)
         with torch.cuda.stream(self._stream) if self._cuda else nullcontext():
-            while self._largest > CAPTURED[-1]:
+            while self._max_batch > GRAPH_SIZES[-1]:
                 try:
                     return self._in_parts(crops)
                 except RuntimeError as error:
                     if not ran_out(error):
                         raise
-                    self._largest //= 2
+                    self._max_batch //= 2
             return self._in_parts(crops)
 
     def _in_parts(self, crops: NDArray[np.uint8]) -> Float32:
-        parts = (crops[i : i + self._largest] for i in range(0, len(crops), self._largest))
+        parts = (crops[i : i + self._max_batch] for i in range(0, len(crops), self._max_batch))
         return np.concatenate([self._part(np.ascontiguousarray(p)) for p in parts])
 
     def _part(self, crops: NDArray[np.uint8]) -> Float32:
@@ -65,20 +68,20 @@ class TorchEmbedder:
         if size is None:
             found = self.network(pixels.to(self._device))
         else:
-            graph, entrance, exit_ = self._graphs[size]
-            entrance[: len(crops)].copy_(pixels)
+            graph, graph_input, graph_output = self._graphs[size]
+            graph_input[: len(crops)].copy_(pixels)
             graph.replay()
-            found = exit_[: len(crops)]
+            found = graph_output[: len(crops)]
         return np.asarray(found.cpu().numpy(), np.float32)
 
     @torch.inference_mode()
-    def _captured(self, n: int) -> "tuple[torch.cuda.CUDAGraph, Tensor, Tensor]":
-        """A graph, the pixels that it reads and the embeddings that it writes."""
+    def _capture(self, n: int) -> "tuple[torch.cuda.CUDAGraph, Tensor, Tensor]":
+        """A graph for ``n`` crops, the pixels that it reads and the embeddings that it writes."""
         pixels = torch.zeros(
             (n, self.crop.size, self.crop.size, 3), dtype=torch.uint8, device=self._device
         )
         with torch.cuda.stream(self._stream):
-            for _ in range(2):  # cuDNN chooses its kernels outside the graph
+            for _ in range(2):  # cuDNN must choose its kernels before the capture
                 self.network(pixels)
         torch.cuda.synchronize(self._device)
         graph = torch.cuda.CUDAGraph()

@@ -1,9 +1,9 @@
-"""SFace's layers on a GPU: the first convolution from pixels, and depthwise with pointwise ones.
+"""SFace's layers on a GPU: the first convolution, and pairs of a depthwise and a pointwise one.
 
 cuDNN's depthwise convolutions, and PReLU as a kernel of its own, take most of the time: they move
-numbers and hardly compute. Here a pair of convolutions is one kernel, and what lies between them is
-never written: each program makes the depthwise outputs of some pixels, some channels at a time, and
-gives them to the tensor cores at once.
+data and compute little. Here a pair of convolutions is one kernel, and the values between the two
+are never written to memory: each program computes the depthwise outputs of some pixels, some
+channels at a time, and hands them directly to the tensor cores.
 """
 
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from torch import Tensor
 from facetrack.cuda.layers import PIXEL_MEAN, PIXEL_SCALE, Layers
 
 TILE = 128
-"""Pixels of one Triton program."""
+"""Output pixels of one Triton program."""
 FIRST_WARPS = 4
 
 
 class FirstLayer(NamedTuple):
-    """3 x 3 from three colours, and PReLU."""
+    """Weights of a convolution of 3 x 3 over three colours, and of its PReLU."""
 
     weight: Tensor
     """``(32, outputs)``: rows, columns and colours of the kernel, then zeros."""
@@ -37,7 +37,7 @@ class FirstLayer(NamedTuple):
 
 
 class Separable(NamedTuple):
-    """A depthwise convolution of 3 x 3 and PReLU, then a pointwise one and PReLU."""
+    """Weights of a depthwise convolution of 3 x 3 and PReLU, then a pointwise one and PReLU."""
 
     taps: Tensor
     """``(9, channels)``."""
@@ -63,7 +63,7 @@ class Separable(NamedTuple):
 
 
 def first_layer(crops: Tensor, layer: FirstLayer) -> Tensor:
-    """``(n, size, size, 3)`` uint8 to ``(n, size, size, outputs)`` float16."""
+    """``(n, size, size, outputs)`` float16 of ``(n, size, size, 3)`` uint8 RGB."""
     n, size, _, _ = crops.shape
     outputs = layer.weight.shape[1]
     out = torch.empty((n, size, size, outputs), dtype=torch.float16, device=crops.device)
@@ -76,7 +76,7 @@ def first_layer(crops: Tensor, layer: FirstLayer) -> Tensor:
 
 
 def separable(x: Tensor, layer: Separable) -> Tensor:
-    """``(n, size, size, channels)`` float16 to ``(n, size / stride, size / stride, outputs)``."""
+    """``(n, size / stride, size / stride, outputs)`` of ``(n, size, size, channels)``, float16."""
     n, size, _, channels = x.shape
     outputs, side = layer.weight.shape[1], size // layer.stride
     out = torch.empty((n, side, side, outputs), dtype=torch.float16, device=x.device)
@@ -108,10 +108,10 @@ def _first(
     there = (pixel < pixels)[:, None] & (product < 27)[None, :]
     there &= (y >= 0) & (y < SIZE) & (x >= 0) & (x < SIZE)
     at = pixel[:, None] * 3 + (dy * (SIZE * 3) + dx * 3 + product % 3)[None, :]
-    seen = (tl.load(crops + at, mask=there, other=0).to(tl.float32) - mean) * scale
-    seen = tl.where(there, seen, 0.0).to(tl.float16)
+    values = (tl.load(crops + at, mask=there, other=0).to(tl.float32) - mean) * scale
+    values = tl.where(there, values, 0.0).to(tl.float16)
     made = tl.arange(0, OUT)
-    sums = tl.dot(seen, tl.load(weight + product[:, None] * OUT + made[None, :]))
+    sums = tl.dot(values, tl.load(weight + product[:, None] * OUT + made[None, :]))
     sums += tl.load(shift + made).to(tl.float32)[None, :]
     sums = _prelu(sums, tl.load(slope + made).to(tl.float32))
     target = out + pixel.to(tl.int64)[:, None] * OUT + made[None, :]
@@ -135,7 +135,7 @@ def _separable(
     for first in range(0, C, CHANNELS):
         channel = first + tl.arange(0, CHANNELS)
         source = x + start[:, None] * C + channel[None, :]
-        seen = tl.zeros((TILE, CHANNELS), tl.float32)
+        values = tl.zeros((TILE, CHANNELS), tl.float32)
         for tap in tl.static_range(9):
             y, across = top + tap // 3, left + tap % 3
             there = real & (y >= 0) & (y < SIZE) & (across >= 0) & (across < SIZE)
@@ -143,10 +143,10 @@ def _separable(
                 source + (tap // 3 * SIZE + tap % 3) * C, mask=there[:, None], other=0.0
             )
             factor = tl.load(taps + tap * C + channel).to(tl.float32)
-            seen += value.to(tl.float32) * factor[None, :]
-        seen += tl.load(shift + channel).to(tl.float32)[None, :]
-        seen = _prelu(seen, tl.load(slope + channel).to(tl.float32)).to(tl.float16)
-        sums = tl.dot(seen, tl.load(weight + channel[:, None] * OUT + made[None, :]), sums)
+            values += value.to(tl.float32) * factor[None, :]
+        values += tl.load(shift + channel).to(tl.float32)[None, :]
+        values = _prelu(values, tl.load(slope + channel).to(tl.float32)).to(tl.float16)
+        sums = tl.dot(values, tl.load(weight + channel[:, None] * OUT + made[None, :]), sums)
     sums += tl.load(out_shift + made).to(tl.float32)[None, :]
     sums = _prelu(sums, tl.load(out_slope + made).to(tl.float32))
     target = out + pixel.to(tl.int64)[:, None] * OUT + made[None, :]

@@ -1,4 +1,4 @@
-"""SFace in torch, from the same arrays as the OpenVINO graph."""
+"""SFace in torch, from the same weights as the OpenVINO graph."""
 
 from collections.abc import Callable
 
@@ -7,22 +7,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facetrack.cuda.layers import Layers, normalised
-from facetrack.models.convert import SFACE_LAYERS
-
-STRIDED = (3, 5, 7, 13)
-"""Layers whose depthwise convolution halves the height and the width."""
+from facetrack.models.convert import SFACE_LAYERS, SFACE_STRIDED
 
 
 def sface_on(net: Layers, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """``(n, 112, 112, 3)`` uint8 RGB, aligned, to ``(n, 128)`` float32 of length one."""
+    """The network: ``(n, 112, 112, 3)`` uint8 RGB, aligned, to ``(n, 128)`` float32 of length one.
+
+    On a GPU it is made of Triton kernels, elsewhere of torch's own layers.
+    """
     if device.type == "cuda":
         return _on_gpu(net)
     return lambda crops: sface(net, normalised(crops, net["fc.weight"].dtype))
 
 
 def sface(net: Layers, x: Tensor) -> Tensor:
-    """``(n, 3, 112, 112)`` RGB, already ``(x - 127.5) / 128``, to ``(n, 128)`` float32 of length
-    one."""
+    """``(n, 128)`` float32 of length one, by torch's own layers.
+
+    Args:
+        net: the weights.
+        x: ``(n, 3, 112, 112)`` RGB as ``(value - 127.5) / 128``.
+    """
     x = _prelu(net, net.conv(x, "conv1", pad=(1, 1)), "conv1")
     for i in SFACE_LAYERS:
         x = _prelu(net, net.depthwise(x, f"dw{i}", _stride(i)), f"dw{i}")
@@ -42,7 +46,7 @@ def _on_gpu(net: Layers) -> Callable[[Tensor], Tensor]:
     layers = [Separable.of(net, f"dw{i}", f"pw{i}", _stride(i)) for i in SFACE_LAYERS]
     weight, bias = net["fc.weight"], net["fc.bias"]
     channels = layers[-1].weight.shape[1]
-    # Rows of the last layer's output come pixel by pixel here, channel by channel in the file.
+    # The last layer's inputs are ordered pixel by pixel here, channel by channel in the file.
     weight = weight.view(len(weight), channels, -1).transpose(1, 2).flatten(1).contiguous()
 
     def network(crops: Tensor) -> Tensor:
@@ -55,7 +59,7 @@ def _on_gpu(net: Layers) -> Callable[[Tensor], Tensor]:
 
 
 def _stride(i: int) -> int:
-    return 2 if i in STRIDED else 1
+    return 2 if i in SFACE_STRIDED else 1
 
 
 def _prelu(net: Layers, x: Tensor, name: str) -> Tensor:

@@ -1,18 +1,25 @@
-"""``recognition.light`` on a GPU, for crops that never leave it."""
+"""Brightness and sharpness of face crops that stay on a GPU, as ``recognition.quality`` has them.
+
+Each is one or two Triton kernels, where torch needs a dozen.
+"""
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from facetrack.recognition.light import BLACK, BRIGHT, DARK, LUMA, SMOOTHING_PX
+from facetrack.recognition.quality import BLACK, BRIGHT, DARK, LUMA, SHARP, SMOOTHING_PX
 
 BLOCK = 1024
-"""Numbers of a crop that one Triton program makes."""
+"""Values that a Triton program computes at a time."""
 
 
 def normalised_light(crops: Tensor) -> Tensor:
-    """``(n, size, size, 3)`` uint8 RGB as ``recognition.light.normalised_light`` makes each."""
+    """Each crop as ``recognition.quality.normalised_light`` makes it.
+
+    Args:
+        crops: ``(n, size, size, 3)`` uint8 RGB on the GPU. The result has the same shape.
+    """
     n, size, _, _ = crops.shape
     sums = crops.sum((1, 2), dtype=torch.int32)
     down = torch.empty(crops.shape, dtype=torch.float32, device=crops.device)
@@ -26,7 +33,7 @@ def normalised_light(crops: Tensor) -> Tensor:
 
 @triton.jit
 def _gain(sums, red, green, blue, dark, bright, black, SIZE: tl.constexpr):
-    """Of a crop; 1 where it is bright enough."""
+    """Gain of this program's crop; 1 where the crop is bright enough."""
     n = tl.program_id(0) * 3
     mean = tl.load(sums + n).to(tl.float32) * red + tl.load(sums + n + 1).to(tl.float32) * green
     mean = (mean + tl.load(sums + n + 2).to(tl.float32) * blue) / (SIZE * SIZE)
@@ -38,7 +45,7 @@ def _smooth_down(
     crops, out, sums, red, green, blue, dark, bright, black, smoothing,
     SIZE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Of dark crops alone."""
+    """Smooths the columns of dark crops; bright crops are skipped."""
     gain = _gain(sums, red, green, blue, dark, bright, black, SIZE)
     if gain > 1.0:
         sigma = smoothing * tl.log2(gain)
@@ -62,7 +69,7 @@ def _smooth_across(
     crops, down, out, sums, red, green, blue, dark, bright, black, smoothing,
     SIZE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """What ``_smooth_down`` made, and brighter; other crops as they are."""
+    """Smooths the rows of what ``_smooth_down`` made and applies the gain; copies bright crops."""
     gain = _gain(sums, red, green, blue, dark, bright, black, SIZE)
     first = tl.program_id(0).to(tl.int64) * (SIZE * SIZE * 3)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -83,3 +90,45 @@ def _smooth_across(
         tl.store(out + first + at, value.to(tl.uint8), mask=inside)
     else:
         tl.store(out + first + at, tl.load(crops + first + at, mask=inside, other=0), mask=inside)
+
+
+def sharpness(crops: Tensor) -> Tensor:
+    """``(n,)`` float32, 0 to 1, as ``recognition.quality.sharpness``.
+
+    Args:
+        crops: ``(n, size, size, 3)`` uint8 RGB box crops on the GPU.
+    """
+    n, size, _, _ = crops.shape
+    out = torch.empty((n,), dtype=torch.float32, device=crops.device)
+    _sharpness[(n,)](crops, out, SHARP, SIZE=size, BLOCK=BLOCK)
+    return out
+
+
+@triton.jit
+def _grey(pixel, inside):
+    """Brightness of the pixels at these addresses."""
+    red = tl.load(pixel, mask=inside, other=0).to(tl.float32)
+    green = tl.load(pixel + 1, mask=inside, other=0).to(tl.float32)
+    blue = tl.load(pixel + 2, mask=inside, other=0).to(tl.float32)
+    return (red + green + blue) / 3.0
+
+
+@triton.jit
+def _sharpness(crops, out, sharp, SIZE: tl.constexpr, BLOCK: tl.constexpr):
+    """One program goes through one whole crop."""
+    INNER: tl.constexpr = SIZE - 2
+    crop = crops + tl.program_id(0).to(tl.int64) * (SIZE * SIZE * 3)
+    total = tl.zeros((BLOCK,), tl.float32)
+    squares = tl.zeros((BLOCK,), tl.float32)
+    for first in range(0, INNER * INNER, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        inside = at < INNER * INNER
+        middle = crop + ((at // INNER + 1) * SIZE + at % INNER + 1) * 3
+        around = _grey(middle - 3, inside) + _grey(middle + 3, inside)
+        around += _grey(middle - SIZE * 3, inside) + _grey(middle + SIZE * 3, inside)
+        change = around - 4.0 * _grey(middle, inside)
+        total += change
+        squares += change * change
+    mean = tl.sum(total, 0) / (INNER * INNER)
+    variance = tl.sum(squares, 0) / (INNER * INNER) - mean * mean
+    tl.store(out + tl.program_id(0), tl.minimum(variance / sharp, 1.0))
