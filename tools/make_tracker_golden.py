@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from facetrack.pipeline.engine_opening import open_engine
 
 from facetrack.core.settings import Settings
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.media.decode import VideoSource
 from facetrack.pipeline import face_analyzer
-from facetrack.pipeline.engine import Engine
+from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.face_analyzer import FaceAnalyzer
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from facetrack.models.fetch import fetch_wheel
+from facetrack.models.install import fetch_wheel
 from test_targets import analysis_of
 
 import facetrack

@@ -7,7 +7,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from facetrack.pipeline.engine_opening import open_engine
 from PIL import Image
 
 from facetrack.core.settings import DetectionSettings, IdentitySettings
@@ -15,6 +14,7 @@ from facetrack.core.types import Faces
 from facetrack.media.frame_image import RgbImage
 from facetrack.models.onnx_file import without_block_quantisation
 from facetrack.models.weight_files import FILES, verified_bytes
+from facetrack.pipeline.engine import open_engine
 from facetrack.pipeline.openvino_engine import quick_precision
 from facetrack.recognition.calibration import PRIOR, SFACE, Calibration, Evidence
 from facetrack.recognition.crops import crop_of
