@@ -250,7 +250,7 @@ def test_frames_that_cannot_be_read_again_are_left_out(demo_analysis, tmp_path):
 
 
 def test_saved_and_loaded_is_equal(demo_analysis, tmp_path):
-    """Every field has a value of its own; one file name is not UTF-8, one person's name is Arabic."""
+    """Every field has a value of its own; a file name is not UTF-8, a person's name is Arabic."""
     path = Path(os.fsdecode(b"/films/\xff \xe2\x82\xac.mp4"))
     full = replace(
         demo_analysis,
