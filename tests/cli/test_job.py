@@ -1,4 +1,4 @@
-"""The whole job on real video: people, their frames, their clips and the sound in them."""
+"""The job on real videos: people, their frames, their clips, and the sound of the clips."""
 
 import itertools
 import json
@@ -22,17 +22,17 @@ def sample(demo_analysis, tmp_path_factory):
 
 
 def test_the_samples_people_and_their_times(sample):
-    """Known from how the film was cut, to within one frame."""
+    """The truth is how the video was cut; one frame of tolerance."""
     _, analysis = sample
-    spans = {
+    ranges = {
         p.id: [(i.start_frame, i.end_frame) for i in analysis.intervals if i.person == p.id]
         for p in analysis.people
     }
-    assert len(spans) == 7
-    close(spans[1], [(0, 125), (385, 485)])
-    close(spans[2], [(125, 185), (334, 385)])
+    assert len(ranges) == 7
+    close(ranges[1], [(0, 125), (385, 485)])
+    close(ranges[2], [(125, 185), (334, 385)])
     for person in range(3, 8):
-        close(spans[person], [(185, 260)])
+        close(ranges[person], [(185, 260)])
 
 
 def close(found, wanted):
@@ -73,11 +73,11 @@ def test_clips_show_the_person_centred_with_their_sound(sample):
     for clip in made:
         with av.open(str(clip.path)) as container:
             images = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-        (span,) = clip.segment.spans
-        assert len(images) == clip.frames == span.end_frame - span.start_frame
+        (shown,) = clip.segment.spans
+        assert len(images) == clip.frames == shown.end_frame - shown.start_frame
         with av.open(str(clip.path)) as container:
             sound = sum(f.samples for f in container.decode(audio=0))
-            seconds = span.end_s - span.start_s
+            seconds = shown.end_s - shown.start_s
             assert sound / 48000 == pytest.approx(seconds, abs=0.045)  # whole AAC frames
     folder_files = sorted(p.name for p in (folder / "clips").rglob("*") if p.is_file())
     assert folder_files == [f"person_01_{i:04}.mp4" for i in range(1, 5)]
@@ -100,8 +100,8 @@ def test_three_people_joined_with_hard_cuts(shared_media, tmp_path):
     starts = join_with_hard_cuts(clips, tmp_path / "joined.mp4")
     analysis = facetrack.analyze(tmp_path / "joined.mp4")
     assert len(analysis.people) == 3
-    spans = sorted((i.start_frame, i.end_frame) for i in analysis.intervals)
-    close(spans, list(itertools.pairwise(starts)))
+    ranges = sorted((i.start_frame, i.end_frame) for i in analysis.intervals)
+    close(ranges, list(itertools.pairwise(starts)))
     made = facetrack.render(analysis, tmp_path / "out", ClipSettings(target=("all",)))
     assert len(made) == 3
     for clip in made:

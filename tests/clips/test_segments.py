@@ -11,7 +11,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from facetrack.models.install import fetch_wheel
 from test_targets import analysis_of
 
 import facetrack
@@ -29,6 +28,7 @@ from facetrack.core.frame_range import (
     ranges_where,
 )
 from facetrack.core.settings import ClipSettings
+from facetrack.models.install import fetch_wheel
 from facetrack.models.weight_files import cache_folder
 from facetrack.speech.activity import RATE, WINDOW, spoken
 from facetrack.timeline import Interval, Person, Shot

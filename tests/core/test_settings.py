@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facetrack.cli.config import as_toml, load_settings
-from facetrack.core.errors import InputError, UsageError
+from facetrack.core.errors import UsageError
 from facetrack.core.settings import (
     PRESETS,
     ClipSettings,
@@ -18,7 +18,6 @@ from facetrack.core.settings import (
     Settings,
     TrackingSettings,
     settings_from,
-    stored_settings,
 )
 
 
@@ -178,22 +177,3 @@ def test_every_setting_is_in_the_file_with_its_meaning():
                      if line.removeprefix("# ").startswith(f"{f.name} =")
                      and f.metadata["help"] in lines[i - 1]]  # fmt: skip
             assert lines[at - 1] == f"# {f.metadata['help']}"
-
-
-def test_stored_settings_come_back():
-    settings = Settings(
-        detection=DetectionSettings(min_face=40), identity=IdentitySettings(weights=Path("w.pt"))
-    )
-    assert stored_settings(settings.as_dict(), "out/talk") == settings
-    assert stored_settings({}, "out/talk") == Settings()  # an older version stored less
-
-
-def test_a_stored_setting_that_is_unknown_is_said():
-    stored = Settings().as_dict()
-    stored["detection"]["stride"] = 2
-    with pytest.raises(InputError) as error:
-        stored_settings(stored, "out/talk")
-    assert str(error.value) == (
-        "out/talk: settings of another version of facetrack (detection.stride: no such setting; "
-        "`facetrack config` lists them all); analyse the video again"
-    )

@@ -1,4 +1,4 @@
-"""The result as a library sees it: tables, queries, tracks, crops; there and back by its folder."""
+"""The result as Python users have it: tables, queries, tracks, crops, saving and loading."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_numbers_that_may_be_missing_are_numbers_in_tables(demo_analysis):
 
 
 def test_tables_join(demo_analysis):
-    """Seconds on screen by name, from faces, frames and people."""
+    """Frames on screen by name, from faces and people."""
     faces = demo_analysis.table("faces").select(["frame", "person"])
     faces = faces.join(
         demo_analysis.table("people").select(["id", "name"]), "person", "id", join_type="inner"
@@ -97,8 +97,8 @@ facetrack.Analysis.load({str(tmp_path)!r}).to_pandas("people")
     assert said.startswith("facetrack.core.errors.UsageError: pandas is not installed; pip install")
 
 
-def test_who_is_on_screen(demo_analysis):
-    """Known from how the film was cut; the moment at which somebody goes is not theirs."""
+def test_people_on_screen(demo_analysis):
+    """The truth is how the video was cut; the end of an interval does not belong to it."""
 
     def there(time_s):
         return [p.id for p in demo_analysis.on_screen(time_s)]
@@ -109,7 +109,7 @@ def test_who_is_on_screen(demo_analysis):
     assert there(12.0) == there(-1.0) == there(19.4) == []
 
 
-def test_somebody_by_number_or_name(demo_analysis):
+def test_a_person_by_number_or_name(demo_analysis):
     person = demo_analysis.person(2)
     assert demo_analysis.person("PERSON 2") is person
     intervals = demo_analysis.intervals_of("person 2")
@@ -138,7 +138,7 @@ def test_tracks_one_by_one(demo_analysis):
 
 
 def test_crops_are_what_the_video_shows(demo_analysis):
-    """Each beside the same part of the frame as a plain decoding of everything has it."""
+    """Each crop is compared with the same part of the frame from a plain decoding of the video."""
     with VideoSource(demo_analysis.info.path) as source:
         images = {f.index: f.image.rgb() for f in source.frames()}
     with demo_analysis.face_crops(64, every=40, margin=0.2) as crops:
@@ -196,8 +196,8 @@ def test_which_faces_are_cut_out(demo_analysis, wanted, count):
     assert [c.frame for c in found] == sorted(c.frame for c in found)
 
 
-def test_crops_of_a_part_of_a_film_and_of_another_clock(pyfeat_data, tmp_path):
-    """Frames keep their numbers in the source; few faces are asked for far inside it."""
+def test_crops_of_a_part_of_a_video(pyfeat_data, tmp_path):
+    """Frames keep their numbers in the source."""
     decode = replace(Settings().decode, start_s=1.0, duration_s=1.0)
     analysis = facetrack.analyze(
         pyfeat_data / "single_face.mp4", replace(Settings(), decode=decode)
@@ -249,8 +249,8 @@ def test_frames_that_cannot_be_read_again_are_left_out(demo_analysis, tmp_path):
     assert 0 < found < len(crops) and crops.missing == len(crops) - found
 
 
-def test_there_and_back(demo_analysis, tmp_path):
-    """Every field with a value of its own; a name that is no UTF-8, and an Arabic one."""
+def test_saved_and_loaded_is_equal(demo_analysis, tmp_path):
+    """Every field has a value of its own; a file name is not UTF-8, a person's name is Arabic."""
     path = Path(os.fsdecode(b"/films/\xff \xe2\x82\xac.mp4"))
     full = replace(
         demo_analysis,
@@ -294,7 +294,7 @@ def test_equal_means_every_field(demo_analysis):
 
 
 def refused(folder):
-    """The one line that is said."""
+    """The message of the error, which is one line."""
     with pytest.raises(InputError) as error:
         Analysis.load(folder)
     said = str(error.value)
@@ -315,7 +315,7 @@ def test_a_damaged_folder_is_said(folder):
         data = file.read_bytes()
         file.unlink()
         assert file.name in refused(folder)
-        if file.suffix != ".jpg":  # any bytes may be a picture
+        if file.suffix != ".jpg":  # any bytes are accepted as a JPEG
             damages = [data[: len(data) - 3], data[1:], b"\x00" * 500]
             if file.name != "metrics.jsonl":  # there may be no samples; half may be whole lines
                 damages += [b"", data[len(data) // 2 :]]

@@ -50,7 +50,6 @@ __all__ = [
     "TrackingSettings",
     "require",
     "settings_from",
-    "stored_settings",
     "with_preset",
 ]
 
@@ -105,23 +104,6 @@ def settings_from(tables: Mapping[str, Any]) -> Settings:
                 )
         stages[table] = STAGES[table](**given)
     return Settings(**stages)
-
-
-def stored_settings(stored: Mapping[str, Any], where: str) -> Settings:
-    """Settings as an analysis keeps them (``Analysis.settings``, ``timeline.json``).
-
-    Args:
-        where: what the message names: the analysis or its folder.
-
-    Raises:
-        InputError: when a setting is unknown or makes no sense: another version wrote it.
-    """
-    try:
-        return settings_from(stored)
-    except UsageError as error:
-        raise InputError(
-            f"{where}: settings of another version of facetrack ({error}); analyse the video again"
-        ) from error
 
 
 def _plain(value: Any) -> Any:
