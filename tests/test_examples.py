@@ -82,7 +82,7 @@ def test_seen_together(folder, demo_analysis):
 
 def test_faces_to_folder(folder, demo_analysis, tmp_path):
     done = started("faces_to_folder.py", folder, "person 2", tmp_path)
-    rows = list(csv.DictReader((tmp_path / "faces.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "faces.csv").read_text().splitlines()))
     assert done.stdout == f"{len(rows)} faces of Person 2 in {tmp_path}\n" and len(rows) == 12
     assert sorted(p.name for p in tmp_path.glob("*.png")) == [row["file"] for row in rows]
     for row in rows:
