@@ -38,17 +38,17 @@ def test_a_wrong_proposal_changes_nothing(name, monkeypatch):
 def test_the_motion_history_is_the_motion_from_frame_to_frame():
     """To the last bit."""
     random = np.random.default_rng(1)
-    known, new = 4, 3
-    tracks = known + new
+    opened, new = 4, 3
+    tracks = opened + new
     boxes = random.uniform(0, 2000, (MAX_FRAMES, tracks, 4)).astype(np.float32)
     boxes[:, 0] = boxes[0, 0]  # stands still
     detected = random.random((MAX_FRAMES, tracks)) < 0.7
-    detected[:9, known:] = False
-    detected[9, known:] = True  # so that they are numbered in the order in which they begin
+    detected[:9, opened:] = False
+    detected[9, opened:] = True  # so that they are numbered in the order in which they begin
     start = Motion(
         np.array([99, 97, 99, 90]),
-        random.uniform(0, 2000, (known, 4)).astype(np.float32),
-        random.normal(0, 5, (known, 4)).astype(np.float32),
+        random.uniform(0, 2000, (opened, 4)).astype(np.float32),
+        random.normal(0, 5, (opened, 4)).astype(np.float32),
     )
     motion = Motion(start.frames.copy(), start.boxes.copy(), start.velocities.copy())
     frames = np.arange(100, 100 + MAX_FRAMES)

@@ -108,7 +108,7 @@ class Sampler:
         self._before = now
         passed_s = now.seconds - before.seconds
         machine_percent = psutil.cpu_percent()
-        known: dict[str, float | None] = {
+        values: dict[str, float | None] = {
             "seconds": now.seconds,
             "frames": now.frames_tracked,
             "untracked_frames": max(0, now.frames_detected - now.frames_tracked),
@@ -117,15 +117,15 @@ class Sampler:
             **{f"{stage}_s": seconds for stage, seconds in stats.stages.seconds().items()},
         }
         if stats.queue is not None:
-            known["queued_frames"], known["queued_bytes"] = stats.queue.depth()
+            values["queued_frames"], values["queued_bytes"] = stats.queue.depth()
         if passed_s >= MIN_RATE_S:
             busy = (now.cpu_s - before.cpu_s) / (passed_s * self._cores)
-            known["frames_per_second"] = (now.frames_tracked - before.frames_tracked) / passed_s
-            known["cpu_percent"] = 100 * busy
-            known["machine_cpu_percent"] = machine_percent
+            values["frames_per_second"] = (now.frames_tracked - before.frames_tracked) / passed_s
+            values["cpu_percent"] = 100 * busy
+            values["machine_cpu_percent"] = machine_percent
         if self._gpu is not None:
-            known |= monitor_gpu_utilization(self._gpu)
-        ordered = ((name, known.get(name)) for name in COLUMNS.names)
+            values |= monitor_gpu_utilization(self._gpu)
+        ordered = ((name, values.get(name)) for name in COLUMNS.names)
         return {name: round(value, 4) for name, value in ordered if value is not None}
 
     def _totals(self) -> "_Totals":

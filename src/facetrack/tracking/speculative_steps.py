@@ -112,19 +112,19 @@ class MotionHistory:
             tracks: ``(k,)`` each face's track; new tracks count on from those of ``start``.
             boxes: ``(k, 4)`` of the faces.
         """
-        known = len(start.frames)
-        every = np.arange(max(known, int(tracks.max(initial=-1)) + 1))
+        opened = len(start.frames)
+        every = np.arange(max(opened, int(tracks.max(initial=-1)) + 1))
         shape = (1 + len(frames), len(every))
         detected = np.zeros(shape, bool)
-        detected[0, :known] = detected[at + 1, tracks] = True
+        detected[0, :opened] = detected[at + 1, tracks] = True
         self.begun: Bools = np.logical_or.accumulate(detected)
         """``(f + 1, n)`` whether each track has begun before each frame; so for all below."""
         last = np.maximum.accumulate(np.where(detected, np.arange(shape[0])[:, None], 0))
         index = np.empty(shape, np.int64)
-        index[0, :known], index[0, known:], index[1:] = start.frames, -1, frames[:, None]
+        index[0, :opened], index[0, opened:], index[1:] = start.frames, -1, frames[:, None]
         self.frames: Int64 = index[last, every]
         placed = np.zeros((*shape, 4), np.float32)
-        placed[0, :known], placed[at + 1, tracks] = start.boxes, boxes
+        placed[0, :opened], placed[at + 1, tracks] = start.boxes, boxes
         self.boxes: Float32 = placed[last, every]
         self.lost: Int64 = frames[:, None] - 1 - self.frames[:-1]
         """``(f, n)`` as ``Motion.frames_lost``."""
