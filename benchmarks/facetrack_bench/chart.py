@@ -65,7 +65,7 @@ def _heading(report: dict[str, Any]) -> str:
     engine = report["videos"][0]["analysis"]["engine"]
     library = "torch" if engine.startswith("torch") else "openvino"
     return (
-        f"facetrack bench: {machine['GPU'] or machine['cpu']}, {machine['cores']} cores\n"
+        f"facetrack bench: {machine['gpu'] or machine['cpu']}, {machine['cores']} cores\n"
         f"facetrack {versions['facetrack']}, {engine}, {library} {versions[library]}, "
         f"{report['date'][:10]}"
     )

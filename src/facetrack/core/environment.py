@@ -20,7 +20,7 @@ def hardware(device: str) -> dict[str, Any]:
     """CPU, GPU (None unless ``device`` is ``cuda``), cores, system and Python version."""
     return {
         "cpu": _cpu_name(),
-        "GPU": _gpu_name() if device == "cuda" else None,
+        "gpu": _gpu_name() if device == "cuda" else None,
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),

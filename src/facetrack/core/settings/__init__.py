@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from facetrack.core.errors import InputError, UsageError
+from facetrack.core.errors import UsageError
 from facetrack.core.settings.analysis import (
     DETECTOR_NAMES,
     DEVICES,
