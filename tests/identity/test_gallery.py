@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.cli.commands import analyze
 from facetrack.cli.gallery_option import filled_in
@@ -21,6 +19,8 @@ from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, recog
 from facetrack.identity.people_similarity import PeopleSimilarity, embeddings_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.timeline import Analysis
+from made.command import facetrack as command
+from made.command import one_line
 
 SFACE = IdentitySettings()
 GOOD = Evidence.of_faces(np.array([150.0]), np.array([1.0]), np.array([0.9]))

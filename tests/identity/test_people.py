@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.cli.faces import COLUMNS, ROWS, draw_faces, inline_protocol
 from facetrack.cli.people import (
@@ -32,6 +30,8 @@ from facetrack.identity.folder import analysis_folder, edit, undo
 from facetrack.identity.person_images import has_thumbnail
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
+from made.command import facetrack as command
+from made.command import one_line
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 from facetrack.cli.join_view import join_analyses
 from facetrack.cli.people import name_person
@@ -20,6 +18,8 @@ from facetrack.identity.people_file import PEOPLE_FILE, joined_in
 from facetrack.identity.video_people import people_seen_together
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
+from made.command import facetrack as command
+from made.command import one_line
 
 
 def cut(film, out, start_s, end_s):
