@@ -18,7 +18,7 @@ from facetrack.core.errors import UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.uncertain import uncertain
 from facetrack.media.codecs import suffix_of
-from facetrack.media.opening import open_source
+from facetrack.media.source import open_source
 from facetrack.pipeline.engine import Engine
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
@@ -94,7 +94,6 @@ def analyze(
             seen = FaceAnalyzer(engine.detector, settings, stats, embedder, end_tracks, report).run(
                 source
             )
-            source.require_frames()
             info = source.info()
             with stages.people:
                 timeline = generator.finish(seen.first_frame, seen.times_s, info.duration_s)

@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError
 from facetrack.core.types import Float32, Image
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.sound import read_sound, sound_format
 from facetrack.models.fetch import fetch_wheel
 
@@ -110,7 +110,7 @@ def _images(path: Path, start_s: float, count: int) -> Iterator[Image]:
         for i in range(count):
             yield _fitted(photo, 1.0 + 0.1 * i / count)
         return
-    with VideoSource(path) as source:
+    with PyavSource(path) as source:
         given = 0
         for frame in source.frames(start_s):
             # Each source frame stands until the next: shown as often as the film's clock asks.

@@ -14,7 +14,7 @@ from facetrack.bench.job import run_bench, run_render_bench
 from facetrack.bench.process import in_own_process
 from facetrack.bench.report import STAGES
 from facetrack.core.errors import FacetrackError
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from made.media import make_video
 
 
@@ -26,7 +26,7 @@ def bench(*arguments):
 
 
 def shortened(video, out, frames):
-    with VideoSource(video) as source:
+    with PyavSource(video) as source:
         images = [f.image.rgb() for f in source.frames(0.0, frames / float(source.fps))]
         write_film(out, images, source.fps, (320, 180))
     return out

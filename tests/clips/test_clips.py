@@ -12,9 +12,8 @@ from facetrack.clips.render.freeze_frame import LIGHT
 from facetrack.clips.render.reframe import reframe
 from facetrack.clips.render.render import CROPS_FILE, render_clips
 from facetrack.core.errors import InputError, UsageError
-from facetrack.media.codecs import Encoding, why_not
-from facetrack.media.planar import planes
-from facetrack.media.upright import Upright
+from facetrack.media.codecs import Encoding, why_unusable
+from facetrack.media.planar import UprightPlanes, planes
 from made.clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
 from made.media import make_video
 
@@ -391,8 +390,8 @@ def test_more_quality_is_more_bytes(tmp_path, codec):
 
 
 def test_an_encoder_is_believed_when_it_has_encoded():
-    assert why_not("libx264") is None
-    assert why_not("no such encoder") == "not in this libav"
+    assert why_unusable("libx264") is None
+    assert why_unusable("no such encoder") == "not in this libav"
 
 
 def test_drawn_pictures_of_the_source_instead_of_crops(tmp_path):
@@ -439,7 +438,7 @@ def test_a_crop_far_larger_than_its_place_near_the_edge():
     """The last block of samples reaches past the crop: it must not reach past the picture."""
     luma = np.tile((np.arange(640) // 4).astype(np.uint8), (360, 1))
     shot = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
-    source = Upright.of(shot.reformat(format="yuv420p"), 1)
+    source = UprightPlanes.of(shot.reformat(format="yuv420p"), 1)
     for right in range(560, 641, 5):
         target = av.VideoFrame(64, 64, "yuv420p")
         reframe(source, np.array([right - 160, 180.0, 320.0, 360.0]), target, (0, 0, 58, 64))
@@ -454,7 +453,7 @@ def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
     random = np.random.default_rng(2)
     coarse = random.integers(40, 200, (23, 31, 3)).astype(np.uint8)
     shot = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")
-    source = Upright.of(shot, 1)
+    source = UprightPlanes.of(shot, 1)
     shown = []
     for beside in (0, 1 / 32):
         target = av.VideoFrame(256, 192, "yuv420p")

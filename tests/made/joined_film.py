@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 import facetrack
 from facetrack.core.settings import DecodeSettings, DetectionSettings
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.pipeline.engine_opening import open_engine
 from facetrack.timeline import boxes_of
 
@@ -53,7 +53,7 @@ class Look:
                 yield photo.crop((int(x), int(y), photo.width - int(x), photo.height - int(y)))
                 shown += 1
         last, given = None, 0
-        with VideoSource(self.file) as source:
+        with PyavSource(self.file) as source:
             for frame in source.frames(self.start_s):
                 while given / FPS <= frame.time_s - self.start_s + 1e-6:
                     last = Image.fromarray(frame.image.rgb())

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from PIL import Image, ImageOps
 
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from made.joined_film import GREY, WHOLE, Look
 
 FPS = 25
@@ -78,7 +78,7 @@ class Material:
     def take(self, chance: random.Random, most: int = 10**6) -> Shot:
         """One whole take, or its first frames."""
         file = chance.choice([*self.training_clips])
-        with VideoSource(file) as source:
+        with PyavSource(file) as source:
             images = (Image.fromarray(f.image.rgb()) for f in source.frames())
             look = Look(0, file, 0.0, WHOLE)
             return [placed(image, look, SIZE) for image in islice(images, most)]
@@ -132,7 +132,7 @@ def noisy(images: Shot, chance: random.Random, sigma: float) -> Shot:
 
 def coarse_film(path: Path) -> tuple[np.ndarray, list[float]]:
     """What a cut detector sees: ``(n, 36, 64, 3)`` uint8, and when."""
-    with VideoSource(path) as source:
+    with PyavSource(path) as source:
         seen = [(frame.image.coarse(), frame.time_s) for frame in source.frames()]
     return np.stack([coarse for coarse, _ in seen]), [time_s for _, time_s in seen]
 

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from facetrack.core.errors import InputError
-from facetrack.media.decode import VideoSource
-from facetrack.media.nvdec.annexb import AnnexB, brings_parameters, joined, starting_point
-from facetrack.media.nvdec.parts import parts_of
+from facetrack.media.decode import PyavSource
+from facetrack.media.nvdec.packets import (
+    AnnexB,
+    brings_parameters,
+    joined,
+    parts_of,
+    starting_point,
+)
 from made.media import count_frames, make_film, make_film_of_sizes, make_video
 
 KINDS = [
@@ -24,7 +29,7 @@ KINDS = [
 
 
 def read(path, **span):
-    with VideoSource(path) as source:
+    with PyavSource(path) as source:
         frames = list(source.frames(**span))
         return frames, source.info(), source.warnings
 
@@ -108,7 +113,7 @@ def test_bad_files_say_what_they_are(tmp_path):
         "text.mp4": "not a video",
     }.items():
         with pytest.raises(InputError, match=words):
-            VideoSource(tmp_path / name)
+            PyavSource(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from facetrack.bench import films
 from facetrack.bench.analysis_runs import require_same
 from facetrack.bench.process import in_own_process
 from facetrack.core.types import Image
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 
 LENGTHS = (1, 2, 4, 8)
 LENGTH_FRAMES = 600
@@ -24,7 +24,7 @@ FACES_FRAMES = 60
 
 def growth(video: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """One list of measurements for each of the three; ``faces`` None where nobody is to be seen."""
-    with VideoSource(video) as source:
+    with PyavSource(video) as source:
         fps = source.fps
     with TemporaryDirectory(prefix="facetrack-bench-") as scratch:
         measure = _Measure(Path(scratch) / "film.mp4", fps, say)

@@ -21,7 +21,7 @@ from facetrack.bench.report import show, show_rendering
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.environment import machine, versions
 from facetrack.core.errors import FacetrackError
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 
 SCHEMA = "facetrack/bench/1"
 
@@ -93,7 +93,7 @@ def run_render_bench(
 
 def _require_readable(videos: Sequence[Path]) -> None:
     for video in videos:
-        with VideoSource(video):
+        with PyavSource(video):
             pass
 
 

@@ -16,8 +16,8 @@ from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.detector import Detector
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import Judged, frame_detector
-from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
+from facetrack.media.source import VideoSource
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.allocator import map_large_blocks, only_new_garbage
 from facetrack.runtime.batching import calculate_optimal_batch_size

@@ -11,7 +11,6 @@ import pyarrow as pa
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.streams import open_again, video_stream
 from facetrack.recognition.face_square import aligned, around, on_square, square
 from facetrack.timeline.faces import boxes_of, landmarks_of
 
@@ -54,10 +53,7 @@ class FaceCrops:
         self._size, self._margin, self._align = size, margin, align
         self.missing = 0
         """Faces that the last whole pass left out, for their frame could not be read again."""
-        self._container = open_again(video)
-        stream = video_stream(self._container)
-        assert stream is not None
-        self._reader = FrameReader(self._container, stream)
+        self._reader = FrameReader.open(video)
         self._open = True
 
     def __enter__(self) -> "FaceCrops":
@@ -74,7 +70,7 @@ class FaceCrops:
     def close(self) -> None:
         """Lets the video go."""
         self._open = False
-        self._container.close()
+        self._reader.close()
 
     def __len__(self) -> int:
         """How many faces were asked for."""
@@ -94,7 +90,7 @@ class FaceCrops:
         boxes, landmarks = boxes_of(faces), landmarks_of(faces)
         _, firsts, counts = np.unique(frames, return_index=True, return_counts=True)
         given = 0
-        shown = self._reader.frames(self._reader.ticks(times_s[firsts]))
+        shown = self._reader.frames_at(times_s[firsts])
         for first, count, (_, image, found) in zip(firsts, counts, shown, strict=False):
             if not found:  # another frame stands in for it, in which the face is elsewhere
                 continue
