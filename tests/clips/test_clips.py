@@ -394,7 +394,7 @@ def test_an_encoder_is_believed_when_it_has_encoded():
     assert why_unusable("no such encoder") == "not in this libav"
 
 
-def test_drawn_pictures_of_the_source_instead_of_crops(tmp_path):
+def test_drawn_shown_frames_the_source_instead_of_crops(tmp_path):
     make_video(tmp_path / "film.mp4", frames=20, size=(97, 65), pix_fmt="yuv444p")
     clip = clip_of(np.arange(20) / 25, (2, 12))
     (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path, overlay=Bar())

@@ -199,7 +199,7 @@ def test_a_photo_is_not_compared_with_another_networks_embeddings(pyfeat_data, t
 
 @pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
 @pytest.mark.parametrize("recognizer", ["sface", "facenet"])
-def test_the_pictures_of_an_analysis_find_their_people(
+def test_the_shown_frames_an_analysis_find_their_people(
     demo_analysis, recognizer, detector, tmp_path, analysed
 ):
     """Pictures of ``people/`` show nothing but a face, of 61 pixels and more in the video."""
