@@ -52,7 +52,7 @@ def flashes(path):
 
 
 def test_a_flash_and_its_beep_stay_together(tmp_path):
-    """Sound and picture of a clip from the middle of the film are in sync within 20 ms."""
+    """Sound and frames of a clip from the middle of the film are in sync within 20 ms."""
     make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
     (clip,) = rendered(tmp_path / "film.mp4", [clip_of(TIMES, (4, 60))], tmp_path)
     assert (clip.frames, clip.samples) == (56, 56 * RATE // 25)
@@ -129,7 +129,7 @@ def beep_film(path, seconds, every_s):
 
 
 def test_a_clip_with_a_frame_rate_of_its_own(tmp_path):
-    """Frames shown twice, frames left out; the sound is as long as the pictures."""
+    """Frames shown twice, frames left out; the sound is as long as the frames."""
     make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
     clip = clip_of(TIMES, (0, 50))
     shown = np.repeat(np.arange(0, 50, 2), 3).astype(np.int32)
@@ -275,7 +275,7 @@ def test_a_source_that_does_not_say_its_matrix_is_shown_as_players_show_it(tmp_p
 def test_a_turned_source_stands_upright_and_carries_no_turn(tmp_path, degrees):
     film = tmp_path / "film.mp4"
     image = np.full((64, 96, 3), 40, np.uint8)
-    image[:16, :16] = 255  # a mark in a corner of the stored picture
+    image[:16, :16] = 255  # a mark in a corner of the stored frame
     with av.open(str(film), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -435,7 +435,7 @@ def test_a_source_that_is_gone_is_said(tmp_path):
 
 
 def test_a_crop_far_larger_than_its_place_near_the_edge():
-    """The last block of samples reaches past the crop: it must not reach past the picture."""
+    """The last block of samples reaches past the crop: it must not reach past the frame."""
     luma = np.tile((np.arange(640) // 4).astype(np.uint8), (360, 1))
     shot = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
     source = UprightPlanes.of(shot.reformat(format="yuv420p"), 1)
@@ -449,7 +449,7 @@ def test_a_crop_far_larger_than_its_place_near_the_edge():
 
 @pytest.mark.parametrize("place", [(0, 0, 128, 96), (16, 32, 200, 150), (2, 4, 48, 36)])
 def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
-    """libswscale's picture against ours from a hair to the right, larger, as it is, and smaller."""
+    """libswscale's frame against ours from a hair to the right, larger, as it is, and smaller."""
     random = np.random.default_rng(2)
     coarse = random.integers(40, 200, (23, 31, 3)).astype(np.uint8)
     shot = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")

@@ -1,4 +1,4 @@
-"""Spans, pads, speech, pictures and names of clips: from an analysis to the plan."""
+"""Spans, pads, speech, frames and names of clips: from an analysis to the plan."""
 
 import hashlib
 import subprocess
@@ -134,8 +134,8 @@ def test_edges_of_stretches():
     assert padded([(3, 4)], [], FrameTimes(np.arange(9) / 25, 0), 0) == [(3, 4)]
 
 
-def test_pictures_of_a_constant_rate():
-    """30 frames a second become 25: the frame that is on screen when a picture begins."""
+def test_frames_of_a_constant_rate():
+    """30 frames a second become 25: the frame that is on screen when a frame begins."""
     frame_times = FrameTimes(np.arange(61) / 30, 0)
     segment = Segment((1,), 1, (FrameRange(10, 40, 10 / 30, 40 / 30),))
     frames, edges_s = shown_frames(segment, frame_times, Fraction(25))

@@ -102,15 +102,15 @@ def test_what_is_asked_of_a_face(sample, changed, reason):
     plan = facetrack.plan(analysis, talking_head(target=("2",), **changed))
     assert {one.reason for one in plan.rejected} >= {reason}
     frames = sum(one.frame_range.end_frame - one.frame_range.start_frame for one in plan.rejected)
-    frames += sum(take.segment.spans[0].end_frame - take.segment.spans[0].start_frame
-                  for take in plan.training_clips)  # fmt: skip
+    frames += sum(clip.segment.spans[0].end_frame - clip.segment.spans[0].start_frame
+                  for clip in plan.training_clips)  # fmt: skip
     assert frames == analysis.people[1].frames
     if reason == "too small":
         assert plan.training_clips == []
 
 
 def test_nobody_is_shown_beside_somebody_forgotten(demo_analysis):
-    """Where in the picture they are is not known any more."""
+    """Their place in the frame is no longer known."""
     gone = forgotten(demo_analysis, [3])
     plan = facetrack.plan(gone, talking_head())
     left = {one.people: one.reason for one in plan.rejected if one.frame_range.start_frame == 185}

@@ -55,5 +55,5 @@ class Clip:
     source_s: Float64
     """``(m,)`` their presentation times in seconds."""
     edges_s: Float64
-    """``(m + 1,)`` seconds from the clip's start at which the frames begin and the last one ends."""
+    """``(m + 1,)`` seconds from the clip's start at which frames begin and the last one ends."""
     panels: tuple[Panel, ...]
