@@ -124,7 +124,7 @@ def _rejected_line(one: Rejected) -> dict[str, Any]:
 def _images(clip: Clip, mine: pa.Table) -> pa.Table:
     """Rows of ``COLUMNS`` for one clip; ``mine``: the faces of the clip's track, by frame."""
     (panel,) = clip.panels
-    rows = mine.scored(np.searchsorted(mine["frame"].to_numpy(), clip.frames))
+    rows = mine.take(np.searchsorted(mine["frame"].to_numpy(), clip.frames))
     n = len(clip.frames)
     places = np.concatenate([boxes_of(rows), landmarks_of(rows).reshape(n, 10)], axis=1)
     on_clip = _to_clip(places.astype(np.float64), clip)
