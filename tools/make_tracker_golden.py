@@ -17,7 +17,7 @@ import numpy as np
 
 from facetrack.core.settings import Settings
 from facetrack.detection.frame_detections import FrameDetections
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.pipeline import face_analyzer
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.face_analyzer import FaceAnalyzer
@@ -67,7 +67,7 @@ def recorded(clip: Path, engine: Engine) -> dict[str, np.ndarray]:
     analyzer = FaceAnalyzer(
         engine, Settings(), RunStats(), embedder, lambda tracks: None, lambda *facts: None
     )
-    with VideoSource(clip) as source:
+    with PyavSource(clip) as source:
         analyzer.run(source)
     face_analyzer.SortTracker = SortTracker
     frames = frames[: MAX_FRAMES.get(clip.stem)]

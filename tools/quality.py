@@ -13,7 +13,7 @@ from pathlib import Path
 import facetrack
 from facetrack.demo import sample_media
 from facetrack.models.weight_files import cache_folder
-from made.joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
+from made.joined_film import LEFT, RIGHT, SMALL, WHOLE, Part, PlacedVideo, make_film, write_truth
 
 PHOTOS = ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg", "15-f13-anc-ph.jpg", "45-m7-di-ph.jpg")
 CLIPS = {"WolfgangLanger_Pexels.mp4": 17.0, "single_face.mp4": 2.4}
@@ -29,10 +29,12 @@ def scenes(people: dict[Path, float], seed: int) -> list[Part]:
     """Each person alone, small, and beside another, in an order of chance, from moments of it."""
     chance = random.Random(seed)
 
-    def look(person: int, place: tuple[float, float, float, float], frames: int) -> Look:
+    def video(person: int, place: tuple[float, float, float, float], frames: int) -> PlacedVideo:
         seconds = list(people.values())[person]
         latest = max(0.0, seconds - frames / 25)
-        return Look(person + 1, list(people)[person], round(chance.uniform(0, latest), 2), place)
+        return PlacedVideo(
+            person + 1, list(people)[person], round(chance.uniform(0, latest), 2), place
+        )
 
     parts = []
     for _ in range(ROUNDS):
@@ -41,7 +43,7 @@ def scenes(people: dict[Path, float], seed: int) -> list[Part]:
             frames = chance.randint(SHORTEST, LONGEST)
             kind = chance.choice((WHOLE, SMALL, LEFT)) if len(order) > 1 else WHOLE
             places = (LEFT, RIGHT) if kind == LEFT else (kind,)
-            parts.append(Part(tuple(look(order.pop(), place, frames) for place in places), frames))
+            parts.append(Part(tuple(video(order.pop(), place, frames) for place in places), frames))
     return parts
 
 

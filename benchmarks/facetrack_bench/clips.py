@@ -23,7 +23,7 @@ from facetrack.clips.render.render import render_clips
 from facetrack.core.errors import FacetrackError, UsageError
 from facetrack.core.frame_range import FrameRange
 from facetrack.media.codecs import Encoding
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.encode import SOUND_BITS
 from facetrack_bench.measuring import Watch
 
@@ -176,13 +176,12 @@ def _row(processes: int, frames: int, runs: dict[str, list[tuple[float, float]]]
 
 def _work_of(video: Path, folder: Path) -> _Work:
     film = folder / f"film{video.suffix}"
-    with VideoSource(video) as source:
+    with PyavSource(video) as source:
         frames = sum(1 for _ in source.frames())
-        source.require_frames()
-        duration_s = frames / float(source.fps)
+        duration_s = frames / float(source.info().fps)
     again = int(CLIPS * CLIP_S / duration_s)
     _ffmpeg("-stream_loop", str(again), "-i", str(video), "-c", "copy", str(film))
-    with VideoSource(film) as source:
+    with PyavSource(film) as source:
         times = np.array([frame.time_s for frame in source.frames()])
         info = source.info()
     edges = np.append(times, info.duration_s)

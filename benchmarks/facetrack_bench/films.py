@@ -11,7 +11,7 @@ import numpy as np
 from facetrack.api import render
 from facetrack.core.settings import ClipSettings
 from facetrack.core.types import Image
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.timeline import Analysis
 
 GREY = 128
@@ -48,7 +48,7 @@ def write_film(
 
 def first_frames(video: Path, most: int) -> Iterator[Image]:
     """The first ``most`` frames as ``(height, width, 3)`` uint8 RGB, one at a time."""
-    with VideoSource(video) as source:
+    with PyavSource(video) as source:
         for frame in islice(source.frames(), most):
             yield frame.image.rgb()
 

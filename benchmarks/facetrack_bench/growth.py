@@ -8,7 +8,7 @@ from typing import Any
 
 from facetrack import api
 from facetrack.core.types import Image
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack_bench import films
 from facetrack_bench.analysis_runs import require_same
 from facetrack_bench.worker import in_own_process
@@ -30,7 +30,7 @@ def growth(video: Path, say: Callable[[str], None]) -> dict[str, Any]:
         ``length``, ``resolution`` and ``faces``, each a list of measurements; ``faces`` is None
         where the video shows nobody.
     """
-    with VideoSource(video) as source:
+    with PyavSource(video) as source:
         fps = source.fps
     with TemporaryDirectory(prefix="facetrack-bench-") as scratch:
         measure = _Measure(Path(scratch) / "film.mp4", fps, say)

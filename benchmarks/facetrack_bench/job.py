@@ -14,7 +14,7 @@ from rich.console import Console
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.environment import hardware, versions
 from facetrack.core.errors import FacetrackError
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack_bench import reference
 from facetrack_bench.analysis_runs import few_frames_run, summary, warm_shares
 from facetrack_bench.clips import rendering
@@ -123,7 +123,7 @@ def run_render_bench(
 
 def _require_readable(videos: Sequence[Path]) -> None:
     for video in videos:
-        with VideoSource(video):
+        with PyavSource(video):
             pass
 
 

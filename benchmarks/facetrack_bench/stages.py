@@ -14,7 +14,7 @@ from facetrack.core.settings import Settings, settings_from
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame, FrameImage
-from facetrack.media.opening import open_source
+from facetrack.media.source import open_source
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.face_analyzer import tracker_for
 from facetrack.recognition.crops import crop_of
@@ -53,7 +53,6 @@ def stages_alone(video: Path, *, repeat: int, device: str) -> dict[str, Any]:
     amounts = AMOUNTS.get(device, ON_GPU)
     with open_source(video, device)[0] as source:
         frames = sum(1 for _ in source.frames())
-        source.require_frames()
         info = source.info()
     decode_s = min(seconds_of(lambda: _drain(video, device)) for _ in range(repeat))
     held, keys = _some(video, device, amounts, frames, info.width * info.height)

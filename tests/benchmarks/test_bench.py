@@ -9,7 +9,7 @@ from PIL import Image
 
 import facetrack
 from facetrack.core.errors import FacetrackError
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack_bench.analysis_runs import require_same
 from facetrack_bench.chart import draw_chart
 from facetrack_bench.films import write_film
@@ -27,7 +27,7 @@ def bench(*arguments):
 
 
 def shortened(video, out, frames):
-    with VideoSource(video) as source:
+    with PyavSource(video) as source:
         images = [f.image.rgb() for f in source.frames(0.0, frames / float(source.fps))]
         write_film(out, images, source.fps, (320, 180))
     return out

@@ -14,15 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from made.command import facetrack, one_line
 from made.media import make_video
-
-
-def facetrack(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "facetrack", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, check=False, timeout=250,
-    )  # fmt: skip
-
 
 FORKS = """
 import json, os, sys
@@ -48,13 +41,6 @@ def in_forks(commands, folder):
     )  # fmt: skip
     for code, (_, said) in zip(done.stdout.split(), jobs, strict=True):
         yield int(code), Path(said).read_text()
-
-
-def one_line(text):
-    lines = [line for line in text.splitlines() if line.strip()]
-    assert len(lines) == 1, text
-    assert "Traceback" not in text
-    return lines[0]
 
 
 def no_remains(folder):

@@ -47,7 +47,7 @@ def test_spans_at_the_start_and_the_end_and_of_one_frame(tmp_path, span):
 @pytest.mark.parametrize(
     "crop",
     [(0, 0, 60, 60), (96, 64, 60, 60), (48, 32, 300, 300), (48, 32, 0.5, 0.5), (48.25, 1, 3, 90)],
-    ids=["a corner", "the other corner", "larger than the picture", "a half pixel", "a strip"],
+    ids=["a corner", "the other corner", "larger than the frame", "a half pixel", "a strip"],
 )
 def test_crops_that_reach_out_of_the_picture_repeat_its_edge(tmp_path, crop):
     make_video(tmp_path / "film.mp4", frames=12)

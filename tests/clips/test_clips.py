@@ -15,10 +15,9 @@ from facetrack.clips.render.freeze_frame import LIGHT
 from facetrack.clips.render.reframe import reframe
 from facetrack.clips.render.render import CROPS_FILE, render_clips
 from facetrack.core.errors import InputError, UsageError
-from facetrack.media.codecs import Encoding, choose_encoder, why_not
-from facetrack.media.encode import ClipWriter, Look
-from facetrack.media.planar import planes
-from facetrack.media.upright import Upright
+from facetrack.media.codecs import Encoding, choose_encoder, why_unusable
+from facetrack.media.encode import ClipWriter
+from facetrack.media.planar import UprightPlanes, planes
 from made.clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
 from made.media import make_video
 
@@ -57,7 +56,7 @@ def flashes(path):
 
 
 def test_a_flash_and_its_beep_stay_together(tmp_path):
-    """Sound and picture of a clip from the middle of the film are in sync within 20 ms."""
+    """Sound and frames of a clip from the middle of the film are in sync within 20 ms."""
     make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
     (clip,) = rendered(tmp_path / "film.mp4", [clip_of(TIMES, (4, 60))], tmp_path)
     assert (clip.frames, clip.samples) == (56, 56 * RATE // 25)
@@ -134,7 +133,7 @@ def beep_film(path, seconds, every_s):
 
 
 def test_a_clip_with_a_frame_rate_of_its_own(tmp_path):
-    """Frames shown twice, frames left out; the sound is as long as the pictures."""
+    """Frames shown twice, frames left out; the sound is as long as the frames."""
     make_video(tmp_path / "film.mp4", frames=FRAMES, beeps=True)
     clip = clip_of(TIMES, (0, 50))
     shown = np.repeat(np.arange(0, 50, 2), 3).astype(np.int32)
@@ -280,7 +279,7 @@ def test_a_source_that_does_not_say_its_matrix_is_shown_as_players_show_it(tmp_p
 def test_a_turned_source_stands_upright_and_carries_no_turn(tmp_path, degrees):
     film = tmp_path / "film.mp4"
     image = np.full((64, 96, 3), 40, np.uint8)
-    image[:16, :16] = 255  # a mark in a corner of the stored picture
+    image[:16, :16] = 255  # a mark in a corner of the stored frame
     with av.open(str(film), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -384,8 +383,8 @@ def test_no_encoder_makes_the_process_real_time(tmp_path):
     why_not.__wrapped__("libsvtav1")
     assert policies() == before
     encoder = choose_encoder(Encoding(codec="av1", gpu=False))
-    look = Look(False, 1, 1, 1, None)
-    with ClipWriter(tmp_path / "a.mp4", encoder, (128, 128), Fraction(25), look, None, {}) as clip:
+    color = ColorInfo(False, 1, 1, 1, None)
+    with ClipWriter(tmp_path / "a.mp4", encoder, (128, 128), Fraction(25), color, None, {}) as clip:
         clip.write_frame(av.VideoFrame(128, 128, encoder.pix_fmt), 0, 4800)
         assert policies() == before
     assert policies() == before
@@ -418,11 +417,11 @@ def test_more_quality_is_more_bytes(tmp_path, codec):
 
 
 def test_an_encoder_is_believed_when_it_has_encoded():
-    assert why_not("libx264") is None
-    assert why_not("no such encoder") == "not in this libav"
+    assert why_unusable("libx264") is None
+    assert why_unusable("no such encoder") == "not in this libav"
 
 
-def test_drawn_pictures_of_the_source_instead_of_crops(tmp_path):
+def test_drawn_shown_frames_the_source_instead_of_crops(tmp_path):
     make_video(tmp_path / "film.mp4", frames=20, size=(97, 65), pix_fmt="yuv444p")
     clip = clip_of(np.arange(20) / 25, (2, 12))
     (made,) = rendered(tmp_path / "film.mp4", [clip], tmp_path, overlay=Bar())
@@ -463,10 +462,10 @@ def test_a_source_that_is_gone_is_said(tmp_path):
 
 
 def test_a_crop_far_larger_than_its_place_near_the_edge():
-    """The last block of samples reaches past the crop: it must not reach past the picture."""
+    """The last block of samples reaches past the crop: it must not reach past the frame."""
     luma = np.tile((np.arange(640) // 4).astype(np.uint8), (360, 1))
     shot = av.VideoFrame.from_ndarray(np.repeat(luma[..., None], 3, axis=2), format="rgb24")
-    source = Upright.of(shot.reformat(format="yuv420p"), 1)
+    source = UprightPlanes.of(shot.reformat(format="yuv420p"), 1)
     for right in range(560, 641, 5):
         target = av.VideoFrame(64, 64, "yuv420p")
         reframe(source, np.array([right - 160, 180.0, 320.0, 360.0]), target, (0, 0, 58, 64))
@@ -477,11 +476,11 @@ def test_a_crop_far_larger_than_its_place_near_the_edge():
 
 @pytest.mark.parametrize("place", [(0, 0, 128, 96), (16, 32, 200, 150), (2, 4, 48, 36)])
 def test_a_crop_on_whole_pixels_looks_as_one_beside_them(place):
-    """libswscale's picture against ours from a hair to the right, larger, as it is, and smaller."""
+    """libswscale's frame against ours from a hair to the right, larger, as it is, and smaller."""
     random = np.random.default_rng(2)
     coarse = random.integers(40, 200, (23, 31, 3)).astype(np.uint8)
     shot = av.VideoFrame.from_ndarray(coarse).reformat(320, 240, "yuv420p")
-    source = Upright.of(shot, 1)
+    source = UprightPlanes.of(shot, 1)
     shown = []
     for beside in (0, 1 / 32):
         target = av.VideoFrame(256, 192, "yuv420p")

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_command_line import facetrack as command
-from test_command_line import one_line
 
 import facetrack
+from made.command import facetrack as command
+from made.command import one_line
 from made.media import make_video
 
 

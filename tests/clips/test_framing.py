@@ -1,4 +1,4 @@
-"""The camera's path: where the eyes are, how calm it is, and that it never leaves the picture."""
+"""The camera's path: where the eyes are, how calm it is, and that it never leaves the frame."""
 
 from fractions import Fraction
 
@@ -23,7 +23,7 @@ from facetrack.core.frame_range import FrameRange
 from facetrack_bench.smoothers import compare
 
 ASPECTS = (Fraction(1), Fraction(9, 16), Fraction(4, 5), Fraction(16, 9))
-PICTURE = (1920, 1080)
+SIZE = (1920, 1080)
 FPS = 25
 
 
@@ -40,7 +40,7 @@ def faces_at(x, y, height):
     return boxes, points
 
 
-def path_of(x, y, height, framing=None, known=None, shots=(), image=PICTURE, times_s=None):
+def path_of(x, y, height, framing=None, known=None, shots=(), image=SIZE, times_s=None):
     boxes, points = faces_at(x, y, height)
     known = np.arange(len(boxes)) if known is None else np.asarray(known)
     times_s = np.arange(known[-1] + 1) / FPS if times_s is None else times_s
@@ -102,8 +102,8 @@ def test_landmarks_that_lie_elsewhere_are_not_believed():
     boxes, points = faces_at([960] * 10, 500, 120)
     times_s = np.arange(10) / FPS
     args = (times_s, np.arange(10), boxes)
-    right = crop_path(*args, points, (), PICTURE, Framing(Fraction(1)))
-    wrong = crop_path(*args, np.zeros_like(points), (), PICTURE, Framing(Fraction(1)))
+    right = crop_path(*args, points, (), SIZE, Framing(Fraction(1)))
+    wrong = crop_path(*args, np.zeros_like(points), (), SIZE, Framing(Fraction(1)))
     np.testing.assert_allclose(right, wrong, atol=5)
 
 
@@ -127,12 +127,12 @@ def walks(seed, n=300):
 
 @pytest.mark.parametrize("aspect", ASPECTS)
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_bounded_speed_and_acceleration_inside_the_picture(aspect, adaptive):
+def test_bounded_speed_and_acceleration_inside_the_frame(aspect, adaptive):
     for seed in range(3):
         for zoom in ZOOMS:
             for x, y, height in walks(seed):
                 path = path_of(x, y, height, Framing(aspect, zoom, adaptive))
-                assert_inside(path, PICTURE, aspect)
+                assert_inside(path, SIZE, aspect)
                 assert_calm(path)
                 if not adaptive:
                     assert np.ptp(path[:, 3]) == 0
@@ -169,7 +169,7 @@ def test_motion_is_followed_without_lag_and_noise_is_not():
     assert off[1] < min(off[0], off[2])
 
 
-def test_a_walk_through_the_picture_keeps_the_face_in_the_crop():
+def test_a_walk_through_the_frame_keeps_the_face_in_the_crop():
     """As measured: 37 pixels a frame, a face of 134."""
     x = np.linspace(300, 300 + 37 * 34, 35)
     for aspect in ASPECTS:
@@ -228,11 +228,11 @@ def test_a_shot_without_the_face_keeps_the_nearest_framing():
 @pytest.mark.parametrize("aspect", ASPECTS)
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_what_does_not_fit(aspect, adaptive):
-    """Faces half outside, larger than the picture, a tiny picture, a single frame."""
+    """Faces half outside, larger than the frame, a tiny frame, a single frame."""
     for zoom in ZOOMS:
         framing = Framing(aspect, zoom, adaptive)
         for x, y, height, image in (
-            (-20, 500, 300, PICTURE), (1930, 1100, 300, PICTURE), (960, 540, 2500, PICTURE),
+            (-20, 500, 300, SIZE), (1930, 1100, 300, SIZE), (960, 540, 2500, SIZE),
             (40, 20, 70, (97, 53)), (40, 20, 5, (97, 53)), (30, 400, 60, (64, 800)),
         ):  # fmt: skip
             for frames in (1, 2, 3, 40):
@@ -254,7 +254,7 @@ def test_a_variable_frame_rate():
     x = 900 + 400 * np.sin(times_s / 2)
     for adaptive in (False, True):
         path = path_of(x, 500, 150, Framing(Fraction(1), "head", adaptive), times_s=times_s)
-        assert_inside(path, PICTURE, 1)
+        assert_inside(path, SIZE, 1)
         speed = np.abs(np.diff(path[:, 0]) / np.diff(times_s)) / path[1:, 3]
         assert speed.max() <= MAX_SPEED * 1.01
         assert np.abs(path[:, 0] - x).max() < 0.2 * 2.2 * 150
@@ -263,7 +263,7 @@ def test_a_variable_frame_rate():
 def test_frames_at_one_time():
     times_s = np.repeat(np.arange(30), 2) / FPS
     path = path_of(np.linspace(300, 1500, 60), 500, 150, times_s=times_s)
-    assert_inside(path, PICTURE, 1)
+    assert_inside(path, SIZE, 1)
 
 
 def test_the_taut_string_moves_as_little_as_can_be():
@@ -305,7 +305,7 @@ def test_a_slower_line_is_the_nearest_there_is():
 
 @pytest.fixture(scope="module")
 def talking(pyfeat_data, analysed):
-    """A woman who speaks, weeps and laughs, her face as high as the picture."""
+    """A woman who speaks, weeps and laughs, her face as high as the frame."""
     return analysed(pyfeat_data / "WolfgangLanger_Pexels.mp4")
 
 

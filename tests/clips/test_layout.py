@@ -1,4 +1,4 @@
-"""Who is shown where; the crops as a table that people edit; and what is drawn onto the source."""
+"""Which person is shown where; crops as a table that users edit; drawing onto the source."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -126,7 +126,7 @@ def test_in_a_shot_without_them_their_last_picture_is_held():
     )
     here, gone = panels("split", [1, 2], analysis)
     assert np.isnan(here.still_s).all()
-    # Before the first: their first one. In a shot in which they are seen, the picture goes on.
+    # Before the first: their first one. In a shot in which they are seen, the video goes on.
     held = np.repeat([30.0, np.nan, 49, np.nan], [30, 30, 15, 25]) / FPS
     np.testing.assert_allclose(gone.still_s, held)
     np.testing.assert_allclose(gone.crops[:, 0], np.repeat([900.0, 700], [75, 25]), atol=1)
@@ -292,7 +292,7 @@ def test_edits_are_respected(tmp_path):
     def change(columns):
         columns["x"][10] += 12.5
         columns["width"][:5] *= 2  # alone: the height follows, or faces would be stretched
-        columns["y"][150:] = -50  # partly outside the picture
+        columns["y"][150:] = -50  # partly outside the frame
 
     first, second = read_crops(edited(tmp_path, change), (WIDTH, HEIGHT))
     was, other = clips_of()

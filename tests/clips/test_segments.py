@@ -1,4 +1,4 @@
-"""Spans, pads, speech, pictures and names of clips: from an analysis to the plan."""
+"""Spans, pads, speech, frames and names of clips: from an analysis to the plan."""
 
 import hashlib
 import shutil
@@ -16,7 +16,7 @@ from test_targets import analysis_of
 import facetrack
 from facetrack.clips.plan.clip import Segment
 from facetrack.clips.plan.naming import clip_paths
-from facetrack.clips.plan.plan import pictures_of, plan_clips
+from facetrack.clips.plan.plan import plan_clips, shown_frames
 from facetrack.clips.plan.segments import on_screen, padded
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError, UsageError
@@ -81,7 +81,7 @@ def test_what_is_too_short_is_said():
     assert [c.segment.spans[0].end_frame for c in plan.clips] == [250]
     assert [
         (o.frame_range.start_frame, o.frame_range.end_frame, o.reason, o.detail)
-        for o in plan.left_out
+        for o in plan.rejected
     ] == [
         (250, 260, "too short", "0.40 s, 1 s needed"),
         (500, 510, "too short", "0.40 s, 1 s needed"),
@@ -110,7 +110,7 @@ def test_condensed_is_one_clip_without_drift():
     assert [(s.start_frame, s.end_frame) for s in clip.segment.spans] == [(0, 300), (400, 700)]
     np.testing.assert_array_equal(clip.frames, [*range(300), *range(400, 700)])
     np.testing.assert_allclose(clip.edges_s, np.arange(601) / 25, atol=1e-9)
-    assert [o.frame_range.start_frame for o in plan.left_out] == [800]
+    assert [o.frame_range.start_frame for o in plan.rejected] == [800]
 
 
 def test_people_in_one_picture_are_there_while_one_of_them_is():
@@ -135,15 +135,15 @@ def test_edges_of_stretches():
     assert padded([(3, 4)], [], FrameTimes(np.arange(9) / 25, 0), 0) == [(3, 4)]
 
 
-def test_pictures_of_a_constant_rate():
-    """30 frames a second become 25: the frame that is on screen when a picture begins."""
+def test_frames_of_a_constant_rate():
+    """30 frames a second become 25: the frame that is on screen when a frame begins."""
     frame_times = FrameTimes(np.arange(61) / 30, 0)
     segment = Segment((1,), 1, (FrameRange(10, 40, 10 / 30, 40 / 30),))
-    frames, edges_s = pictures_of(segment, frame_times, Fraction(25))
+    frames, edges_s = shown_frames(segment, frame_times, Fraction(25))
     assert len(frames) == 25
     np.testing.assert_allclose(edges_s, np.arange(26) / 25)
     np.testing.assert_array_equal(frames, 10 + np.floor(np.arange(25) * 30 / 25 + 1e-6))
-    frames, edges_s = pictures_of(segment, frame_times, Fraction(60))
+    frames, edges_s = shown_frames(segment, frame_times, Fraction(60))
     np.testing.assert_array_equal(frames, np.repeat(np.arange(10, 40), 2))
 
 
@@ -169,10 +169,10 @@ def test_times_of_a_variable_rate_are_kept():
     times_s = np.cumsum([0, *np.random.default_rng(0).uniform(0.01, 0.09, 199)])
     frame_times = FrameTimes(times_s, 50)
     frame_range = FrameRange(60, 90, times_s[10], times_s[40])
-    frames, edges_s = pictures_of(Segment((1,), 1, (frame_range,)), frame_times, None)
+    frames, edges_s = shown_frames(Segment((1,), 1, (frame_range,)), frame_times, None)
     np.testing.assert_array_equal(frames, np.arange(60, 90))
     np.testing.assert_allclose(edges_s, times_s[10:41] - times_s[10])
-    frames, edges_s = pictures_of(Segment((1,), 1, (frame_range,)), frame_times, Fraction(25))
+    frames, edges_s = shown_frames(Segment((1,), 1, (frame_range,)), frame_times, Fraction(25))
     shown = times_s[frames - 50] - times_s[10]
     begun = edges_s[:-1]
     assert (shown <= begun + 1e-6).all()
@@ -247,7 +247,7 @@ def heard(path, frames):
     for clip in plan.clips:
         flags[clip.frames] = True
     silent = np.zeros(frames, bool)
-    for one in plan.left_out:
+    for one in plan.rejected:
         assert one.reason == "no speech"
         silent[one.frame_range.start_frame : one.frame_range.end_frame] = True
     assert (flags ^ silent).all()  # every frame is in a clip, or said to be in none
@@ -284,7 +284,7 @@ def test_noise_and_music_are_no_speech(tmp_path):
 def test_no_sound_is_no_speech():
     plan = planned(film([(1, 0, 100)]), speech_only=True)
     assert plan.clips == []
-    assert [(o.reason, o.detail) for o in plan.left_out] == [
+    assert [(o.reason, o.detail) for o in plan.rejected] == [
         ("no speech", "the video has no sound")
     ]
 

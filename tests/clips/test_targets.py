@@ -180,7 +180,7 @@ def test_a_photo_that_is_nobody_is_said(pyfeat_data, talking, name, words):
 
 def test_a_file_that_is_no_picture_is_said(tmp_path, talking):
     (tmp_path / "a.jpg").write_text("hello")
-    with pytest.raises(UsageError, match="no picture that can be read"):
+    with pytest.raises(UsageError, match="no image that can be read"):
         photo_targets(tmp_path / "a.jpg", talking)
 
 
@@ -198,10 +198,10 @@ def test_a_photo_is_not_compared_with_another_networks_embeddings(pyfeat_data, t
 
 @pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
 @pytest.mark.parametrize("recognizer", ["sface", "facenet"])
-def test_the_pictures_of_an_analysis_find_their_people(
+def test_the_shown_frames_an_analysis_find_their_people(
     demo_analysis, recognizer, detector, tmp_path, analysed
 ):
-    """Pictures of ``people/`` show nothing but a face, of 61 pixels and more in the video."""
+    """Thumbnails of ``people/`` show nothing but a face, of 61 pixels and more in the video."""
     settings = Settings(identity=IdentitySettings(recognizer))
     analysis = analysed(demo_analysis.info.path, settings)
     engine = open_engine(DetectionSettings(detector=detector), settings.identity)

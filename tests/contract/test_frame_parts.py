@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.frame_image import RgbImage
-from facetrack.media.opening import open_source
+from facetrack.media.source import open_source
 from made.media import make_film
 
 PARTS = [
@@ -40,7 +40,7 @@ def image(request, film):
         assert decoder == "nvdec"
         with source:
             return next(iter(source.frames())).image
-    with VideoSource(film) as source:
+    with PyavSource(film) as source:
         decoded = next(iter(source.frames())).image
     return RgbImage(decoded.rgb()) if request.param == "rgb" else decoded
 

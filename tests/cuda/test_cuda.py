@@ -18,9 +18,9 @@ from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentityS
 from facetrack.cuda.layers import Layers
 from facetrack.cuda.memory import DecodingRoom, device_allocations
 from facetrack.detection.mtcnn.cuda import networks, pixels
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.frame_image import RgbImage
-from facetrack.media.opening import open_source
+from facetrack.media.source import open_source
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
 from facetrack.pipeline.torch_engine import open_torch_engine
@@ -262,7 +262,7 @@ def test_yunet_finds_the_same_faces_as_on_the_cpu(film, images):
     source, _ = open_source(film, "cuda")
     with source:
         decoded = [frame.image for frame in source.frames()][::10]
-    with VideoSource(film) as plain:
+    with PyavSource(film) as plain:
         of_host = [frame.image for frame in plain.frames()][::10]
     for on_gpu, on_cpu in (decoded, of_host), (of_host, of_host), (images, images):
         found, expected = (
@@ -296,7 +296,7 @@ def test_the_gpus_decoder_gives_libavs_frames(films, name, room, monkeypatch):
         monkeypatch.setattr(DecodingRoom, "on", lambda *_: little)
     source, decoder = open_source(films[name], "cuda")
     assert decoder == "nvdec"
-    with source, VideoSource(films[name]) as plain:
+    with source, PyavSource(films[name]) as plain:
         for a, b in zip(source.frames(), plain.frames(), strict=True):
             assert (a.index, a.time_s) == (b.index, b.time_s)
             assert a.image.shape == b.image.shape

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facetrack.detection.mtcnn.openvino import area_resized
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.frame_image import RgbImage
 from facetrack.media.sampling import thumbnails
 
@@ -17,7 +17,7 @@ PARTS = np.array(
 @pytest.fixture(scope="module")
 def images(pyfeat_data):
     """The same frames in the decoder's planes and in RGB."""
-    with VideoSource(pyfeat_data / "WolfgangLanger_Pexels.mp4") as source:
+    with PyavSource(pyfeat_data / "WolfgangLanger_Pexels.mp4") as source:
         planar = [f.image for f in source.frames(0.0, 0.3)]
     return planar, [RgbImage(p.rgb()) for p in planar]
 

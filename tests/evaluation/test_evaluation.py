@@ -18,7 +18,7 @@ from facetrack.core.settings import IdentitySettings
 from facetrack.evaluation.regrouping import PROBABILITIES, THRESHOLDS, regrouped
 from facetrack.evaluation.scores import compare
 from facetrack.evaluation.truth import LabelledBoxes, read_truth
-from made.joined_film import LEFT, RIGHT, SMALL, WHOLE, Look, Part, make_film, write_truth
+from made.joined_film import LEFT, RIGHT, SMALL, WHOLE, Part, PlacedVideo, make_film, write_truth
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def joined(pyfeat_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("joined")
     her, him = pyfeat_data / "WolfgangLanger_Pexels.mp4", pyfeat_data / "single_face.mp4"
     parts = [
-        Part((Look(1, her, 0.5, WHOLE),), 20),
-        Part((Look(2, him, 0.0, SMALL),), 20),
-        Part((Look(1, her, 9.0, LEFT), Look(2, him, 1.0, RIGHT)), 20),
-        Part((Look(1, her, 12.0, SMALL),), 20),
+        Part((PlacedVideo(1, her, 0.5, WHOLE),), 20),
+        Part((PlacedVideo(2, him, 0.0, SMALL),), 20),
+        Part((PlacedVideo(1, her, 9.0, LEFT), PlacedVideo(2, him, 1.0, RIGHT)), 20),
+        Part((PlacedVideo(1, her, 12.0, SMALL),), 20),
     ]
     ranges = make_film(parts, folder / "film.mp4", (640, 360))
     write_truth(folder / "film.mp4", parts, ranges, folder / "truth.txt")

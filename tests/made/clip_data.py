@@ -19,7 +19,7 @@ def clip_of(
     person=1,
 ):
     """Frames of the spans ``(start, end)``, each as long on screen as in the film; ``crop`` is one
-    for all pictures, or one for each."""
+    for all frames, or one for each."""
     times_s = np.asarray(times_s, float)
     end_s = times_s[-1] + 0.04 if end_s is None else end_s
     edges = np.append(times_s, end_s)
@@ -64,7 +64,7 @@ def sound(path):
 
 
 def ends(path):
-    """When picture and sound end, as the file itself says to players."""
+    """When frames and sound end, as the file itself says to players."""
     with av.open(str(path)) as container:
         return [
             float((s.start_time + s.duration) * s.time_base)

@@ -21,7 +21,7 @@ from scipy.optimize import linear_sum_assignment
 
 from facetrack.core.boxes import iou_matrix
 from facetrack.core.types import Faces, Float32
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.media.frame_image import FrameImage, RgbImage
 
 TRUTH = Path(__file__).with_name("detection_truth.csv")
@@ -110,7 +110,7 @@ def images_of(clip: Path, indices: tuple[int, ...]) -> list[FrameImage]:
     if clip.suffix in (".jpg", ".png"):
         return [RgbImage(np.array(Pillow.open(clip).convert("RGB")))]
     wanted = set(indices)
-    with VideoSource(clip) as source:
+    with PyavSource(clip) as source:
         found = {f.index: f.image for f in source.frames() if f.index in wanted}
     return [found[i] for i in indices]
 

@@ -1,6 +1,6 @@
-"""Films whose people are known by construction: pictures of one person each, put together.
+"""Films whose people are known by construction: videos and photos of one person each.
 
-Who is where is exact, because it was put there; where a face is in its picture is said by the
+The place of each person is exact; where a face is in its video is said by the
 whole cascade on every frame of each part alone (so a face that this misses is in no truth).
 """
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 import facetrack
 from facetrack.core.settings import DecodeSettings, DetectionSettings
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import boxes_of
 
@@ -25,15 +25,15 @@ GREY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
-class Look:
-    """One person in one place of the picture, from ``start_s`` of a video, or a photo."""
+class PlacedVideo:
+    """One person in one place of the frame, from ``start_s`` of a video, or a photo."""
 
     person: int
     """From 1."""
     file: Path
     start_s: float
     place: tuple[float, float, float, float]
-    """Left, top, width and height as shares of the film's picture."""
+    """Left, top, width and height as shares of the film's frame."""
 
     def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         left, top, width, height = self.place
@@ -53,7 +53,7 @@ class Look:
                 yield photo.crop((int(x), int(y), photo.width - int(x), photo.height - int(y)))
                 shown += 1
         last, given = None, 0
-        with VideoSource(self.file) as source:
+        with PyavSource(self.file) as source:
             for frame in source.frames(self.start_s):
                 while given / FPS <= frame.time_s - self.start_s + 1e-6:
                     last = Image.fromarray(frame.image.rgb())
@@ -72,7 +72,7 @@ SMALL = (0.3, 0.3, 0.4, 0.4)
 class Part:
     """What is seen between two hard cuts."""
 
-    looks: tuple[Look, ...]
+    videos: tuple[PlacedVideo, ...]
     frames: int
 
 
@@ -86,11 +86,11 @@ def make_film(
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
         for part in parts:
-            looks = [look.images() for look in part.looks]
-            for shown, images in enumerate(islice(zip(*looks, strict=True), part.frames)):
+            sources = [placed.images() for placed in part.videos]
+            for shown, images in enumerate(islice(zip(*sources, strict=True), part.frames)):
                 canvas = Image.new("RGB", size, GREY)
-                for look, image in zip(part.looks, images, strict=True):
-                    left, top, width, height = look.pixels(size)
+                for placed, image in zip(part.videos, images, strict=True):
+                    left, top, width, height = placed.pixels(size)
                     fitted = ImageOps.pad(image, (width, height), color=GREY)
                     canvas.paste(fitted, (left, top))
                 frame = av.VideoFrame.from_ndarray(np.asarray(canvas), "rgb24")
@@ -120,11 +120,11 @@ def write_truth(
         frames, boxes = analysis.faces["frame"].to_numpy(), boxes_of(analysis.faces)
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        for look in part.looks:
-            left, top, width, height = look.pixels(size)
+        for placed in part.videos:
+            left, top, width, height = placed.pixels(size)
             here = (left <= x) & (x < left + width) & (top <= y) & (y < top + height)
             for frame in np.unique(frames[here]):
                 best = np.flatnonzero(here & (frames == frame))
                 x1, y1, x2, y2 = boxes[best[areas[best].argmax()]]
-                lines.append((frame + 1, look.person, x1 + 1, y1 + 1, x2 - x1, y2 - y1, 1))
+                lines.append((frame + 1, placed.person, x1 + 1, y1 + 1, x2 - x1, y2 - y1, 1))
     np.savetxt(path, sorted(lines), "%d,%d,%.2f,%.2f,%.2f,%.2f,%d")

@@ -56,7 +56,7 @@ def make_video(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ):
-    """Frame ``i`` is grey ``(i * 7) % 200 + 20``; with ``beeps`` frame 10's picture is white and
+    """Frame ``i`` is grey ``(i * 7) % 200 + 20``; with ``beeps`` frame 10 is white and
     its time is loud. ``pts`` in milliseconds for a variable frame rate, else 25 frames/s."""
     with usual_priority(), av.open(str(path), "w", options=container_options or {}) as film:
         video = film.add_stream(codec, rate=25, options=options or {})
@@ -108,7 +108,7 @@ def make_film(
 def make_film_of_sizes(
     frames: Sequence[av.VideoFrame], path: Path, sizes: Sequence[tuple[int, int]], each: int
 ):
-    """One stream whose pictures get another width and height from a frame on, as broadcasts do."""
+    """One stream whose frames get another width and height from a frame on, as broadcasts do."""
     with av.open(str(path), "w", format="mpegts") as film:
         video = film.add_stream("libx264", rate=25)
         (video.width, video.height), video.pix_fmt = sizes[0], "yuv420p"

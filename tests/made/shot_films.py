@@ -11,8 +11,8 @@ import av
 import numpy as np
 from PIL import Image, ImageOps
 
-from facetrack.media.decode import VideoSource
-from made.joined_film import GREY, WHOLE, Look
+from facetrack.media.decode import PyavSource
+from made.joined_film import GREY, WHOLE, PlacedVideo
 
 FPS = 25
 SIZE = (640, 360)
@@ -52,7 +52,7 @@ class ShotFilm:
 class Material:
     """What films are made of: videos of a single take with how long they last, and photos."""
 
-    training_clips: dict[Path, float]
+    takes: dict[Path, float]
     photos: Sequence[Path] = ()
 
     def shots(
@@ -64,24 +64,24 @@ class Material:
         takes_only: bool = False,
     ) -> list[Shot]:
         """One shot of each length, each of another source than the one before."""
-        sources = [*self.training_clips] if takes_only else [*self.training_clips, *self.photos]
+        sources = [*self.takes] if takes_only else [*self.takes, *self.photos]
         shots, last = [], None
         for length in lengths:
             last = chance.choice([source for source in sources if source != last])
-            latest = self.training_clips.get(last, 0.0) - (length + 1) / FPS
+            latest = self.takes.get(last, 0.0) - (length + 1) / FPS
             start_s = round(chance.uniform(0, max(0.0, latest)), 2)
-            look = Look(0, last, start_s, place)
-            images = look.images() if last in self.training_clips else growing(last)
-            shots.append([placed(image, look, size) for image in islice(images, length)])
+            video = PlacedVideo(0, last, start_s, place)
+            images = video.images() if last in self.takes else growing(last)
+            shots.append([placed(image, video, size) for image in islice(images, length)])
         return shots
 
     def take(self, chance: random.Random, most: int = 10**6) -> Shot:
         """One whole take, or its first frames."""
-        file = chance.choice([*self.training_clips])
-        with VideoSource(file) as source:
+        file = chance.choice([*self.takes])
+        with PyavSource(file) as source:
             images = (Image.fromarray(f.image.rgb()) for f in source.frames())
-            look = Look(0, file, 0.0, WHOLE)
-            return [placed(image, look, SIZE) for image in islice(images, most)]
+            video = PlacedVideo(0, file, 0.0, WHOLE)
+            return [placed(image, video, SIZE) for image in islice(images, most)]
 
 
 def growing(photo: Path) -> Iterator[Image.Image]:
@@ -93,9 +93,9 @@ def growing(photo: Path) -> Iterator[Image.Image]:
         yield image.resize((480, 480), Image.Resampling.BICUBIC, box)
 
 
-def placed(image: Image.Image, look: Look, size: tuple[int, int]) -> Image.Image:
+def placed(image: Image.Image, video: PlacedVideo, size: tuple[int, int]) -> Image.Image:
     """The image fills its place; the rest of the frame is grey."""
-    left, top, width, height = look.pixels(size)
+    left, top, width, height = video.pixels(size)
     canvas = Image.new("RGB", size, GREY)
     canvas.paste(ImageOps.fit(image, (width, height), centering=(0.5, 0.3)), (left, top))
     return canvas
@@ -132,7 +132,7 @@ def noisy(images: Shot, chance: random.Random, sigma: float) -> Shot:
 
 def coarse_film(path: Path) -> tuple[np.ndarray, list[float]]:
     """What a cut detector sees: ``(n, 36, 64, 3)`` uint8, and when."""
-    with VideoSource(path) as source:
+    with PyavSource(path) as source:
         seen = [(frame.image.coarse(), frame.time_s) for frame in source.frames()]
     return np.stack([coarse for coarse, _ in seen]), [time_s for _, time_s in seen]
 
@@ -141,7 +141,7 @@ def material_of(pyfeat: Path, shared: Path, part: int) -> Material:
     """Takes and photos, other ones in each of three parts: 0 to choose numbers by, 1 to check the
     choice, 2 held out of both."""
     media, faces = shared / "media", sorted((shared / "faces").glob("*.jpg"))
-    training_clips = (
+    takes = (
         {
             pyfeat / "WolfgangLanger_Pexels.mp4": 19.0,
             pyfeat / "single_face.mp4": 2.4,
@@ -152,4 +152,4 @@ def material_of(pyfeat: Path, shared: Path, part: int) -> Material:
     )
     # 613 photos in the order of their people: thirds have no person in common but at their edges.
     third = len(faces) // 3
-    return Material(training_clips[part], faces[part * third : (part + 1) * third])
+    return Material(takes[part], faces[part * third : (part + 1) * third])

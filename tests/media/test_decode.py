@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from facetrack.core.errors import InputError
-from facetrack.media.decode import VideoSource
-from facetrack.media.nvdec.annexb import AnnexB, brings_parameters, joined, starting_point
-from facetrack.media.nvdec.parts import parts_of
+from facetrack.media.decode import PyavSource
+from facetrack.media.nvdec.packets import (
+    AnnexB,
+    brings_parameters,
+    joined,
+    parts_of,
+    starting_point,
+)
 from made.media import count_frames, make_film, make_film_of_sizes, make_video
 
 KINDS = [
@@ -24,7 +29,7 @@ KINDS = [
 
 
 def read(path, **span):
-    with VideoSource(path) as source:
+    with PyavSource(path) as source:
         frames = list(source.frames(**span))
         return frames, source.info(), source.warnings
 
@@ -73,7 +78,7 @@ def test_real_clips(pyfeat_data):
 
 
 def test_display_rotation_is_applied(tmp_path):
-    """A picture with a white left half, marked as turned, comes out with white on top."""
+    """A frame with a white left half, marked as turned, comes out with white on top."""
     plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
     image = np.zeros((64, 96, 3), np.uint8)
     image[:, :48] = 255
@@ -108,7 +113,7 @@ def test_bad_files_say_what_they_are(tmp_path):
         "text.mp4": "not a video",
     }.items():
         with pytest.raises(InputError, match=words):
-            VideoSource(tmp_path / name)
+            PyavSource(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,7 @@ def test_bad_files_say_what_they_are(tmp_path):
         ("libx265", {"x265-params": "log-level=none:keyint=10:open-gop=0"}),
     ],
 )
-def test_joined_packets_hold_all_pictures(tmp_path, codec, options):
+def test_joined_packets_hold_all_frames(tmp_path, codec, options):
     """As a GPU's decoder is given them: many at once, from a starting point on; a damaged one
     costs no other."""
     path = tmp_path / "clip.mp4"
@@ -169,7 +174,7 @@ PARTS = {
     ],
 )
 def test_parts_are_decoded_by_themselves(pyfeat_data, tmp_path, name, longest, frames):
-    """But for those that go on; together they give every picture once."""
+    """But for those that go on; together they give every frame once."""
     path = tmp_path / "film.ts"
     with av.open(str(pyfeat_data / "single_face.mp4")) as source:
         real = [frame.reformat(320, 180) for frame in source.decode(video=0)]

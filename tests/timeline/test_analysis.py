@@ -17,7 +17,7 @@ from skimage.transform import SimilarityTransform
 import facetrack
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.core.settings import Settings
-from facetrack.media.decode import VideoSource
+from facetrack.media.decode import PyavSource
 from facetrack.recognition.face_square import ALIGNED, ALIGNED_SIDE, aligned, on_square
 from facetrack.timeline import FACE_COLUMNS, Analysis, Dropped
 from facetrack.timeline.tables import NAMES
@@ -139,7 +139,7 @@ def test_tracks_one_by_one(demo_analysis):
 
 def test_crops_are_what_the_video_shows(demo_analysis):
     """Each crop is compared with the same part of the frame from a plain decoding of the video."""
-    with VideoSource(demo_analysis.info.path) as source:
+    with PyavSource(demo_analysis.info.path) as source:
         images = {f.index: f.image.rgb() for f in source.frames()}
     with demo_analysis.face_crops(64, every=40, margin=0.2) as crops:
         found = list(crops)

@@ -11,7 +11,7 @@ import numpy as np
 from facetrack.core.environment import hardware, versions
 from facetrack.core.settings import Device, Settings
 from facetrack.identity.uncertain import uncertain
-from facetrack.media.opening import open_source
+from facetrack.media.source import open_source
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.engine_settings import check_engine, settings_of
 from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
@@ -132,7 +132,6 @@ def analyze(
             analyzed = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(
                 source
             )
-            source.require_frames()
             info = source.info()
             with stages.people:
                 timeline = generator.finish(analyzed.first_frame, analyzed.times_s, info.duration_s)

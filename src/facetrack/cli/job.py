@@ -181,8 +181,8 @@ def _clips(
     dry_run: bool,
     view: ProgressView,
 ) -> list[ClipResult]:
-    if plan.left_out and not plan.clips:
-        _warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.left_out)}")
+    if plan.rejected and not plan.clips:
+        _warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.rejected)}")
     if dry_run:
         _say_plan(folder, plan)
         return []
@@ -199,7 +199,7 @@ def _say_plan(folder: Path, plan: Plan) -> None:
     for clip in plan.clips:
         first, last = clip.segment.spans[0], clip.segment.spans[-1]
         print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
-    for one in plan.left_out:
+    for one in plan.rejected:
         people = ", ".join(str(person) for person in one.people)
         start_s, end_s = one.frame_range.start_s, one.frame_range.end_s
         print(
@@ -253,7 +253,7 @@ def _show(
             "frames": analysis.info.frame_count,
             "people": len(analysis.people),
             "clips": len(written),
-            "left_out": len(plan.left_out),
+            "left_out": len(plan.rejected),
             "dropped": len(analysis.dropped),
             "warnings": analysis.warnings,
             **analysis.performance,
@@ -279,8 +279,8 @@ def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bo
     console = Console()
     console.print(table)
     if not dry_run:
-        if plan.left_out:
-            console.print(_in_short(plan.left_out), highlight=False)
+        if plan.rejected:
+            console.print(_in_short(plan.rejected), highlight=False)
         console.print(f"{clips} clips, timeline and faces in {folder}", highlight=False)
 
 

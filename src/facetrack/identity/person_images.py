@@ -10,7 +10,6 @@ from PIL import Image as Pillow
 
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.streams import open_again, video_stream
 from facetrack.recognition.crops import box_crop
 from facetrack.recognition.quality import crop_quality, pose_quality, sharpness
 from facetrack.timeline import Analysis, boxes_of, landmarks_of, thumbnail_name
@@ -46,11 +45,8 @@ def _best_face(analysis: Analysis, person: int) -> bytes | None:
     """The person's thumbnail as a JPEG; None where no frame can be read."""
     rows, poses = _best_poses(analysis.faces, person)
     boxes, best = boxes_of(rows), (0.0, b"")
-    with open_again(analysis.info.path) as container:
-        stream = video_stream(container)
-        assert stream is not None
-        reader = FrameReader(container, stream)
-        shown = reader.frames(reader.ticks(rows["time_s"].to_numpy()))
+    with FrameReader.open(analysis.info.path) as reader:
+        shown = reader.frames_at(rows["time_s"].to_numpy())
         for (_, image, found), box, pose in zip(shown, boxes, poses, strict=False):
             if found:
                 crop = box_crop(upright(image), box)

@@ -1,6 +1,7 @@
-"""Video encoders: which of libav's encode here, and what a quality means to each.
+"""Video encoders: which of libav's work on this machine, and what a quality means to each.
 
-None is believed to work because it is there: a GPU's encoder is tried on a few frames first.
+An encoder that is present may still fail, as a GPU's does without its driver. So each is tried on
+a few frames before it is chosen.
 """
 
 import os
@@ -24,26 +25,28 @@ CANDIDATES = {
     "av1": ("av1_nvenc", "libsvtav1"),
     "prores": ("prores_ks",),
 }
-"""Best first."""
+"""Codec -> libav's encoders, best first."""
 GPU = "_nvenc"
+"""Suffix of the encoders that run on a GPU."""
 
 PROBE_SIZE, PROBE_FRAMES = 256, 4
+"""Width and height in pixels, and number, of the frames that an encoder is tried on."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How clips are written."""
+    """The user's choices of how clips are encoded."""
 
     codec: str = "h264"
     """h264, hevc, av1 or prores."""
     quality: int = 75
-    """0 to 100, higher is better; 75 is x264's crf 20, and looks alike with every codec."""
+    """0 to 100, higher is better; 75 is x264's crf 20, and looks about the same in every codec."""
     effort: str = "veryfast"
-    """x264's name of a preset: slower makes smaller files of the same quality."""
+    """Name of an x264 preset: a slower one makes smaller files of the same quality."""
     wav_rate: int | None = None
-    """Samples a second of a mono WAV beside the clip; None: no WAV."""
+    """Samples a second of the mono WAV written beside the clip; None: no WAV."""
     gpu: bool = True
-    """Whether a GPU may encode, where it can."""
+    """Whether a GPU's encoder may be used where it works."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +57,29 @@ class Encoder:
     pix_fmt: str
     options: tuple[tuple[str, str], ...]
     tag: str | None = None
-    """Of the stream in the file, where the muxer's own choice is not played everywhere."""
+    """Codec tag of the stream, where the muxer's own choice is not played everywhere."""
     sound: str = "aac"
+    """libav's name of the audio encoder."""
     instead: "Encoder | None" = None
-    """For when a GPU cannot encode one more clip at a time."""
+    """Used when this encoder cannot open: a GPU encodes a limited number of clips at a time."""
 
 
 def suffix_of(codec: str) -> str:
-    """Of the files of this codec, with the dot."""
+    """File suffix for a codec, with the dot."""
     return ".mov" if codec == "prores" else ".mp4"
 
 
 def choose_encoder(encoding: Encoding) -> Encoder:
-    """The first candidate that works.
+    """The first of the codec's ``CANDIDATES`` that works on this machine.
 
     Raises:
-        UsageError: when this libav has no encoder for the codec.
+        UsageError: when no encoder for the codec works; the message says why for each.
     """
-    os.environ.setdefault("SVT_LOG", "1")  # errors alone: it writes to standard error itself
+    os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1 writes to standard error itself
     candidates = [n for n in CANDIDATES[encoding.codec] if encoding.gpu or not n.endswith(GPU)]
-    names = [name for name in candidates if why_not(name) is None]
+    names = [name for name in candidates if why_unusable(name) is None]
     if not names:
-        reasons = "; ".join(f"{name}: {why_not(name)}" for name in candidates)
+        reasons = "; ".join(f"{name}: {why_unusable(name)}" for name in candidates)
         raise UsageError(f"codec {encoding.codec} cannot be encoded here ({reasons})")
     chosen = None
     for name in reversed(names):
@@ -85,8 +89,8 @@ def choose_encoder(encoding: Encoding) -> Encoder:
 
 
 @cache
-def why_not(name: str) -> str | None:
-    """Why an encoder cannot be used on this machine; None: it has just encoded some frames."""
+def why_unusable(name: str) -> str | None:
+    """Why an encoder cannot be used on this machine; None where it encoded the trial frames."""
     try:
         context = CodecContext.create(name, "w")
     except UnknownCodecError:
@@ -109,12 +113,7 @@ def why_not(name: str) -> str | None:
         packets += len(context.encode(None))
     except (av.error.FFmpegError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
-    return None if packets == PROBE_FRAMES else f"{packets} of {PROBE_FRAMES} pictures came out"
-
-
-def encoder_states() -> dict[str, str]:
-    """Encoder name -> ``yes``, or why not; for ``facetrack doctor``."""
-    return {n: why_not(n) or "yes" for names in CANDIDATES.values() for n in names}
+    return None if packets == PROBE_FRAMES else f"{packets} of {PROBE_FRAMES} frames came out"
 
 
 def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Encoder:
@@ -125,10 +124,10 @@ def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Enc
     if name == "libx264":
         options = {"crf": 10 + 0.4 * poor, "preset": encoding.effort}
     elif name == "libx265":
-        quiet_alone = "log-level=error:pools=none:frame-threads=1"
-        options = {"crf": 11 + 0.4 * poor, "preset": encoding.effort, "x265-params": quiet_alone}
+        on_one_thread = "log-level=error:pools=none:frame-threads=1"
+        options = {"crf": 11 + 0.4 * poor, "preset": encoding.effort, "x265-params": on_one_thread}
     elif name == "libsvtav1":
-        # Presets from 10 on are not meant to be looked at, as the encoder itself says.
+        # SVT-AV1 says itself that presets from 10 on are not meant for viewing.
         crf = min(63, round(11 + 0.7 * poor))
         options = {"crf": crf, "preset": 9 - rank, "svtav1-params": "lp=1"}
     elif name == "prores_ks":

@@ -1,4 +1,4 @@
-"""Writes frames and sound to an mp4 or mov file that can be played while it loads."""
+"""Writes frames and sound to an mp4 or mov file that can be played while it is downloaded."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,33 +23,42 @@ from facetrack.media.priority import usual_priority
 from facetrack.media.sound import Samples, int16
 
 TIME_BASE = Fraction(1, 120_000)
-"""Of the frames: 23.976, 25, 29.97, 50 and 59.94 frames/s and milliseconds are whole in it."""
+"""Seconds of one unit of the frames' times: the frame durations at 23.976, 25, 29.97, 50 and 59.94
+frames/s and milliseconds are whole numbers of it."""
 
 SOUND_BITS = 96_000
-"""A second and channel."""
+"""Bits a second for each channel of the sound."""
 
 UNKNOWN = 2
 RGB = 0
 BT709, BT601_625 = 1, 5
-"""Matrices, as in H.273."""
+"""Numbers of matrices in H.273."""
 HD_WIDTH, HD_HEIGHT = 1280, 576
+"""Size in pixels from which (width), or above which (height), players assume BT.709."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a player has to know of a frame to show it rightly; numbers as in H.273."""
+class ColorInfo:
+    """The colours and the pixel shape that a player must know; numbers as in H.273."""
 
     full_range: bool
+    """Whether samples go from 0 to the largest value."""
     matrix: int
     primaries: int
     transfer: int
     pixel_aspect: Fraction | None
-    """Width by height of a pixel, upright; None: square."""
+    """Width / height of a pixel of the upright frame; None: square."""
 
     @classmethod
-    def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> "Look":
-        """Where the frame does not say its matrix, what players take for its size: a clip of
-        another size would be shown in other colours."""
+    def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> "ColorInfo":
+        """The colours of a decoded frame.
+
+        Where the frame does not say its matrix, the one that players assume for the source's size
+        is taken: a clip, which has another size, would be shown in other colours without it.
+
+        Args:
+            pixel_aspect: width / height of a pixel of the stored frame; None: square.
+        """
         matrix = int(frame.colorspace)
         if frame.format.is_rgb or matrix in (UNKNOWN, RGB):
             large = frame.width >= HD_WIDTH or frame.height > HD_HEIGHT
@@ -65,7 +74,11 @@ class Look:
         )
 
     def image_of(self, image: Image, pix_fmt: str) -> VideoFrame:
-        """An RGB image in this look."""
+        """A frame of a pixel format in these colours.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB.
+        """
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         return frame.reformat(
             format=pix_fmt,
@@ -75,7 +88,7 @@ class Look:
 
 
 class ClipWriter:
-    """A context manager; leaving it without an error finishes the file.
+    """One file that is written. A context manager; leaving it without an error finishes the file.
 
     Raises:
         FFmpegError: from any call, when the encoder or the disk fails.
@@ -87,11 +100,18 @@ class ClipWriter:
         encoder: Encoder,
         size: tuple[int, int],
         fps: Fraction,
-        look: Look,
+        color: ColorInfo,
         sound: tuple[int, str] | None,
         metadata: Mapping[str, str],
     ) -> None:
-        """``sound`` is sample rate and layout, None: silent."""
+        """Opens the file and the encoders.
+
+        Args:
+            size: width and height in pixels; even.
+            fps: average frames a second, for the header; each frame has its own time.
+            sound: sample rate and layout; None: no sound.
+            metadata: tags of the container.
+        """
         self._container = av.open(str(path), "w", options={"movflags": "+faststart"})
         self._container.metadata.update(metadata)
         video = self._container.add_stream(encoder.name, rate=fps)
@@ -103,14 +123,14 @@ class ClipWriter:
         self._video.time_base = TIME_BASE
         context = self._video.codec_context
         context.time_base = TIME_BASE
-        context.flags |= Flags.frame_duration  # or the last frame lasts as long as the average
-        context.thread_count = 1  # clips are encoded side by side, a process a core
-        context.color_range = FULL_RANGE if look.full_range else 1
-        context.colorspace = look.matrix
-        context.color_primaries = look.primaries
-        context.color_trc = look.transfer
-        if look.pixel_aspect is not None:
-            context.sample_aspect_ratio = look.pixel_aspect
+        context.flags |= Flags.frame_duration  # else the last frame gets the average duration
+        context.thread_count = 1  # clips are encoded in parallel, one process a core
+        context.color_range = FULL_RANGE if color.full_range else 1
+        context.colorspace = color.matrix
+        context.color_primaries = color.primaries
+        context.color_trc = color.transfer
+        if color.pixel_aspect is not None:
+            context.sample_aspect_ratio = color.pixel_aspect
         if encoder.tag is not None:
             context.codec_tag = encoder.tag
         self._audio: AudioStream | None = None
@@ -121,6 +141,7 @@ class ClipWriter:
             audio.bit_rate = SOUND_BITS * audio.layout.nb_channels
             self._audio = audio
         self.samples = 0
+        """Samples of each channel written so far."""
         try:
             with usual_priority():
                 context.open()
@@ -138,7 +159,7 @@ class ClipWriter:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            with suppress(av.error.FFmpegError):  # what went wrong first is what is said
+            with suppress(av.error.FFmpegError):  # the first error is the one to report
                 self._container.close()
             return
         try:
@@ -149,14 +170,14 @@ class ClipWriter:
             self._container.close()
 
     def write_frame(self, frame: VideoFrame, pts: int, duration: int) -> None:
-        """A frame in the encoder's pixel format and the clip's size; times in ``TIME_BASE``."""
+        """Encodes a frame of the encoder's pixel format and size; times in ``TIME_BASE``."""
         frame.pts = pts
         frame.time_base = TIME_BASE
         frame.duration = duration
         self._container.mux(self._video.encode(frame))
 
     def write_sound(self, samples: Samples) -> None:
-        """Follows what came before."""
+        """Encodes samples that follow those written before; in the rate and layout of the file."""
         assert self._audio is not None
         rate, layout = self._audio.rate, self._audio.layout.name
         if self._audio.codec_context.name == "aac":

@@ -1,7 +1,7 @@
-"""One face taken out of a frame, so that the frame can be let go: two crops can be made of it.
+"""Squares cut out of a frame, which can be kept after the frame is released.
 
-The *box crop* is the face's box stretched to a square, the *aligned crop* is turned and scaled so
-that eyes, nose and mouth corners come to lie at fixed places.
+A face cut gives two crops: the *box crop* is a rectangle stretched to a square; the *aligned crop*
+is a turned and scaled square, so that given points come to lie at fixed places of it.
 """
 
 from functools import cache
@@ -15,35 +15,35 @@ from PIL import Image as Pillow
 from facetrack.core.types import Image
 
 Placement = NDArray[np.float64]
-"""``(2, 3)``: takes x y 1 of a square, in its pixels, to x y of the frame."""
+"""``(2, 3)`` matrix from (x, y, 1) in pixels of a square to (x, y) in pixels of the frame."""
 
 BOX_CROP_SIZE = 160
 """Side of a box crop in pixels."""
 
 
 class FaceCut(Protocol):
-    """A face of a frame that may be gone; costs little until a crop is asked for."""
+    """A face of a frame that may be released already; cheap until a crop is asked for."""
 
     def box_crop(self) -> Image:
         """``(160, 160, 3)`` uint8 RGB, the box stretched to a square."""
         ...
 
     def aligned_crop(self) -> Image:
-        """``(size, size, 3)`` uint8 RGB, turned and scaled as the placement said; black outside
-        the frame."""
+        """``(size, size, 3)`` uint8 RGB, turned and scaled by the placement; black outside the
+        frame."""
         ...
 
 
 class Cut(Protocol):
-    """A part of a frame, taken out of it; costs little until it is looked at."""
+    """A copy of a part of a frame; cheap until its RGB is asked for."""
 
     def rgb(self) -> Image:
-        """``(height, width, 3)`` uint8."""
+        """``(height, width, 3)`` uint8 RGB."""
         ...
 
 
 class HostFaceCut:
-    """A face in a part of a frame that lies in this machine's memory."""
+    """A face in a part of a frame in the host's memory; implements ``FaceCut``."""
 
     def __init__(
         self,
@@ -53,8 +53,15 @@ class HostFaceCut:
         placement: Placement,
         size: int,
     ) -> None:
-        """``origin``: x y of the part in the frame; ``corners``: x1 y1 x2 y2 of the box crop in
-        the frame; ``placement`` and ``size``: of the aligned crop."""
+        """Keeps the part; makes the crops when they are asked for.
+
+        Args:
+            part: a copy of a part of the frame.
+            origin: x y of the part's upper left pixel in the frame.
+            corners: x1 y1 x2 y2 of the box crop in pixels of the frame.
+            placement: of the aligned crop.
+            size: side of the aligned crop in pixels.
+        """
         self._part = part
         self._origin = origin
         self._corners = corners
@@ -71,16 +78,18 @@ class HostFaceCut:
 
 
 def stretched(image: Image) -> Image:
-    """``(160, 160, 3)`` uint8 RGB, as facenet-pytorch stretches a face to a square."""
+    """``(160, 160, 3)`` uint8 RGB: the image stretched by Pillow's bilinear filter."""
     crop = Pillow.fromarray(np.ascontiguousarray(image))
     side = BOX_CROP_SIZE
     return np.asarray(crop.resize((side, side), Pillow.Resampling.BILINEAR))
 
 
 def extent(placement: Placement, size: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """x1 y1 x2 y2 of the part of a frame that a placed square needs; one pixel at least.
+    """x1 y1 x2 y2 of the part of a frame that a placed square is made of; one pixel at least.
 
-    ``shape``: height and width of the frame.
+    Args:
+        size: side of the square in pixels.
+        shape: height and width of the frame in pixels.
     """
     x, y = (placement @ _square_corners(size)).tolist()
     # Of so few numbers NumPy's ``clip``, ``min`` and ``floor`` take five times as long.
@@ -101,9 +110,13 @@ def _square_corners(size: int) -> NDArray[np.float64]:
 
 
 def placed(part: Image, origin: tuple[int, int], placement: Placement, size: int) -> Image:
-    """The square ``(size, size, 3)`` uint8 RGB that a placement says, out of a part of a frame.
+    """The square ``(size, size, 3)`` uint8 RGB at a placement.
 
-    Where it is made smaller, each pixel is a mean of all under it. ``origin``: x y of the part.
+    Where the square is smaller than what it shows, each pixel is a mean of several samples.
+
+    Args:
+        part: ``(height, width, 3)`` uint8 RGB, the part of the frame that ``extent`` gives.
+        origin: x y of the part's upper left pixel in the frame.
     """
     taps = max(1, ceil(np.hypot(*placement[:, 0]) - 1e-6))
     inner = np.concatenate(

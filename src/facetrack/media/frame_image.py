@@ -1,6 +1,6 @@
-"""Decoded frames: the planes stay as the decoder left them, RGB is made of what is looked at.
+"""Decoded frames: planes stay as the decoder left them, and only the needed parts become RGB.
 
-A whole frame in RGB costs as much as decoding it; the faces in it are a small part of its pixels.
+To convert a whole frame to RGB costs as much as to decode it, and faces are a small part of it.
 """
 
 from collections.abc import Sequence
@@ -16,27 +16,27 @@ from PIL import Image as Pillow
 from facetrack.core.types import Float32, Image
 from facetrack.media.face_cut import Cut, FaceCut, HostFaceCut, Placement, extent
 from facetrack.media.planar import Plane, is_full_range, planes
-from facetrack.media.scaling import scaled
-from facetrack.media.yuv import rgb_of, to_rgb_matrix
+from facetrack.media.yuv import rgb_of, scaled, to_rgb_matrix
 
 YUV420 = {"yuv420p", "yuvj420p"}
+"""Pixel formats of 4:2:0 with 8 bits, whose planes are used as they are."""
 COARSE = (36, 64)
 """Rows and columns of a coarse frame."""
 
 
 class Raster(NamedTuple):
-    """A frame's pixels, or one of its colours."""
+    """The memory of a frame's pixels, or of one of its planes."""
 
     pixels: NDArray[np.uint8]
     """``(height * row, ...)``, row after row."""
     row: int
     """Pixels from one row to the next."""
     step: int
-    """Pixels of the frame for one of the plane, each way."""
+    """Pixels of the frame for one pixel of the plane, in both directions."""
 
 
 class FrameImage(Protocol):
-    """An upright frame that can be looked at in part."""
+    """An upright frame of which whole or parts can be had as RGB."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,16 +45,16 @@ class FrameImage(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Of its pixels, as they lie in memory."""
+        """Bytes of memory that its pixels take."""
         ...
 
     @property
     def rasters(self) -> Sequence[Raster]:
-        """Where its pixels lie; ``coloured`` makes RGB of what is taken from them."""
+        """Where its pixels lie in memory; ``coloured`` converts samples of them to RGB."""
         ...
 
     def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
-        """Samples of each raster, all of one shape, as ``(..., 3)`` uint8 RGB."""
+        """Converts samples of each raster, all of one shape, to ``(..., 3)`` uint8 RGB."""
         ...
 
     def rgb(self) -> Image:
@@ -62,27 +62,30 @@ class FrameImage(Protocol):
         ...
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
-        """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``, inside the frame, uint8 RGB."""
+        """Pixels ``x1 <= x < x2``, ``y1 <= y < y2``: ``(y2 - y1, x2 - x1, 3)`` uint8 RGB.
+
+        The part must lie inside the frame.
+        """
         ...
 
     def face_cut(
         self, corners: tuple[int, int, int, int], placement: Placement, size: int
     ) -> FaceCut:
-        """A face, to be kept when the frame is let go.
+        """A face, which can be kept after the frame is released.
 
         Args:
-            corners: x1 y1 x2 y2 of its box crop, inside the frame.
-            placement: of its aligned crop.
+            corners: x1 y1 x2 y2 of its box crop in pixels, inside the frame.
+            placement: of its aligned crop, see ``face_cut.Placement``.
             size: side of the aligned crop in pixels.
         """
         ...
 
     def scaled(self, height: int, width: int) -> Image:
-        """The whole frame made smaller, uint8 RGB, each pixel a mean of all under it."""
+        """The whole frame made smaller: ``(height, width, 3)`` uint8 RGB, by means of areas."""
         ...
 
     def coarse(self) -> Image:
-        """Samples at ``coarse_grid``, ``(36, 64, 3)`` uint8 RGB, in one piece."""
+        """Samples at ``coarse_grid``: ``(36, 64, 3)`` uint8 RGB, contiguous."""
         ...
 
 
@@ -98,9 +101,10 @@ class Frame:
 
 
 class RgbImage:
-    """A frame that is there in RGB."""
+    """A frame in RGB; implements ``FrameImage``."""
 
     def __init__(self, image: Image) -> None:
+        """``image``: ``(height, width, 3)`` uint8 RGB; it is not copied."""
         self._rgb = image
         self.shape = (image.shape[0], image.shape[1])
         self.nbytes = image.nbytes
@@ -141,31 +145,31 @@ class RgbImage:
 
 
 class YuvImage:
-    """A 4:2:0 frame in the decoder's own memory.
+    """A 4:2:0 frame in the decoder's own memory; implements ``FrameImage``.
 
-    Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
+    A chroma sample counts for each of its four luma pixels, as in libswscale's conversion to RGB.
     """
 
-    def __init__(self, image: VideoFrame) -> None:
-        self._image = image
-        self._views = planes(image)
+    def __init__(self, frame: VideoFrame) -> None:
+        self._frame = frame
+        self._views = planes(frame)
         luma, blue, red = self._views
         self.shape = (luma.shape[0], luma.shape[1])
         self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
-        self._matrix, self._offset = to_rgb_matrix(int(image.colorspace), is_full_range(image))
+        self._matrix, self._offset = to_rgb_matrix(int(frame.colorspace), is_full_range(frame))
 
     @property
     def rasters(self) -> Sequence[Raster]:
         return [
             Raster(np.frombuffer(memoryview(plane), np.uint8), plane.line_size, step)
-            for plane, step in zip(self._image.planes, (1, 2, 2), strict=True)
+            for plane, step in zip(self._frame.planes, (1, 2, 2), strict=True)
         ]
 
     def coloured(self, planes: Sequence[NDArray[np.uint8]]) -> Image:
         return rgb_of(planes, self._matrix, self._offset)
 
     def rgb(self) -> Image:
-        return np.asarray(self._image.to_ndarray(format="rgb24"), np.uint8)
+        return np.asarray(self._frame.to_ndarray(format="rgb24"), np.uint8)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Image:
         return self.cut(x1, y1, x2, y2).rgb()
@@ -184,7 +188,7 @@ class YuvImage:
         return YuvCut(planes, (y1 % 2, x1 % 2), (self._matrix, self._offset))
 
     def scaled(self, height: int, width: int) -> Image:
-        return scaled(self._image, height, width)
+        return scaled(self._frame, height, width)
 
     def coarse(self) -> Image:
         return self._coarse
@@ -203,9 +207,9 @@ class YuvCut:
 
     planes: Sequence[Plane]
     odd: tuple[int, int]
-    """1 where the part begins at an odd row, an odd column."""
+    """For row and column: 1 where the part begins at an odd one, else 0."""
     colour: tuple[Float32, Float32]
-    """Matrix and offset to RGB."""
+    """Matrix and offset of ``to_rgb_matrix``."""
 
     def rgb(self) -> Image:
         luma, *chroma = self.planes
@@ -216,7 +220,7 @@ class YuvCut:
 
 
 class CachedRgbImage:
-    """A frame whose RGB is made once at most, for many looks."""
+    """A frame whose RGB is made once at most, for callers that read many parts of it."""
 
     def __init__(self, image: FrameImage) -> None:
         self._image = image
@@ -245,7 +249,7 @@ def _face_cut(
     placement: Placement,
     size: int,
 ) -> FaceCut:
-    """Copies the part that both crops need."""
+    """Copies the part of the frame that both crops need."""
     left, top, right, bottom = extent(placement, size, image.shape)
     x1, y1, x2, y2 = corners
     x1, y1, x2, y2 = min(x1, left), min(y1, top), max(x2, right), max(y2, bottom)

@@ -1,10 +1,14 @@
-"""Reads chosen frames of a video once, in order, and decodes little else.
+"""Reads chosen frames of a video, in order, and decodes little else.
 
-Each key frame is an entry: reading begins at the one before the first frame wanted, and leaps to a
-later one where that saves decoding. On the way, frames that no other is made of are left out.
+Decoding can begin at every key frame. So reading starts at the key frame before the first wanted
+frame, and jumps to a later key frame where that saves decoding. On the way, frames that no other
+frame depends on are skipped.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import av.error
 import numpy as np
@@ -14,115 +18,164 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-Tick = int
-"""The stream's own clock, from 0 at its start."""
+from facetrack.media.streams import open_again, video_stream
 
-LEAP_S = 1.0
-"""Shorter gaps are decoded through: to empty and refill the decoder costs as much."""
-BLIND_LEAP_S = 12.0
-"""Where the file has no list of its key frames; rarely are they further apart."""
+Tick = int
+"""A time in units of the stream's time base, 0 at the stream's start."""
+
+JUMP_S = 1.0
+"""Shorter gaps are decoded through: to flush and refill the decoder costs as much."""
+BLIND_JUMP_S = 12.0
+"""The same where the file has no index of its key frames; they are rarely further apart."""
 STEP_BACK_S = 1.0
-"""How much earlier a second try begins where a seek came out too late; doubled each time."""
+"""Seconds by which a second try starts earlier, where a seek ended too late; doubled each time."""
 BEFORE_ALL_S = 10.0
-"""Earlier than a file's first frame is by its own clock."""
+"""Seconds before the first frame at which a seek to the beginning starts."""
+
+
+class ReadFrame(NamedTuple):
+    """A frame that was read for a wanted time."""
+
+    tick: Tick
+    """The wanted time."""
+    frame: VideoFrame
+    found: bool
+    """False where the wanted frame could not be read, and a neighbour takes its place."""
 
 
 class FrameReader:
-    """Frames of one video stream by their presentation times."""
+    """Frames of one video by their presentation times. A context manager that holds the file open.
+
+    Decodes on the caller's thread.
+    """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container = container
-        self._stream = stream
-        stream.thread_type = "NONE"  # clips are made side by side, a process a core
+        """The reader owns the container and closes it."""
+        self.container = container
+        self.stream = stream
+        stream.thread_type = "NONE"  # clips are made in parallel, one process a core
         self._tick_s = float(stream.time_base or 0.001)
         self._origin = stream.start_time or 0
         self._timeless = bool(Flags(container.format.flags) & Flags.no_timestamps)
 
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens a video that was there when it was analysed.
+
+        Raises:
+            InputError: when the file is no longer there, or is no longer a video.
+        """
+        container = open_again(path)
+        stream = video_stream(container)
+        assert stream is not None  # ``open_again`` has seen it
+        return cls(container, stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; may be called twice."""
+        self.container.close()
+
     def ticks(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Of presentation times in seconds from the stream's start."""
+        """Presentation times in seconds from the stream's start, as ticks."""
         return np.rint(times_s / self._tick_s).astype(np.int64)
 
-    def frames(self, wanted: NDArray[np.int64]) -> Iterator[tuple[Tick, VideoFrame, bool]]:
-        """For each tick, ascending, its frame, and whether it is that frame.
+    def frames_at(self, times_s: NDArray[np.float64]) -> Iterator[ReadFrame]:
+        """``frames`` at presentation times in seconds, ascending."""
+        return self.frames(self.ticks(times_s))
 
-        One that cannot be read again is stood in for by the one before it, or else the one after.
+    def frames(self, wanted: NDArray[np.int64]) -> Iterator[ReadFrame]:
+        """One frame for each of the ``wanted`` ticks, which ascend.
+
+        Where a frame cannot be read (a damaged file), the one before takes its place, or the one
+        after where there is none before. Where no frame can be read, none is given.
         """
         left = wanted.tolist()
         left.reverse()
         needed = frozenset(left)
         last = None
         while left:
-            leap = False
-            for tick, image in self._from(left[-1], needed):
+            jump = False
+            for tick, frame in self._from(left[-1], needed):
                 while left and left[-1] < tick:
-                    yield left.pop(), last or image, False
+                    yield ReadFrame(left.pop(), last or frame, False)
                 if left and left[-1] == tick:
-                    yield left.pop(), image, True
-                    leap = bool(left) and self._leap_pays(tick, left[-1])
-                last = image
-                if leap or not left:
+                    yield ReadFrame(left.pop(), frame, True)
+                    jump = bool(left) and self._jump_pays(tick, left[-1])
+                last = frame
+                if jump or not left:
                     break
-            if not leap:
+            if not jump:
                 break
         while left and last is not None:
-            yield left.pop(), last, False
+            yield ReadFrame(left.pop(), last, False)
 
     def _from(self, first: Tick, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
-        """Decoded frames, the first of them not later than ``first``."""
+        """Decoded frames, the first of which is not later than ``first``."""
         back_s = 0.0
         while True:
             start = first - round(back_s / self._tick_s)
             if not self._timeless:
                 self._seek(start)
-            images = self._decoded(needed)
-            opening = next(images, None)
+            decoded = self._decoded(needed)
+            opening = next(decoded, None)
             if (opening is not None and opening[0] <= first) or start <= 0 or self._timeless:
                 break
             back_s = max(STEP_BACK_S, 2 * back_s)
         if opening is not None:
             yield opening
-            yield from images
+            yield from decoded
 
     def _seek(self, start: Tick) -> None:
-        """To the key frame before, or to the first one."""
-        # A transport stream finds its first key frame from well before it only; some others
-        # refuse to look there.
+        """To the key frame at or before ``start``, or to the first one."""
+        # A transport stream finds its first key frame only from well before it; some other formats
+        # refuse to seek there.
         before_all = self._origin - round(BEFORE_ALL_S / self._tick_s)
         for at in (self._origin + start,) if start > 0 else (before_all, self._origin):
             try:
-                self._container.seek(at, stream=self._stream, backward=True)
+                self.container.seek(at, stream=self.stream, backward=True)
                 return
             except av.error.FFmpegError:
                 continue
 
     def _decoded(self, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
-        """What comes from here on; damage costs its own frames and no others."""
-        context = self._stream.codec_context
-        frame_s = 1 / float(self._stream.average_rate or self._stream.guessed_rate or 25)
+        """Frames from the current position on; a damaged packet costs no frames but its own."""
+        context = self.stream.codec_context
+        frame_s = 1 / float(self.stream.average_rate or self.stream.guessed_rate or 25)
         time_s = -frame_s
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self.container.demux(self.stream):
                 unneeded = packet.pts is not None and packet.pts - self._origin not in needed
                 context.skip_frame = "NONREF" if unneeded else "DEFAULT"
                 try:
-                    images = packet.decode()
+                    frames = packet.decode()
                 except av.error.FFmpegError:
                     continue
-                for image in images:
-                    if image.pts is None:  # raw streams carry no times
+                for frame in frames:
+                    if frame.pts is None:  # raw streams carry no times
                         time_s += frame_s
                     else:
-                        time_s = (image.pts - self._origin) * self._tick_s
-                    yield round(time_s / self._tick_s), image
+                        time_s = (frame.pts - self._origin) * self._tick_s
+                    yield round(time_s / self._tick_s), frame
         except av.error.FFmpegError:
             return
 
-    def _leap_pays(self, now: Tick, then: Tick) -> bool:
+    def _jump_pays(self, now: Tick, then: Tick) -> bool:
+        """Whether a key frame lies between, so that a seek saves decoding."""
         gap_s = (then - now) * self._tick_s
-        if gap_s < LEAP_S or self._timeless:
+        if gap_s < JUMP_S or self._timeless:
             return False
-        entries = self._stream.index_entries
+        entries = self.stream.index_entries
         if not len(entries):
-            return gap_s > BLIND_LEAP_S
+            return gap_s > BLIND_JUMP_S
         key = entries.search_timestamp(self._origin + then, backward=True)
         return key >= 0 and entries[key].timestamp > self._origin + now

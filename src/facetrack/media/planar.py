@@ -1,15 +1,18 @@
-"""The planes of decoded frames in planar YUV: views of their memory, and what is done with them.
+"""The planes of decoded frames in planar YUV: views of their memory, and work done on them.
 
-Needs NumPy and PyAV alone: the programs that write clips import nothing else.
+Needs NumPy and PyAV alone, because the worker processes that write clips import nothing else.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
+
+from facetrack.core.types import Image
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -23,26 +26,80 @@ PLANAR = {
         (f"yuv{digits}p12", "le", 12),
     )
 }
-"""Pixel format -> luma samples for one of chroma, across and down, and bits a sample."""
+"""Pixel format -> luma samples for one chroma sample, across and down, and bits of a sample."""
 FULL_RANGE = 2
+"""libav's number of the colour range in which samples go from 0 to the largest value."""
 
 
-def planes(image: VideoFrame) -> tuple[Plane, Plane, Plane]:
+@dataclass(frozen=True)
+class UprightPlanes:
+    """Y, U and V of a decoded frame, turned as the file says, at the depth they were decoded in."""
+
+    planes: tuple[Plane, Plane, Plane]
+    across: int
+    """Luma samples for one chroma sample, from left to right."""
+    down: int
+    """The same, from top to bottom."""
+    bits: int
+    """Of a sample."""
+    _frame: VideoFrame
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.planes[0].shape[1], self.planes[0].shape[0]
+
+    @classmethod
+    def of(cls, frame: VideoFrame, matrix: int) -> "UprightPlanes":
+        """Views of the frame's memory where its format is one of ``PLANAR``; else a conversion.
+
+        Args:
+            matrix: with which RGB frames become YUV, as in H.273 (1: BT.709, 5: BT.601).
+        """
+        turns = (frame.rotation % 360) // 90
+        if frame.format.name not in PLANAR:
+            if frame.format.is_rgb:
+                frame = frame.reformat(
+                    format="yuv420p", dst_colorspace=matrix, dst_color_range="MPEG"
+                )
+            else:
+                frame = frame.reformat(format="yuv420p")
+        across, down, bits = PLANAR[frame.format.name]
+        if turns % 2:
+            across, down = down, across
+        y, u, v = planes(frame)
+        if turns:
+            y, u, v = np.rot90(y, turns), np.rot90(u, turns), np.rot90(v, turns)
+        return cls((y, u, v), across, down, bits, frame)
+
+    def rgb(self) -> Image:
+        """``(height, width, 3)`` uint8 RGB."""
+        image = self._frame.to_ndarray(format="rgb24")
+        return np.ascontiguousarray(np.rot90(image, self._frame.rotation % 360 // 90))
+
+
+def planes(frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
     """Views of the memory of a frame in one of the ``PLANAR`` formats: Y, U and V."""
-    wide = PLANAR[image.format.name][2] > 8
-    y, u, v = (_plane(plane, np.dtype("<u2" if wide else np.uint8)) for plane in image.planes)
+    wide = PLANAR[frame.format.name][2] > 8
+    y, u, v = (_plane(plane, np.dtype("<u2" if wide else np.uint8)) for plane in frame.planes)
     return y, u, v
 
 
-def is_full_range(image: VideoFrame) -> bool:
-    """Whether its samples go from 0 to the most; else from 16 to 235 (of 8 bits)."""
-    return image.color_range == FULL_RANGE or image.format.name.startswith("yuvj")
+def is_full_range(frame: VideoFrame) -> bool:
+    """Whether samples go from 0 to the largest value; else luma goes from 16 to 235 of 8 bits."""
+    return frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
 
 
-def darken(image: VideoFrame, full_range: bool, light: float = 0, colour: float = 0) -> None:
-    """Leaves a share of the brightness and colour of a frame in one of the ``PLANAR`` formats."""
-    unit = 1 << (PLANAR[image.format.name][2] - 8)
-    luma, *chroma = planes(image)
+def darken(frame: VideoFrame, full_range: bool, light: float = 0, colour: float = 0) -> None:
+    """Leaves a share of the brightness and of the colour of a frame, in place.
+
+    Args:
+        frame: in one of the ``PLANAR`` formats.
+        light: share of the luma that is left, 0 (black) to 1.
+        colour: share of the chroma that is left, 0 (grey) to 1.
+    """
+    unit = 1 << (PLANAR[frame.format.name][2] - 8)
+    luma, *chroma = planes(frame)
     for plane, share, none in (
         (luma, light, 0 if full_range else 16 * unit),
         *((plane, colour, 128 * unit) for plane in chroma),
@@ -57,9 +114,13 @@ def paste(
     at: tuple[int, ...],
     across_down: tuple[int, int],
 ) -> None:
-    """Copies a part of Y, U and V (x, y, width and height) to where others are (x and y).
+    """Copies a part of Y, U and V into other planes of the same subsampling.
 
-    All in luma samples, whole ones of chroma; ``across_down`` are those for one of chroma.
+    Args:
+        part: x, y, width and height in the sources.
+        at: x and y in the targets.
+        across_down: luma samples for one chroma sample. All other numbers are luma samples, and
+            multiples of these.
     """
     for source, target, (across, down) in zip(
         sources, targets, ((1, 1), across_down, across_down), strict=True

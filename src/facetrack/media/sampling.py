@@ -1,7 +1,7 @@
-"""Square crops of one size from many parts of many frames, by few samples a pixel, all at once.
+"""Square crops of one size from many parts of many frames, made together by taking samples.
 
-A part that is larger than its crop is sampled at two or four places a pixel and side: about its
-area mean, several times cheaper.
+Where a part is larger than its crop, 2 x 2 or 4 x 4 samples make one pixel: about the mean of the
+area, several times cheaper.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,9 @@ from facetrack.media.frame_image import FrameImage
 
 Pixels = NDArray[np.uint8]
 
-FINE = 1.2
-"""Pixels of the part for one of the crop up to which one sample is enough; of twice as many two."""
+SINGLE_SAMPLE_UP_TO = 1.2
+"""Pixels of the part for one pixel of the crop, up to which one sample is enough. Up to twice as
+many, 2 x 2 samples are taken; beyond that ``MOST_TAPS`` x ``MOST_TAPS``."""
 MOST_TAPS = 4
 
 
@@ -24,10 +25,16 @@ def thumbnails(
     corners: NDArray[np.int32],
     size: int,
 ) -> Pixels:
-    """Parts ``(n, 4)`` x1 y1 x2 y2, inside ``images[of_image]``, as ``(n, size, size, 3)`` RGB,
-    each pixel about the mean of all under it; all frames are of one video."""
+    """``(n, size, size, 3)`` uint8 RGB, each pixel about the mean of the area that it shows.
+
+    Args:
+        images: frames of one video, of one kind and size.
+        of_image: ``(n,)`` position in ``images`` of the frame that each crop is cut from.
+        corners: ``(n, 4)`` x1 y1 x2 y2 in pixels, inside the frame.
+    """
     sides = (corners[:, 2:] - corners[:, :2]).max(axis=1)
-    taps = np.where(sides <= FINE * size, 1, np.where(sides <= 2 * FINE * size, 2, MOST_TAPS))
+    fine = SINGLE_SAMPLE_UP_TO * size
+    taps = np.where(sides <= fine, 1, np.where(sides <= 2 * fine, 2, MOST_TAPS))
     crops = np.empty((len(corners), size, size, 3), np.uint8)
     for each in np.unique(taps):
         mine = np.flatnonzero(taps == each)
@@ -42,7 +49,7 @@ def samples(
     size: int,
     taps: int = 1,
 ) -> Pixels:
-    """As ``thumbnails``, each pixel the mean of ``taps`` x ``taps`` samples; 1, 2 or 4."""
+    """As ``thumbnails``; each pixel is the mean of ``taps`` x ``taps`` samples (1, 2 or 4)."""
     steps = (np.arange(size * taps) + 0.5) / (size * taps)
     x1, y1, x2, y2 = corners.T[:, :, None]
     rows, columns = (a + (b - a) * steps for a, b in ((y1, y2), (x1, x2)))
@@ -63,7 +70,7 @@ def samples(
 
 
 def _block_means(pixels: Pixels, side: int) -> Pixels:
-    """``(n, h, w, ...)`` to ``(n, h / side, w / side, ...)``."""
+    """Means of blocks of pixels: ``(n, h, w, ...)`` to ``(n, h / side, w / side, ...)``."""
     if side == 1:
         return pixels
     total = np.zeros_like(pixels[:, ::side, ::side], np.uint16)

@@ -1,7 +1,7 @@
-"""Reads exactly the samples of spans of a video's sound, piece by piece.
+"""Reads spans of a video's sound, with exactly as many samples as asked for, piece by piece.
 
-Samples follow each other as they were recorded; the times in the file only say where they begin,
-and are believed again where they leave a gap. Where there is no sound there is silence.
+Samples follow each other as they were recorded. The times in the file say where a run of samples
+begins; they are used again only where they leave a gap. Where there is no sound, silence is given.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,20 +19,24 @@ from numpy.typing import NDArray
 from facetrack.media.streams import begin_s, open_media, sound_stream, video_stream
 
 Samples = NDArray[np.float32]
-"""``(channels, n)``, 1 is full scale."""
+"""``(channels, n)`` float32, full scale is -1 to 1."""
 
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 PREROLL_S = 0.5
-"""Read before the span: the first packets after a seek may decode to nothing."""
+"""Seconds read before the span: the first packets after a seek may decode to nothing."""
 PART_S = 0.25
-"""Of sound that is handed on at once."""
+"""Seconds of sound that are joined into one piece."""
 JUMP_S = 0.01
-"""Further than this from where the samples before it ended, a frame is put where its time says.
-Nearer it is rounding: Matroska's times are whole milliseconds."""
+"""Seconds between the end of the samples so far and the time of a frame, from which the frame is
+placed by its time. A smaller difference is rounding: Matroska's times are whole milliseconds."""
 
 
 def sound_format(path: Path) -> tuple[int, str] | None:
-    """Sample rate and layout (mono or stereo) that the clip's sound will have; None: no sound."""
+    """Sample rate and layout (``mono`` or ``stereo``) for a clip of this file; None: no sound.
+
+    Raises:
+        FFmpegError: when libav cannot read the file.
+    """
     with open_media(path) as container:
         stream = sound_stream(container)
         if stream is None:
@@ -45,7 +49,13 @@ def sound_format(path: Path) -> tuple[int, str] | None:
 def read_sound(path: Path, start_s: float, end_s: float, sound: tuple[int, str]) -> Samples:
     """``round((end_s - start_s) * rate)`` samples from ``start_s`` on.
 
-    Times count from the start of the video stream, as those of the frames do.
+    Times are in seconds from the start of the video stream, as those of the frames are.
+
+    Args:
+        sound: sample rate and layout.
+
+    Raises:
+        FFmpegError: when libav cannot read the file.
     """
     rate, layout = sound
     empty = np.empty((_channels(layout), 0), np.float32)
@@ -59,24 +69,27 @@ def sound_of(
     """The sound of each span, one after the other, in pieces.
 
     Args:
-        spans: where each begins, in seconds from the start of the video stream, and how many
-            samples of it are wanted: exactly so many come.
+        spans: start of each in seconds from the start of the video stream, and the number of its
+            samples; exactly so many are given.
         sound: sample rate and layout.
+
+    Raises:
+        FFmpegError: when libav cannot read the file.
     """
     with open_media(path) as container:
-        stream, image = sound_stream(container), video_stream(container)
-        zero_s = 0.0 if image is None else begin_s(image)
+        stream, video = sound_stream(container), video_stream(container)
+        zero_s = 0.0 if video is None else begin_s(video)
         for start_s, count in spans:
             parts: Iterator[tuple[int, Samples]] = iter(())
             if stream is not None:
                 parts = _from(container, stream, zero_s + start_s, sound)
-            yield from _exactly(count, _together(parts, sound[0]), sound)
+            yield from _exactly(count, _larger_parts(parts, sound[0]), sound)
 
 
 def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
-    """Samples of each of several spans that are ``whole_s`` together.
+    """Number of samples of each of several spans, which last ``whole_s`` seconds together.
 
-    Differences of rounded sums, so that many spans do not drift from their frames.
+    They are differences of rounded sums, so that many spans do not drift from their frames.
     """
     ends = np.rint(np.cumsum(seconds) * rate).astype(np.int64)
     ends = np.minimum(ends, round(whole_s * rate))
@@ -85,7 +98,7 @@ def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[i
 
 
 def int16(samples: Samples) -> NDArray[np.int16]:
-    """``(1, n * channels)`` as WAV and PCM tracks hold them: a sample of each channel in turn."""
+    """``(1, n * channels)`` int16 as WAV and PCM tracks hold them: the channels interleaved."""
     whole = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
     return np.ascontiguousarray(whole.T).reshape(1, -1)
 
@@ -93,7 +106,7 @@ def int16(samples: Samples) -> NDArray[np.int16]:
 def _exactly(
     count: int, parts: Iterator[tuple[int, Samples]], sound: tuple[int, str]
 ) -> Iterator[Samples]:
-    """``count`` samples of parts that know their places; what none covers is silent."""
+    """``count`` samples, made of parts with their positions; what no part covers is silent."""
     done = 0
     for at, part in parts:
         yield from _silence(min(at, count) - done, sound)
@@ -107,8 +120,8 @@ def _exactly(
     yield from _silence(count - done, sound)
 
 
-def _together(parts: Iterator[tuple[int, Samples]], rate: int) -> Iterator[tuple[int, Samples]]:
-    """The same in larger parts: what is done with each takes its time."""
+def _larger_parts(parts: Iterator[tuple[int, Samples]], rate: int) -> Iterator[tuple[int, Samples]]:
+    """Joins parts that follow each other, because the work on each part has a fixed cost."""
     waiting: list[Samples] = []
     at = end = 0
     for place, part in parts:
@@ -132,9 +145,9 @@ def _silence(count: int, sound: tuple[int, str]) -> Iterator[Samples]:
 def _from(
     container: InputContainer, stream: AudioStream, start_s: float, sound: tuple[int, str]
 ) -> Iterator[tuple[int, Samples]]:
-    """Resampled parts of the sound, each with its place in samples from ``start_s``.
+    """Resampled parts of the sound, each with its position in samples from ``start_s``.
 
-    Each unbroken run goes through a resampler of its own, to its last sample.
+    Each unbroken run of samples has its own resampler, which is emptied at the end of the run.
     """
     rate, layout = sound
     kind, until_s, at = None, 0.0, 0
@@ -147,7 +160,7 @@ def _from(
             resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
             kind, until_s, at = is_now, time_s, round((time_s - start_s) * rate)
         until_s += frame.samples / frame.sample_rate
-        frame.pts = None  # the place is kept here, rounded once a run
+        frame.pts = None  # the position is kept here, and rounded once a run
         for place, part in _placed(at, resampler.resample(frame)):
             yield place, part
             at = place + part.shape[1]
@@ -157,7 +170,7 @@ def _from(
 
 def _placed(at: int, frames: Sequence[AudioFrame | None]) -> Iterator[tuple[int, Samples]]:
     for frame in frames:
-        if frame is not None:  # a resampler with nothing to do has nothing left at the end
+        if frame is not None:  # a resampler that does nothing gives None at the end
             part = np.asarray(frame.to_ndarray(), np.float32)
             yield at, part
             at += part.shape[1]
@@ -166,8 +179,7 @@ def _placed(at: int, frames: Sequence[AudioFrame | None]) -> Iterator[tuple[int,
 def _frames(
     container: InputContainer, stream: AudioStream, start_s: float
 ) -> Iterator[tuple[float, AudioFrame]]:
-    """Decoded frames and their times, from a little before ``start_s``; what is damaged is left
-    out."""
+    """Time in seconds and frame, from a little before ``start_s``; damaged packets are skipped."""
     time_base = stream.time_base or Fraction(1, stream.codec_context.sample_rate)
     try:
         container.seek(int((start_s - PREROLL_S) / time_base), stream=stream, backward=True)
@@ -180,7 +192,7 @@ def _frames(
                 if frame.pts is not None:
                     yield float(frame.pts * time_base), frame
     except av.error.FFmpegError:
-        return  # damaged from here on, or a file that cannot be sought in
+        return  # the rest is damaged, or the file cannot be sought in
 
 
 def _channels(layout: str) -> int:

@@ -1,22 +1,152 @@
-"""Opens media files and says which of their streams are the frame and the sound.
+"""Opens media files, chooses their video and audio streams, and reads the packets of a video.
 
-The same choice everywhere: frames are counted and timed by the stream that is shown later.
+Every part of the program chooses streams here, so that all count and time frames by the same one.
 """
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
 
+IMAGE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
+"""libav's names of the formats that hold one still image."""
+
+
+class StreamFacts(NamedTuple):
+    """What the container and the decoder say of a video stream."""
+
+    width: int
+    """Of the stored frame in pixels, before any rotation."""
+    height: int
+    fps: Fraction
+    """Average frames a second, as the header says or libav guesses."""
+    codec: str
+    """libav's canonical name, as ``h264``."""
+    has_audio: bool
+
+
+class VideoFile:
+    """An opened file and its video stream: packets, facts, and warnings about what was damaged.
+
+    Decodes nothing; the implementations of ``VideoSource`` are built on it.
+
+    Raises:
+        InputError: on opening, when the file is missing or holds no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self._container = _open_video(path)
+        stream = video_stream(self._container)
+        if stream is None:
+            self._container.close()
+            raise InputError(f"{path}: no video in it, only sound or data; give a video file")
+        self._stream: VideoStream | None = stream
+        self._last_facts: StreamFacts | None = None
+        self.time_base = stream.time_base or Fraction(1, 1000)
+        """Seconds of one unit of the packets' times."""
+        self.origin = stream.start_time or 0
+        """The stream's start in units of ``time_base``: all times in seconds count from there."""
+
+    @property
+    def stream(self) -> VideoStream:
+        """The video stream.
+
+        Raises:
+            ValueError: when the file is closed.
+        """
+        if self._stream is None:
+            raise ValueError(f"{self.path} is closed")
+        return self._stream
+
+    def close(self) -> None:
+        """Closes the file; ends the decoder's threads. May be called twice."""
+        if self._stream is not None:
+            self._last_facts = self.facts()
+        # libav joins the threads of a decoder when the last reference to its stream goes.
+        self._stream = None
+        self._container.close()
+
+    def facts(self) -> StreamFacts:
+        """As they are now, or were when the file was closed: a frame's size may change."""
+        if self._stream is None:
+            assert self._last_facts is not None
+            return self._last_facts
+        context = self._stream.codec_context
+        return StreamFacts(
+            context.width,
+            context.height,
+            self._stream.average_rate or self._stream.guessed_rate or Fraction(25),
+            context.codec.canonical_name,
+            bool(self._container.streams.audio),
+        )
+
+    def seconds(self, pts: int) -> float:
+        """Seconds from the stream's start, of a time in units of ``time_base``."""
+        return float((pts - self.origin) * self.time_base)
+
+    def header_duration_s(self) -> float | None:
+        """Duration of the stream in seconds as the header says; None where it does not."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.time_base)
+        tag = self.stream.metadata.get("DURATION")  # Matroska keeps it here
+        if tag:
+            hours, minutes, seconds = tag.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return None
+
+    def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
+        """Number of frames in a range, estimated from the header; None where it says nothing."""
+        total_s = self.header_duration_s()
+        if total_s is None:
+            return self.stream.frames or None
+        end_s = total_s if duration_s is None else min(total_s, start_s + duration_s)
+        return max(0, round(float(self.facts().fps) * (end_s - start_s)))
+
+    def packets(self) -> "Iterator[Packet[VideoStream]]":
+        """Packets of the stream in the order of the file, and an empty one at the end.
+
+        Where the file cannot be read any further, the iterator ends with a warning.
+        """
+        try:
+            yield from self._container.demux(self.stream)
+        except av.error.FFmpegError as error:
+            self.warnings.append(f"reading stopped early: {error.strerror}")
+
+    def key_frames(self) -> list[float]:
+        """Presentation times in seconds of the frames at which decoding can begin, ascending.
+
+        Reads through a second handle of the file and decodes nothing, so it may be called while
+        frames are read. Empty where the packets carry no times, as in a raw H.264 stream.
+
+        Raises:
+            FFmpegError: when the file cannot be opened a second time.
+        """
+        times: list[float] = []
+        with open_media(self.path) as container:
+            packets: Iterator[Packet[Any]] = container.demux(container.streams[self.stream.index])
+            try:
+                for packet in packets:
+                    if packet.size and packet.is_keyframe and packet.pts is not None:
+                        times.append(self.seconds(packet.pts))
+            except av.error.FFmpegError:
+                pass  # the file is cut off; ``packets`` says so
+        return sorted(times)
+
 
 def open_media(path: Path) -> InputContainer:
-    """Opens a file; texts in it that are not UTF-8 do no harm.
+    """Opens a file; metadata that is not valid UTF-8 is no error.
 
     Raises:
         FFmpegError: when libav cannot read it.
@@ -28,15 +158,14 @@ def open_again(path: Path) -> InputContainer:
     """Opens a video that was there when it was analysed.
 
     Raises:
-        InputError: when it is not there any more, or is another.
+        InputError: when the file is no longer there, or is no longer a video.
     """
     if not path.is_file():
         raise InputError(f"{path}: the video is gone; put it back to make clips of it")
     try:
         container = open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read any more ({reason})") from error
+        raise InputError(f"{path}: cannot be read any more ({_reason(error)})") from error
     if video_stream(container) is None:
         container.close()
         raise InputError(f"{path}: no video in it any more")
@@ -51,11 +180,32 @@ def video_stream(container: InputContainer) -> VideoStream | None:
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
-    """Of several the one that players take: marked as default, not for the impaired, the best."""
+    """The audio stream that players choose: marked as default, not for the impaired, the best."""
     best = container.streams.best("audio")
     return best if isinstance(best, AudioStream) else None
 
 
 def begin_s(stream: VideoStream) -> float:
-    """When the frame begins on the container's clock; all times count from there."""
+    """Time in seconds on the container's clock at which the video stream begins."""
     return float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
+
+
+def _open_video(path: Path) -> InputContainer:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the video files in it")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    try:
+        container = open_media(path)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise InputError(f"{path}: not a video that can be read ({_reason(error)})") from error
+    if IMAGE_FORMATS & set(container.format.name.split(",")):
+        container.close()
+        raise InputError(f"{path}: is an image, not a video")
+    return container
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -16,8 +16,8 @@ from facetrack.core.extensions import TRACKERS, open_extension
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
-from facetrack.media.decode import VideoSource
 from facetrack.media.frame_image import Frame
+from facetrack.media.source import VideoSource
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.batching import calculate_optimal_batch_size

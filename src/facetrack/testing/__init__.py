@@ -6,6 +6,14 @@ Each passes the same contract tests as the implementations that ship (tests/cont
 from facetrack.testing.detector import FakeDetector, frame_with_squares
 from facetrack.testing.embedder import FakeEmbedder
 from facetrack.testing.exporter import FakeExporter
+from facetrack.testing.source import FakeVideoSource
 from facetrack.testing.tracker import FakeTracker
 
-__all__ = ["FakeDetector", "FakeEmbedder", "FakeExporter", "FakeTracker", "frame_with_squares"]
+__all__ = [
+    "FakeDetector",
+    "FakeEmbedder",
+    "FakeExporter",
+    "FakeTracker",
+    "FakeVideoSource",
+    "frame_with_squares",
+]

@@ -14,7 +14,6 @@ import pyarrow as pa
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.streams import open_again, video_stream
 from facetrack.recognition.face_square import aligned, around, on_square, square
 from facetrack.timeline.faces import boxes_of, landmarks_of
 
@@ -57,10 +56,7 @@ class FaceCrops:
         self._size, self._margin, self._align = size, margin, align
         self.missing = 0
         """Faces that the last complete pass skipped because their frame could not be read again."""
-        self._container = open_again(video)
-        stream = video_stream(self._container)
-        assert stream is not None
-        self._reader = FrameReader(self._container, stream)
+        self._reader = FrameReader.open(video)
         self._open = True
 
     def __enter__(self) -> "FaceCrops":
@@ -77,7 +73,7 @@ class FaceCrops:
     def close(self) -> None:
         """Closes the video."""
         self._open = False
-        self._container.close()
+        self._reader.close()
 
     def __len__(self) -> int:
         """Number of faces that were asked for."""
@@ -97,7 +93,7 @@ class FaceCrops:
         boxes, landmarks = boxes_of(faces), landmarks_of(faces)
         _, firsts, counts = np.unique(frames, return_index=True, return_counts=True)
         given = 0
-        shown = self._reader.frames(self._reader.ticks(times_s[firsts]))
+        shown = self._reader.frames_at(times_s[firsts])
         for first, count, (_, image, found) in zip(firsts, counts, shown, strict=False):
             if not found:  # the frame is another one, in which the face is elsewhere
                 continue

@@ -1,10 +1,13 @@
 """The camera path of a panel: where its crop lies in each frame.
 
-Made with the whole clip in view, each shot apart. Guaranteed: a crop lies inside the frame and
-has the framing's aspect (to two pixels, where it stands still through the shot: then it lies on
-whole ones); within a shot its centre and size change no faster than ``MAX_SPEED`` and
-``MAX_GROWTH`` and accelerate by ``MAX_ACCELERATION`` and ``MAX_GROWTH_ACCELERATION`` at most.
-Knows nothing of people and files. NumPy and SciPy alone.
+The path of a shot is made from all of its frames at once, and shots do not influence each other.
+Guarantees:
+- A crop lies inside the frame and has the framing's aspect. A crop that stands still through its
+  shot lies on whole pixels, and its longer side is off the aspect by two pixels at most.
+- Within a shot, centre and size change no faster than ``MAX_SPEED`` and ``MAX_GROWTH``, and their
+  accelerations are at most ``MAX_ACCELERATION`` and ``MAX_GROWTH_ACCELERATION``.
+
+Needs NumPy and SciPy alone; does not know people or files.
 """
 
 from collections.abc import Sequence
@@ -20,28 +23,31 @@ from facetrack.clips.camera.smoothing import REACH, bridged, outliers, smoothed
 Float64 = NDArray[np.float64]
 
 TOLERANCE = 0.05
-"""How far a face may be from its place before the frame follows, in shorter sides of the crop."""
+"""Distance by which a face may be off its place before the crop follows, in shorter sides of the
+crop."""
 MAX_SPEED = 6.0
-"""Shorter sides of the crop in a second. Someone who walks past the camera was measured at 5.2 in
-an upright close-up; a slower frame would lose them."""
+"""Shorter sides of the crop in a second. A person who walks past the camera was measured at 5.2 in
+an upright close-up; a slower crop would lose them."""
 SIGMA_S = 0.3
+"""Standard deviation in seconds of the Gaussian that smooths the position."""
 MAX_ACCELERATION = 0.8 * MAX_SPEED / SIGMA_S
-"""Shorter sides in a second, a second."""
+"""Shorter sides of the crop in a second squared."""
 SIZE_TOLERANCE = 0.06
-"""The same for the size, in natural logarithms: a nod is no reason to zoom."""
+"""As ``TOLERANCE`` for the size, in natural logarithms: a nod is no reason to zoom."""
 MAX_GROWTH = 0.4
-"""Natural logarithm of the size in a second."""
+"""Change of the size's natural logarithm in a second."""
 SIZE_SIGMA_S = 0.6
+"""Standard deviation in seconds of the Gaussian that smooths the size."""
 MAX_GROWTH_ACCELERATION = 0.8 * MAX_GROWTH / SIZE_SIGMA_S
 WHOLE_FROM = 64
-"""Shorter side in pixels from which a crop that stands still is put on whole ones."""
+"""Shorter side in pixels from which a crop that stands still is put on whole pixels."""
 OUTLIER = 0.25
-"""Face heights by which a face must be off its neighbours in time to be an outlier."""
+"""Face heights by which a face is off its neighbours in time, from which it may be an outlier."""
 
 
 def crop_path(
     times_s: Float64,
-    known: NDArray[np.intp],
+    at: NDArray[np.intp],
     boxes: Float64,
     landmarks: Float64,
     shot_starts: Sequence[int],
@@ -50,15 +56,15 @@ def crop_path(
 ) -> Float64:
     """Crops ``(n, 4)``: centre x, centre y, width and height in pixels of the upright frame.
 
-    A shot in which the face is not known keeps the framing of the nearest frame in which it is.
+    A shot without a face gets the crop of the nearest frame, in time, that has one.
 
     Args:
-        times_s: ``(n,)`` presentation times of the frames, in order.
-        known: positions (0 to n-1, ascending) of the frames whose face is known; at least one.
-        boxes: ``(len(known), 4)`` the faces there.
-        landmarks: ``(len(known), 5, 2)`` theirs.
+        times_s: ``(n,)`` presentation times of the frames in seconds, in order.
+        at: ``(k,)`` positions (0 to n-1, ascending) of the frames that have a face; at least one.
+        boxes: ``(k, 4)`` x1 y1 x2 y2 of these faces in pixels.
+        landmarks: ``(k, 5, 2)`` their landmarks in pixels.
         shot_starts: positions at which a new shot begins.
-        image: width and height in pixels.
+        image: width and height of the frame in pixels.
     """
     # A damaged stream may show two frames at one time.
     times_s = np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s))
@@ -66,13 +72,13 @@ def crop_path(
     crops = np.full((len(times_s), 4), np.nan)
     edges = [0, *sorted(s for s in set(shot_starts) if 0 < s < len(times_s)), len(times_s)]
     for start, end in pairwise(edges):
-        inside = (known >= start) & (known < end)
+        inside = (at >= start) & (at < end)
         if inside.any():
-            at_s = times_s[known[inside]]
+            at_s = times_s[at[inside]]
             crops[start:end] = _shot(times_s[start:end], at_s, wanted[inside], image, framing)
     for start, end in pairwise(edges):
         if np.isnan(crops[start, 0]):
-            before, after = known[known < start], known[known >= end]
+            before, after = at[at < start], at[at >= end]
             near = [*before[-1:], *after[:1]]
             away_s = [abs(times_s[start if k < start else end - 1] - times_s[k]) for k in near]
             crops[start:end] = crops[near[int(np.argmin(away_s))]]
@@ -80,11 +86,11 @@ def crop_path(
 
 
 def inside_frame(crops: Float64, image: tuple[int, int]) -> Float64:
-    """The crops, shrunk where they are larger than the frame, then shifted into it.
+    """The crops, made smaller where they are larger than the frame, then moved into it.
 
     Args:
         crops: ``(n, 4)`` centre x, centre y, width and height in pixels.
-        image: width and height in pixels.
+        image: width and height of the frame in pixels.
     """
     limits = np.array(image, float)
     shrink = np.minimum(1.0, (limits / crops[:, 2:]).min(axis=1, keepdims=True))
@@ -95,14 +101,20 @@ def inside_frame(crops: Float64, image: tuple[int, int]) -> Float64:
 def wanted_path(
     times_s: Float64, at_s: Float64, wanted: Float64, image: tuple[int, int], framing: Framing
 ) -> Float64:
-    """``(n, 3)`` centre x and y that each frame of a shot wants, and the crop's height (calm).
+    """``(n, 3)`` for each frame of a shot: the wanted centre x and y, and the crop's height.
 
-    ``wanted`` is ``(k, 3)``, the ``anchors`` of the faces seen at ``at_s``.
+    The height is smoothed already, the centre is not.
+
+    Args:
+        times_s: ``(n,)`` presentation times of the shot's frames in seconds.
+        at_s: ``(k,)`` times at which a face was found.
+        wanted: ``(k, 3)`` the ``anchors`` of these faces.
+        image: width and height of the frame in pixels.
     """
     usual = float(np.median(wanted[:, 2]))
     off = [outliers(at_s, column, OUTLIER * usual) for column in wanted.T]
     kept = ~np.logical_or.reduce(off)
-    if 2 * kept.sum() < len(kept):  # wild, but all that is known
+    if 2 * kept.sum() < len(kept):  # unsteady, but there is nothing else
         kept[:] = True
     x, eyes, face = (bridged(times_s, at_s[kept], column) for column in wanted[kept].T)
     height = framing.height(face, image)
@@ -118,8 +130,8 @@ def _shot(
 ) -> Float64:
     x, y, height = wanted_path(times_s, at_s, wanted, image, framing).T
     aspect = float(framing.aspect)
-    # Whatever the Gaussian takes the mean of has to fit at both ends of its reach: so its result
-    # lies inside the frame and below the speed, though the size changes.
+    # The size may change within the Gaussian's reach. So each value must fit for the largest crop
+    # in reach, and be slow enough for the smallest: then so does and is their mean.
     reach = _frames(times_s, REACH * SIGMA_S)
     widest = maximum_filter1d(height, reach, mode="nearest")
     shorter = minimum_filter1d(height, reach, mode="nearest") * min(1.0, aspect)
@@ -136,7 +148,7 @@ def _shot(
 
 
 def _whole(crop: Float64, aspect: float, image: tuple[int, int]) -> Float64:
-    """The crop on even pixels: scaled in a third of the time, and of the decoder's own chroma.
+    """The crop moved to even pixels, where it is scaled in a third of the time.
 
     Its longer side is off the aspect by two pixels at most.
     """
@@ -158,7 +170,7 @@ def _steady_size(times_s: Float64, size: Float64) -> Float64:
 
 
 def _frames(times_s: Float64, reach_s: float) -> int:
-    """Frames of a window that reaches this far to both sides."""
+    """Number of frames of a window that reaches so many seconds to both sides."""
     if len(times_s) == 1:
         return 1
     step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)

@@ -1,9 +1,9 @@
-"""``crops.parquet``: what every clip shows, as a table that people edit and render again.
+"""``crops.parquet``: what every clip shows, as a table that users can edit and render again.
 
-One row a clip, frame and panel. ``x``, ``y``, ``width`` and ``height`` (the crop's centre and
-size in pixels of the upright source) are there to be changed, and whole clips may be left out. The
-order of the rows does not matter, and neither do other columns. All that a clip is made of lies in
-the columns, for pandas keeps no other metadata of a file.
+It has one row for each clip, frame and panel. Users may change ``x``, ``y``, ``width`` and
+``height`` (the crop's centre and size in pixels of the upright source), and remove whole clips. The
+order of the rows does not matter, and other columns are ignored. The columns hold everything that a
+clip is made of, because pandas drops a file's other metadata.
 """
 
 import json
@@ -44,17 +44,17 @@ COLUMNS = pa.schema(
         ("plan", pa.string()),
     ]
 )
-"""``frame`` and ``time_s`` of the source; ``clip`` the file's path in the output folder;
-``still_s`` the time of the frame that is held in the place of this one, NaN or null: none;
-``image`` and ``panel`` count from 0; ``at_s`` when the frame begins in the clip; ``plan`` the
-rest of the clip as JSON, the same in all its rows."""
+"""``frame`` and ``time_s`` are the source's; ``clip`` is the file's path in the output folder;
+``still_s`` is the time of the source frame that is held instead of this one, or NaN or null;
+``picture`` and ``panel`` count the clip's frames and panels from 0; ``at_s`` is the time at which
+the frame begins in the clip; ``plan`` is the rest of the clip as JSON, the same in all its rows."""
 CROP = ("x", "y", "width", "height")
 SAME_ASPECT = 2.0
-"""Pixels by which a side may be off; crops on whole pixels are."""
+"""Pixels by which a side may be off the panel's aspect, as crops on whole pixels are."""
 
 
 def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> None:
-    """Writes the file whole; ``settings`` are kept beside the schema, for people to read."""
+    """Writes the file atomically; ``settings`` are kept in its metadata, for users to read."""
     about = json.dumps({"schema": SCHEMA, "settings": settings})
     table = pa.concat_tables(
         [COLUMNS.empty_table(), *(_rows(c, p) for c in clips for p in range(len(c.panels)))]
@@ -63,17 +63,16 @@ def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> 
 
 
 def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
-    """The clips of a file that ``write_crops`` wrote and people may have edited.
+    """The clips of a file that ``write_crops`` wrote and users may have edited.
 
-    A crop whose shape was changed becomes the smallest around it that has its panel's aspect, so
-    that no face is stretched.
+    A crop whose aspect was changed is enlarged to its panel's aspect, so that no face is stretched.
 
     Args:
-        image: width and height of the upright source; a crop that reaches past its edges is
-            moved, and if need be shrunk, into it.
+        image: width and height of the upright source in pixels; a crop that reaches past its edges
+            is moved into it, and made smaller where necessary. None: crops stay as they are.
 
     Raises:
-        InputError: when the file is not of this kind, or rows of a clip are missing or senseless.
+        InputError: when the file is of another kind, or rows of a clip are missing or invalid.
     """
     try:
         table = read_table(path)
@@ -90,7 +89,7 @@ def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
 
 
 def listed_clips(path: Path) -> list[Path]:
-    """Files that the run before made, relative to the output folder; none when it left no list."""
+    """Clips of an earlier run, relative to the output folder; none where there is no such file."""
     try:
         names = pc.unique(read_table(path, columns=["clip"])["clip"]).to_pylist()
     except (OSError, pa.ArrowException):
@@ -153,13 +152,13 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     every = np.stack(np.divmod(np.arange(m * len(places)), max(m, 1)), axis=1)
     if not np.array_equal(at, every):
         raise InputError(
-            f"{path}: clip {name} has {len(at)} rows instead of one for each of its {m} pictures "
+            f"{path}: clip {name} has {len(at)} rows instead of one for each of its {m} frames "
             f"and {len(places)} panels; rows can be changed, but left out only for a whole clip"
         )
     crops = np.stack([rows[column].to_numpy() for column in CROP], axis=1)
-    senseless = ~np.isfinite(crops).all(axis=1) | (crops[:, 2:] <= 0).any(axis=1)
-    if senseless.any():
-        row = int(np.argmax(senseless))
+    invalid = ~np.isfinite(crops).all(axis=1) | (crops[:, 2:] <= 0).any(axis=1)
+    if invalid.any():
+        row = int(np.argmax(invalid))
         values = ", ".join(f"{c} {v:g}" for c, v in zip(CROP, crops[row], strict=True))
         raise InputError(f"{path}: clip {name}, frame {rows['frame'][row]}: no crop has {values}")
     panels = []
@@ -182,7 +181,7 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
 
 
 def _shaped(crops: Float64, aspect: float) -> Float64:
-    """As they are, or grown to the aspect around the same centre."""
+    """The crops, those of another aspect enlarged to it around the same centre."""
     width, height = crops[:, 2], crops[:, 3]
     shaped = crops.copy()
     off = np.abs(width - height * aspect) > SAME_ASPECT * max(1.0, aspect)

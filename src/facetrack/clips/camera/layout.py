@@ -1,8 +1,8 @@
 """Which person is shown where in a clip's frame, and with which crops.
 
-``single``, ``each`` and ``follow`` fill the frame with one panel; ``split`` and ``grid`` give
-every person one, all of the same frames, so that they are in sync. A person who is off screen keeps
-their framing; in shots in which they are never seen, ``absence`` says what is shown.
+``single``, ``each`` and ``follow`` fill the frame with one panel. ``split`` and ``grid`` give each
+person a panel; all panels show the same source frames, so that they are in sync. A person who is
+not seen for a while keeps their crop; for shots in which they are never seen, see ``offscreen``.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facetrack.clips.camera.crop_path import crop_path
 from facetrack.clips.camera.framing import Framing
-from facetrack.clips.camera.offscreen import absences, fill_offscreen
+from facetrack.clips.camera.offscreen import fill_offscreen, offscreen_ranges
 from facetrack.clips.plan.clip import Panel, Segment
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import MODES, ClipSettings
@@ -31,8 +31,8 @@ ROWS: dict[int, list[tuple[int, ...]]] = {
     3: [(3,), (1, 1, 1), (2, 1)],
     4: [(2, 2), (4,), (1, 1, 1, 1)],
 }
-"""Panels in each row, by how many there are; of these the one whose panels are nearest to square
-is taken, the first of equals."""
+"""Number of panels -> possible numbers of panels in each row. The layout whose panels are nearest
+to squares is taken, the first one of equals."""
 
 
 def frame_size(aspect: Fraction, shorter: int) -> tuple[int, int]:
@@ -42,21 +42,25 @@ def frame_size(aspect: Fraction, shorter: int) -> tuple[int, int]:
 
 
 def places(panels: int, size: tuple[int, int]) -> list[Place]:
-    """Where so many panels lie in a frame of this size; together they fill it."""
+    """Where the panels lie in a frame of a size; together they fill it.
+
+    Args:
+        size: width and height in pixels.
+    """
     return min(
         (_in_rows(rows, size) for rows in ROWS[panels]),
         key=lambda found: max(abs(np.log(width / height)) for _, _, width, height in found),
     )
 
 
-def image_of(
+def layout_of(
     segment: Segment,
     frames: NDArray[np.int32],
     source_s: Float64,
     analysis: Analysis,
     settings: ClipSettings,
 ) -> tuple[tuple[int, int], tuple[Panel, ...]]:
-    """Size and panels of a clip as the settings ask for them; see ``panels_of``."""
+    """Size (width and height in pixels) and panels of a clip by the settings; see ``panels_of``."""
     assert settings.ratio is not None
     size = frame_size(settings.ratio, settings.size)
     framing = Framing(settings.ratio, settings.zoom, settings.adaptive)
@@ -76,17 +80,17 @@ def panels_of(
 
     Args:
         mode: one of ``MODES``.
-        segment: its people are who is shown, in the order of the panels; with ``follow`` those of
-            whom one is shown at a time.
-        frames: ``(m,)`` the frame of the source each frame of the clip shows, ascending; some may
+        segment: whose people are shown, in the order of the panels; ``follow`` shows one of them at
+            a time.
+        frames: ``(m,)`` the source frame that each frame of the clip shows, ascending; a frame may
             come twice.
-        source_s: ``(m,)`` their presentation times.
-        framing: its zoom holds for all panels; each panel has the aspect of its place.
-        size: width and height of the clip's frame.
+        source_s: ``(m,)`` their presentation times in seconds.
+        framing: the zoom of all panels; each panel has the aspect of its place instead.
+        size: width and height of the clip's frame in pixels.
 
     Raises:
         UsageError: when the mode is unknown, or cannot show so many people.
-        InputError: when there is no face of a person.
+        InputError: when the analysis has no face of a person.
     """
     if mode not in MODES:
         raise UsageError(f"mode is {mode!r}; it must be {', '.join(MODES)}")
@@ -102,7 +106,7 @@ def panels_of(
     panels = []
     for place, candidates in zip(places(len(shown), size), shown, strict=True):
         faces = faces_of(analysis, candidates, distinct)
-        people = _chosen(faces, candidates, len(distinct), starts)
+        people = _shown_people(faces, candidates, len(distinct), starts)
         mine = faces.person == people[faces.at]
         framed = replace(framing, aspect=Fraction(place[2], place[3]))
         crops = np.full((len(distinct), 4), np.nan)
@@ -117,7 +121,7 @@ def panels_of(
                 image,
                 framed,
             )
-        for start, end, person in absences(faces.at[mine], people, starts):
+        for start, end, person in offscreen_ranges(faces.at[mine], people, starts):
             start_end = slice(start, end)
             still_s[start_end] = fill_offscreen(
                 crops, distinct, person, analysis, framed, mode in MOST_PANELS, start_end
@@ -128,7 +132,7 @@ def panels_of(
 
 @dataclass(frozen=True)
 class FacesInView:
-    """Of some people in some frames: one a person and frame."""
+    """Faces of some people in some frames: at most one for each person and frame."""
 
     at: NDArray[np.intp]
     """``(k,)`` positions of the frames, ascending."""
@@ -136,11 +140,11 @@ class FacesInView:
     boxes: Float64
     """``(k, 4)`` x1 y1 x2 y2 in pixels."""
     landmarks: Float64
-    """``(k, 5, 2)``."""
+    """``(k, 5, 2)`` x y in pixels."""
 
 
 def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32]) -> FacesInView:
-    """Where any of them is in one of the frames."""
+    """The faces of these people in these frames, which ascend."""
     all_frames = analysis.faces["frame"].to_numpy()  # ascending
     first, end = np.searchsorted(all_frames, [frames[0], frames[-1] + 1])
     table = analysis.faces.slice(first, end - first)
@@ -148,7 +152,7 @@ def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32
         np.isin(table["person"].to_numpy(), people) & np.isin(table["frame"].to_numpy(), frames)
     )
     frame, person = table["frame"].to_numpy()[rows], table["person"].to_numpy()[rows]
-    # Someone seen twice in a frame (a mirror) is followed where they are seen for longer.
+    # Of a person seen twice in a frame (in a mirror, say), the longer track is followed.
     _, track, length = np.unique(
         table["track"].to_numpy()[rows], return_inverse=True, return_counts=True
     )
@@ -164,13 +168,14 @@ def faces_of(analysis: Analysis, people: Sequence[int], frames: NDArray[np.int32
     )
 
 
-def _chosen(
+def _shown_people(
     faces: FacesInView, people: Sequence[int], frames: int, starts: Sequence[int]
 ) -> NDArray[np.int32]:
-    """``(frames,)`` whom a panel shows: another one only where a shot starts.
+    """``(frames,)`` the person whom a panel shows; the person changes only where a shot starts.
 
-    In each shot the one of whom most is to be seen: face heights, summed over its frames. Where
-    nobody is seen, the one before; before the first, the first.
+    Each shot shows the person whose face heights, summed over the shot's frames, are the largest.
+    A shot without any of the people shows the person of the shot before, or of the first shot that
+    has one.
     """
     shot = np.searchsorted(starts, faces.at, side="right") - 1
     amounts = np.zeros((len(starts), len(people)))
@@ -185,7 +190,7 @@ def _chosen(
 
 
 def _starts(frames: NDArray[np.int32], segment: Segment, analysis: Analysis) -> list[int]:
-    """Positions at which the frame is cut: 0, the start of each shot, and of each span."""
+    """Positions at which the clip has a cut: 0, the start of each shot, and of each span."""
     cuts = [shot.start_frame for shot in analysis.shots]
     cuts += [frame_range.start_frame for frame_range in segment.spans]
     positions = np.searchsorted(frames, cuts)

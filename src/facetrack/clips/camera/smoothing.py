@@ -1,10 +1,13 @@
-"""Makes a calm line of a noisy one, without lag: the whole of it is known beforehand.
+"""Smooths a noisy line without lag: all values are known beforehand.
 
-Three steps, each symmetric in time. A taut string through a tube around the values stands still
-while they stay within the tube, and else goes straight. Where it is too fast, the middle between
-the nearest slower lines above and below takes its place: of all lines that slow the one with the
-least largest error. A Gaussian rounds the corners; it cannot make a line faster, and a line of
-speed v that a Gaussian of standard deviation s has passed over accelerates by 0.8 v/s at most.
+There are three steps, each symmetric in time:
+1. A taut string is drawn through a tube around the values. It stands still while the values stay
+   within the tube, and is straight elsewhere.
+2. Where the string is too fast, it is replaced by the mean of the nearest slow lines above and
+   below: of all lines that are slow enough, this one has the smallest maximum error.
+3. A Gaussian rounds the corners. It makes no line faster; after a Gaussian of standard deviation s,
+   a line of speed v has an acceleration of 0.8 v/s at most.
+
 So speed and acceleration are bounded by construction.
 """
 
@@ -17,13 +20,14 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 Float64 = NDArray[np.float64]
 
 OUTLIER_WINDOW_S = 0.6
-"""A value is compared with the median over this long; what lasts half of it is a motion."""
+"""Seconds of the median that each value is compared with; what lasts half of it is a motion."""
 OUTLIER_SPREADS = 5.0
-"""Median absolute deviations (as standard deviations) from which a value is an outlier."""
+"""Standard deviations (estimated by the median absolute deviation) from which a value is an
+outlier."""
 GAP_S = 1.0
-"""How long the line takes from one end of a long gap to the other."""
+"""Seconds in which the line goes from the value before a long gap to the value after it."""
 EARLY_S = 0.5
-"""How long before the end of a long gap it is there, so that who comes back is awaited."""
+"""Seconds before the end of a long gap at which the line has reached the value after it."""
 REACH = 4
 """Standard deviations after which the Gaussian ends."""
 
@@ -31,13 +35,13 @@ REACH = 4
 def smoothed(
     times_s: Float64, values: Float64, tolerance: Float64, speed: Float64, sigma_s: float
 ) -> Float64:
-    """A line ``(n,)`` near ``values``.
+    """A smooth line ``(n,)`` near ``values``.
 
     Args:
-        times_s: ``(n,)`` increasing.
-        values: ``(n,)`` without gaps; outliers taken out.
-        tolerance: ``(n,)`` half of the tube's width.
-        speed: ``(n,)`` bound of the change in a second.
+        times_s: ``(n,)`` ascending.
+        values: ``(n,)`` without gaps and outliers.
+        tolerance: ``(n,)`` half of the tube's width at each value.
+        speed: ``(n,)`` largest allowed change in a second.
         sigma_s: standard deviation of the Gaussian in seconds.
     """
     if len(values) == 1:
@@ -46,13 +50,13 @@ def smoothed(
     grid_s = np.linspace(times_s[0], times_s[-1], len(times_s))
     sigma = sigma_s / (grid_s[1] - grid_s[0])
     speed = np.interp(grid_s, times_s, speed)
-    # Counted from the first value, so that what stands still does so to the last bit.
+    # Relative to the first value, so that a line that stands still is constant to the last bit.
     slow = no_faster(grid_s, np.interp(grid_s, times_s, string - string[0]), speed)
     return np.asarray(string[0] + np.interp(times_s, grid_s, _rounded(slow, sigma)))
 
 
 def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
-    """The shortest line ``(n,)`` between ``low`` and ``high``, both ``(n,)``, its ends free."""
+    """The shortest line ``(n,)`` between ``low`` and ``high``, both ``(n,)``; its ends are free."""
     floor, ceiling = np.maximum.accumulate(low), np.minimum.accumulate(high)
     if floor[-1] <= ceiling[-1]:  # it need not move at all
         level = np.clip(np.median((low + high) / 2), floor[-1], ceiling[-1])
@@ -69,7 +73,7 @@ def taut_string(times_s: Float64, low: Float64, high: Float64) -> Float64:
 
 
 def _first_touch(low: Float64, high: Float64) -> tuple[int, float]:
-    """Where a line that begins level must leave its level, and that level."""
+    """Position at which a line that begins level must leave its level, and that level."""
     floor, ceiling = np.maximum.accumulate(low), np.minimum.accumulate(high)
     blocked = int(np.argmax(floor > ceiling))
     if low[blocked] > ceiling[blocked - 1]:  # it must rise: as late as the ceiling allows
@@ -82,11 +86,11 @@ def _first_touch(low: Float64, high: Float64) -> tuple[int, float]:
 def _bends(
     times_s: list[float], low: list[float], high: list[float]
 ) -> tuple[list[int], list[float]]:
-    """Where the string bends, and its values there; at both ends the tube is closed.
+    """Positions at which the string bends, and its values there; both ends of the tube are closed.
 
-    A funnel from the last bend: the shortest ways to the upper and the lower end of what was seen,
-    hulls of the ceiling and of the floor. Where a new way would cross the other side's first piece,
-    that piece is of the string. Each end enters and leaves a hull once.
+    This is the funnel algorithm. From the last bend, two hulls hold the shortest paths to the upper
+    and to the lower end of the tube seen so far. Where a new path would cross the first piece of
+    the other hull, that piece belongs to the string. Each end enters and leaves a hull once.
     """
     bends, levels = [0], [low[0]]
     upper, lower = deque([(times_s[0], high[0], 0)]), deque([(times_s[0], low[0], 0)])
@@ -112,20 +116,23 @@ def _bends(
 def _turn(
     a: tuple[float, float, int], b: tuple[float, float, int], c: tuple[float, float, int]
 ) -> float:
-    """More than 0 where the way from ``a`` over ``b`` to ``c`` turns upwards."""
+    """Positive where the path from ``a`` over ``b`` to ``c`` turns upwards."""
     return (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0])
 
 
 def no_faster(times_s: Float64, values: Float64, speed: Float64) -> Float64:
-    """The nearest line (by its largest error) that nowhere changes faster than ``speed``."""
+    """The line nearest to ``values`` (by its maximum error) that is never faster than ``speed``."""
     mean_speed = (speed[1:] + speed[:-1]) / 2
     way = np.concatenate([[0.0], np.cumsum(mean_speed * np.diff(times_s))])
     return np.asarray((_slow_above(values, way) - _slow_above(-values, way)) / 2)
 
 
 def _rounded(values: Float64, sigma: float) -> Float64:
-    """Past its ends the line is taken to go on as it went (a point reflection): so a pan does not
-    slow down there, and still no value leaves the range of the line's."""
+    """The values after the Gaussian; ``sigma`` in samples.
+
+    Beyond its ends the line is continued by a point reflection, so that a pan does not slow down
+    there.
+    """
     reach = int(np.ceil(REACH * sigma))
     padded = np.pad(values, reach, mode="reflect", reflect_type="odd")
     return np.asarray(gaussian_filter1d(padded, sigma, truncate=REACH)[reach : reach + len(values)])
@@ -139,20 +146,22 @@ def _slow_above(values: Float64, way: Float64) -> Float64:
 
 
 def outliers(times_s: Float64, values: Float64, floor: float) -> NDArray[np.bool_]:
-    """Which values lie far off the median of their neighbours; within ``floor`` none does."""
+    """``(n,)`` whether a value is far off the median of its neighbours, and more than ``floor``."""
     if len(values) < 3:
         return np.zeros(len(values), bool)
     step_s = float(np.median(np.diff(times_s)))
     half = max(1, min(round(OUTLIER_WINDOW_S / 2 / step_s), (len(values) - 1) // 2))
-    # A point reflection at the ends goes on as the line went.
+    # A point reflection continues the line beyond its ends.
     padded = np.pad(values, half, mode="reflect", reflect_type="odd")
     off = np.abs(values - median_filter(padded, size=2 * half + 1)[half:-half])
     return np.asarray(off > max(floor, OUTLIER_SPREADS * 1.4826 * float(np.median(off))))
 
 
 def bridged(times_s: Float64, at_s: Float64, values: Float64) -> Float64:
-    """Values for all times: straight over a short gap; over a longer one the last value is kept,
-    then the line goes to the next in ``GAP_S`` and waits for it ``EARLY_S`` before the gap ends.
+    """Values at all times: straight over a short gap.
+
+    Over a longer gap the last value is kept at first. Then the line goes to the next value within
+    ``GAP_S``, and reaches it ``EARLY_S`` before the gap ends.
     """
     long = np.flatnonzero(np.diff(at_s) > GAP_S + EARLY_S)
     arrive_s = at_s[long + 1] - EARLY_S

@@ -1,4 +1,4 @@
-"""What a clip shows, frame by frame: made by the plan, carried out by the writer."""
+"""What a clip shows, frame by frame: made by the plan, written by the renderer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Segment:
-    """What one clip is about."""
+    """The people and the time that one clip shows."""
 
     people: tuple[int, ...]
     """In the order of their panels."""
     index: int
-    """From 1, in the order of time, among the segments of these people."""
+    """Counts the segments of these people from 1, in the order of time."""
     spans: tuple[FrameRange, ...]
     """In order, without overlap; the clip shows them one after the other."""
 
@@ -30,19 +30,19 @@ class Panel:
     place: tuple[int, int, int, int]
     """x, y, width and height in pixels of the clip; all even."""
     people: NDArray[np.int32]
-    """``(m,)`` whom it shows, for each frame of the clip."""
+    """``(m,)`` the person it shows, for each frame of the clip."""
     crops: Float64
     """``(m, 4)`` centre x, centre y, width and height in pixels of the upright source."""
     still_s: Float64
-    """``(m,)`` the presentation time of the frame of the source that is held, dimmed, where the
-    person is not in the shot; NaN: the clip's own frame is shown."""
+    """``(m,)`` where the person is not in the shot: the presentation time in seconds of the source
+    frame that is held and dimmed instead. NaN: the clip's own frame is shown."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One file: ``m`` frames, each showing a frame of the source.
+    """One file of ``m`` frames, each of which shows a frame of the source.
 
-    A frame may be shown twice, or not at all, where the clip has a frame rate of its own.
+    Where the clip has its own frame rate, a source frame may be shown twice, or not at all.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Clip:
     frames: NDArray[np.int32]
     """``(m,)`` frames of the source, in order."""
     source_s: Float64
-    """``(m,)`` their presentation times."""
+    """``(m,)`` their presentation times in seconds."""
     edges_s: Float64
-    """``(m + 1,)`` times at which the clip's frames begin, from 0, and the end of the last."""
+    """``(m + 1,)`` seconds from the clip's start at which frames begin and the last one ends."""
     panels: tuple[Panel, ...]

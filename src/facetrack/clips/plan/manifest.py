@@ -1,7 +1,8 @@
-"""What a data set is: ``manifest.jsonl``, ``images.parquet`` and ``left_out.jsonl``.
+"""The files of a data set: ``manifest.jsonl``, ``pictures.parquet`` and ``left_out.jsonl``.
 
-The manifest has one line a clip that was written. ``images.parquet`` has one row a frame of a
-clip, with the crop in pixels of the source, and box and landmarks in pixels of the clip.
+The manifest has one line for each clip that was written. ``pictures.parquet`` has one row for each
+frame of each clip, with the crop in pixels of the source, and box and landmarks in pixels of the
+clip. ``left_out.jsonl`` has one line for each rejected part of the people's time.
 """
 
 import json
@@ -16,16 +17,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from facetrack.clips.plan.clip import Clip
-from facetrack.clips.plan.dataset import TrainingClip
 from facetrack.clips.plan.plan import Plan
 from facetrack.clips.plan.segments import Rejected
-from facetrack.clips.plan.tracked import TrackedFaces
+from facetrack.clips.plan.training_clips import TrackedFaces, TrainingClip
 from facetrack.core.atomic_write import write_json
 from facetrack.core.parquet import write_table
 from facetrack.core.settings import ClipSettings
 from facetrack.timeline import CORNERS, Analysis, boxes_of, landmarks_of
 
-MANIFEST, PICTURES, LEFT_OUT = (
+MANIFEST, FRAMES, REJECTED = (
     Path("clips", name) for name in ("manifest.jsonl", "pictures.parquet", "left_out.jsonl")
 )
 COLUMNS = pa.schema(
@@ -42,7 +42,8 @@ COLUMNS = pa.schema(
         ("landmarks", pa.list_(pa.float32(), 10)),
     ]
 )
-"""``crop_x`` and ``crop_y`` are the crop's middle."""
+"""Columns of ``pictures.parquet``: ``crop_x`` and ``crop_y`` are the crop's centre, and ``picture``
+counts the frames of the clip from 0."""
 
 
 def write_manifest(
@@ -52,45 +53,50 @@ def write_manifest(
     written: Collection[Path],
     settings: ClipSettings,
 ) -> None:
-    """``written``: paths of the plan's clips that are there."""
+    """Writes the three files.
+
+    Args:
+        out: the result folder.
+        written: paths, relative to ``out``, of the plan's clips that were written.
+    """
     made = [
-        (clip, take)
-        for clip, take in zip(plan.clips, plan.training_clips, strict=True)
+        (clip, scored)
+        for clip, scored in zip(plan.clips, plan.training_clips, strict=True)
         if clip.path in written
     ]
-    lines = [_line(clip, take, plan.names, analysis, settings) for clip, take in made]
+    lines = [_line(clip, scored, plan.names, analysis, settings) for clip, scored in made]
     tracked = TrackedFaces.of(analysis)
-    tables = [_images(clip, tracked.of_track(take.track)) for clip, take in made]
+    tables = [_images(clip, tracked.of_track(scored.track)) for clip, scored in made]
     (out / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
-    write_table(out / PICTURES, pa.concat_tables([COLUMNS.empty_table(), *tables]))
-    _write_lines(out / LEFT_OUT, (_left_out(one) for one in plan.left_out))
+    write_table(out / FRAMES, pa.concat_tables([COLUMNS.empty_table(), *tables]))
+    _write_lines(out / REJECTED, (_rejected_line(one) for one in plan.rejected))
     _write_lines(out / MANIFEST, lines)
 
 
 def remove_manifest(out: Path) -> None:
-    """Of an earlier run, whose clips are about to go."""
-    for name in (MANIFEST, PICTURES, LEFT_OUT):
+    """Removes the files of an earlier run, before its clips are removed."""
+    for name in (MANIFEST, FRAMES, REJECTED):
         (out / name).unlink(missing_ok=True)
 
 
 def _line(
     clip: Clip,
-    take: TrainingClip,
+    scored: TrainingClip,
     names: dict[int, str],
     analysis: Analysis,
     settings: ClipSettings,
 ) -> dict[str, Any]:
-    person, seconds = take.segment.people[0], float(clip.edges_s[-1])
+    person, seconds = scored.segment.people[0], float(clip.edges_s[-1])
     rate = settings.wav_rate if analysis.info.has_audio else None
     return {
         "clip": clip.path.as_posix(),
         "wav": clip.path.with_suffix(".wav").as_posix() if rate else None,
-        "pictures": PICTURES.as_posix(),
+        "pictures": FRAMES.as_posix(),
         "person": person,
         "name": names[person],
-        "track": take.track,
+        "track": scored.track,
         "source": str(analysis.info.path),
-        **asdict(take.segment.spans[0]),
+        **asdict(scored.segment.spans[0]),
         "frames": len(clip.frames),
         "fps": str(settings.frame_rate or analysis.info.fps),
         "seconds": round(seconds, 6),
@@ -99,13 +105,13 @@ def _line(
         "width": clip.size[0],
         "height": clip.size[1],
         "scores": {
-            name: round(getattr(take, name), 4)
+            name: round(getattr(scored, name), 4)
             for name in ("face_px", "frontality", "sharpness", "detection")
         },
     }
 
 
-def _left_out(one: Rejected) -> dict[str, Any]:
+def _rejected_line(one: Rejected) -> dict[str, Any]:
     return {
         "person": one.people[0],
         "track": one.track,
@@ -116,7 +122,7 @@ def _left_out(one: Rejected) -> dict[str, Any]:
 
 
 def _images(clip: Clip, mine: pa.Table) -> pa.Table:
-    """``mine``: the faces of the clip's track."""
+    """Rows of ``COLUMNS`` for one clip; ``mine``: the faces of the clip's track, by frame."""
     (panel,) = clip.panels
     rows = mine.take(np.searchsorted(mine["frame"].to_numpy(), clip.frames))
     n = len(clip.frames)
@@ -135,7 +141,7 @@ def _images(clip: Clip, mine: pa.Table) -> pa.Table:
 
 
 def _to_clip(values: NDArray[np.float64], clip: Clip) -> NDArray[np.float64]:
-    """``(n, 2k)`` x and y by turns, from pixels of the source to those of the clip."""
+    """Converts ``(n, 2k)`` alternating x and y from pixels of the source to pixels of the clip."""
     crops = clip.panels[0].crops
     corner = crops[:, None, :2] - crops[:, None, 2:] / 2
     scale = np.array(clip.size) / crops[:, None, 2:]

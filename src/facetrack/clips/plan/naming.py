@@ -1,7 +1,7 @@
-"""Names of clips' files from a template of the user's.
+"""Names of the clips' files, made from the user's template.
 
-A template can neither leave the clips' folder nor give two clips one file; values that come from
-outside (the video's name, people's names) bring no folders along.
+A template can neither leave the clips' folder nor give two clips the same file. Slashes in values
+(the video's name, people's names) do not make folders.
 """
 
 import re
@@ -17,11 +17,11 @@ ONE_PERSON = "person_{person:02}/person_{person:02}_{index:04}"
 SEVERAL = "{mode}/{mode}_{index:04}"
 FIELDS = ("source", "person", "name", "index", "start", "end", "mode")
 SPEC = re.compile(r"0?\d{0,2}(\.\d)?[df]?")
-"""Formats that a number may have: any other would be a way to fill the memory, or no use."""
+"""Formats that a field may have; a width of many digits, for example, could fill the memory."""
 FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
-"""In file names of one system or another."""
+"""Characters that some system forbids in file names."""
 LONGEST = 120
-"""Characters of a part of a path: a temporary name is longer, and 255 bytes are the most."""
+"""Bytes of a part of a path: temporary names are longer, and file systems allow 255."""
 
 
 def clip_paths(
@@ -32,10 +32,14 @@ def clip_paths(
     names: Mapping[int, str],
     suffix: str,
 ) -> list[Path]:
-    """Where each clip lies in the output folder.
+    """The path of each clip's file, relative to the output folder.
+
+    Args:
+        template: see ``ClipSettings.name``; None: the mode's usual one.
+        suffix: of the files, with the dot.
 
     Raises:
-        UsageError: for a template that makes no sense, or gives two clips one file.
+        UsageError: when the template is invalid, or gives two clips the same file.
     """
     several = mode not in ("single", "each")
     template = template or (SEVERAL if several else ONE_PERSON)
@@ -49,7 +53,7 @@ def clip_paths(
         )
         path = Path("clips", *_checked(name, template).parts)
         path = path.with_name(path.name + suffix)
-        if str(path).casefold() in taken:  # one file too where case makes no difference
+        if str(path).casefold() in taken:  # the same file where case makes no difference
             raise UsageError(
                 f"name {template!r} gives two clips the file {path}; add {{person}} or {{index}}"
             )
@@ -60,7 +64,7 @@ def clip_paths(
 
 @dataclass(frozen=True)
 class _Each:
-    """A value a person; its format goes for each of them."""
+    """One value for each person; a format is applied to each of them."""
 
     values: tuple[object, ...]
 
@@ -69,10 +73,10 @@ class _Each:
 
 
 def parsed(template: str) -> list[tuple[str, str | None, str]]:
-    """Texts, the fields after them, and these fields' formats.
+    """The parts of a template: a text, the field after it, and the field's format.
 
     Raises:
-        UsageError: for a template that makes no sense.
+        UsageError: when the template is invalid.
     """
     try:
         parts = list(Formatter().parse(template))

@@ -1,6 +1,6 @@
 """Cuts people's time on screen into the segments that become clips.
 
-Pure: intervals, cuts and speech in, segments out, and beside them what was left out and why.
+Takes ranges of frames and gives segments, and the rejected ranges with the reason; reads no files.
 """
 
 from bisect import bisect_right
@@ -17,16 +17,17 @@ from facetrack.core.settings import ClipSettings
 
 @dataclass(frozen=True)
 class Rejected:
-    """A time in which somebody chosen is on screen, but that is in no clip."""
+    """A range in which a chosen person is on screen, but which is in no clip."""
 
     people: tuple[int, ...]
     frame_range: FrameRange
     reason: str
-    """``too short``, ``no speech``; of a data set also ``too small``, ``turned away``, ``blurred``
-    or ``another face``."""
+    """``too short`` or ``no speech``; in a data set also ``too small``, ``turned away``,
+    ``blurred``, ``another face`` or ``somebody forgotten``."""
     detail: str
+    """The measured value and the needed one, where the reason has one."""
     track: int | None = None
-    """Of a data set, whose clips are of one track."""
+    """In a data set, whose clips show one track."""
 
 
 def segments_of(
@@ -35,29 +36,30 @@ def segments_of(
     frame_times: FrameTimes,
     settings: ClipSettings,
 ) -> tuple[list[Segment], list[Rejected]]:
-    """Segments of ``ranges``, which are in order and do not overlap.
+    """Cuts ranges, which are in order and do not overlap, into segments.
 
-    With ``condense`` one of all of them; else each is cut every ``segment_length_s``.
+    With ``condense``, one segment shows all ranges; else each range is cut every
+    ``segment_length_s`` seconds.
     """
     pieces = [p for s in ranges for p in _pieces(s, frame_times, settings)]
     kept: list[FrameRange] = []
-    left_out: list[Rejected] = []
+    rejected: list[Rejected] = []
     for frame_range in (frame_times.frame_range(*piece) for piece in pieces):
         seconds = frame_range.end_s - frame_range.start_s
         if seconds >= settings.min_length_s - EPSILON_S:
             kept.append(frame_range)
         else:
             detail = f"{seconds:.2f} s, {settings.min_length_s:g} s needed"
-            left_out.append(Rejected(people, frame_range, "too short", detail))
+            rejected.append(Rejected(people, frame_range, "too short", detail))
     if settings.condense:
-        return [Segment(people, 1, tuple(kept))] if kept else [], left_out
+        return [Segment(people, 1, tuple(kept))] if kept else [], rejected
     return [
         Segment(people, i, (frame_range,)) for i, frame_range in enumerate(kept, start=1)
-    ], left_out
+    ], rejected
 
 
 def on_screen(intervals: Iterable[StartEnd], cuts: Sequence[int], max_gap: int) -> list[StartEnd]:
-    """Intervals, joined over gaps of fewer than ``max_gap`` frames; none goes on over ``cuts``."""
+    """Intervals, joined over gaps of fewer than ``max_gap`` frames, and split at ``cuts``."""
     joined: list[StartEnd] = []
     for start, end in sorted(piece for i in intervals for piece in _cut(i, cuts)):
         near = bool(joined) and start - joined[-1][1] < max_gap
@@ -71,7 +73,10 @@ def on_screen(intervals: Iterable[StartEnd], cuts: Sequence[int], max_gap: int) 
 def padded(
     ranges: list[StartEnd], cuts: Sequence[int], frame_times: FrameTimes, pad_s: float
 ) -> list[StartEnd]:
-    """Longer by ``pad_s`` on both sides, over no cut; two that would meet share what is between."""
+    """Ranges extended by ``pad_s`` seconds on both sides, but over no cut.
+
+    Where two extended ranges would overlap, both end in the middle between them.
+    """
     first, end = frame_times.whole
     walls = [first, *cuts, end]
     found = []
@@ -91,7 +96,7 @@ def padded(
 def _pieces(
     start_end: StartEnd, frame_times: FrameTimes, settings: ClipSettings
 ) -> Iterator[StartEnd]:
-    """The stretch, or parts of it each as long as a segment, and the rest."""
+    """Parts of a range, each as long as a segment, and the rest; with ``condense`` the whole."""
     if settings.condense:
         yield start_end
         return

@@ -1,4 +1,4 @@
-"""Whom the clips show: words, numbers, names and photos become people of a video."""
+"""Finds the people that the clips show, from words, numbers, names and photos."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -16,12 +16,12 @@ from facetrack.timeline import Analysis, Person
 from facetrack.timeline.parts import find_person, in_short
 
 AT_MOST = {"single": 1, **MOST_PANELS}
-"""People that a clip of a mode shows; the others show as many as are chosen."""
+"""Maximum number of people in a clip, by mode; the other modes show all chosen people."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One of the targets that were asked for."""
+    """One target of the settings."""
 
     text: str
     """As it was written."""
@@ -33,22 +33,22 @@ class Target:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A person of a video, and how they are called."""
+    """A person of a video, and their name."""
 
     person: int
     name: str
 
 
 def targets_of(settings: ClipSettings) -> list[Target]:
-    """The targets that ``settings`` ask for, before any video is known.
+    """The targets of the settings, before any video is known.
 
     Raises:
-        UsageError: for a people file that cannot be read, or a photo that is not there.
+        UsageError: when the people file cannot be read, or a photo does not exist.
     """
-    known = _people_file(settings.people) if settings.people else {}
+    named = _people_file(settings.people) if settings.people else {}
     found = []
     for text in _separate(settings.target):
-        of_file = known.get(text.casefold())
+        of_file = named.get(text.casefold())
         if text in TARGET_WORDS:
             found.append(Target(text, text))
         elif of_file is not None:
@@ -66,13 +66,13 @@ def targets_of(settings: ClipSettings) -> list[Target]:
 def choose(
     targets: Sequence[Target], mode: str, analysis: Analysis, enroller: Enroller
 ) -> list[Chosen]:
-    """The people, in the order of the targets; nobody when the video has nobody.
+    """The chosen people in the order of the targets; an empty list when the video has nobody.
 
-    A word stands for one person, in ``split`` and ``grid`` for as many as there is still room for,
-    in ``follow`` for all, best first.
+    A word stands for one person; in ``split`` and ``grid`` for as many as there is room for; in
+    ``follow`` for all people, best first.
 
     Raises:
-        TargetError: when a target is nobody of this video, or a mode has too few people.
+        TargetError: when a target is nobody in this video, or the mode needs more people.
         UsageError: when the mode cannot show so many people.
     """
     if not analysis.people and all(map(_is_word, targets)):
@@ -113,7 +113,7 @@ def _is_word(target: Target) -> bool:
 
 
 def _separate(texts: Iterable[str]) -> list[str]:
-    """Parts between commas; a file's name may have commas."""
+    """The parts between commas, except in the name of an existing file."""
     found: list[str] = []
     for text in texts:
         parts = [text] if Path(text).is_file() else text.split(",")
@@ -129,7 +129,7 @@ def _meant(text: str) -> int | Path | str:
 
 
 def _people_file(path: Path) -> dict[str, Target]:
-    """Targets by their names, in small letters."""
+    """Name in small letters -> target."""
     try:
         table = tomllib.loads(path.read_text())
     except OSError as error:
@@ -161,14 +161,14 @@ def _person(target: Target, analysis: Analysis, enroller: Enroller) -> Person:
 
 
 def _room(mode: str, taken: int, people: int) -> int:
-    """For how many people one word stands."""
+    """Number of people that one word stands for."""
     if mode in ("split", "grid"):
         return AT_MOST[mode] - taken
     return people if mode == "follow" else 1
 
 
 def _ranked(word: str, analysis: Analysis) -> list[Person]:
-    """Everybody, best first."""
+    """All people, best first by the word."""
     if word == "first":
         return sorted(analysis.people, key=lambda p: (p.first_s, p.id))
     if word == "largest":

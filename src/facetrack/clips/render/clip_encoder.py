@@ -1,4 +1,7 @@
-"""One clip while its frames come by: encoded under another name, which is taken off when whole."""
+"""Encodes one clip while the frames of its source are decoded.
+
+The file has a temporary name until it is complete.
+"""
 
 import os
 import wave
@@ -13,34 +16,39 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from facetrack.clips.render.freeze_frame import FreezeFrames
-from facetrack.clips.render.messages import ClipJob, Outcome, Task
+from facetrack.clips.render.messages import ClipJob, Outcome, RenderTask
 from facetrack.clips.render.reframe import reframe
-from facetrack.core.errors import ClipError
-from facetrack.media.encode import TIME_BASE, ClipWriter, Look
+from facetrack.core.errors import ClipError, InputError
+from facetrack.media.encode import TIME_BASE, ClipWriter, ColorInfo
 from facetrack.media.frame_reader import Tick
-from facetrack.media.planar import darken
+from facetrack.media.planar import UprightPlanes, darken
 from facetrack.media.sound import Samples, int16, sample_counts, sound_of
-from facetrack.media.upright import Upright
 
-FAILURES = (av.error.FFmpegError, OSError, EOFError, ValueError, ClipError)
+FAILURES = (av.error.FFmpegError, OSError, EOFError, ValueError, ClipError, InputError)
 """What a damaged source, an encoder or a full disk may raise."""
 
 MOST_MISSING = 0.1
-"""Share of a clip's frames that a neighbour may stand in for, where the source is damaged."""
+"""Maximum share of a clip's frames that are replaced by a neighbour, in a damaged source."""
 
 
-class ClipInWork:
-    """Shows frames in the order of the clip; ends by ``finish`` or ``give_up``."""
+class ClipEncoder:
+    """Writes one clip, frame by frame in order; ended by ``finish`` or ``give_up``."""
 
     def __init__(
         self,
-        task: Task,
+        task: RenderTask,
         job: ClipJob,
         ticks: NDArray[np.int64],
         sound: tuple[int, str] | None,
         metadata: Mapping[str, str],
     ) -> None:
-        """``ticks`` of the clip's frames; ``sound`` is sample rate and layout, None: silent."""
+        """Opens nothing yet.
+
+        Args:
+            ticks: for each frame of the clip, the source's frame that it shows.
+            sound: sample rate and layout; None: no sound.
+            metadata: tags of the container.
+        """
         self.ticks = ticks
         self._task, self._job, self._clip = task, job, job.clip
         self._sound_format, self._metadata = sound, metadata
@@ -53,29 +61,36 @@ class ClipInWork:
 
     @property
     def complete(self) -> bool:
-        """Whether all its frames were shown."""
+        """Whether all frames of the clip are written."""
         return self._shown == len(self.ticks)
 
     def shows(self, tick: Tick) -> bool:
-        """Whether this frame is the next of the clip."""
+        """Whether the clip's next frame shows this frame of the source."""
         return not self.complete and bool(self.ticks[self._shown] == tick)
 
-    def show(self, tick: Tick, source: Upright, look: Look, found: bool) -> None:
-        """Encodes the frame as often as the clip shows it, and the sound of that time.
+    def show(self, tick: Tick, source: UprightPlanes, color: ColorInfo, found: bool) -> None:
+        """Encodes a frame as often as the clip shows it, and the sound of that time.
 
-        ``found`` is false where another frame stands in for one that cannot be read.
+        Args:
+            tick: the frame's time in the source.
+            color: the source's colours, which the clip keeps.
+            found: false where a neighbour takes the place of a frame that cannot be read.
         """
         if self._writer is None:
-            self._writer = self._open(source, look)
+            self._writer = self._open(source, color)
         while self.shows(tick):
             start, end = self._pts[self._shown : self._shown + 2].tolist()
-            self._writer.write_frame(self._image(source, look), start, end - start)
+            self._writer.write_frame(self._image(source, color), start, end - start)
             self._shown += 1
             self._missing += not found
             self._write_sound(self._writer, end)
 
     def finish(self) -> Outcome:
-        """Closes the file and gives it its name."""
+        """Closes the file and gives it its final name.
+
+        Raises:
+            ClipError: when too many frames could not be read.
+        """
         if self._missing > MOST_MISSING * len(self.ticks):
             raise ClipError(f"{self._missing} of {len(self.ticks)} frames could not be read again")
         assert self._writer is not None
@@ -89,13 +104,13 @@ class ClipInWork:
         return Outcome(job.number, self._shown, self._writer.samples)
 
     def give_up(self, error: BaseException) -> Outcome:
-        """Leaves nothing behind."""
+        """Removes what was written."""
         with suppress(*FAILURES):
             self._open_files.__exit__(type(error), error, None)
         self._job.remove_partials()
-        return Outcome(self._job.number, error=f"could not be written ({said(error)})")
+        return Outcome(self._job.number, error=f"could not be written ({reason_of(error)})")
 
-    def _open(self, source: Upright, look: Look) -> ClipWriter:
+    def _open(self, source: UprightPlanes, color: ColorInfo) -> ClipWriter:
         self._job.path.parent.mkdir(parents=True, exist_ok=True)
         size = self._clip.size
         if self._task.overlay is not None:
@@ -106,7 +121,7 @@ class ClipInWork:
         while writer is None:
             try:
                 writer = ClipWriter(
-                    self._job.partial, encoder, size, fps, look, self._sound_format, self._metadata
+                    self._job.partial, encoder, size, fps, color, self._sound_format, self._metadata
                 )
             except av.error.FFmpegError:
                 if encoder.instead is None:
@@ -117,7 +132,7 @@ class ClipInWork:
             self._sound = self._sound_of_all(self._sound_format)
         return self._open_files.enter_context(writer)
 
-    def _image(self, source: Upright, look: Look) -> VideoFrame:
+    def _image(self, source: UprightPlanes, color: ColorInfo) -> VideoFrame:
         """The clip's frame number ``_shown``."""
         panels = self._clip.panels
         if self._task.overlay is not None:
@@ -130,20 +145,23 @@ class ClipInWork:
                     if np.isnan(p.still_s[self._shown])
                 ],
             )
-            return look.image_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
+            return color.image_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
         frame = VideoFrame(*self._size, self._pix_fmt)
         if sum(w * h for _, _, w, h in (p.place for p in panels)) < self._size[0] * self._size[1]:
-            darken(frame, look.full_range)
+            darken(frame, color.full_range)
         for number, panel in enumerate(panels):
             crop, still_s = panel.crops[self._shown], panel.still_s[self._shown]
             if np.isnan(still_s):
                 reframe(source, crop, frame, panel.place)
             else:
-                self._freeze_frames.show(number, still_s, crop, look, frame, panel.place)
+                self._freeze_frames.show(number, still_s, crop, color, frame, panel.place)
         return frame
 
     def _write_sound(self, writer: ClipWriter, until: int | None) -> None:
-        """About as much as the frames last until then, so that the file plays while it loads."""
+        """Writes sound up to a time in ``TIME_BASE``; None: all that is left.
+
+        Frames and sound are interleaved, so that the file plays while it is downloaded.
+        """
         if self._sound_format is None:
             return
         rate = self._sound_format[0]
@@ -173,6 +191,6 @@ class ClipInWork:
                 file.writeframes(int16(part).tobytes())
 
 
-def said(error: BaseException) -> str:
-    """The system's own word for it, without numbers and addresses."""
+def reason_of(error: BaseException) -> str:
+    """What an error says, without numbers and addresses."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,61 +1,59 @@
-"""Writes clips that share one decode; runs in a worker process.
+"""Writes the clips of one task from one decode of the source; runs in a worker process.
 
-A clip that fails does not stop those beside it.
+A clip that fails does not stop the others of the task.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
-from facetrack.clips.render.clip_encoder import FAILURES, ClipInWork, said
-from facetrack.clips.render.messages import Outcome, Task
-from facetrack.media.encode import Look
+from facetrack.clips.render.clip_encoder import FAILURES, ClipEncoder, reason_of
+from facetrack.clips.render.messages import Outcome, RenderTask
+from facetrack.core.errors import InputError
+from facetrack.media.encode import ColorInfo
 from facetrack.media.frame_reader import FrameReader
+from facetrack.media.planar import UprightPlanes
 from facetrack.media.sound import sound_format
-from facetrack.media.streams import open_media, video_stream
-from facetrack.media.upright import Upright
 
-OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-"""Tags that say how the source is stored, not what it shows."""
+STORAGE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+"""Tags of the source that say how it is stored, not what it shows; clips do not get them."""
 
 
-def write_clips(task: Task) -> Iterator[Outcome]:
-    """One outcome a clip, as each is done."""
+def write_clips(task: RenderTask) -> Iterator[Outcome]:
+    """Writes all clips of a task; gives an outcome for each as soon as it is done."""
     try:
-        with open_media(task.source) as container:
-            stream = video_stream(container)
-            if stream is not None:
-                yield from _written(task, container, stream)
-                return
-            reason = "no video in it"
+        with FrameReader.open(task.source) as reader:
+            yield from _written(task, reader)
+            return
+    except InputError as error:
+        message = str(error)
     except FAILURES as error:
-        reason = said(error)
+        message = f"{task.source}: cannot be read any more ({reason_of(error)})"
     for job in task.jobs:
-        yield Outcome(job.number, error=f"{task.source} cannot be read any more ({reason})")
+        yield Outcome(job.number, error=message)
 
 
-def _written(task: Task, container: InputContainer, stream: VideoStream) -> Iterator[Outcome]:
-    reader = FrameReader(container, stream)
-    metadata = {k: v for k, v in container.metadata.items() if k.lower() not in OF_THE_FILE}
+def _written(task: RenderTask, reader: FrameReader) -> Iterator[Outcome]:
+    tags = reader.container.metadata.items()
+    metadata = {k: v for k, v in tags if k.lower() not in STORAGE_TAGS}
     sound = sound_format(task.source)
-    in_work = [
-        ClipInWork(task, job, reader.ticks(job.clip.source_s), sound, metadata) for job in task.jobs
+    encoders = [
+        ClipEncoder(task, job, reader.ticks(job.clip.source_s), sound, metadata)
+        for job in task.jobs
     ]
-    wanted = np.unique(np.concatenate([clip.ticks for clip in in_work]))
-    look: Look | None = None
-    for tick, image, found in reader.frames(wanted):
-        look = look or Look.of(image, stream.sample_aspect_ratio)
-        upright = Upright.of(image, look.matrix)
-        for clip in [clip for clip in in_work if clip.shows(tick)]:
+    wanted = np.unique(np.concatenate([encoder.ticks for encoder in encoders]))
+    color: ColorInfo | None = None
+    for tick, frame, found in reader.frames(wanted):
+        color = color or ColorInfo.of(frame, reader.stream.sample_aspect_ratio)
+        source = UprightPlanes.of(frame, color.matrix)
+        for encoder in [encoder for encoder in encoders if encoder.shows(tick)]:
             try:
-                clip.show(tick, upright, look, found)
-                if clip.complete:
-                    yield clip.finish()
-                    in_work.remove(clip)
+                encoder.show(tick, source, color, found)
+                if encoder.complete:
+                    yield encoder.finish()
+                    encoders.remove(encoder)
             except FAILURES as error:
-                yield clip.give_up(error)
-                in_work.remove(clip)
-    for clip in in_work:
-        yield clip.give_up(EOFError("the source has no frame there any more"))
+                yield encoder.give_up(error)
+                encoders.remove(encoder)
+    for encoder in encoders:
+        yield encoder.give_up(EOFError("the source has no frame there any more"))

@@ -1,5 +1,7 @@
-"""The last frame of somebody who is not in the shot, held in their panel: dark and pale, so that
-it is not taken for what goes on beside it."""
+"""A frame held in the panel of a person who is not in the shot.
+
+It is made dark and pale, so that it is not taken for what happens now.
+"""
 
 from pathlib import Path
 
@@ -8,49 +10,56 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from facetrack.clips.render.reframe import reframe
-from facetrack.media.encode import Look
+from facetrack.media.encode import ColorInfo
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.planar import PLANAR, darken, paste, planes
-from facetrack.media.streams import open_media, video_stream
-from facetrack.media.upright import Upright
+from facetrack.media.planar import PLANAR, UprightPlanes, darken, paste, planes
 
 LIGHT, COLOUR = 0.6, 0.3
 """Share of the brightness and of the colour that is left."""
 
 
 class FreezeFrames:
-    """Reads each held frame once; keeps one a panel, as large as the panel."""
+    """The freeze frames of one clip. Reads each once; keeps one a panel, of the panel's size."""
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        self._held: dict[int, tuple[tuple[float, ...], VideoFrame]] = {}
+        self._kept: dict[int, tuple[tuple[float, ...], VideoFrame]] = {}
+        """For each panel: time and crop of its freeze frame, and the frame."""
 
     def show(
         self,
         panel: int,
         time_s: float,
         crop: NDArray[np.float64],
-        look: Look,
+        color: ColorInfo,
         target: VideoFrame,
         place: tuple[int, int, int, int],
     ) -> None:
-        """Puts the source's frame of that time into the panel's place, cropped as ``reframe``."""
+        """Puts a frame of the source into a panel.
+
+        Args:
+            panel: number of the panel in the clip.
+            time_s: presentation time of the frame that is held.
+            crop: centre x, centre y, width and height in pixels of the upright source.
+            place: x, y, width and height of the panel in pixels of the target; even.
+
+        Raises:
+            InputError: when the source is gone.
+            EOFError: when no frame can be read there.
+        """
         x, y, width, height = place
         which = (time_s, *crop.tolist())
-        if panel not in self._held or self._held[panel][0] != which:
+        if panel not in self._kept or self._kept[panel][0] != which:
             still = VideoFrame(width, height, target.format.name)
-            reframe(self._read(time_s, look), crop, still, (0, 0, width, height))
-            darken(still, look.full_range, LIGHT, COLOUR)
-            self._held[panel] = which, still
+            reframe(self._read(time_s, color), crop, still, (0, 0, width, height))
+            darken(still, color.full_range, LIGHT, COLOUR)
+            self._kept[panel] = which, still
         across, down, _ = PLANAR[target.format.name]
-        still = self._held[panel][1]
+        still = self._kept[panel][1]
         paste(planes(still), (0, 0, width, height), planes(target), (x, y), (across, down))
 
-    def _read(self, time_s: float, look: Look) -> Upright:
-        with open_media(self._source) as container:
-            stream = video_stream(container)
-            assert stream is not None
-            reader = FrameReader(container, stream)
-            for _, image, _ in reader.frames(reader.ticks(np.array([time_s]))):
-                return Upright.of(image, look.matrix)
+    def _read(self, time_s: float, color: ColorInfo) -> UprightPlanes:
+        with FrameReader.open(self._source) as reader:
+            for read in reader.frames_at(np.array([time_s])):
+                return UprightPlanes.of(read.frame, color.matrix)
         raise EOFError("the source has no frame there any more")

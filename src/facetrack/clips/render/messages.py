@@ -1,4 +1,4 @@
-"""What goes between the process that has the clips planned and those that write them."""
+"""The messages between the process that plans the clips and the workers that write them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,57 +13,62 @@ from facetrack.core.types import Image
 from facetrack.media.codecs import Encoder
 
 
-class Overlay(Protocol):
-    """Draws on the source instead of cutting out of it; travels to other processes."""
+class FrameOverlay(Protocol):
+    """Draws on whole source frames, which are then shown instead of crops; can be pickled."""
 
     def drawn(
         self, image: Image, frame: int, shown: Sequence[tuple[int, NDArray[np.float64]]]
     ) -> Image:
-        """A copy of the upright source frame with everything on it.
+        """A copy of the image with everything drawn on it, ``(height, width, 3)`` uint8 RGB.
 
         Args:
-            shown: of each panel the person, and the crop: centre x, centre y, width and height.
+            image: the upright source frame, ``(height, width, 3)`` uint8 RGB.
+            frame: its number in the source, from 0.
+            shown: for each panel the person, and the crop: centre x, centre y, width and height.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ClipJob:
-    """One clip, and where it goes."""
+    """One clip, and the files that are written for it."""
 
     number: int
-    """Its place in the plan."""
+    """Its position in the plan."""
     clip: Clip
     path: Path
     partial: Path
-    """Name of the file until it is whole."""
+    """The file's name until it is complete."""
     wav: Path | None
     partial_wav: Path | None
 
     def remove_partials(self) -> None:
-        """What was begun under other names goes."""
+        """Removes the incomplete files."""
         for left in (self.partial, self.partial_wav):
             if left is not None:
                 left.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
-class Task:
-    """Clips that share a decode."""
+class RenderTask:
+    """Clips that one worker writes from one decode of the source."""
 
     source: Path
     jobs: tuple[ClipJob, ...]
     encoder: Encoder
     wav_rate: int | None
-    overlay: Overlay | None
+    """Samples a second of the WAV files; None: none are written."""
+    overlay: FrameOverlay | None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one clip."""
+    """The result of one clip."""
 
     number: int
+    """The clip's position in the plan."""
     frames: int = 0
     samples: int = 0
-    """Of each channel of its sound, before the codec's own framing."""
+    """Samples of each audio channel, before the codec's own framing."""
     error: str | None = None
+    """Why the clip could not be written; None: it was."""

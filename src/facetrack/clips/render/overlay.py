@@ -1,4 +1,4 @@
-"""Draws what the analysis saw and what the clip shows onto frames of the source."""
+"""Draws the detected faces and the clip's crops onto frames of the source."""
 
 import colorsys
 from collections.abc import Sequence
@@ -18,31 +18,36 @@ Rectangle = tuple[float, float, float, float]
 Colour = tuple[int, int, int]
 
 OUTSIDE = 0.55
-"""Brightness of what no crop shows."""
+"""Share of the brightness that is left outside of all crops."""
 NOBODY: Colour = (190, 190, 190)
+"""Colour of faces that belong to no person."""
 TURN = 0.618034
-"""Of the colour circle from one person to the next: neighbours never look alike."""
+"""Turn on the colour circle from one person to the next: their colours are far apart."""
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """The faces of some frames, ready to be drawn; small enough to be sent to a process."""
+    """The faces of some frames, to be drawn; small enough to be sent to a worker.
+
+    Implements ``FrameOverlay``.
+    """
 
     frames: NDArray[np.int32]
-    """``(k,)`` ascending."""
+    """``(k,)`` frame of each face, ascending."""
     person: NDArray[np.int32]
-    """``(k,)``; 0: nobody known."""
+    """``(k,)``; 0: the face belongs to no person."""
     track: NDArray[np.int32]
+    """``(k,)``."""
     boxes: Float32
     """``(k, 4)`` x1 y1 x2 y2 in pixels of the upright frame."""
     landmarks: Float32
-    """``(k, 5, 2)``."""
+    """``(k, 5, 2)`` x y in pixels."""
     names: dict[int, str]
-    """Of the people."""
+    """Person -> name."""
 
     @classmethod
     def of(cls, analysis: Analysis, first_frame: int = 0, end_frame: int = 2**31 - 1) -> "Overlay":
-        """What was seen in frames ``[first_frame, end_frame)``."""
+        """The faces of an analysis in frames ``[first_frame, end_frame)``."""
         all_frames = analysis.faces["frame"].to_numpy()  # ascending
         first, end = np.searchsorted(all_frames, [first_frame, end_frame])
         faces = analysis.faces.slice(first, end - first)
@@ -56,12 +61,7 @@ class Overlay:
         )
 
     def drawn(self, image: Image, frame: int, shown: Sequence[tuple[int, Float64]]) -> Image:
-        """A copy of the frame with everything on it.
-
-        Args:
-            frame: which of the source the frame is.
-            shown: of each panel the person, and the crop: centre x, centre y, width and height.
-        """
+        """See ``FrameOverlay``."""
         crops = [(person, _corners(crop)) for person, crop in shown]
         canvas = Pillow.fromarray(_dimmed(image, [corners for _, corners in crops]))
         pen = _Pen(canvas)
@@ -85,7 +85,7 @@ class Overlay:
 
 
 class _Pen:
-    """Lines and letters whose size goes with the frame's."""
+    """Draws lines and labels whose size is proportional to the frame's height."""
 
     def __init__(self, canvas: Pillow.Image) -> None:
         self._draw = ImageDraw.Draw(canvas)
@@ -96,7 +96,7 @@ class _Pen:
     def rectangle(self, corners: Rectangle, colour: Colour, thickness: int) -> None:
         width = thickness * self._line
         x1, y1, x2, y2 = corners
-        # A dark seam keeps the line visible on a background of its own colour.
+        # A dark edge keeps the line visible on a background of its own colour.
         self._draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(0, 0, 0), width=width + 2)
         self._draw.rectangle(corners, outline=colour, width=width)
 
@@ -107,7 +107,7 @@ class _Pen:
             self._draw.ellipse(dot, fill=colour, outline=(0, 0, 0))
 
     def label(self, corners: Rectangle, text: str, colour: Colour, inside: bool = False) -> None:
-        """Above the rectangle's upper left corner, or inside its lower one; all in the frame."""
+        """Above the rectangle's upper left corner, or inside its lower left one."""
         _, _, right, bottom = self._draw.textbbox((0, 0), text, font=self._font)
         width, height = right + 2 * self._line + 4, bottom + 2 * self._line + 2
         x = min(max(corners[0], 0), self._size[0] - width)
@@ -130,7 +130,7 @@ def _corners(crop: Float64) -> Rectangle:
 
 
 def _dimmed(image: Image, crops: Sequence[Rectangle]) -> Image:
-    """Dark where no crop is."""
+    """A copy of the image, darker outside of the crops."""
     dimmed = (image * np.float32(OUTSIDE)).astype(np.uint8)
     for corners in crops:
         x1, y1, x2, y2 = (max(0, round(v)) for v in corners)

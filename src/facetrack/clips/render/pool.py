@@ -1,8 +1,8 @@
-"""Processes that write clips, and what happens when one of them dies.
+"""Runs worker processes that write clips, and replaces those that die.
 
-Programs of their own, neither forks nor spawns: they start without the parent's libraries, and from
-any parent. A task whose process was killed is tried once more, each of its clips alone; a clip
-whose process is killed again has failed, and no other with it.
+Workers are separate programs, neither forked nor spawned by multiprocessing: so they load none of
+the parent's libraries, and any program can start them. When a worker dies, its task is tried once
+more, each clip alone. A clip whose worker dies again has failed; the others have not.
 """
 
 import os
@@ -18,27 +18,29 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from facetrack.clips.render.messages import ClipJob, Outcome, Task
+from facetrack.clips.render.messages import ClipJob, Outcome, RenderTask
 
-ALONE = {
-    # One thread each: clips are made side by side, a process a core.
+WORKER_ENVIRONMENT = {
+    # One thread each: clips are made in parallel, one process a core.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
-    # glibc gives frames back to the system as they are let go, and has the next one's pages made
-    # anew: that took longer than scaling them.
+    # By default glibc returns the memory of each freed frame to the system, and takes new pages for
+    # the next frame: that took longer than scaling the frame.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
     "SVT_LOG": "1",
 }
 
 
-def written(tasks: Sequence[Task], processes: int) -> Generator[Outcome]:
-    """The outcome of each clip, as it comes; closing the iterator ends the processes.
+def written(tasks: Sequence[RenderTask], processes: int) -> Generator[Outcome]:
+    """The outcome of each clip, as soon as it is done; closing the iterator ends the processes.
 
-    Holds as many tasks in work as there are processes.
+    Args:
+        tasks: are started in this order.
+        processes: number of workers; each has one task at a time.
     """
-    todo: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    todo: queue.SimpleQueue[RenderTask] = queue.SimpleQueue()
     done: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
     for task in tasks:
         todo.put(task)
@@ -59,11 +61,11 @@ def written(tasks: Sequence[Task], processes: int) -> Generator[Outcome]:
 
 
 class _Server:
-    """A thread with a worker process: hands it tasks, and gets another when it has died."""
+    """A thread with one worker process: gives it tasks, and starts another when it has died."""
 
     def __init__(
         self,
-        todo: "queue.SimpleQueue[Task]",
+        todo: "queue.SimpleQueue[RenderTask]",
         done: "queue.SimpleQueue[Outcome | BaseException | None]",
     ) -> None:
         self._todo, self._done = todo, done
@@ -74,7 +76,7 @@ class _Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the process, in the middle of a clip if need be, and waits for the thread."""
+        """Kills the process, also in the middle of a clip, and joins the thread."""
         with self._lock:
             self._stopped = True
             if self._worker is not None:
@@ -98,8 +100,8 @@ class _Server:
                 self._worker.close()
             self._done.put(None)
 
-    def _try(self, task: Task) -> tuple[tuple[ClipJob, ...], str]:
-        """Has the task done; the clips that are left when the process died, and how it did."""
+    def _try(self, task: RenderTask) -> tuple[tuple[ClipJob, ...], str]:
+        """Sends a task to the worker; gives the clips left over when it died, and how it died."""
         left = {job.number: job for job in task.jobs}
         worker = self._ready_worker()
         if worker is None:
@@ -116,33 +118,33 @@ class _Server:
             return (() if self._stopped else tuple(left.values())), str(death)
 
     def _ready_worker(self) -> "_Worker | None":
-        with self._lock:  # a process that begins while the others are ended is ended too
+        with self._lock:  # so that a worker started during ``stop`` is stopped too
             if self._worker is None and not self._stopped:
                 self._worker = _Worker()
             return None if self._stopped else self._worker
 
 
 class _WorkerDied(Exception):
-    """Says how."""
+    """A worker process ended in the middle of a task; the message says how."""
 
 
 class _Worker:
-    """A running ``facetrack.clips.render.worker``."""
+    """A running process of ``facetrack.clips.render.worker``."""
 
     def __init__(self) -> None:
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         here = str(Path(__file__).parents[3])
         path = os.pathsep.join([here, *filter(None, sys.path)])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "facetrack.clips.render.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._words,
-            env={**os.environ, **ALONE, "PYTHONPATH": path},
+            stderr=self._stderr,
+            env={**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": path},
         )
 
-    def answers(self, task: Task) -> Iterator[Outcome]:
-        """Raises ``_WorkerDied``."""
+    def answers(self, task: RenderTask) -> Iterator[Outcome]:
+        """The outcomes of a task as they come; raises ``_WorkerDied``."""
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             pickle.dump(task, self._process.stdin)
@@ -156,22 +158,22 @@ class _Worker:
         self._process.kill()
 
     def close(self) -> None:
-        """Waits for its end: without input it has nothing to do."""
+        """Ends the process by closing its input, and waits for it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with suppress(OSError):
             self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-        self._words.close()
+        self._stderr.close()
 
     def _how_it_ended(self) -> str:
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
         code = self._process.wait()
-        self._words.seek(0)
-        words = self._words.read().decode(errors="replace").strip().splitlines()
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         self.close()
         if code < 0:
             return f"was killed by {signal.Signals(-code).name}"
-        return f"ended with code {code} ({words[-1] if words else 'it said nothing'})"
+        return f"ended with code {code} ({lines[-1] if lines else 'it said nothing'})"

@@ -1,9 +1,9 @@
-"""Scales a crop of fractional pixels into a place of another frame, plane by plane.
+"""Scales a crop, whose edges may lie between pixels, into a place of another frame, by planes.
 
-Bicubic, and wide enough where the crop is made smaller. A crop of whole pixels, as one that stands
-still has, is libswscale's; any other is made here, the same way but from any place between the
-pixels, so that a slowly moving crop glides. Each axis is a product with a matrix that is zero but
-for a band; the band is multiplied in blocks, which is what BLAS is fast at.
+The filter is bicubic, and wider where the crop is made smaller. libswscale scales crops of whole
+pixels, which still crops have. All others are scaled here with the same filter, from positions
+between the pixels, so that a slowly moving crop does not jump from pixel to pixel. Each axis is a
+product with a banded matrix, which is multiplied in blocks because BLAS is fast at that.
 """
 
 from collections.abc import Sequence
@@ -15,48 +15,52 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from facetrack.media.planar import PLANAR, Plane, paste, planes
-from facetrack.media.upright import Upright
+from facetrack.media.planar import PLANAR, Plane, UprightPlanes, paste, planes
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 SHARPNESS = -0.6
-"""Of the cubic, as libswscale has it."""
+"""Parameter of the cubic filter, as in libswscale."""
 SUPPORT = 2
-"""Reach of the cubic in samples."""
+"""Reach of the cubic filter to each side, in samples."""
 BLOCKS = (32, 16)
-"""Samples made at once where the crop is made larger, and where it is not: with fewer BLAS has
-little to do, with more most of the band is zero."""
+"""Samples made in one product, where the crop is enlarged and where it is not: with fewer, BLAS is
+slow; with more, most of the matrix is zero."""
 LARGER = 0.7
-"""Source samples for one made, below which a crop is made larger."""
+"""Source samples for one output sample, below which the first of ``BLOCKS`` is used."""
 PHASES = 32
-"""Places between two pixels at which a crop may begin: finer is not seen, and each is kept."""
+"""Positions between two pixels at which a crop may begin: finer ones cannot be seen, and the
+weights of each are cached."""
 KEPT = 256
-"""Bands kept: some tens of KiB each."""
+"""Bands in the cache: some tens of KiB each."""
 KEPT_SCALERS = 8
 SMALLEST = 16
-"""Side of a crop in pixels that libswscale is given."""
+"""Smallest side in pixels of a crop that libswscale scales."""
 
 
 class Band(NamedTuple):
-    """Weights that make the samples of one axis, a block at a time."""
+    """Weights of the source samples for each output sample of one axis, in blocks."""
 
     first: tuple[int, ...]
-    """``(blocks,)`` source sample that each block's weights begin at."""
+    """``(blocks,)`` first source sample that each block needs."""
     weights: Float32
     """``(blocks, block, reach)``."""
     block: int
+    """Output samples of a block."""
     reach: int
+    """Source samples of a block."""
 
     @property
     def extent(self) -> slice:
-        """Source samples that it needs."""
+        """Source samples that the whole axis needs."""
         return slice(self.first[0], self.first[-1] + self.reach)
 
 
-def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int, ...]) -> None:
-    """Shows the crop in a part of ``target``.
+def reframe(
+    source: UprightPlanes, crop: Float64, target: VideoFrame, place: tuple[int, ...]
+) -> None:
+    """Scales a crop of the source into a part of ``target``.
 
     Args:
         crop: centre x, centre y, width and height in pixels of the upright source.
@@ -69,8 +73,8 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
     left, top = middle_x - wide / 2, middle_y - high / 2
     whole = not (left % across or wide % across or top % down or high % down)
     inside = min(left, top, *(source.size - crop[:2] - crop[2:] / 2)) >= 0
-    alike = (source.across, source.down, source.bits, 8) == (across, down, bits, bits)
-    if whole and inside and alike and min(wide, high) >= SMALLEST:
+    same_format = (source.across, source.down, source.bits, 8) == (across, down, bits, bits)
+    if whole and inside and same_format and min(wide, high) >= SMALLEST:
         _by_libswscale(source, (int(left), int(top), int(wide), int(high)), target, place)
         return
     brightest = 2**bits - 1
@@ -102,9 +106,9 @@ def reframe(source: Upright, crop: Float64, target: VideoFrame, place: tuple[int
 
 
 def _by_libswscale(
-    source: Upright, crop: tuple[int, ...], target: VideoFrame, place: tuple[int, ...]
+    source: UprightPlanes, crop: tuple[int, ...], target: VideoFrame, place: tuple[int, ...]
 ) -> None:
-    """Crop and place are x, y, width and height in samples of luma."""
+    """``crop`` and ``place`` are x, y, width and height in luma samples."""
     (_, _, wide, high), (_, _, width, height) = crop, place
     scaler, cut = _scaler(wide, high, width, height, target.format.name)
     across_down = source.across, source.down
@@ -117,7 +121,7 @@ def _by_libswscale(
 def _scaler(
     wide: int, high: int, width: int, height: int, pix_fmt: str
 ) -> tuple[VideoReformatter, VideoFrame]:
-    """libswscale with its tables for two sizes, and a frame of the first."""
+    """libswscale with its tables for two sizes, and a frame of the first size."""
     return VideoReformatter(), VideoFrame(wide, high, pix_fmt)
 
 
@@ -129,7 +133,7 @@ def _resample(
     targets: Sequence[Plane],
     brightest: int,
 ) -> None:
-    """Planes of one size at once: most of the time goes into calls."""
+    """Scales planes of one size together, because most of the time goes into calls."""
     rows, columns = down.extent, across.extent
     part = np.empty(
         (len(sources), rows.stop - rows.start, columns.stop - columns.start), np.float32
@@ -140,7 +144,7 @@ def _resample(
         part *= np.float32(gain)
     part += np.float32(0.5)  # the weights' sum is 1: rounds what is cut off below
     height, width = targets[0].shape
-    if height > part.shape[1]:  # first the axis that leaves less for the other
+    if height > part.shape[1]:  # first the axis that leaves less work for the other
         made = _made_high(_made_wide(part, across, width), down, height)
     else:
         made = _made_wide(_made_high(part, down, height), across, width)
@@ -170,10 +174,13 @@ def _made_wide(part: Float32, band: Band, width: int) -> Float32:
 
 
 def _band(start: float, length: float, samples: int, available: int) -> Band:
-    """Weights for ``samples`` evenly over ``[start, start + length)`` of ``available`` samples."""
+    """Weights for ``samples`` spread evenly over ``[start, start + length)`` of an axis.
+
+    ``available``: number of source samples of the axis.
+    """
     start = round(start * PHASES) / PHASES
     whole = int(start // 1)
-    # The last block may be made of more source samples than the crop has.
+    # The last block may reach over the end of the crop.
     margin = int((SUPPORT + max(BLOCKS)) * max(length / samples, 1.0)) + 2
     if whole > margin and whole + length + margin < available:
         band = _inner_band(start - whole, length, samples)
@@ -183,13 +190,13 @@ def _band(start: float, length: float, samples: int, available: int) -> Band:
 
 @lru_cache(KEPT)
 def _inner_band(start: float, length: float, samples: int) -> Band:
-    """Far from the edges: the same at every whole pixel."""
+    """The band far from the edges, which is the same at every whole pixel."""
     far = 1 << 20
     return _made(start, length, samples, -far, far)
 
 
 def _made(start: float, length: float, samples: int, lowest: int, end: int) -> Band:
-    """Source samples outside ``[lowest, end)`` have no weight."""
+    """A band in which source samples outside ``[lowest, end)`` have no weight."""
     scale = length / samples
     block = BLOCKS[0] if scale < LARGER else BLOCKS[1]
     blocks = -(-samples // block)

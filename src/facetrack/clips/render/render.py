@@ -1,6 +1,6 @@
 """Renders planned clips in parallel processes.
 
-A clip that fails does not stop the others; what failed is said in its result.
+A clip that fails does not stop the others; its result holds the error.
 """
 
 import os
@@ -14,24 +14,25 @@ from typing import Any
 from facetrack.clips.camera.crops import listed_clips, write_crops
 from facetrack.clips.plan.clip import Clip, Segment
 from facetrack.clips.plan.grouping import grouped
-from facetrack.clips.render.messages import ClipJob, Outcome, Overlay, Task
+from facetrack.clips.render.messages import ClipJob, FrameOverlay, Outcome, RenderTask
 from facetrack.clips.render.pool import written
 from facetrack.media.codecs import Encoding, choose_encoder
-from facetrack.media.streams import open_again, video_stream
+from facetrack.media.frame_reader import FrameReader
 
 CROPS_FILE = "crops.parquet"
 
 
 @dataclass(frozen=True)
 class ClipResult:
-    """What came of one clip."""
+    """The result of one clip."""
 
     path: Path
     segment: Segment
     frames: int
     samples: int
-    """Of each channel of its sound, before the codec's own framing; 0: silent."""
+    """Samples of each audio channel, before the codec's own framing; 0: no sound."""
     error: str | None = None
+    """Why the clip could not be written; None: it was."""
 
 
 def render_clips(
@@ -40,24 +41,24 @@ def render_clips(
     out: Path,
     encoding: Encoding,
     jobs: int | None = None,
-    overlay: Overlay | None = None,
+    overlay: FrameOverlay | None = None,
     on_clip: Callable[[ClipResult], None] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> list[ClipResult]:
-    """Writes the clips into ``out``, in ``jobs`` processes; results are in the order of the clips.
+    """Writes the clips into ``out``; gives their results in the order of the clips.
 
-    Clips of the run before, as ``out/crops.parquet`` lists them, are removed first: the folder
-    shows one run. Where ``about`` is given, the file then lists those that are to come.
+    Clips of an earlier run, as ``out/crops.parquet`` lists them, are removed first, so that the
+    folder shows one run. Where ``about`` is given, ``crops.parquet`` is written for these clips.
 
     Args:
-        jobs: None: one a core.
-        overlay: to write whole source frames, drawn upon, instead of what the panels show.
+        jobs: number of processes; None: one a core.
+        overlay: draws on whole source frames, which are written instead of the panels.
         on_clip: called after each clip, in the caller's thread.
-        about: settings, to be kept in the list.
+        about: settings, which are kept in ``crops.parquet``.
 
     Raises:
         InputError: when the source is no longer where it was.
-        UsageError: when nothing here encodes the codec.
+        UsageError: when no encoder for the codec works on this machine.
     """
     pixels = _pixels(source)
     encoder = choose_encoder(encoding)
@@ -71,7 +72,7 @@ def render_clips(
     run = uuid.uuid4().hex[:8]
     made = [_job(i, clip, out, run, encoding.wav_rate) for i, clip in enumerate(clips)]
     tasks = [
-        Task(source, tuple(made[i] for i in group), encoder, encoding.wav_rate, overlay)
+        RenderTask(source, tuple(made[i] for i in group), encoder, encoding.wav_rate, overlay)
         for group in grouped(clips, pixels, processes)
     ]
     results: dict[int, ClipResult] = {}
@@ -85,11 +86,9 @@ def render_clips(
 
 
 def _pixels(source: Path) -> int:
-    """Of the source's frame; sees to it that the source is there."""
-    with open_again(source) as container:
-        stream = video_stream(container)
-        assert stream is not None
-        return stream.width * stream.height
+    """Number of pixels of the source's frame."""
+    with FrameReader.open(source) as reader:
+        return reader.stream.width * reader.stream.height
 
 
 def _remove_earlier(out: Path) -> None:
@@ -97,7 +96,7 @@ def _remove_earlier(out: Path) -> None:
         for old in (out / name, (out / name).with_suffix(".wav")):
             if old.is_file():
                 old.unlink()
-        with suppress(OSError):  # other things are in it
+        with suppress(OSError):  # the folder holds other files
             (out / name).parent.rmdir()
 
 
@@ -119,7 +118,7 @@ def _result(job: ClipJob, outcome: Outcome) -> ClipResult:
 
 
 def _cores() -> int:
-    """Those that this process may run on."""
+    """Number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,8 @@
-"""``python -m facetrack.clips.render.worker``: writes the clips of tasks that come over its input.
+"""``python -m facetrack.clips.render.worker``: the process that writes clips.
 
-Pickled ``Task`` objects in, pickled ``Outcome`` objects out, ``None`` when a task is done. Imports
-what it needs and nothing else: most of the time that a short clip takes is a process's start.
+Reads pickled ``RenderTask`` objects from its input; writes pickled ``Outcome`` objects, and None
+at the end of each task. It imports only what it needs, because to start a process takes longer
+than to write a short clip.
 """
 
 import os
@@ -15,9 +16,9 @@ from facetrack.clips.render.decode_once import write_clips
 
 def main() -> None:
     """Takes tasks until its input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: its parent acts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent acts
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # encoders that print would print between the answers
+    os.dup2(2, 1)  # what encoders print must not mix with the answers
     tasks = sys.stdin.buffer
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A session of the GPU's own decoder: packets in, frames in the GPU's memory out."""
+"""A session of the GPU's own decoder: takes packets, gives frames in the GPU's memory."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,27 +15,28 @@ from torch import Tensor
 from facetrack.core.errors import FacetrackError
 from facetrack.cuda.gather import gathered
 from facetrack.cuda.memory import SMALLEST_BLOCK, empty_in_time, memory_for
-from facetrack.media.nvdec.annexb import AnnexB, brings_parameters, joined
+from facetrack.media.nvdec.packets import AnnexB, brings_parameters, joined
 
-TOGETHER = 16
-"""Packets given to a decoder at once; it has surfaces of its own for as many frames."""
+PACKETS_AT_ONCE = 16
+"""Packets given to a decoder in one call; it has surfaces of its own for as many frames."""
 CONTEXT_BYTES = 1 << 30
-"""Of memory, twice what a context took."""
+"""Free GPU memory needed to make a CUDA context: twice what a context was measured to take."""
 CODECS = {"h264": nvc.cudaVideoCodec.H264, "hevc": nvc.cudaVideoCodec.HEVC}
 
 
 class Block(NamedTuple):
-    """Frames that lie one after the other in one piece of memory."""
+    """Frames in one piece of GPU memory, in presentation order."""
 
     nv12: Tensor
     """``(n, height * 3 / 2, width)`` uint8."""
     times: list[int]
+    """Presentation times in units of the stream's time base."""
 
 
 def decoding_engines(codec: str, height: int, width: int, device: torch.device) -> int:
-    """How many of the GPU's decoders take such frames side by side; 0: none does."""
+    """How many decoder engines of the GPU can decode such frames in parallel; 0: none can."""
     try:
-        can = _abilities(codec, device)
+        can = _capabilities(codec, device)
     except torch.OutOfMemoryError:
         return 1
     fits = (
@@ -46,9 +47,12 @@ def decoding_engines(codec: str, height: int, width: int, device: torch.device) 
 
 
 @cache
-def _abilities(codec: str, device: torch.device) -> dict[str, int]:
-    """To ask takes a CUDA context, and one that cannot be made takes the process' other one with
-    it: so there must be memory for it."""
+def _capabilities(codec: str, device: torch.device) -> dict[str, int]:
+    """What the GPU's decoders can do with a codec.
+
+    The query makes a CUDA context. Where that fails for lack of memory, the context that the
+    process already has is lost too; so free memory is checked first.
+    """
     free, _ = torch.cuda.mem_get_info(device)
     if free < CONTEXT_BYTES:
         raise torch.OutOfMemoryError
@@ -57,14 +61,14 @@ def _abilities(codec: str, device: torch.device) -> dict[str, int]:
 
 
 class GpuDecoder:
-    """For one thread, and one stream of the GPU, on which its surfaces are copied."""
+    """A decoder session, for use by one thread; copies its surfaces on one CUDA stream."""
 
     def __init__(
         self, codec: str, device: torch.device, stream: "torch.cuda.Stream", block: int
     ) -> None:
-        """``block``: frames in one piece of memory, at most."""
+        """``block``: maximum number of frames in one piece of memory."""
         self._device, self._stream, self._block = device, stream, block
-        with _said_plainly():
+        with _errors_on_one_line():
             self._decoder = nvc.CreateDecoder(
                 gpuid=device.index or 0,
                 codec=CODECS[codec],
@@ -74,9 +78,9 @@ class GpuDecoder:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """What the body does on the GPU comes after the frames so far."""
+        """GPU work of the body runs after the copies of the frames given so far."""
         with (
-            _said_plainly(),
+            _errors_on_one_line(),
             memory_for("decoded frames"),
             torch.inference_mode(),
             torch.cuda.stream(self._stream),
@@ -84,15 +88,18 @@ class GpuDecoder:
             yield
 
     def part(self, packets: Sequence[Any], shown: Container[int], annexb: AnnexB) -> list[Block]:
-        """A part's frames, in presentation order.
+        """The frames of a part, in presentation order.
 
-        Many packets go to the decoder as one: each call costs a fight for the interpreter. It then
-        knows no times, but frames come in order. If one is missing, or not all are shown, the
-        packets go one by one, with their times.
+        Many packets are given to the decoder as one, because each call has to wait for the
+        interpreter's lock. The decoder then knows no times, but gives frames in order. Where a
+        frame is missing, or some are not to be shown, packets are given one by one with their
+        times.
         """
         times = sorted(p.pts for p in packets)
         if all(pts in shown for pts in times) and not any(map(brings_parameters, packets)):
-            groups = (packets[i : i + TOGETHER] for i in range(0, len(packets), TOGETHER))
+            groups = (
+                packets[i : i + PACKETS_AT_ONCE] for i in range(0, len(packets), PACKETS_AT_ONCE)
+            )
             pieces = ((annexb.of(joined(group)), 0) for group in groups)
             blocks = list(self.run(pieces, None, len(times)))
             if sum(len(block.times) for block in blocks) == len(times):
@@ -106,9 +113,12 @@ class GpuDecoder:
         shown: Container[int] | None,
         most: float = inf,
     ) -> Iterator[Block]:
-        """Decodes to the end; frames that are shown, with the times that the decoder gives.
+        """Decodes all pieces; gives the frames that are shown, with the decoder's times.
 
-        ``most``: frames that are expected.
+        Args:
+            pieces: units of one or more packets, and their presentation time.
+            shown: presentation times of the frames to keep; None: all are kept.
+            most: number of frames expected.
         """
         filling = _Filling(self._device, self._block, most)
         filled = ((data, pts) for data, pts in pieces if data)
@@ -121,7 +131,7 @@ class GpuDecoder:
 
 
 class _Filling:
-    """Copies surfaces, which the decoder uses again, into blocks."""
+    """Copies surfaces into blocks, because the decoder uses its surfaces again."""
 
     def __init__(self, device: torch.device, block: int, most: float) -> None:
         self._device, self._block, self._left = device, block, most
@@ -129,7 +139,7 @@ class _Filling:
         self._times: list[int] = []
 
     def add(self, surfaces: Sequence[Any]) -> list[Block]:
-        """Gives the blocks that are full now."""
+        """Copies the surfaces; gives the blocks that are full now."""
         full = []
         for shape, group in groupby(surfaces, lambda surface: tuple(surface.shape)):
             some = list(group)
@@ -147,13 +157,13 @@ class _Filling:
         return full
 
     def rest(self) -> list[Block]:
-        """What there is, as a block."""
+        """The frames that are left, as a block."""
         memory, times = self._memory, self._times
         self._memory, self._times = None, []
         return [] if memory is None else [Block(memory[: len(times)], times)]
 
     def _piece(self, shape: tuple[int, ...]) -> Tensor:
-        """Lengths go in steps, so that memory that one part lets go fits the next."""
+        """Memory for a block. Lengths go in steps, so that memory freed by a part fits the next."""
         steps = max(1, -(-self._left // SMALLEST_BLOCK))
         frames = int(min(self._block, steps * SMALLEST_BLOCK))
         self._left -= frames
@@ -161,7 +171,7 @@ class _Filling:
 
 
 def _packet(data: bytes, pts: int) -> Any:
-    """For the decoder; empty: the end. ``data`` must outlive the call."""
+    """A packet for the decoder; an empty one ends the stream. ``data`` must outlive the call."""
     packet = nvc.PacketData()
     if data:
         packet.bsl_data = np.frombuffer(data, np.uint8).ctypes.data
@@ -171,8 +181,8 @@ def _packet(data: bytes, pts: int) -> Any:
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
-    """The library's errors say in many lines where in it they were raised."""
+def _errors_on_one_line() -> Iterator[None]:
+    """Replaces the library's errors, which span many lines, by a ``FacetrackError`` of one line."""
     try:
         yield
     except nvc.PyNvVCException as error:

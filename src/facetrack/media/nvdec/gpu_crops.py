@@ -1,7 +1,8 @@
-"""Face crops out of NV12 frames on a GPU, many in one kernel: only what is looked at leaves it.
+"""Small images made from NV12 frames on a GPU, many in one kernel: face crops and coarse frames.
 
-The same as cutting, converting and scaling by Pillow on the host, but for some rounding in between.
-Chroma is repeated to the luma's pixels.
+Only these small images leave the GPU. Face crops equal those that Pillow cuts and scales on the
+host, except for rounding between the steps. A chroma sample counts for each of its four luma
+pixels.
 """
 
 from typing import Any
@@ -14,12 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from facetrack.media.face_cut import BOX_CROP_SIZE, Placement
+from facetrack.media.frame_image import COARSE
 
 PLACE = 13
-"""Numbers that say where a face is: address, width and height of its frame; x1 y1 x2 y2 of its box
-crop; the six of its placement, row by row, as the bits of float64."""
+"""Columns that say where a face is: address, width and height of its frame; x1 y1 x2 y2 of its box
+crop; the six numbers of its placement, row by row, as the bits of float64."""
 BLOCK = 128
-"""Pixels of one Triton program."""
+"""Pixels of a face crop that one Triton program makes."""
+COARSE_BLOCK = 256
+"""Pixels of a coarse frame that one Triton program makes."""
 
 
 def places(
@@ -28,13 +32,13 @@ def places(
     corners: NDArray[np.int64],
     placements: Placement,
 ) -> NDArray[np.int64]:
-    """``(n, 13)``, the numbers of ``PLACE``.
+    """``(n, 13)`` int64, the columns of ``PLACE``.
 
     Args:
-        addresses: of the faces' frames.
+        addresses: ``(n,)`` GPU addresses of the faces' frames.
         sizes: ``(n, 2)`` or ``(2,)`` width and height of the frames.
-        corners: ``(n, 4)`` as ``recognition.crops.box_corners``.
-        placements: ``(n, 2, 3)`` as ``recognition.crops.aligned_placements``.
+        corners: ``(n, 4)`` x1 y1 x2 y2 of the box crops in pixels, inside the frames.
+        placements: ``(n, 2, 3)`` of the aligned crops, see ``face_cut.Placement``.
     """
     table = np.empty((len(corners), PLACE), np.int64)
     table[:, 0] = addresses
@@ -49,7 +53,7 @@ def box_crops(table: Tensor, matrices: Tensor) -> Tensor:
 
     Args:
         table: ``(n, 13)`` int64, see ``places``.
-        matrices: as ``gpu_picture.colour_arguments``, ``(n, 12)``, or ``(12,)`` for all.
+        matrices: as ``gpu_frame.colour_arguments``, ``(n, 12)``, or ``(12,)`` for all.
     """
     return _made(_box_crop, table, matrices, BOX_CROP_SIZE)
 
@@ -57,6 +61,23 @@ def box_crops(table: Tensor, matrices: Tensor) -> Tensor:
 def aligned_crops(table: Tensor, matrices: Tensor, size: int) -> Tensor:
     """``(n, size, size, 3)`` uint8 RGB, as ``face_cut.placed`` makes them; see ``box_crops``."""
     return _made(_aligned_crop, table, matrices, size)
+
+
+def coarse_images(nv12: Tensor, colour: tuple[float, ...]) -> NDArray[np.uint8]:
+    """``FrameImage.coarse`` of many frames, for finding cuts: ``(n, 36, 64, 3)`` uint8 RGB.
+
+    Args:
+        nv12: ``(n, height * 3 / 2, width)`` uint8 on the GPU.
+        colour: as ``gpu_frame.colour_arguments``.
+    """
+    rows, columns = COARSE
+    n, height, width = len(nv12), nv12.shape[1] * 2 // 3, nv12.shape[2]
+    out = torch.empty((n, rows, columns, 3), dtype=torch.uint8, device=nv12.device)
+    _coarse[n, triton.cdiv(rows * columns, COARSE_BLOCK)](
+        nv12, out, height, width, *colour, ROWS=rows, COLUMNS=columns, BLOCK=COARSE_BLOCK
+    )
+    found: NDArray[np.uint8] = out.cpu().numpy()
+    return found
 
 
 def _made(kernel: Any, table: Tensor, matrices: Tensor, size: int) -> Tensor:
@@ -70,7 +91,7 @@ def _made(kernel: Any, table: Tensor, matrices: Tensor, size: int) -> Tensor:
 
 @triton.jit
 def _window(at, length, SIZE: tl.constexpr):
-    """First, end, middle and reach of the samples that each output sees, as Pillow has them."""
+    """First, end, middle and reach of the samples that make each output pixel, as in Pillow."""
     scale = length.to(tl.float32) / SIZE
     reach = tl.maximum(scale, 1.0)
     middle = (at.to(tl.float32) + 0.5) * scale
@@ -81,7 +102,7 @@ def _window(at, length, SIZE: tl.constexpr):
 
 @triton.jit
 def whole(value):
-    """To the nearest of the numbers that 8 bits hold."""
+    """The nearest whole number from 0 to 255."""
     return tl.floor(tl.minimum(tl.maximum(value, 0.0), 255.0) + 0.5)
 
 
@@ -134,7 +155,7 @@ def _box_crop(
 
 @triton.jit
 def _rgb_at(image, width, height, x, y, m, there):
-    """Red, green and blue of pixels, each a whole number."""
+    """Red, green and blue of pixels, as whole numbers."""
     luma = tl.load(image + y * width + x, mask=there, other=0).to(tl.float32)
     pair = image + (height + y // 2) * width + x // 2 * 2
     u = tl.load(pair, mask=there, other=0).to(tl.float32)
@@ -159,8 +180,8 @@ def _bits_as_float(address):
 def _aligned_crop(
     table, matrices, step, out, SIZE: tl.constexpr, BLOCK: tl.constexpr, PLACE: tl.constexpr
 ):
-    """Each pixel is a mean of ``taps`` times ``taps`` bilinear samples, as Pillow takes them: cut
-    to whole numbers, the frame's edge repeated for half a pixel, black beyond."""
+    """Each pixel is the mean of ``taps`` times ``taps`` bilinear samples. As in Pillow, a sample
+    is cut to a whole number, the frame's edge is repeated for half a pixel, and beyond is black."""
     n = tl.program_id(0)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE * SIZE
@@ -202,3 +223,24 @@ def _aligned_crop(
     tl.store(target, whole(red / samples).to(tl.uint8), mask=inside)
     tl.store(target + 1, whole(green / samples).to(tl.uint8), mask=inside)
     tl.store(target + 2, whole(blue / samples).to(tl.uint8), mask=inside)
+
+
+@triton.jit
+def _coarse(
+    nv12, out, height, width, m00, m01, m02, m10, m11, m12, m20, m21, m22, o0, o1, o2,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < ROWS * COLUMNS
+    y = (at // COLUMNS * 2 + 1) * height // (2 * ROWS)
+    x = (at % COLUMNS * 2 + 1) * width // (2 * COLUMNS)
+    image = nv12 + n * (height + height // 2) * width
+    luma = tl.load(image + y * width + x, mask=inside, other=0).to(tl.float32)
+    pair = image + (height + y // 2) * width + x // 2 * 2
+    u = tl.load(pair, mask=inside, other=0).to(tl.float32)
+    v = tl.load(pair + 1, mask=inside, other=0).to(tl.float32)
+    target = out + (n * (ROWS * COLUMNS) + at) * 3
+    tl.store(target, whole(luma * m00 + u * m10 + v * m20 + o0).to(tl.uint8), mask=inside)
+    tl.store(target + 1, whole(luma * m01 + u * m11 + v * m21 + o1).to(tl.uint8), mask=inside)
+    tl.store(target + 2, whole(luma * m02 + u * m12 + v * m22 + o2).to(tl.uint8), mask=inside)

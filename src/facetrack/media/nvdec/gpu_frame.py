@@ -1,4 +1,4 @@
-"""Decoded frames that stay in the memory of a CUDA GPU."""
+"""Decoded frames that stay in the memory of a CUDA GPU, and the face crops taken from them."""
 
 import threading
 from collections.abc import Sequence
@@ -20,22 +20,23 @@ from facetrack.media.nvdec.gpu_crops import aligned_crops, box_crops, places
 from facetrack.media.yuv import to_rgb_matrix
 
 MOST_WAITING = 256
-"""Cuts that stay on the GPU,"""
+"""Maximum number of face cuts that stay on the GPU."""
 MOST_BLOCKS = 8
-"""and pieces of memory that they may keep: each holds many frames."""
+"""Maximum number of pieces of memory that they keep alive; each holds many frames."""
 
 
 class GpuImage:
-    """An upright NV12 frame on a GPU; ``FrameImage`` for whoever wants a part of it on the host.
+    """An upright NV12 frame on a GPU; implements ``FrameImage``.
 
-    Chroma is repeated to the luma's pixels, as libswscale does it on the way to RGB.
+    The methods copy what is asked for to the host. A chroma sample counts for each of its four
+    luma pixels, as in libswscale's conversion to RGB.
     """
 
     def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Image) -> None:
         self.nv12 = nv12
         """``(height * 3 / 2, width)`` uint8: luma, then U and V side by side at half the size."""
         self.colour = colour
-        """Colour space and whether the range is full, as the frames name them."""
+        """Colour space (H.273 matrix number) and whether the range is full."""
         self._coarse = coarse
         height = nv12.shape[0] * 2 // 3
         self.shape = (height, nv12.shape[1])
@@ -77,8 +78,9 @@ class GpuImage:
 class GpuCut:
     """A face in a frame on the GPU; implements ``FaceCut``.
 
-    Its crops are taken off the GPU when one is asked for. Until then it costs nothing, for most
-    cuts are let go before."""
+    Its crops are made and copied to the host when one is asked for. Most cuts are dropped before,
+    and cost nothing.
+    """
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class GpuCut:
     ) -> None:
         """See ``FrameImage.face_cut``."""
         self.image: GpuImage | None = image
-        """Until the crops are there."""
+        """None once the crops are on the host."""
         self.corners = corners
         self.placement, self.size = placement, size
         self._box_crop: Image | None = None
@@ -111,20 +113,23 @@ class GpuCut:
             _waiting(self.image.nv12.device).take_off(self)
 
     def arrived(self, box_crop: Image, aligned_crop: Image) -> None:
-        """The frame is let go."""
+        """Keeps the crops and releases the frame."""
         self._box_crop, self._aligned_crop = box_crop, aligned_crop
         self.image = None
 
 
 class _Waiting:
-    """The cuts that are still on the GPU. Their frames' memory stays for as long, so when they
-    are many, or of many parts of the video, those that are still wanted are taken off together."""
+    """The cuts whose crops are still on the GPU.
+
+    Their frames stay in GPU memory for as long. So when there are many of them, or they keep much
+    memory alive, the crops of all that are still referenced are copied to the host together.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._cuts: list[ReferenceType[GpuCut]] = []
         self._blocks: dict[int, int] = {}
-        """Pieces of memory, by address, and their bytes."""
+        """Address and size in bytes of the pieces of memory that hold their frames."""
         self._most_bytes = int(bytes_at_hand(device) * CUTS_SHARE)
         self._lock = threading.Lock()
 
@@ -140,7 +145,7 @@ class _Waiting:
                     self._take_all()
 
     def _are_more_than(self, share: float) -> bool:
-        """Of what may wait."""
+        """Whether the cuts exceed a share of what may wait."""
         return (
             len(self._cuts) > share * MOST_WAITING
             or len(self._blocks) > share * MOST_BLOCKS
@@ -153,7 +158,7 @@ class _Waiting:
                 self._take_all()
 
     def _take_all(self) -> None:
-        """A kernel and a copy for each kind of crop, of all cuts together."""
+        """Takes the crops of all cuts together: one kernel and one copy for each kind of crop."""
         cuts = self._wanted()
         self._cuts.clear()
         self._blocks.clear()
@@ -165,7 +170,7 @@ class _Waiting:
     def _crops(
         self, cuts: "Sequence[GpuCut]", size: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Box crops and aligned crops of ``size``."""
+        """Box crops, and aligned crops of ``size`` pixels, as ``(n, side, side, 3)`` uint8 RGB."""
         images = [cut.image for cut in cuts if cut.image is not None]
         where = places(
             [image.nv12.data_ptr() for image in images],
@@ -186,7 +191,7 @@ class _Waiting:
 
 
 def _block(cut: GpuCut) -> tuple[int, int]:
-    """Address and bytes of the piece of memory that its frame is in."""
+    """Address and size in bytes of the piece of memory that holds the cut's frame."""
     assert cut.image is not None
     memory = cut.image.nv12.untyped_storage()
     return int(memory.data_ptr()), int(memory.nbytes())
@@ -198,6 +203,6 @@ def _waiting(device: torch.device) -> _Waiting:
 
 @lru_cache(maxsize=16)
 def colour_arguments(colorspace: int, full_range: bool) -> tuple[float, ...]:
-    """Matrix, row by row, and offset of ``to_rgb_matrix``, for a kernel."""
+    """Matrix (row by row) and offset of ``to_rgb_matrix``: 12 arguments of a kernel."""
     matrix, offset = to_rgb_matrix(colorspace, full_range)
     return (*matrix.flatten().tolist(), *offset.tolist())

@@ -1,17 +1,20 @@
-"""Reads a video through the GPU's decoders; its frames never leave the GPU.
+"""Reads a video through the GPU's own decoders; the frames never leave the GPU's memory.
 
-One decoder session is slower than the networks. So the stream is cut where it starts anew (at IDR
-frames), the parts are decoded by several sessions side by side, and put back in order.
+One decoder session is slower than the networks. So the stream is cut where decoding can start anew
+(at IDR frames), several sessions decode the parts side by side, and the frames are put back in
+order.
 """
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import av
 import av.error
@@ -20,62 +23,66 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from facetrack.core.errors import InputError
+from facetrack.core.types import VideoInfo
 from facetrack.cuda.memory import QUEUE_SHARE, DecodingRoom, bytes_at_hand
 from facetrack.cuda.streams import stream
-from facetrack.media.decode import VideoSource
-from facetrack.media.frame_image import YUV420, FrameImage
-from facetrack.media.nvdec.annexb import FILTERS, AnnexB, joined
-from facetrack.media.nvdec.coarse import coarse_images
+from facetrack.media.frame_clock import FrameClock
+from facetrack.media.frame_image import YUV420, Frame
 from facetrack.media.nvdec.decoder import Block, GpuDecoder, decoding_engines
+from facetrack.media.nvdec.gpu_crops import coarse_images
 from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
-from facetrack.media.nvdec.parts import Part, parts_of
+from facetrack.media.nvdec.packets import FILTERS, AnnexB, Part, joined, parts_of
 from facetrack.media.planar import is_full_range
+from facetrack.media.streams import VideoFile, open_media
 
-AHEAD = 2
-"""Parts that may be ready and wait, beside those in work."""
+READY_PARTS = 2
+"""Decoded parts that may wait for those before them, beside the parts that are being decoded."""
 
 
 class NotForGpu(Exception):
-    """Why a video must be decoded on the CPU."""
+    """Says why a video must be decoded on the CPU."""
 
 
 class GpuFrame(NamedTuple):
-    """What ``VideoSource`` asks of a decoded frame."""
+    """A decoded frame; times in units of the file's ``time_base``."""
 
     pts: int
     duration: int
     image: GpuImage
 
 
-class _Look(NamedTuple):
-    """What the frames of a part are like."""
+class StreamFormat(NamedTuple):
+    """What the frames of a part have in common."""
 
     size: tuple[int, int]
-    """Height and width."""
+    """Height and width in pixels."""
     colour: tuple[int, bool]
-    """As ``GpuImage``'s."""
+    """Colour space and whether the range is full, as in ``GpuImage.colour``."""
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> "_Look":
+    def of(cls, frame: VideoFrame) -> "StreamFormat":
         return cls((frame.height, frame.width), (int(frame.colorspace), is_full_range(frame)))
 
 
-class NvdecSource(VideoSource):
-    """As ``VideoSource``, with ``GpuImage`` in its frames.
+class NvdecSource:
+    """Implements ``VideoSource`` on a GPU; the frames' images are ``GpuImage``.
 
     Raises:
-        InputError: on opening, as ``VideoSource`` does; later, when its frames become what the
-            GPU's decoders cannot read.
-        NotForTheCard: on opening, when the GPU's decoders cannot read it just so.
-        FacetrackError: later, when the GPU's memory is all taken.
+        InputError: on opening, when the file is missing or holds no video; while reading, when the
+            frames become such as the GPU's decoders cannot read.
+        NotForGpu: on opening, when the GPU's decoders cannot read the video.
+        FacetrackError: while reading, when the GPU's memory is all taken.
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        super().__init__(path)
-        self._codec = self._stream.codec_context.codec.canonical_name
+        self._file = VideoFile(path)
+        self._clock = FrameClock(self._file)
+        self.path = path
+        self.warnings = self._file.warnings
+        self._codec = self._file.facts().codec
         self._device = device
         try:
-            first = _first_frame(path, self._stream.index)
+            first = _first_frame(path, self._file.stream.index)
             _check(first, self._codec)
             self._engines = decoding_engines(self._codec, first.height, first.width, device)
             if not self._engines:
@@ -83,97 +90,145 @@ class NvdecSource(VideoSource):
         except NotForGpu:
             self.close()
             raise
-        self._first = _Look.of(first)
-        self._looks: dict[bytes, _Look] = {}
+        self._first_format = StreamFormat.of(first)
+        self._formats: dict[bytes, StreamFormat] = {}
         """By the parameters of parts."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    @property
+    def fps(self) -> Fraction:
+        """See ``VideoSource``."""
+        return self._file.facts().fps
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a part of the video could not be read so far."""
+        return bool(self.warnings)
+
+    def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
+        """See ``VideoSource``."""
+        return self._file.expected_frames(start_s, duration_s)
+
+    def key_frames(self) -> list[float]:
+        """See ``VideoSource``."""
+        return self._file.key_frames()
+
+    def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
+        """Frames whose time is in ``[start_s, start_s + duration_s)``.
+
+        All frames before ``start_s`` are decoded too, as ``PyavSource`` does. Closing the iterator
+        joins the threads of the sessions.
+        """
+        return self._clock.frames(self._decoded(), lambda f: f.image, start_s, duration_s)
+
     def queue_bytes(self, asked: int) -> int:
-        """Frames wait on the GPU, so the GPU's memory counts."""
+        """A share of the GPU's free memory, where frames wait; ``asked`` is the host's."""
         return int(bytes_at_hand(self._device) * QUEUE_SHARE)
 
-    def _images(self) -> Iterator[Any]:
-        height, width = self._first.size
+    def info(self) -> VideoInfo:
+        """See ``VideoSource``; the GPU decodes no rotated video."""
+        return self._clock.info(rotation=0)
+
+    def _decoded(self) -> Generator[GpuFrame]:
+        """Frames of all parts in presentation order."""
+        height, width = self._first_format.size
         room = DecodingRoom.on(self._device, height * width * 3 // 2, self._engines)
         sessions = _Sessions(self._codec, self._device, room)
-        parts = parts_of(self._timed(), self._codec, self._stream, max(1, room.frames // 2))
+        longest = max(1, room.frames // 2)
+        parts = parts_of(self._timed_packets(), self._codec, self._file.stream, longest)
         waiting: deque[tuple[int, Future[list[GpuFrame]]]] = deque()
         pool = ThreadPoolExecutor(room.sessions, thread_name_prefix="nvdec")
         try:
             for part in parts:
-                look, frames = self._look(part), len(part.packets)
+                form, frames = self._format_of(part), len(part.packets)
                 while waiting and (
                     part.goes_on
-                    or len(waiting) > room.sessions + AHEAD
+                    or len(waiting) > room.sessions + READY_PARTS
                     or sum(n for n, _ in waiting) + frames > room.frames
                 ):
                     yield from waiting.popleft()[1].result()
                 if part.goes_on:
-                    yield from self._decode_on(_run(part, parts), look, sessions)
+                    yield from self._decode_run(_run_from(part, parts), form, sessions)
                 else:
-                    waiting.append((frames, pool.submit(self._decode, part, look, sessions)))
+                    waiting.append((frames, pool.submit(self._decode, part, form, sessions)))
             while waiting:
                 yield from waiting.popleft()[1].result()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _upright(self, image: Any) -> FrameImage:
-        shown: GpuImage = image.image
-        return shown
-
-    def _timed(self) -> Iterator[Any]:
-        """Packets, all of which have a presentation time."""
-        for packet in self._packets():
+    def _timed_packets(self) -> Iterator[Any]:
+        """Packets that hold data and have a presentation time."""
+        for packet in self._file.packets():
             if packet.pts is None:
                 packet.pts = packet.dts
             if packet.size and packet.pts is not None:
                 yield packet
 
-    def _look(self, part: Part) -> _Look:
-        """Of one with other parameters than those before libav decodes the first frame."""
-        if not self._looks:
-            self._looks[part.parameters] = self._first
-        if part.parameters not in self._looks:
+    def _format_of(self, part: Part) -> StreamFormat:
+        """The format of a part's frames.
+
+        libav decodes the first frame of a part whose parameters were not met before.
+        """
+        if not self._formats:
+            self._formats[part.parameters] = self._first_format
+        if part.parameters not in self._formats:
             first = part.packets[0]
-            frame = _image_of(AnnexB(self._codec, self._stream).of(joined([first])), self._codec)
+            annexb = AnnexB(self._codec, self._file.stream)
+            frame = _first_decoded(annexb.of(joined([first])), self._codec)
             if frame is None:  # it is damaged
-                return self._first
+                return self._first_format
             frame.pts = first.pts
             try:
                 _check(frame, self._codec)
             except NotForGpu as reason:
-                at_s = float((first.pts - self._origin) * self._time_base)
+                at_s = self._file.seconds(first.pts)
                 raise InputError(
                     f"{self.path}: from {at_s:.3f} s on {reason}, which the GPU does not decode; "
                     "use --device cpu"
                 ) from reason
-            self._looks[part.parameters] = _Look.of(frame)
-        return self._looks[part.parameters]
+            self._formats[part.parameters] = StreamFormat.of(frame)
+        return self._formats[part.parameters]
 
-    def _decode(self, part: Part, look: _Look, sessions: "_Sessions") -> list[GpuFrame]:
-        decoder, shown = sessions.of(look.size), part.shown
-        blocks = decoder.part(part.packets, shown, AnnexB(self._codec, self._stream))
-        frames = [f for block in blocks for f in _frames(block, shown, look.colour, decoder)]
+    def _decode(self, part: Part, form: StreamFormat, sessions: "_Sessions") -> list[GpuFrame]:
+        """The frames of one part; runs in a thread of the pool."""
+        decoder, shown = sessions.of(form.size), part.shown
+        blocks = decoder.part(part.packets, shown, AnnexB(self._codec, self._file.stream))
+        frames = [f for block in blocks for f in _frames(block, shown, form.colour, decoder)]
         self._note_missing(len(shown) - len(frames))
         return frames
 
-    def _decode_on(
-        self, parts: Iterator[Part], look: _Look, sessions: "_Sessions"
+    def _decode_run(
+        self, parts: Iterator[Part], form: StreamFormat, sessions: "_Sessions"
     ) -> Iterator[GpuFrame]:
-        """Parts without starting points, by one session one after the other."""
+        """The frames of parts without starting points, decoded by one session in turn."""
         shown: dict[int, int] = {}
-        annexb = AnnexB(self._codec, self._stream)
+        annexb = AnnexB(self._codec, self._file.stream)
 
         def pieces() -> Iterator[tuple[bytes, int]]:
             for part in parts:
                 shown.update(part.shown)
                 yield from annexb.each(part.packets)
 
-        decoder, seen = sessions.of(look.size), 0
+        decoder, given = sessions.of(form.size), 0
         for block in decoder.run(pieces(), shown):
-            frames = _frames(block, shown, look.colour, decoder)
-            seen += len(frames)
+            frames = _frames(block, shown, form.colour, decoder)
+            given += len(frames)
             yield from frames
-        self._note_missing(len(shown) - seen)
+        self._note_missing(len(shown) - given)
 
     def _note_missing(self, frames: int) -> None:
         if frames > 0:
@@ -181,7 +236,7 @@ class NvdecSource(VideoSource):
 
 
 class _Sessions:
-    """A decoder for each thread, and for one size of frames at a time."""
+    """One decoder for each thread, for one size of frames at a time."""
 
     def __init__(self, codec: str, device: torch.device, room: DecodingRoom) -> None:
         self._codec, self._device, self._block = codec, device, room.block
@@ -191,7 +246,7 @@ class _Sessions:
         self._streams = [stream(name, device, priority=-3) for name in names]
 
     def of(self, size: tuple[int, int]) -> GpuDecoder:
-        """The calling thread's."""
+        """The calling thread's decoder, for frames of this height and width."""
         own = self._own
         if getattr(own, "size", None) != size:
             own.stream = getattr(own, "stream", None) or self._streams.pop()
@@ -214,8 +269,8 @@ def _frames(
     ]
 
 
-def _run(part: Part, following: Iterator[Part]) -> Iterator[Part]:
-    """The part and those that are decoded on from it."""
+def _run_from(part: Part, following: Iterator[Part]) -> Iterator[Part]:
+    """The part and those that the same session decodes after it."""
     yield part
     while part.goes_on:
         part = next(following)
@@ -223,24 +278,25 @@ def _run(part: Part, following: Iterator[Part]) -> Iterator[Part]:
 
 
 def _check(frame: VideoFrame, codec: str) -> None:
+    """Raises ``NotForGpu`` for frames that the GPU's decoders do not give as libav does."""
     if codec not in FILTERS:
         raise NotForGpu(f"its codec is {codec}")
     if frame.format.name not in YUV420:
-        raise NotForGpu(f"its pictures are {frame.format.name}")
+        raise NotForGpu(f"its frames are {frame.format.name}")
     if frame.rotation or frame.interlaced_frame or frame.pts is None:
-        raise NotForGpu("its pictures are turned, interlaced or without times")
+        raise NotForGpu("its frames are rotated, interlaced or without times")
 
 
 def _first_frame(path: Path, stream: int) -> VideoFrame:
-    with av.open(str(path), metadata_errors="replace") as container:
+    with open_media(path) as container:
         for frame in container.decode(container.streams[stream]):
             assert isinstance(frame, VideoFrame)
             return frame
     raise NotForGpu("libav decodes no frame of it")
 
 
-def _image_of(data: bytes, codec: str) -> VideoFrame | None:
-    """The first one of some units, if libav can decode it."""
+def _first_decoded(data: bytes, codec: str) -> VideoFrame | None:
+    """The first frame of some units; None where libav decodes none."""
     decoder = av.CodecContext.create(codec, "r")
     assert isinstance(decoder, VideoCodecContext)
     with suppress(av.error.FFmpegError):

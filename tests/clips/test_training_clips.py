@@ -100,25 +100,25 @@ def test_nothing_vanishes_silently(sample):
 def test_what_is_asked_of_a_face(sample, changed, reason):
     _, analysis = sample
     plan = facetrack.plan(analysis, talking_head(target=("2",), **changed))
-    assert {one.reason for one in plan.left_out} >= {reason}
-    frames = sum(one.frame_range.end_frame - one.frame_range.start_frame for one in plan.left_out)
-    frames += sum(take.segment.spans[0].end_frame - take.segment.spans[0].start_frame
-                  for take in plan.training_clips)  # fmt: skip
+    assert {one.reason for one in plan.rejected} >= {reason}
+    frames = sum(one.frame_range.end_frame - one.frame_range.start_frame for one in plan.rejected)
+    frames += sum(clip.segment.spans[0].end_frame - clip.segment.spans[0].start_frame
+                  for clip in plan.training_clips)  # fmt: skip
     assert frames == analysis.people[1].frames
     if reason == "too small":
         assert plan.training_clips == []
 
 
 def test_nobody_is_shown_beside_somebody_forgotten(demo_analysis):
-    """Where in the picture they are is not known any more."""
+    """Their place in the frame is no longer known."""
     gone = forgotten(demo_analysis, [3])
     plan = facetrack.plan(gone, talking_head())
-    left = {one.people: one.reason for one in plan.left_out if one.frame_range.start_frame == 185}
+    left = {one.people: one.reason for one in plan.rejected if one.frame_range.start_frame == 185}
     assert set(left) == {(4,), (5,), (6,), (7,)}
     assert set(left.values()) <= {"another face", "somebody forgotten"}
     assert "another face" in left.values()
     alone = forgotten(demo_analysis, [3, 4, 5, 6])
-    (one,) = [one for one in facetrack.plan(alone, talking_head()).left_out if one.people == (7,)]
+    (one,) = [one for one in facetrack.plan(alone, talking_head()).rejected if one.people == (7,)]
     assert (one.reason, one.detail) == ("somebody forgotten", "in the picture")
 
 
@@ -141,7 +141,7 @@ def test_a_blurred_face_is_left_out(pyfeat_data, tmp_path):
     soft = replace(analysis, info=replace(analysis.info, path=tmp_path / "soft.mp4"))
     plan = facetrack.plan(soft, talking_head())
     assert plan.clips == []
-    assert [one.reason for one in plan.left_out] == ["blurred"]
+    assert [one.reason for one in plan.rejected] == ["blurred"]
 
 
 def test_clips_of_another_kind_replace_a_data_set(sample, tmp_path):

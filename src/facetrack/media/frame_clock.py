@@ -1,0 +1,114 @@
+"""Numbers and times the frames that a decoder gives, and keeps those of a range."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Protocol, TypeVar
+
+from facetrack.core.errors import InputError
+from facetrack.core.frame_range import EPSILON_S
+from facetrack.core.types import VideoInfo
+from facetrack.media.frame_image import Frame, FrameImage
+from facetrack.media.streams import VideoFile
+
+MISSING_TAIL_S = 0.5
+"""Seconds by which a stream may be shorter than its header says before it counts as cut off."""
+
+
+class Decoded(Protocol):
+    """What the clock reads of a decoded frame; times in units of the file's ``time_base``."""
+
+    @property
+    def pts(self) -> int | None:
+        """Presentation time; None in raw streams."""
+        ...
+
+    @property
+    def duration(self) -> int | None:
+        """None or 0 where it is unknown."""
+        ...
+
+
+DecodedT = TypeVar("DecodedT", bound=Decoded)
+
+
+class FrameClock:
+    """Gives ``Frame`` objects with index and time; remembers how many it gave and to what time."""
+
+    def __init__(self, file: VideoFile) -> None:
+        self._file = file
+        self._frame_count = 0
+        self._end_s = 0.0
+
+    def frames(
+        self,
+        decoded: Generator[DecodedT],
+        image_of: Callable[[DecodedT], FrameImage],
+        start_s: float,
+        duration_s: float | None,
+    ) -> Iterator[Frame]:
+        """Frames whose time is in ``[start_s, start_s + duration_s)``.
+
+        Args:
+            decoded: every frame of the file in presentation order; it is closed at the end of the
+                range, or when the returned iterator is closed.
+            image_of: gives the upright image of a frame; called for frames of the range only.
+            start_s: seconds from the stream's start.
+            duration_s: seconds; None: to the end of the file.
+        """
+        end_s = float("inf") if duration_s is None else start_s + duration_s
+        last_s = -1.0
+        with closing(decoded):
+            for index, frame in enumerate(decoded):
+                time_s = last_s = self._time_s(frame, last_s)
+                if time_s < start_s - EPSILON_S:
+                    continue
+                if time_s >= end_s - EPSILON_S:
+                    return
+                self._frame_count += 1
+                self._end_s = time_s + self._frame_duration_s(frame)
+                yield Frame(index, time_s, image_of(frame))
+        self._check_whole(last_s)
+
+    def info(self, rotation: int) -> VideoInfo:
+        """Facts of the file, and of the frames given so far.
+
+        Args:
+            rotation: degrees by which stored frames are turned counter-clockwise.
+
+        Raises:
+            InputError: when no frame was given.
+        """
+        if not self._frame_count:
+            why = "; ".join(self._file.warnings) or "no frame in it, or none in the span asked for"
+            raise InputError(f"{self._file.path}: {why}")
+        facts = self._file.facts()
+        turned = rotation % 180 == 90
+        return VideoInfo(
+            path=self._file.path.absolute(),  # so that clips can be made from any folder
+            width=facts.height if turned else facts.width,
+            height=facts.width if turned else facts.height,
+            rotation=rotation,
+            frame_count=self._frame_count,
+            fps=facts.fps,
+            duration_s=self._end_s,
+            has_audio=facts.has_audio,
+            video_codec=facts.codec,
+        )
+
+    def _time_s(self, frame: Decoded, last_s: float) -> float:
+        if frame.pts is None:  # raw streams carry no times: count by the frame rate
+            return max(0.0, last_s) + float(1 / self._file.facts().fps) if last_s >= 0 else 0.0
+        return self._file.seconds(frame.pts)
+
+    def _frame_duration_s(self, frame: Decoded) -> float:
+        if frame.duration:
+            return float(frame.duration * self._file.time_base)
+        return float(1 / self._file.facts().fps)
+
+    def _check_whole(self, last_s: float) -> None:
+        expected_s = self._file.header_duration_s()
+        have_s = self._end_s if self._frame_count else max(0.0, last_s)
+        if expected_s is not None and have_s < expected_s - MISSING_TAIL_S:
+            self._file.warnings.append(
+                f"cut off: {have_s:.2f} s of {expected_s:.2f} s could be read"
+            )
