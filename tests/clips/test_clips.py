@@ -16,7 +16,7 @@ from facetrack.clips.render.reframe import reframe
 from facetrack.clips.render.render import CROPS_FILE, render_clips
 from facetrack.core.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, choose_encoder, why_unusable
-from facetrack.media.encode import ClipWriter
+from facetrack.media.encode import ClipWriter, ColorInfo
 from facetrack.media.planar import UprightPlanes, planes
 from made.clip_data import boxes_of, clip_of, ends, greys, left_behind, panel_of, sound, times
 from made.media import make_video

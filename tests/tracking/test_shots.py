@@ -1,4 +1,4 @@
-"""Cuts: rules by the smallest case that breaks without them, and films of each kind."""
+"""Cuts: each rule by the smallest case that breaks without it, and films of each kind."""
 
 import random
 
@@ -14,21 +14,21 @@ from made.shot_kinds import KINDS
 HEIGHT, WIDTH = 72, 128
 
 
-def judged(images, times_s=None):
+def found_cuts(images, times_s=None):
     """The frames that begin a shot; the same however the frames are batched."""
     times_s = np.arange(len(images)) / 25 if times_s is None else times_s
     pairs = enumerate(zip(images, times_s, strict=True))
     frames = [Frame(i, float(time_s), RgbImage(image)) for i, (image, time_s) in pairs]
     whole, one_by_one = ShotDetector(), ShotDetector()
-    told = whole.push(frames) + whole.flush()
-    assert len(told) == len(frames)
-    answers = [answer for frame in frames for answer in one_by_one.push([frame])]
-    assert answers + one_by_one.flush() == told
-    return [i for i, answer in enumerate(told) if answer.starts_shot]
+    decisions = whole.push(frames) + whole.flush()
+    assert len(decisions) == len(frames)
+    single = [decision for frame in frames for decision in one_by_one.push([frame])]
+    assert single + one_by_one.flush() == decisions
+    return [i for i, decision in enumerate(decisions) if decision.starts_shot]
 
 
 def cuts(greys):
-    return judged([np.full((72, 128, 3), grey, np.uint8) for grey in greys])
+    return found_cuts([np.full((72, 128, 3), grey, np.uint8) for grey in greys])
 
 
 def test_a_hard_cut_is_found_at_its_frame():
@@ -79,43 +79,43 @@ def noisy(images, sigma):
 
 
 def test_a_cut_between_small_images_on_the_same_ground():
-    assert judged([small(1)] * 10 + [small(2)] * 10 + [small(3)] * 10) == [10, 20]
+    assert found_cuts([small(1)] * 10 + [small(2)] * 10 + [small(3)] * 10) == [10, 20]
 
 
 @pytest.mark.parametrize("of", [scene, small])
 def test_cuts_at_a_fifth_of_the_light_with_noise(of):
     images = [image // 5 for image in [of(1)] * 12 + [of(2)] * 12]
-    assert judged(noisy(images, 1.5)) == [12]
+    assert found_cuts(noisy(images, 1.5)) == [12]
 
 
 @pytest.mark.parametrize(("of", "light"), [(scene, 0.06), (small, 0.2)])
 def test_cuts_in_so_little_light_that_noise_changes_as_much(of, light):
     shots = [of(seed) * light for seed in (1, 2, 3) for _ in range(12)]
-    assert judged(noisy(shots, 5)) == [12, 24]
+    assert found_cuts(noisy(shots, 5)) == [12, 24]
 
 
 def test_a_head_that_jerks_in_noise_is_no_cut():
     ways = [*[10] * 12, 14, 26, 30, *[30] * 12]
     moved = [placed(scene(1, (40, 32)), 20, x, scene(2)) * 0.1 for x in ways]
-    assert judged(noisy(moved, 5)) == []
+    assert found_cuts(noisy(moved, 5)) == []
 
 
 def test_a_flash_in_noise_is_no_cut():
     dark, lit = scene(1) * 0.1, scene(1) * 0.1 + 8
-    assert judged(noisy([dark] * 12 + [lit] * 2 + [dark] * 12, 5)) == []
+    assert found_cuts(noisy([dark] * 12 + [lit] * 2 + [dark] * 12, 5)) == []
 
 
 def test_a_key_frame_of_another_quality_is_no_cut():
     """Everything changes a little, and stays."""
     before, after = scene(1).astype(int), scene(2).astype(int)
     popped = (before + (after - before) // 12).astype(np.uint8)
-    assert judged([scene(1)] * 12 + [popped] * 12) == []
+    assert found_cuts([scene(1)] * 12 + [popped] * 12) == []
 
 
 def test_subtitles_are_no_cuts():
     text = noisy([np.full((12, 90, 3), 128, np.uint8)], 100)[0]
     subtitled = placed(text, 58, 19, scene(1))
-    assert judged([scene(1)] * 10 + [subtitled] * 10 + [scene(1)] * 10) == []
+    assert found_cuts([scene(1)] * 10 + [subtitled] * 10 + [scene(1)] * 10) == []
 
 
 @pytest.mark.parametrize("shown", [1, 2])
@@ -123,7 +123,7 @@ def test_a_head_that_moves_quickly_is_no_cut(shown):
     """However often each frame is repeated; at rest before and after."""
     ways = [*[10] * 6, 16, 26, 38, 50, 60, 66, *[66] * 6]
     images = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in ways for _ in range(shown)]
-    assert judged(images, np.arange(len(images)) / (25 * shown)) == []
+    assert found_cuts(images, np.arange(len(images)) / (25 * shown)) == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_photo_that_grows_by_whole_pixels_is_no_cut(photo, ground, size, rate,
         grown = image.resize((edge, edge), Image.Resampling.BOX)
         frame.paste(grown, (320 - edge // 2, 180 - edge // 2))
         frames.append(np.asarray(frame))
-    assert judged(frames) == []
+    assert found_cuts(frames) == []
 
 
 def test_a_head_elsewhere_after_a_gap_is_no_cut():
@@ -148,13 +148,13 @@ def test_a_head_elsewhere_after_a_gap_is_no_cut():
     places = [10] * 12 + [66] * 12
     images = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in places]
     times_s = np.arange(24) / 25
-    assert judged(images, times_s) == [12]
-    assert judged(images, times_s + 0.5 * (np.arange(24) >= 12)) == []
+    assert found_cuts(images, times_s) == [12]
+    assert found_cuts(images, times_s + 0.5 * (np.arange(24) >= 12)) == []
 
 
 def test_another_scene_after_a_gap_is_a_cut():
     times_s = np.arange(24) / 25 + 0.5 * (np.arange(24) >= 12)
-    assert judged([scene(1)] * 12 + [scene(2)] * 12, times_s) == [12]
+    assert found_cuts([scene(1)] * 12 + [scene(2)] * 12, times_s) == [12]
 
 
 def test_a_gap_nearby_hides_no_cut():
@@ -163,50 +163,50 @@ def test_a_gap_nearby_hides_no_cut():
     moved = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in places]
     images = moved + [placed(scene(3, (40, 32)), 20, 18, scene(2))] * 12
     times_s = np.arange(26) / 25 + 0.5 * (np.arange(26) >= 10)
-    assert judged(images, times_s) == [14]
+    assert found_cuts(images, times_s) == [14]
 
 
 def test_shots_of_three_frames():
     shots = [scene(seed) for seed in (1, 2) for _ in range(3)]
-    assert judged([scene(0)] * 10 + shots + [scene(5)] * 10) == [10, 13, 16]
+    assert found_cuts([scene(0)] * 10 + shots + [scene(5)] * 10) == [10, 13, 16]
 
 
 def test_a_cut_into_quick_motion():
     """A head that moves as fast as this hides no other scene."""
     ways = (10, 22, 34, 46, 58, 70)
     moving = [placed(scene(1, (40, 32)), 20, x, scene(2)) for x in ways]
-    assert judged([scene(4)] * 10 + moving + [moving[-1]] * 6) == [10]
+    assert found_cuts([scene(4)] * 10 + moving + [moving[-1]] * 6) == [10]
 
 
 @pytest.mark.parametrize(("share", "cut"), [(0.3, 11), (0.7, 10)])
 def test_a_blended_frame_at_a_cut_belongs_to_what_it_is_most_of(share, cut):
     blend = (scene(1) * (1 - share) + scene(2) * share).astype(np.uint8)
-    assert judged([scene(1)] * 10 + [blend] + [scene(2)] * 10) == [cut]
+    assert found_cuts([scene(1)] * 10 + [blend] + [scene(2)] * 10) == [cut]
 
 
 def test_a_dissolve_is_no_cut():
     shares = np.linspace(0, 1, 12)
     mixed = [(scene(1) * (1 - share) + scene(2) * share).astype(np.uint8) for share in shares]
-    assert judged([scene(1)] * 10 + mixed + [scene(2)] * 10) == []
+    assert found_cuts([scene(1)] * 10 + mixed + [scene(2)] * 10) == []
 
 
 def test_flashes_of_two_frames_and_strobes_are_no_cuts():
     lit = (scene(1) // 2 + 127).astype(np.uint8)
-    assert judged([scene(1)] * 10 + [lit] * 2 + [scene(1)] * 10) == []
-    assert judged(([scene(1)] * 2 + [lit] * 2) * 8) == []
+    assert found_cuts([scene(1)] * 10 + [lit] * 2 + [scene(1)] * 10) == []
+    assert found_cuts(([scene(1)] * 2 + [lit] * 2) * 8) == []
 
 
 def test_shots_of_one_frame_at_the_ends():
-    assert judged([scene(1)] + [scene(2)] * 12 + [scene(3)]) == [1, 13]
+    assert found_cuts([scene(1)] + [scene(2)] * 12 + [scene(3)]) == [1, 13]
 
 
-def seen(film, tmp_path=None):
-    """What the detector says of a film, encoded where a path is given."""
+def cuts_of(film, tmp_path=None):
+    """The cuts found in a film, which is encoded if a path is given."""
     if tmp_path is None:
         times_s = film.times_s or np.arange(len(film.images)) / 25
-        return judged([np.asarray(image) for image in film.images], times_s)
+        return found_cuts([np.asarray(image) for image in film.images], times_s)
     film.write(tmp_path / "film.mp4")
-    return judged(*coarse_film(tmp_path / "film.mp4"))
+    return found_cuts(*coarse_film(tmp_path / "film.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -233,18 +233,18 @@ def test_films_of_kinds_that_were_not_right(kind, pyfeat_data):
     photos = [pyfeat_data / name for name in ("0-f1-su-ph.jpg", "0-f15-hao-ph.jpg")]
     material = Material({pyfeat_data / name: s for name, s in training_clips.items()}, photos)
     film = KINDS[kind](material, random.Random(31))
-    assert seen(film) == list(film.cuts)
+    assert cuts_of(film) == list(film.cuts)
 
 
 @pytest.mark.parametrize("kind", ["small on the same ground", "small, a fifth of the light"])
 def test_encoded_films_of_small_images(kind, shared_media, pyfeat_data, tmp_path):
     film = KINDS[kind](material_of(pyfeat_data, shared_media.parent, 0), random.Random(32))
-    assert seen(film, tmp_path) == list(film.cuts)
+    assert cuts_of(film, tmp_path) == list(film.cuts)
 
 
 @pytest.mark.parametrize(
     ("clip", "cuts"), [("concert_cuts.mp4", [20, 82, 211]), ("man_b.mp4", []), ("woman_c.mp4", [])]
 )
 def test_real_clips(clip, cuts, shared_media):
-    """Their cuts were seen by eye."""
-    assert judged(*coarse_film(shared_media / clip)) == cuts
+    """The true cuts were found by eye."""
+    assert found_cuts(*coarse_film(shared_media / clip)) == cuts

@@ -183,7 +183,7 @@ class IdTimelineGenerator:
     def _is_face(self, track: Track) -> bool:
         """Whether the track's embedding differs from those of crops without features. A track with
         a high detection score is not checked."""
-        scores = track.rows["score"][track.seen]
+        scores = track.rows["score"][track.detected]
         if float(np.median(scores)) >= SURELY_A_FACE:
             return True
         mean = self._embedder.mean(embedded_in_time(track)).vector

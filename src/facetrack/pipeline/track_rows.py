@@ -16,7 +16,7 @@ def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
 
     Only detected rows count, not those that bridge gaps.
     """
-    rows = track.rows[track.seen]
+    rows = track.rows[track.detected]
     height = float((rows["box"][:, 3] - rows["box"][:, 1]).max())
     score = float(np.median(rows["score"].astype(np.float64)))
     if len(rows) < settings.min_frames:

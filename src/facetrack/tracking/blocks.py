@@ -1,6 +1,6 @@
-"""Blocks of coarse frames, and how far over the frame a change of them reaches.
+"""Blocks of coarse frames, and how much of the frame a change covers.
 
-Everything is counted in integers, so that a frame gives the same numbers in any batch.
+All sums are integers, so a frame gives the same numbers in any batch.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ Blocks = NDArray[np.int16]
 
 
 def blocks_of(coarse: NDArray[np.uint8]) -> Blocks:
-    """Of ``(n, 36 * 64 * 3)`` coarse frames, ``(n, 3, ROWS, COLUMNS)``."""
+    """``(n, 36 * 64 * 3)`` coarse frames to ``(n, 3, ROWS, COLUMNS)`` blocks."""
     rows = coarse.reshape(-1, ROWS, 2, COARSE[1] * 3)
     pairs = np.add(rows[:, :, 0], rows[:, :, 1], dtype=np.int16)
-    # Colour by colour from here on: sums over the last axis, of three, would cost twice as much.
+    # Colour by colour from here on: sums over a last axis of three would take twice as long.
     colours = np.ascontiguousarray(pairs.reshape(-1, ROWS * COARSE[1], 3).transpose(0, 2, 1))
     halves = colours.reshape(-1, 3, ROWS, COLUMNS * 2, 2)
     quarters = (halves[..., 0] + halves[..., 1]).reshape(-1, 3, ROWS, COLUMNS, 2)
@@ -44,10 +44,10 @@ def contrasts(blocks: Blocks) -> list[float]:
 
 
 def reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> NDArray[np.float64]:
-    """The change (of 255) that ``extent[0]`` rows of blocks have in ``extent[1]`` columns each.
+    """The change (of 255) that at least ``extent[0]`` rows have in ``extent[1]`` blocks each.
 
-    The mean of the most changed blocks of each row; of the rows, the least changed one of the most
-    changed. What changes fewer rows counts nothing, however strong it is.
+    For each row the mean change of its ``extent[1]`` most changed blocks is taken. The result is
+    the least of the ``extent[0]`` highest of these. So a change of fewer rows does not count.
     """
     return _reach(_ranked(before, after), extent)
 
@@ -55,15 +55,15 @@ def reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> NDArray[np.
 def reaches(
     before: Blocks, after: Blocks, extents: Sequence[tuple[int, int]]
 ) -> list[NDArray[np.float64]]:
-    """``reach`` over each extent, for little more than over one."""
+    """``reach`` for each extent, in little more time than for one."""
     ranked = _ranked(before, after)
     return [_reach(ranked, extent) for extent in extents]
 
 
 def solid_reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> float:
-    """As ``reach``, but in each row no block counts more than twice the least of its columns.
+    """As ``reach``, but no block counts more than twice the least changed of its row's.
 
-    So what changes fewer columns counts little, however strong it is.
+    So a change of fewer columns counts little, however strong it is.
     """
     most = _ranked(before, after)[..., COLUMNS - extent[1] :]
     return float(_over_rows(np.minimum(most, 2 * most[..., :1]), extent))
@@ -72,12 +72,12 @@ def solid_reach(before: Blocks, after: Blocks, extent: tuple[int, int]) -> float
 def least_reach(
     before: Sequence[Blocks], after: Sequence[Blocks], extent: tuple[int, int]
 ) -> float:
-    """Of all pairs of a frame before and a frame after."""
+    """The least ``reach`` of all pairs of a frame before and a frame after."""
     return float(reach(np.stack(before)[:, None], np.stack(after)[None], extent).min())
 
 
 def _ranked(before: Blocks, after: Blocks) -> Blocks:
-    """``(..., ROWS, COLUMNS)``: the change of each block, in each row the most changed one last."""
+    """``(..., ROWS, COLUMNS)``: the change of each block, ascending in each row."""
     changes: Blocks = np.abs(after - before).sum(axis=-3, dtype=np.int16)
     changes.sort(axis=-1)
     return changes
@@ -88,7 +88,7 @@ def _reach(ranked: Blocks, extent: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def _over_rows(most: Blocks, extent: tuple[int, int]) -> NDArray[np.float64]:
-    """Of ``(..., ROWS, extent[1])`` changes."""
+    """The last step of ``reach``, from ``(..., ROWS, extent[1])`` changes."""
     rows, columns = extent
     sums = most.sum(axis=-1, dtype=np.int32)
     changed: NDArray[np.float64] = np.partition(sums, ROWS - rows, axis=-1)[..., ROWS - rows]

@@ -1,11 +1,11 @@
-"""Faces whose place in the frame suddenly looks different: somebody else may be there now.
+"""Finds faces whose place in the frame suddenly looks different: another person may be there now.
 
-A cut that changes a small part of the frame alone, a swap behind a pole and a quick dissolve are no
-cuts of the film, but a track that goes on through one may show two people. So the change inside
-each face's box is compared with the changes in the same box just before. What stands out is no
-proof, but a reason for the recogniser to look at the faces on both sides.
+A track may go from one person to another where the shot detector finds no cut: in a small part of
+the frame, behind a pole, in a quick dissolve. So the change inside each face's box is compared with
+the changes in the same box just before. A change that stands out is no proof; the recogniser then
+compares the faces on both sides.
 
-Only frames before a frame count, so that the answer does not depend on how frames are batched.
+Only earlier frames are used, so the result does not depend on how frames are batched.
 """
 
 from collections.abc import Sequence
@@ -18,45 +18,46 @@ from facetrack.detection.frame_detections import FrameDetections
 from facetrack.media.frame_image import COARSE
 
 BEFORE = 2
-"""Frames before whose changes are compared."""
+"""Number of earlier changes that a change is compared with."""
 STANDS_OUT = 2.0
-"""How many times these the change is."""
-LEAST = 6.0
-"""Change (of 255) below which nothing stands out."""
-SAMPLES = 6
+"""Factor by which a change that stands out exceeds the highest of these, beyond ``MIN_CHANGE``."""
+MIN_CHANGE = 6.0
+"""Change (of 255) that a change must have in any case."""
+MIN_SAMPLES = 6
 """Samples of the coarse frame that a box must hold."""
 
 Sums = NDArray[np.uint16]
-"""``(f, rows + 1, columns)`` sums of changes, of all colours, above each sample: below 2 ** 15."""
+"""``(f, rows + 1, columns)``: for each sample the sum of the changes above it in its column, of all
+colours; below 2 ** 15."""
 
 
 class LocalChanges:
-    """Feed the frames in order."""
+    """Takes all frames in order."""
 
     def __init__(self) -> None:
         self._coarse: NDArray[np.uint8] | None = None
-        """The last frame's samples."""
+        """The coarse image of the last frame."""
         self._sums: Sums = np.zeros((BEFORE, COARSE[0] + 1, COARSE[1]), np.uint16)
-        """Of the changes of the last frames."""
+        """Of the last ``BEFORE`` changes."""
 
     def stand_out(
-        self, seen: Sequence[FrameDetections], boxes: Float32, at: NDArray[np.intp]
+        self, detections: Sequence[FrameDetections], boxes: Float32, at: NDArray[np.intp]
     ) -> NDArray[np.bool_]:
-        """``(n,)`` which faces' places changed suddenly from the frame before.
+        """``(n,)`` whether the place of each face changed suddenly from the frame before.
 
         Args:
-            seen: the next frames, one or more.
+            detections: the next frames, one or more.
             boxes: ``(n, 4)`` x1 y1 x2 y2 of all their faces, in pixels.
-            at: ``(n,)`` the frame of each, by its place in ``seen``.
+            at: ``(n,)`` position of each face's frame in ``detections``.
         """
-        coarse = [one.frame.image.coarse() for one in seen]
+        coarse = [one.frame.image.coarse() for one in detections]
         first = coarse[0] if self._coarse is None else self._coarse
         now_sums = _summed(np.stack([first, *coarse]))
         stacked = np.concatenate([self._sums, now_sums])
         self._coarse, self._sums = coarse[-1], stacked[-BEFORE:]
         if not len(boxes):
             return np.zeros(0, bool)
-        shapes = np.array([one.frame.image.shape for one in seen])[at]
+        shapes = np.array([one.frame.image.shape for one in detections])[at]
         corners, counts = _samples_of(boxes, shapes)
         column, (left, right) = np.arange(COARSE[1]), corners.T[:2, :, None]
         inside = ((left <= column) & (column < right)).astype(np.float32)
@@ -65,11 +66,11 @@ class LocalChanges:
             for i in range(BEFORE + 1)
         )
         usual = np.max(before, axis=0)
-        return np.asarray((counts >= SAMPLES) & (now >= LEAST + STANDS_OUT * usual))
+        return np.asarray((counts >= MIN_SAMPLES) & (now >= MIN_CHANGE + STANDS_OUT * usual))
 
 
 def _summed(coarse: NDArray[np.uint8]) -> Sums:
-    """Of ``(f + 1, 36, 64, 3)`` coarse frames, for each but the first."""
+    """The sums for each of ``(f + 1, 36, 64, 3)`` coarse frames but the first."""
     before, after = coarse[:-1], coarse[1:]
     change = np.maximum(before, after)
     change -= np.minimum(before, after)
@@ -88,7 +89,15 @@ def _summed(coarse: NDArray[np.uint8]) -> Sums:
 def _samples_of(
     boxes: Float32, shapes: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """``(n, 4)`` first and end columns and rows of the samples inside each box; how many."""
+    """The samples of the coarse frame that lie inside each box.
+
+    Args:
+        boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
+        shapes: ``(n, 2)`` height and width of each face's frame in pixels.
+
+    Returns:
+        ``(n, 4)`` first and end column, first and end row; and ``(n,)`` number of samples.
+    """
     scale = np.array(COARSE) / shapes
     x, y = boxes[:, 0::2] * scale[:, 1:], boxes[:, 1::2] * scale[:, :1]
     columns = np.clip(np.round(x), 0, COARSE[1]).astype(np.intp)
@@ -100,10 +109,13 @@ def _samples_of(
 def _sums_of(
     sums: Sums, which: NDArray[np.intp], corners: NDArray[np.intp], inside: Float32
 ) -> Float32:
-    """``(n,)`` change inside each box, in the frames ``which``; whole numbers below 2 ** 21, which
-    float32 holds exactly.
+    """``(n,)`` sum of the changes inside each box: whole numbers below 2 ** 21, exact in float32.
 
-    ``inside``: ``(n, columns)`` 1 for columns of the box, 0 for others.
+    Args:
+        sums: of all frames.
+        which: ``(n,)`` positions of the frames.
+        corners: of ``_samples_of``.
+        inside: ``(n, columns)`` 1 for the columns of the box, 0 for others.
     """
     top, below = corners.T[2:]
     of_columns = (sums[which, below] - sums[which, top]).astype(np.float32)

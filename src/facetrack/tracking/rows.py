@@ -1,4 +1,4 @@
-"""Rows of ``faces.parquet`` before their person is known, in one piece of memory a track."""
+"""The rows of tracks, which become rows of ``faces.parquet``; each track has one array of them."""
 
 from collections.abc import Sequence
 
@@ -16,36 +16,39 @@ ROW = np.dtype(
         ("landmarks", np.float32, (5, 2)),
         ("score", np.float32),
         ("source", SOURCE),  # detected, refined or interpolated
-        ("bridged", np.bool_),  # put into a gap in which nothing was seen
+        ("bridged", np.bool_),  # fills a gap in which the face was not detected
     ]
 )
 
 Rows = NDArray[np.void]
 """``(n,)`` of ``ROW``."""
 
-FEW = 16
-"""Rows for which there is room at first."""
+INITIAL_ROOM = 16
+"""Rows for which memory is taken at first; it doubles when it is used up."""
 
 
-def rows_of(seen: Sequence[FrameDetections]) -> Rows:
-    """One row a face, frame by frame, none of them bridged."""
-    counts = [len(one.faces) for one in seen]
+def rows_of(detections: Sequence[FrameDetections]) -> Rows:
+    """One row for each face, in the order of the frames; none is bridged."""
+    counts = [len(one.faces) for one in detections]
     rows = np.empty(sum(counts), ROW)
     if len(rows):
-        rows["frame"] = np.repeat([one.frame.index for one in seen], counts)
-        rows["time_s"] = np.repeat([one.frame.time_s for one in seen], counts)
-        rows["box"] = np.concatenate([one.faces.boxes for one in seen])
-        rows["landmarks"] = np.concatenate([one.faces.landmarks for one in seen])
-        rows["score"] = np.concatenate([one.faces.scores for one in seen])
-        rows["source"] = np.concatenate([one.faces.sources for one in seen])
+        rows["frame"] = np.repeat([one.frame.index for one in detections], counts)
+        rows["time_s"] = np.repeat([one.frame.time_s for one in detections], counts)
+        rows["box"] = np.concatenate([one.faces.boxes for one in detections])
+        rows["landmarks"] = np.concatenate([one.faces.landmarks for one in detections])
+        rows["score"] = np.concatenate([one.faces.scores for one in detections])
+        rows["source"] = np.concatenate([one.faces.sources for one in detections])
         rows["bridged"] = False
     return rows
 
 
 def rows_between(last: np.void, until: np.void, times_s: dict[int, float]) -> Rows:
-    """For the frames strictly between two sightings, on the straight way from one to the other.
+    """Rows for the frames between two detections of a face, with boxes interpolated linearly.
 
-    ``times_s``: of those frames.
+    Args:
+        last: row of the detection before the gap.
+        until: row of the detection after it.
+        times_s: presentation time of each frame of the gap, by its index.
     """
     frames = np.arange(last["frame"] + 1, until["frame"])
     share = ((frames - last["frame"]) / (until["frame"] - last["frame"])).astype(np.float32)
@@ -61,7 +64,10 @@ def rows_between(last: np.void, until: np.void, times_s: dict[int, float]) -> Ro
 
 
 def joined_rows(parts: Sequence[Rows]) -> Rows:
-    """One after the other; NumPy's ``concatenate`` compares the fields of every part."""
+    """All parts in one array.
+
+    NumPy's ``concatenate`` is slower: it compares the fields of every part.
+    """
     rows: Rows = np.empty(sum(map(len, parts)), ROW)
     at = 0
     for part in parts:
@@ -71,13 +77,14 @@ def joined_rows(parts: Sequence[Rows]) -> Rows:
 
 
 class GrowingRows:
-    """Room doubles when it is used up."""
+    """An array of rows to which rows are appended."""
 
     def __init__(self) -> None:
-        self._room: Rows = np.empty(FEW, ROW)
+        self._room: Rows = np.empty(INITIAL_ROOM, ROW)
         self._used = 0
 
     def extend(self, rows: Rows) -> None:
+        """Appends rows."""
         used = self._used + len(rows)
         if used > len(self._room):
             self._resize(max(used, 2 * self._used))
@@ -85,10 +92,11 @@ class GrowingRows:
         self._used = used
 
     def view(self) -> Rows:
+        """All rows, without a copy."""
         return self._room[: self._used]
 
     def trim(self) -> None:
-        """Lets go of the room that is not used."""
+        """Releases the memory that is not used."""
         self._resize(self._used)
 
     def _resize(self, size: int) -> None:

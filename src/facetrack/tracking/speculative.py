@@ -224,7 +224,7 @@ class Speculation:
         proposal = OverlapProposal(start, settings)
         tracks = [proposal.first(first.tolist(), by_frame[0])]
         rest = slice(self._frames.start + 1, self._frames.stop)
-        tracks += map(proposal.next, batch.index[rest].tolist(), by_frame[1:], batch.before[rest])
+        tracks += map(proposal.next, batch.index[rest].tolist(), by_frame[1:], batch.previous[rest])
         return [*chain.from_iterable(tracks)]
 
     def _doubtful(self, at: Int64, place: Int64, cost: Float64, possible: Bools) -> Bools:

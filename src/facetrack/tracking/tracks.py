@@ -13,76 +13,86 @@ from facetrack.tracking.detection_batch import DetectionBatch
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
 
 CropSlot = tuple[int, int]
-"""How many breaks are before it, and which of the track's stretches of ``CROP_SPACING`` it is."""
-MOST_BREAKS = 24
-"""Beyond it the light flickers, and breaks mean nothing."""
+"""Number of breaks before a crop, and its moment: the frame index divided by ``CROP_SPACING``."""
+MAX_BREAKS = 24
+"""A track with more breaks has none: its light flickers."""
 CROP_SPACING = 12
-"""Frames that share one kept crop, so that a track's crops show different moments."""
+"""Frames of a moment, of which one crop is kept, so that a track's crops show different moments."""
 
-WORTHLESS = 0.3
-"""Share of the best kept crop's pose below which another moment's crop is not kept."""
+MIN_POSE = 0.3
+"""Share of the best kept crop's pose below which the crop of another moment is not kept."""
 TURN = 0.15
-"""Turn of the head that counts as much as a moment more or less."""
+"""Turn of the head (``quality.head_turns``) that counts as much as one moment more or less."""
 BETTER_POSE = 1.1
-"""How much better than a kept crop's pose one must be to take its place."""
+"""Factor by which a pose must be better to replace the kept crop of its moment."""
 
 
 class Track:
-    """Holds at most ``max_crops`` faces for the embedding and one small row for every frame from
-    the first to the last."""
+    """One row for every frame from the first to the last, and a few face crops for the embedding.
+
+    Memory: 121 bytes a frame, and the crops: ``max_crops``, or two for each part between breaks.
+    """
 
     def __init__(self, id: int, max_crops: int) -> None:
         self.id = id
         self.crops: dict[CropSlot, FaceCrop] = {}
-        """By the stretch of frames that they are from."""
+        """The face crops that are kept, by part and moment."""
         self.breaks: list[int] = []
-        """Frames from which on the face's place looks different from just before."""
+        """Indices of the frames in which the face's place suddenly looks different."""
         self._last_frame: int | None = None
         self._max_crops = max_crops
         self._rows = GrowingRows()
         self._unsettled: list[int] = []
-        """Faces by their numbers among those that are tracked together."""
+        """Numbers of faces in the present batch that have no rows and crops yet."""
 
     @property
     def rows(self) -> Rows:
-        """``(n,)`` ``ROW``, one a frame from the first to the last."""
+        """``(n,)`` ``ROW``, one for each frame from the first to the last."""
         return self._rows.view()
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
-        """``(n,)`` which rows the detector gave; the others were put into gaps."""
+    def detected(self) -> NDArray[np.bool_]:
+        """``(n,)`` True for rows of detections, False for rows that bridge gaps."""
         return np.asarray(~self.rows["bridged"])
 
     @property
     def first_frame(self) -> int:
-        """Counted from 0 in the source."""
+        """Index in the source, from 0."""
         return int(self.rows["frame"][0])
 
     @property
     def last_frame(self) -> int:
-        """Inclusive."""
+        """Index in the source; the track has a row for it."""
         return int(self.rows["frame"][-1])
 
     def add(self, faces: list[int]) -> None:
-        """Continues the track with faces of frames after its last one; ``settle`` follows."""
+        """Continues the track with faces of later frames, given by their numbers in the batch.
+
+        ``settle`` must follow before the next batch.
+        """
         self._unsettled += faces
 
-    def settle(self, together: DetectionBatch, times_s: dict[int, float]) -> None:
-        """Makes rows and face crops of the faces of late.
+    def settle(self, batch: DetectionBatch, times_s: dict[int, float]) -> None:
+        """Makes rows and face crops of the faces that were added.
 
-        ``times_s``: of their frames, and of those in gaps before them, which are filled.
+        Args:
+            batch: holds these faces.
+            times_s: presentation times of their frames and of the gaps before them, by frame index.
         """
         if self._unsettled:
-            self._add_rows(together, times_s)
-            self._keep_crops(together)
+            self._add_rows(batch, times_s)
+            self._keep_crops(batch)
             self._unsettled.clear()
 
     def end(self) -> None:
-        """Nothing more is added."""
+        """Releases spare memory; nothing is added any more."""
         self._rows.trim()
 
     def split_at(self, frame: int, id: int) -> "Track":
-        """Ends the track before a frame; what was from there on is another track."""
+        """Ends the track before a frame; returns a track with the rest.
+
+        ``id``: of the rest.
+        """
         rest = Track(id, self._max_crops)
         rows = self.rows
         at = int(np.searchsorted(rows["frame"], frame))
@@ -97,11 +107,12 @@ class Track:
         return rest
 
     def break_between(self, before: int, until: int) -> int:
-        """The frame after ``before``, up to ``until``, at which the track most likely goes over to
-        another face: at a break, after a gap, or else where its box jumps farthest."""
-        sudden = [frame for frame in self.breaks if before < frame <= until]
-        if sudden:
-            return sudden[-1]
+        """The frame after ``before``, up to ``until``, in which the track most likely changes to
+        another face: at the last break, else after the last gap, else where its box jumps farthest.
+        """
+        breaks = [frame for frame in self.breaks if before < frame <= until]
+        if breaks:
+            return breaks[-1]
         rows = self.rows
         a, b = np.searchsorted(rows["frame"], (before, until))
         bridged = np.flatnonzero(rows["bridged"][a : b + 1])
@@ -112,9 +123,9 @@ class Track:
         jumps = np.abs(np.diff(boxes, axis=0)).max(axis=1) / size
         return int(rows["frame"][a + 1 + int(jumps.argmax())])
 
-    def _add_rows(self, together: DetectionBatch, times_s: dict[int, float]) -> None:
-        rows = together.rows[self._unsettled]
-        frames = [together.frames[face] for face in self._unsettled]
+    def _add_rows(self, batch: DetectionBatch, times_s: dict[int, float]) -> None:
+        rows = batch.rows[self._unsettled]
+        frames = [batch.frames[face] for face in self._unsettled]
         last = frames[0] - 1 if self._last_frame is None else self._last_frame
         if frames[-1] - last == len(frames):
             self._rows.extend(rows)  # there is no gap
@@ -127,18 +138,17 @@ class Track:
                 start = i
         self._rows.extend(rows[start:])
 
-    def _keep_crops(self, together: DetectionBatch) -> None:
-        """Keeps the best pose of each stretch of frames, and of these few that differ.
+    def _keep_crops(self, batch: DetectionBatch) -> None:
+        """Keeps the face with the best pose of each moment, and of these a few that differ.
 
-        Where the face's place suddenly looks different a new stretch begins, and a face from each
-        side is kept.
+        A break begins a new part of the track. At least one face of each part is kept.
         """
         crops = self.crops
         for face in self._unsettled:
-            frame, pose = together.frames[face], together.poses[face]
-            if together.stands_out[face] and self._last_frame is not None:
+            frame, pose = batch.frames[face], batch.poses[face]
+            if batch.stands_out[face] and self._last_frame is not None:
                 self.breaks.append(frame)
-                if len(self.breaks) > MOST_BREAKS:
+                if len(self.breaks) > MAX_BREAKS:
                     self.breaks.clear()  # it flickers: nothing stands out
             self._last_frame = frame
             part = len(self.breaks)
@@ -148,31 +158,31 @@ class Track:
                     continue
             elif len(crops) >= self._room and not self._is_wanted(part, pose):
                 continue
-            crops[slot] = together.crop(face)
+            crops[slot] = batch.crop(face)
             if len(crops) > self._room:
                 del crops[self._least_needed()]
 
     @property
     def _room(self) -> int:
-        """Crops that are kept: two a part between breaks at least."""
+        """Number of crops that are kept: at least two for each part between breaks."""
         return max(self._max_crops, 2 * (len(self.breaks) + 1))
 
     def _is_wanted(self, part: int, pose: float) -> bool:
-        """Whether a face of another moment may be worth more than one that is kept."""
-        if part not in [of for of, _ in self.crops]:
+        """Whether a face of a new moment may be better than one that is kept."""
+        if part not in [kept for kept, _ in self.crops]:
             return True
-        return pose > WORTHLESS * max([crop.pose for crop in self.crops.values()])
+        return pose > MIN_POSE * max([crop.pose for crop in self.crops.values()])
 
     def _least_needed(self) -> CropSlot:
-        """The stretch of the worse one of the two crops that are most alike in pose and time; none
-        that is the only one between two breaks."""
+        """The crop to be removed: one with a far too bad pose, else the one with the worse pose of
+        the two that are closest in turn and time. The only crop of a part stays."""
         every = sorted(self.crops)
         of_part = Counter([part for part, _ in every])
         slots = [s for s in every if of_part[s[0]] > 1] or every
         crops = [self.crops[s] for s in slots]
         poses = [crop.pose for crop in crops]
         worst = min(poses)
-        if worst < WORTHLESS * max(poses):
+        if worst < MIN_POSE * max(poses):
             return slots[poses.index(worst)]
         moments = [moment for _, moment in slots]
         unit = max(float(max(moments) - min(moments)), 1.0) / len(crops)
@@ -186,31 +196,31 @@ class Track:
 
     @property
     def best_crop(self) -> FaceCrop:
-        """By quality, for which crops must be made."""
+        """The crop of best quality, for which pixels are needed."""
         return max(self.crops.values(), key=lambda c: c.quality)
 
     @property
     def best_pose(self) -> FaceCrop:
-        """By what is known without a crop."""
+        """The crop of best pose, which is known without pixels."""
         return max(self.crops.values(), key=lambda c: c.pose)
 
 
-def _closest(places: Sequence[tuple[float, float, float]]) -> tuple[int, int]:
-    """Positions of the two places that are closest to each other, the first one before the second.
+def _closest(points: Sequence[tuple[float, float, float]]) -> tuple[int, int]:
+    """The positions of the two points with the least distance, in ascending order.
 
-    ``places``: two or more; the last number is the time. Only places that are close in time are
-    compared: NumPy, which compared all, took 25 us for 9 places and 140 us for 50; this 11 and 58.
+    ``points``: two or more; the last number is the time. Only points that are close in time are
+    compared: NumPy, which compared all, took 25 us for 9 points and 140 us for 50; this 11 and 58.
     """
     least, closest = inf, (0, 0)
-    in_time = sorted(range(len(places)), key=lambda i: places[i][2])
+    in_time = sorted(range(len(points)), key=lambda i: points[i][2])
     for k, i in enumerate(in_time):
-        a, b, then = places[i]
+        a, b, then = points[i]
         for j in in_time[k + 1 :]:
-            c, d, later = places[j]
+            c, d, later = points[j]
             if later - then > least:
                 break
-            apart = sqrt((c - a) * (c - a) + (d - b) * (d - b) + (later - then) * (later - then))
+            distance = sqrt((c - a) * (c - a) + (d - b) * (d - b) + (later - then) * (later - then))
             pair = min(i, j), max(i, j)
-            if (apart, pair) < (least, closest):
-                least, closest = apart, pair
+            if (distance, pair) < (least, closest):
+                least, closest = distance, pair
     return closest
