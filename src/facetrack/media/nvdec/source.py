@@ -128,11 +128,7 @@ class NvdecSource:
         return self._file.key_frames()
 
     def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
-        """Frames whose time is in ``[start_s, start_s + duration_s)``.
-
-        All frames before ``start_s`` are decoded too, as ``PyavSource`` does. Closing the iterator
-        joins the threads of the sessions.
-        """
+        """As ``PyavSource.frames``; closing the iterator joins the threads of the sessions."""
         return self._clock.frames(self._decoded(), lambda f: f.image, start_s, duration_s)
 
     def queue_bytes(self, asked: int) -> int:
@@ -179,10 +175,7 @@ class NvdecSource:
                 yield packet
 
     def _format_of(self, part: Part) -> StreamFormat:
-        """The format of a part's frames.
-
-        libav decodes the first frame of a part whose parameters were not met before.
-        """
+        """The format of a part's frames; where its parameters are new, libav decodes its first."""
         if not self._formats:
             self._formats[part.parameters] = self._first_format
         if part.parameters not in self._formats:
