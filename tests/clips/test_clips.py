@@ -380,7 +380,7 @@ def policies():
 def test_no_encoder_makes_the_process_real_time(tmp_path):
     """SVT-AV1 does, where the user is root: nothing else on the machine would run."""
     before = policies()
-    why_not.__wrapped__("libsvtav1")
+    why_unusable.__wrapped__("libsvtav1")
     assert policies() == before
     encoder = choose_encoder(Encoding(codec="av1", gpu=False))
     color = ColorInfo(False, 1, 1, 1, None)
