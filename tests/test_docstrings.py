@@ -103,6 +103,7 @@ def test_args_names_real_arguments():
             if isinstance(maker, ast.FunctionDef) and maker.name in (node.name, "__init__"):
                 given = maker.args
                 every = given.posonlyargs + given.args + given.kwonlyargs
+                every += [a for a in (given.vararg, given.kwarg) if a is not None]
                 arguments |= {a.arg for a in every}
         wrong += [(where, name) for name in found["Args"] if name not in arguments]
     assert wrong == []
