@@ -1,4 +1,4 @@
-"""Makes ``clips.png``: pictures of clips of the demo's film, a row for each way to ask for them.
+"""Makes ``clips.png``: frames of clips of the demo's film, a row for each way to ask for them.
 
 Run it as: python docs/make_clips_png.py
 """
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def row_of(label: str, made: list[ClipResult]) -> Image.Image:
-    """As many pictures as fit, spread over all clips."""
+    """As many frames as fit, spread over all clips."""
     frames = [frame for clip in made for frame in images(clip.path)]
     width = round(frames[0].width * HEIGHT / frames[0].height)
     fit = (WIDTH + GAP) // (width + GAP)
