@@ -1,4 +1,4 @@
-"""Prints the table of docs/identity.md: the similarity of tracks of the same person and of different people.
+"""Prints the table of docs/identity.md: similarity of tracks of the same and of different people.
 
     facetrack run CLIP... -o OUT --target all   # look at the clips: is each person one person?
     PYTHONPATH=tests python tools/identity_pairs.py OUT/*
