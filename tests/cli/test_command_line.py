@@ -249,7 +249,7 @@ def test_how_people_are_told_apart_is_an_option(pyfeat_data, tmp_path):
     assert done.returncode == 2
     assert "probability is 1.5; it must be more than 0 and below 1" in one_line(done.stderr)
     done = facetrack("analyze", pyfeat_data / "single_face.mp4", "--detector", "haar")
-    assert "detector is 'haar'; it must be auto, mtcnn or yunet" in one_line(done.stderr)
+    assert "detector is 'haar'; it must be auto, mtcnn, yunet" in one_line(done.stderr)
     printed = facetrack("config").stdout
     assert 'detector = "auto"' in printed
     assert "probability = 0.5" in printed

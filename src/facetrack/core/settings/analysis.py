@@ -73,7 +73,7 @@ class DetectionSettings(Stage):
         16, "Maximum number of frames from one key frame to the next."
     )
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """The detector is one of ours, or one that an installed package adds."""
         _require_known(self, "detector", DETECTOR_NAMES, DETECTORS)
 
@@ -122,7 +122,7 @@ class TrackingSettings(Stage):
         "package adds.",
     )
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """The tracker is ours, or one that an installed package adds."""
         _require_known(self, "tracker", ("auto",), TRACKERS)
 
