@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +17,21 @@ PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """A folder as pip installs into: the page's modules, and their entry points."""
-    folder = tmp_path_factory.mktemp("site")
+    """A folder into which pip has installed the page's package."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
     blocks = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     modules = [text for kind, text in blocks if kind == "python"]
     for module in modules:
-        name = module.splitlines()[0].removeprefix("# ")
-        (folder / name).write_text(module)
-    (tables,) = (tomllib.loads(text) for kind, text in blocks if kind == "toml")
-    groups = tables["project"]["entry-points"]
-    assert len(modules) == sum(map(len, groups.values())) == 4
-    info = folder / "mine-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "".join(
-            f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in parts.items())
-            for group, parts in groups.items()
-        )
+        (source / module.splitlines()[0].removeprefix("# ")).write_text(module)
+    (project,) = (text for kind, text in blocks if kind == "toml")
+    (source / "pyproject.toml").write_text(project)
+    assert len(modules) == 4
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, source],
+        capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -82,6 +77,26 @@ def test_a_part_that_nobody_added_is_said_with_those_there_are(option, site, pyf
     (line,) = done.stderr.strip().splitlines()
     assert done.returncode == 2 and "nobody" in line
     assert ("skin" if option == "--detector" else "colours") in line
+
+
+def test_doctor_lists_the_parts(site):
+    said = facetrack_command("doctor", site=site).stdout
+    for part in ("detectors skin", "embedders colours", "trackers overlap"):
+        assert part in said
+    assert "mine 1.0" in said
+
+
+def test_a_part_that_lacks_something_is_said(site, pyfeat_data, tmp_path):
+    module = site / "skin_detector.py"
+    whole = module.read_text()
+    module.write_text(whole.replace("smallest_batch = 1", "other = 1"))
+    try:
+        film = pyfeat_data / "single_face.mp4"
+        done = facetrack_command("analyze", film, "-o", tmp_path, "--detector", "skin", site=site)
+    finally:
+        module.write_text(whole)
+    (line,) = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and "has no smallest_batch" in line
 
 
 def test_a_part_that_breaks_ends_in_one_line(site, pyfeat_data, tmp_path):

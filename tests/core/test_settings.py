@@ -177,3 +177,13 @@ def test_every_setting_is_in_the_file_with_its_meaning():
                      if line.removeprefix("# ").startswith(f"{f.name} =")
                      and f.metadata["help"] in lines[i - 1]]  # fmt: skip
             assert lines[at - 1] == f"# {f.metadata['help']}"
+
+
+def test_names_that_nobody_knows_are_refused_with_those_there_are():
+    for make, said in (
+        (lambda: DetectionSettings(detector="nobody"), "auto, mtcnn, yunet"),
+        (lambda: TrackingSettings(tracker="nobody"), "tracking.tracker is 'nobody'"),
+        (lambda: IdentitySettings(recognizer="nobody"), "sface, facenet, vggface2"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            make()

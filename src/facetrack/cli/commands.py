@@ -54,7 +54,6 @@ def _global_options(
 app.add_typer(people_app, name="people")
 app.add_typer(gallery_app, name="gallery")
 app.add_typer(weights_app, name="weights")
-app.command()(report)
 
 Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets a folder in it.")]
@@ -221,6 +220,7 @@ def bench(
     )
 
 
+app.command()(report)
 app.command()(export)
 app.command()(evaluate)
 app.command()(calibrate)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from facetrack.core.environment import package_version
 from facetrack.core.errors import UsageError, WeightsError
+from facetrack.core.extensions import installed_extensions
 from facetrack.core.settings import CODECS
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.models.weight_files import (
@@ -90,6 +91,7 @@ def show_machine() -> int:
         "GPU by NVML": _gpus(),
         **{f"clips in {codec}": _encoder(codec) for codec in CODECS},
         **devices,
+        **installed_extensions(),
         **needed,
     }
     for what, found in rows.items():

@@ -14,7 +14,7 @@ from rich.table import Table
 from facetrack import api
 from facetrack.cli.gallery_view import named_people, named_people_of, with_names
 from facetrack.cli.join_view import join
-from facetrack.cli.people_view import label_of
+from facetrack.cli.people_view import counted, label_of
 from facetrack.cli.progress import ProgressView
 from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.plan import Plan, check_settings
@@ -281,7 +281,7 @@ def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bo
     if not dry_run:
         if plan.rejected:
             console.print(_in_short(plan.rejected), highlight=False)
-        console.print(f"{clips} clips, timeline and faces in {folder}", highlight=False)
+        console.print(f"{counted(clips, 'clip')}, timeline and faces in {folder}", highlight=False)
 
 
 def _warn(line: str) -> None:

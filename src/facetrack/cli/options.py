@@ -22,7 +22,8 @@ Recognizer = Annotated[
     str | None,
     typer.Option(
         help="Network that tells people apart: sface (the default), facenet, vggface2 with "
-        "--weights, or an ONNX file that `facetrack calibrate` was run on.",
+        "--weights, an ONNX file that `facetrack calibrate` was run on, or one that an installed "
+        "package adds.",
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weight file for vggface2.")]

@@ -13,6 +13,12 @@ from typing import Any
 
 from facetrack.core.errors import UsageError
 
+GROUPS = {
+    "facetrack.detectors": ("name", "smallest_batch", "frames_ahead", "detect"),
+    "facetrack.embedders": ("name", "crop", "dim", "calibration", "embed"),
+    "facetrack.trackers": ("started", "update", "finish"),
+}
+"""Each group of entry points, and what a part of it must have."""
 DETECTORS = "facetrack.detectors"
 """Called with ``DetectionSettings``; gives a ``Detector``."""
 EMBEDDERS = "facetrack.embedders"
@@ -31,14 +37,31 @@ def open_extension(group: str, name: str, *settings: Any) -> Any:
     """The part of this name, called with the settings of its group.
 
     Raises:
-        UsageError: when no installed package adds it, or when it cannot be opened.
+        UsageError: when no installed package adds it, when it cannot be opened, or when something
+            of its protocol is missing.
     """
     found = sorted(entry_points(group=group, name=name), key=lambda entry: entry.value)
     if not found:
         raise UsageError(f"no installed package adds {name!r} to {group}")
+    where = f"{name!r} ({found[0].value})"
     try:
-        return found[0].load()(*settings)
+        part = found[0].load()(*settings)
     except UsageError:
         raise
     except Exception as error:  # whatever another package's code raises
-        raise UsageError(f"{name!r} ({found[0].value}) cannot be opened: {error}") from error
+        raise UsageError(f"{where} cannot be opened: {error}") from error
+    missing = [needed for needed in GROUPS[group] if not hasattr(part, needed)]
+    if missing:
+        raise UsageError(
+            f"{where} has no {', '.join(missing)}; docs/extending.md says what it needs"
+        )
+    return part
+
+
+def installed_extensions() -> dict[str, str]:
+    """What installed packages add: ``facetrack.detectors skin`` to its package and version."""
+    return {
+        f"{group} {found.name}": f"{found.dist.name} {found.dist.version}" if found.dist else "?"
+        for group in GROUPS
+        for found in sorted(entry_points(group=group), key=lambda entry: entry.name)
+    }

@@ -71,7 +71,7 @@ class AnalyzedFrames:
     key_frames: int = 0
     """As ``FrameDetector.key_frames``."""
     looks: int = 0
-    """As ``FrameDetector.looks``."""
+    """As ``FrameDetector.redetections``."""
     batch_sizes: Counter[int] = field(default_factory=Counter)
     """How often a batch of each size was taken from the decoder's queue."""
 
@@ -208,7 +208,7 @@ class FaceAnalyzer:
 
 
 def tracker_for(engine: Engine, settings: Settings, embedder: FaceEmbedder) -> Tracker:
-    """A tracker that keeps up with the engine; the tracks are the same in either case.
+    """A tracker that keeps up with the engine. Our two give the same tracks.
 
     A GPU detects a frame in less time than ``SortTracker`` needs for it. A CPU takes milliseconds
     for a frame.

@@ -136,7 +136,7 @@ class IdentitySettings(Stage):
     recognizer: str = setting(
         "sface",
         "Network that tells people apart: sface, facenet (InceptionResnetV1), vggface2 (the same "
-        "with weights of yours), or the path of an ONNX file.",
+        "with weights of yours), the path of an ONNX file, or one that an installed package adds.",
     )
     weights: Path | None = setting(None, "Weight file for vggface2 (.pt or .safetensors).")
     faces_per_track: Annotated[int, Meta(ge=1)] = setting(
