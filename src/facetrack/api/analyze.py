@@ -167,7 +167,7 @@ def analyze(
             "decoder": decoder,
             "frames": len(analyzed.times_s),
             "key_frames": analyzed.key_frames,
-            "looks": analyzed.looks,
+            "looks": analyzed.redetections,
             "batch_sizes": {str(n): analyzed.batch_sizes[n] for n in sorted(analyzed.batch_sizes)},
             "faces": analyzed.faces,
             "embedded_faces": analyzed.embedded_faces + generator.embedded_faces,

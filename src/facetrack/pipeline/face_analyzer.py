@@ -70,7 +70,7 @@ class AnalyzedFrames:
     """Faces that the engine embedded when it detected them."""
     key_frames: int = 0
     """As ``FrameDetector.key_frames``."""
-    looks: int = 0
+    redetections: int = 0
     """As ``FrameDetector.redetections``."""
     batch_sizes: Counter[int] = field(default_factory=Counter)
     """How often a batch of each size was taken from the decoder's queue."""
@@ -144,7 +144,7 @@ class FaceAnalyzer:
                 self._ended.finish()
         self._on_progress(self._facts, self._tracker.started, 0)
         self._facts.key_frames = self._detector.key_frames
-        self._facts.looks = self._detector.redetections
+        self._facts.redetections = self._detector.redetections
         return self._facts
 
     def _take(self, queue: FrameQueue) -> list[Frame]:

@@ -40,8 +40,7 @@ UNSURE = 2.0
 """Log-odds: all crops of a track are embedded if those of its most similar track are at most so far
 from the limit for one person."""
 MAX_PAIRS_PER_TRACK = 5000
-"""People are counted for progress when there are enough new tracks: one for each so many pairs of
-tracks that a count compares."""
+"""Progress recounts people after n new tracks; n is the number of pairs divided by this."""
 
 
 @dataclass(frozen=True)
@@ -222,8 +221,8 @@ class IdTimelineGenerator:
         return quality, thumbnail_jpeg(best)
 
     def _is_unsure(self, track: Track) -> bool:
-        """Whether the most similar track that may be the same person is neither clearly the same
-        person nor clearly another."""
+        """Whether the best match is near the limit: neither surely the same person nor surely
+        another."""
         position, candidates = self._embeddings.candidates(track)
         if not len(candidates):
             return False

@@ -27,7 +27,7 @@ def open_openvino_engine(detection: DetectionSettings, identity: IdentitySetting
 def _open_detector(
     detection: DetectionSettings, precision: str
 ) -> tuple[Detector, OnetAligner | None]:
-    """The detector, and what places landmarks better where it does not do so well enough."""
+    """The detector, and an aligner if the detector's landmarks are too coarse."""
     name = detection.resolved_detector
     if name == "yunet":
         aligner = OnetAligner(OpenVinoRnetOnet(detection, precision))

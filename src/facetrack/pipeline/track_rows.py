@@ -1,4 +1,4 @@
-"""What is made of the rows of tracks: whether a track is kept, and the table of faces."""
+"""Turns tracks into rows of ``faces.parquet``, and decides which tracks are dropped."""
 
 from collections.abc import Sequence
 

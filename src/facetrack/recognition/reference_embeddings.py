@@ -1,5 +1,4 @@
-"""What embeddings are compared with beside each other: a synthetic cohort, and crops without a
-face.
+"""Reference embeddings: a synthetic cohort, and crops without a face.
 
 **Cohort.** A network that was trained on few people of a group finds that all of that group are
 similar: the cosine of two different East Asian people is as high for InceptionResnetV1 (CASIA) as

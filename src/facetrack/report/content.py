@@ -1,4 +1,4 @@
-"""What the page says in words and tables: the video, its people, the stages, the settings."""
+"""Text and tables of the page: the video, its people, the stages, the settings."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -91,7 +91,7 @@ def unclear(cost: Float64, possible: Bools, lost: Int64) -> Bools:
 
 
 def unsure(cost: Float64, lost: Int64) -> Bools:
-    """Where a track was lost for too long, or is found too far off, for overlap to be enough."""
+    """Pairs for which overlap is not enough: lost too long, or too little overlap after a gap."""
     return np.asarray((lost > 0) & (cost > 1 - SAME_PLACE) | (lost > BRIEFLY_LOST))
 
 

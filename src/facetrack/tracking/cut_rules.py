@@ -126,7 +126,7 @@ def _stands_out(
     extent: tuple[int, int],
     least: float,
 ) -> bool:
-    """Whether the changes around a frame, if they are motion, do not explain its own.
+    """Whether motion cannot explain the change at this frame, judged by the frames around it.
 
     ``explained``: of ``_explained``; ``least``: change that a cut has in any case.
     """
@@ -230,8 +230,7 @@ def _is_after_gap(frame: ComparedFrame, others: Sequence[ComparedFrame]) -> bool
 def _explained(
     frames: Sequence[ComparedFrame], around: Iterable[int], by: int, extent: tuple[int, int]
 ) -> dict[int, float]:
-    """How much each change around frame ``by`` explains there, if it is motion: less where it took
-    more time."""
+    """Upper limit of the change at ``by`` that motion can explain, from each frame around it."""
     elapsed_s, changes = frames[by].elapsed_s, {}
     for j in around:
         change, took_s = _step(frames, j, extent), frames[j].elapsed_s
@@ -242,8 +241,8 @@ def _explained(
 
 
 def _step(frames: Sequence[ComparedFrame], i: int, extent: tuple[int, int]) -> float:
-    """Change from the frame before over ``EXTENT`` or ``WHOLE``. For the first frame that over
-    ``EXTENT``, which is higher."""
+    """Change from the previous frame; the first frame has only the one over ``EXTENT``, the
+    higher."""
     return frames[i].step if extent == EXTENT or i == 0 else frames[i].whole_step
 
 
@@ -252,7 +251,7 @@ def _least_change(
 ) -> float:
     """The least change from one of the last frames before a cut to one of the first after it.
 
-    It is at most the step between them, which is known: compare that first.
+    It never exceeds the step between them, so compare that first: it is already computed.
     """
     return least_reach(
         [one.blocks for one in frames[max(0, before - INTERRUPTION) : before + 1]],

@@ -31,7 +31,7 @@ class DetectionBatch:
         Args:
             detections: the frames, one or more.
             min_iou: least overlap of a face with one of the frame before, for ``previous``.
-            changes: has taken all earlier frames; None: no face stands out.
+            changes: detector of sudden changes, already given all earlier frames; None: not used.
         """
         self.detections = detections
         counts = np.array([len(one.faces) for one in detections], np.int64)

@@ -42,7 +42,7 @@ class Motion:
         return moved_on(self.boxes, self.velocities, frame - self.frames)
 
     def correct(self, frame: int, tracks: NDArray[np.intp], boxes: Float32) -> None:
-        """Takes in where some tracks are in ``frame``.
+        """Updates some tracks with their boxes in ``frame``.
 
         The velocity becomes the mean of what it was and of the last step. A track that was lost
         has moved evenly since: its last step is one frame's share of the way.

@@ -119,7 +119,7 @@ class Speculation:
     """Frames of one shot with proposed tracks, and which of the frames are doubtful.
 
     Tracks are numbered from 0: the open ones, then new ones as they begin. Frames are numbered
-    from 0. What is said of a frame holds if the proposal is right for all frames before it.
+    from 0. Statements on a frame assume that the proposal is right for all earlier frames.
     """
 
     def __init__(
@@ -228,8 +228,8 @@ class Speculation:
         return [*chain.from_iterable(tracks)]
 
     def _doubtful(self, at: Int64, place: Int64, cost: Float64, possible: Bools) -> Bools:
-        """``(f,)`` all frames but those whose possible pairs are the proposed ones and none is
-        unsure. In these the proposed pairs are those of least cost, and none is unclear."""
+        """``(f,)`` where the possible pairs are not the proposed ones, or one is unsure. In all
+        others the proposed pairs are those of least cost and none needs an embedding."""
         continued = self._continued >= 0
         at, tracks, place = at[continued], self.tracks[continued], place[continued]
         proposed = np.zeros_like(possible)

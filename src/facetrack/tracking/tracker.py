@@ -14,8 +14,8 @@ As in SORT (Bewley et al., ICIP 2016) and Deep SORT (Wojke et al., ICIP 2017), b
 a smoothed velocity stands in for the Kalman filter, as a face's box is precise and gaps are short;
 and an embedding is made only for pairs that overlap does not settle, as it costs milliseconds.
 
-A frame of seven faces takes a few hundred microseconds. ``speculative`` finds the same tracks in
-less time a frame where many frames are given at once.
+A frame of seven faces takes a few hundred microseconds. ``speculative`` finds the same tracks
+faster when it gets many frames at once.
 """
 
 import numpy as np

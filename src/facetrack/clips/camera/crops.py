@@ -99,7 +99,7 @@ def listed_clips(path: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class StoredPlan:
-    """The column ``plan``: what of a clip is the same in all its rows."""
+    """The column ``plan``: facts of the clip that are equal in all its rows."""
 
     size: tuple[int, int]
     pictures: int

@@ -74,7 +74,7 @@ class BatchNetworks(Protocol[C]):
         ...
 
     def in_frames(self, frames: GpuFrames, capacity: C) -> Found:
-        """The faces of frames in GPU memory, without a word to the host."""
+        """The faces of frames in GPU memory, without synchronising with the host."""
         ...
 
 

@@ -1,8 +1,9 @@
 """Arrays of fixed size between and after a detector's networks on a device.
 
-A batch runs without a word to the host in between. So every array has a fixed number of places for
-each frame: the ``Capacity``. ``Found.wanted`` says how many places would have been needed. If there
-were too few, the caller grows the capacity and runs the batch again, so no face is lost.
+A batch runs without synchronising with the host in between. So every array has a fixed number of
+places for each frame: the ``Capacity``. ``Found.wanted`` says how many places would have been
+needed. If there were too few, the caller grows the capacity and runs the batch again, so no face is
+lost.
 """
 
 from collections.abc import Sequence

@@ -241,6 +241,6 @@ class KeyFrameDetector:
                 yield FrameDetections(frame, False, faces)
 
     def _end_run(self) -> None:
-        """Completes the interval, unless its only frame is one that has been given out already."""
+        """Ends the interval; skips one that is only the key frame already yielded."""
         if len(self._run) > 1 or (self._run and self._run[0].index in self._starts):
             self._runs.append(self._run)

@@ -23,7 +23,7 @@ NEVER = 1e6
 
 
 class Pair(NamedTuple):
-    """A face of the first key frame and a face of the last one that may be one."""
+    """A face of the first key frame and a face of the last one that may be the same person."""
 
     first: int
     """Position among the faces of the first key frame."""

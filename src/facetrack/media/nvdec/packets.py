@@ -20,7 +20,7 @@ FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 START_CODE = b"\x00\x00\x01"
 
 SHORTEST_PART = 32
-"""Frames; shorter stretches between starting points are decoded together."""
+"""Frames; shorter parts between starting points are decoded together."""
 
 AnyPacket: TypeAlias = "Packet[Any]"
 

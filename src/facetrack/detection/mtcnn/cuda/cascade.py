@@ -1,5 +1,5 @@
-"""The MTCNN cascade in torch, fused: a batch runs through all three networks without a word to the
-host, so that a CUDA graph can hold all of it.
+"""The MTCNN cascade in torch, fused: a batch runs through all three networks without
+synchronising with the host, so that a CUDA graph can hold all of it.
 
 It is the algorithm of ``mtcnn.cascade`` with its ``EXACT`` configuration, step by step with the
 same names, in arrays of fixed size. On the CPU in float32 it gives the same faces and landmarks

@@ -1,7 +1,7 @@
 """YuNet in torch for a batch of frames, from the same arrays as the OpenVINO graph.
 
-It computes what ``yunet.decoding`` computes, decoding and suppression included, without a word to
-the host in between, so that a CUDA graph can hold all of it.
+It computes what ``yunet.decoding`` computes, decoding and suppression included, without
+synchronising with the host in between, so that a CUDA graph can hold all of it.
 """
 
 from collections.abc import Callable
