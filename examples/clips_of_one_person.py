@@ -20,7 +20,7 @@ def main(video: str, photo: str, out: str) -> None:
         analysis.save(out)
     wanted = facetrack.ClipSettings(target=(photo,), aspect="9:16", size=540, min_length_s=0.5)
     for clip in facetrack.render(analysis, out, wanted):
-        for part in clip.segment.spans:
+        for part in clip.segment.ranges:
             print(f"{part.start_s:8.2f} - {part.end_s:8.2f} s  {clip.error or clip.path}")
 
 

@@ -48,8 +48,8 @@ def test_clips_of_one_person(folder, pyfeat_data, tmp_path):
     for file in folder.iterdir():
         (out / file.name).symlink_to(file)
     done = started("clips_of_one_person.py", "sample.mp4", pyfeat_data / "single_face.jpg", out)
-    spans = re.findall(r"^ *([\d.]+) - +([\d.]+) s", done.stdout, re.MULTILINE)
-    assert spans == [("5.00", "7.40"), ("13.36", "15.40")]
+    ranges = re.findall(r"^ *([\d.]+) - +([\d.]+) s", done.stdout, re.MULTILINE)
+    assert ranges == [("5.00", "7.40"), ("13.36", "15.40")]
     clips = sorted(out.rglob("*.mp4"))
     assert len(clips) == 2
     with av.open(str(clips[0])) as clip:

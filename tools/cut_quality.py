@@ -57,8 +57,8 @@ def main() -> None:
     for name, (people, seed, size, crf) in films(pyfeat, shared / "media").items():
 
         def joined(video: Path) -> tuple[int, ...]:
-            spans = make_film(scenes(people, seed), video, size, crf)  # noqa: B023
-            return tuple(first for first, _ in spans[1:])
+            ranges = make_film(scenes(people, seed), video, size, crf)  # noqa: B023
+            return tuple(first for first, _ in ranges[1:])
 
         rows["ten films of known people", ""].append(kept(out, f"ten {name}", joined))
     for clip in sorted((shared / "media").glob("*.mp4")):

@@ -91,7 +91,7 @@ class _Work:
         return float(10 * np.log10(255**2 / max(error, LEAST_ERROR)))
 
     def _by_ffmpeg(self, clip: Clip) -> None:
-        (frames,), (left, top, side) = clip.segment.spans, self.crop
+        (frames,), (left, top, side) = clip.segment.ranges, self.crop
         channels = 2
         _ffmpeg(
             "-ss", f"{frames.start_s:.6f}", "-t", f"{frames.end_s - frames.start_s:.6f}",

@@ -68,12 +68,12 @@ def test_clips_show_the_person_centred_with_their_sound(sample):
         analysis, folder, ClipSettings(target=("1",), segment_length_s=3, size=256)
     )
     assert [c.error for c in made] == [None] * len(made)
-    lengths = [round(c.segment.spans[0].end_s - c.segment.spans[0].start_s, 2) for c in made]
+    lengths = [round(c.segment.ranges[0].end_s - c.segment.ranges[0].start_s, 2) for c in made]
     assert lengths == pytest.approx([3.0, 2.0, 3.0, 1.0], abs=0.05)
     for clip in made:
         with av.open(str(clip.path)) as container:
             images = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-        (shown,) = clip.segment.spans
+        (shown,) = clip.segment.ranges
         assert len(images) == clip.frames == shown.end_frame - shown.start_frame
         with av.open(str(clip.path)) as container:
             sound = sum(f.samples for f in container.decode(audio=0))

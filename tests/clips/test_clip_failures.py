@@ -35,13 +35,13 @@ def one(film, clip, out, encoding=PLAIN):
     return made
 
 
-@pytest.mark.parametrize("span", [(0, 1), (74, 75), (40, 41), (0, 75), (60, 75)])
-def test_spans_at_the_start_and_the_end_and_of_one_frame(tmp_path, span):
+@pytest.mark.parametrize("frame_range", [(0, 1), (74, 75), (40, 41), (0, 75), (60, 75)])
+def test_ranges_at_the_start_and_the_end_and_of_one_frame(tmp_path, frame_range):
     make_video(tmp_path / "film.mp4", frames=FRAMES, options={"bf": "3", "g": "30"})
-    made = one(tmp_path / "film.mp4", clip_of(TIMES, span), tmp_path)
-    assert made.frames == span[1] - span[0]
-    np.testing.assert_allclose(greys(made.path), [grey_of(i) for i in range(*span)], atol=4)
-    assert times(made.path)[1] == pytest.approx((span[1] - span[0]) / 25, abs=1e-4)
+    made = one(tmp_path / "film.mp4", clip_of(TIMES, frame_range), tmp_path)
+    assert made.frames == frame_range[1] - frame_range[0]
+    np.testing.assert_allclose(greys(made.path), [grey_of(i) for i in range(*frame_range)], atol=4)
+    assert times(made.path)[1] == pytest.approx((frame_range[1] - frame_range[0]) / 25, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_variable_frame_rate_stays_as_it_was(tmp_path):
 
 
 def test_a_condensed_clip_keeps_sound_and_picture_together_to_the_end(tmp_path):
-    """Spans far apart, one after the other; the last begins where a beep does."""
+    """Ranges far apart, one after the other; the last begins where a beep does."""
     film = tmp_path / "film.mp4"
     beep_film(film, seconds=30, every_s=5)
     frame_s = np.arange(750) / 25

@@ -9,8 +9,8 @@ TIMES = np.arange(3000) / 25
 PIXELS = 1920 * 1080
 
 
-def clips(*spans):
-    return [clip_of(TIMES, span, size=(512, 512)) for span in spans]
+def clips(*ranges):
+    return [clip_of(TIMES, frame_range, size=(512, 512)) for frame_range in ranges]
 
 
 def sets(groups):

@@ -53,10 +53,12 @@ def analysis_of(appearances, frames=100, shots=(0,), first_frame=0):
     )
 
 
-def panels(mode, people, analysis, frames=None, spans=None, size=(1280, 720), zoom="head"):
+def panels(mode, people, analysis, frames=None, ranges=None, size=(1280, 720), zoom="head"):
     frames = np.arange(100) if frames is None else np.asarray(frames)
-    spans = spans or [(0, 100)]
-    segment = Segment(tuple(people), 1, tuple(FrameRange(a, b, a / FPS, b / FPS) for a, b in spans))
+    ranges = ranges or [(0, 100)]
+    segment = Segment(
+        tuple(people), 1, tuple(FrameRange(a, b, a / FPS, b / FPS) for a, b in ranges)
+    )
     framing = Framing(Fraction(*size), zoom)
     return panels_of(mode, segment, frames.astype(np.int32), frames / FPS, analysis, framing, size)
 
@@ -183,7 +185,7 @@ def test_pictures_that_repeat_or_leave_out_frames():
     assert np.array_equal(panel.crops[::2], panel.crops[1::2])
 
 
-def test_joined_spans_are_a_cut():
+def test_joined_ranges_are_a_cut():
     analysis = analysis_of([(1, 1, 0, 40, 300, 100), (1, 2, 60, 100, 900, 100)])
     frames = np.r_[0:40, 60:100]
     (panel,) = panels("single", [1], analysis, frames, [(0, 40), (60, 100)])
@@ -218,7 +220,7 @@ def test_too_many_people_are_said(mode):
 
 
 def clips_of():
-    """Two clips: one of two panels and joined spans, one with a rate of its own."""
+    """Two clips: one of two panels and joined ranges, one with a rate of its own."""
     random = np.random.default_rng(0)
     analysis = analysis_of(
         [(1, 1, 0, 100, 317.3, 101.7), (2, 2, 0, 70, 900.1, 119.3)], shots=[0, 70]
@@ -226,9 +228,9 @@ def clips_of():
     frames = np.r_[5:45, 60:90]
     split = panels("split", [1, 2], analysis, frames, [(5, 45), (60, 90)])
     edges = np.cumsum(np.r_[0, random.uniform(0.03, 0.05, 70)])
-    spans = (FrameRange(5, 45, 0.1 + 0.2, 1.8), FrameRange(60, 90, 2.4, 3.6))
+    ranges = (FrameRange(5, 45, 0.1 + 0.2, 1.8), FrameRange(60, 90, 2.4, 3.6))
     first = Clip(
-        Path("clips/split/split_0001.mp4"), Segment((1, 2), 1, spans), (1280, 720),
+        Path("clips/split/split_0001.mp4"), Segment((1, 2), 1, ranges), (1280, 720),
         frames.astype(np.int32), frames / FPS, edges, split,
     )  # fmt: skip
     frames = np.repeat(np.arange(50, 60), 3)

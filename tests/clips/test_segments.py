@@ -1,4 +1,4 @@
-"""Spans, pads, speech, frames and names of clips: from an analysis to the plan."""
+"""Ranges, pads, speech, frames and names of clips: from an analysis to the plan."""
 
 import hashlib
 import shutil
@@ -57,28 +57,28 @@ def planned(analysis, **settings):
     return plan_clips(analysis, ClipSettings(**settings))
 
 
-def spans(ranges, **settings):
+def clip_ranges(ranges, **settings):
     given = film([(1, a, b) for a, b in ranges], shots=settings.pop("shots", (0,)))
     return [
-        [(s.start_frame, s.end_frame) for s in clip.segment.spans]
+        [(s.start_frame, s.end_frame) for s in clip.segment.ranges]
         for clip in planned(given, **settings).clips
     ]
 
 
 def test_segments():
-    assert spans([(0, 250)]) == [[(0, 250)]]
-    assert spans([(0, 600)]) == [[(0, 250)], [(250, 500)], [(500, 600)]]
-    assert spans([(0, 275)]) == [[(0, 250)], [(250, 275)]]
-    assert spans([(0, 50), (79, 120)]) == [[(0, 120)]]  # a gap of 29
-    assert spans([(0, 50), (80, 120)]) == [[(0, 50)], [(80, 120)]]  # a gap of 30 is cut out
-    assert spans([(7, 8)], min_length_s=0) == [[(7, 8)]]
-    assert spans([(0, 200)], segment_length_s=3) == [[(0, 75)], [(75, 150)], [(150, 200)]]
-    assert spans([(0, 50), (80, 120)], max_gap=50) == [[(0, 120)]]
+    assert clip_ranges([(0, 250)]) == [[(0, 250)]]
+    assert clip_ranges([(0, 600)]) == [[(0, 250)], [(250, 500)], [(500, 600)]]
+    assert clip_ranges([(0, 275)]) == [[(0, 250)], [(250, 275)]]
+    assert clip_ranges([(0, 50), (79, 120)]) == [[(0, 120)]]  # a gap of 29
+    assert clip_ranges([(0, 50), (80, 120)]) == [[(0, 50)], [(80, 120)]]  # a gap of 30 is cut out
+    assert clip_ranges([(7, 8)], min_length_s=0) == [[(7, 8)]]
+    assert clip_ranges([(0, 200)], segment_length_s=3) == [[(0, 75)], [(75, 150)], [(150, 200)]]
+    assert clip_ranges([(0, 50), (80, 120)], max_gap=50) == [[(0, 120)]]
 
 
 def test_what_is_too_short_is_said():
     plan = planned(film([(1, 0, 260), (1, 500, 510)]))
-    assert [c.segment.spans[0].end_frame for c in plan.clips] == [250]
+    assert [c.segment.ranges[0].end_frame for c in plan.clips] == [250]
     assert [
         (o.frame_range.start_frame, o.frame_range.end_frame, o.reason, o.detail)
         for o in plan.rejected
@@ -90,24 +90,24 @@ def test_what_is_too_short_is_said():
 
 def test_cut_at_shots():
     cut = {"shots": (0, 100, 104), "cut_at_shots": True, "min_length_s": 0}
-    assert spans([(50, 200)], **cut) == [[(50, 100)], [(100, 104)], [(104, 200)]]
-    assert spans([(50, 95), (105, 150)], **cut) == [[(50, 95)], [(105, 150)]]
-    assert spans([(50, 90), (93, 150)], **cut) == [[(50, 100)], [(100, 104)], [(104, 150)]]
-    assert spans([(50, 95)], **cut, pad_s=1) == [[(25, 100)]]
-    assert spans([(50, 200)], shots=(0, 100)) == [[(50, 200)]]
+    assert clip_ranges([(50, 200)], **cut) == [[(50, 100)], [(100, 104)], [(104, 200)]]
+    assert clip_ranges([(50, 95), (105, 150)], **cut) == [[(50, 95)], [(105, 150)]]
+    assert clip_ranges([(50, 90), (93, 150)], **cut) == [[(50, 100)], [(100, 104)], [(104, 150)]]
+    assert clip_ranges([(50, 95)], **cut, pad_s=1) == [[(25, 100)]]
+    assert clip_ranges([(50, 200)], shots=(0, 100)) == [[(50, 200)]]
 
 
-def test_pads_end_at_the_video_and_at_the_next_span():
-    assert spans([(10, 100)], pad_s=1) == [[(0, 125)]]
-    assert spans([(1900, 1990)], pad_s=1) == [[(1875, 2000)]]
-    assert spans([(100, 200), (300, 400)], pad_s=3) == [[(25, 250)], [(250, 475)]]
-    assert spans([(100, 200), (231, 300)], pad_s=1) == [[(75, 216)], [(216, 325)]]
+def test_pads_end_at_the_video_and_at_the_next_range():
+    assert clip_ranges([(10, 100)], pad_s=1) == [[(0, 125)]]
+    assert clip_ranges([(1900, 1990)], pad_s=1) == [[(1875, 2000)]]
+    assert clip_ranges([(100, 200), (300, 400)], pad_s=3) == [[(25, 250)], [(250, 475)]]
+    assert clip_ranges([(100, 200), (231, 300)], pad_s=1) == [[(75, 216)], [(216, 325)]]
 
 
 def test_condensed_is_one_clip_without_drift():
     plan = planned(film([(1, 0, 300), (1, 400, 700), (1, 800, 805)]), condense=True)
     (clip,) = plan.clips
-    assert [(s.start_frame, s.end_frame) for s in clip.segment.spans] == [(0, 300), (400, 700)]
+    assert [(s.start_frame, s.end_frame) for s in clip.segment.ranges] == [(0, 300), (400, 700)]
     np.testing.assert_array_equal(clip.frames, [*range(300), *range(400, 700)])
     np.testing.assert_allclose(clip.edges_s, np.arange(601) / 25, atol=1e-9)
     assert [o.frame_range.start_frame for o in plan.rejected] == [800]
@@ -117,7 +117,7 @@ def test_people_in_one_picture_are_there_while_one_of_them_is():
     given = film([(1, 0, 100), (2, 80, 200), (1, 300, 400)])
     plan = planned(given, mode="split", target=("1,2",))
     assert [c.segment.people for c in plan.clips] == [(1, 2), (1, 2)]
-    found = [(c.segment.spans[0].start_frame, c.segment.spans[0].end_frame) for c in plan.clips]
+    found = [(c.segment.ranges[0].start_frame, c.segment.ranges[0].end_frame) for c in plan.clips]
     assert found == [(0, 200), (300, 400)]
     assert [str(c.path) for c in plan.clips] == [
         "clips/split/split_0001.mp4",
@@ -148,7 +148,7 @@ def test_frames_of_a_constant_rate():
 
 
 def test_ten_seconds_are_so_many_frames_and_samples(tmp_path):
-    """To the frame and the sample, of a span that begins between key frames."""
+    """To the frame and the sample, of a range that begins between key frames."""
     make_video(tmp_path / "film.mp4", frames=600, beeps=True)
     given = film([(1, 13, 563)], frames=600)
     given = replace(given, info=replace(given.info, path=tmp_path / "film.mp4", has_audio=True))
@@ -310,7 +310,7 @@ def test_names():
         "clips/Ada/4.0-6.0_each.mp4",
     ]
     assert named("{name}-{index}")[2] == "clips/Bo_.._x-1.mp4"
-    both = [Segment((1, 2), 1, SEGMENTS[0].spans)]
+    both = [Segment((1, 2), 1, SEGMENTS[0].ranges)]
     assert named(None, both, "split") == ["clips/split/split_0001.mp4"]
     assert named("{name}_{person:02}_{index}.mp4", both, "split") == [
         "clips/Ada+Bo_.._x_01+02_1.mp4"

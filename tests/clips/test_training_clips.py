@@ -102,7 +102,7 @@ def test_what_is_asked_of_a_face(sample, changed, reason):
     plan = facetrack.plan(analysis, talking_head(target=("2",), **changed))
     assert {one.reason for one in plan.rejected} >= {reason}
     frames = sum(one.frame_range.end_frame - one.frame_range.start_frame for one in plan.rejected)
-    frames += sum(clip.segment.spans[0].end_frame - clip.segment.spans[0].start_frame
+    frames += sum(clip.segment.ranges[0].end_frame - clip.segment.ranges[0].start_frame
                   for clip in plan.training_clips)  # fmt: skip
     assert frames == analysis.people[1].frames
     if reason == "too small":

@@ -40,7 +40,7 @@ def folder(demo_analysis, tmp_path):
     return tmp_path / "sample"
 
 
-def spans(analysis, person):
+def ranges(analysis, person):
     return [(i.start_frame, i.end_frame) for i in analysis.intervals if i.person == person]
 
 
@@ -82,8 +82,8 @@ def test_merged_people_are_one_under_the_first_number(demo_analysis):
     named = editing.named(demo_analysis, 3, "Ada")
     both = consistent(editing.merged(named, 2, [3]))
     assert ids(both) == [1, 2, 4, 5, 6, 7]
-    first, other = spans(demo_analysis, 2), spans(demo_analysis, 3)
-    assert spans(both, 2) == [(first[0][0], other[0][1]), first[1]]  # one follows on the other
+    first, other = ranges(demo_analysis, 2), ranges(demo_analysis, 3)
+    assert ranges(both, 2) == [(first[0][0], other[0][1]), first[1]]  # one follows on the other
     assert both.people[1].name == "Ada"
     assert both.thumbnails[2] in (demo_analysis.thumbnails[2], demo_analysis.thumbnails[3])
 
@@ -92,7 +92,7 @@ def test_split_tracks_are_a_new_person_and_merging_them_again_gives_what_was(dem
     one, two = tracks_of(demo_analysis, 1)
     parts = consistent(editing.split(demo_analysis, 1, [two]))
     assert ids(parts)[:3] == [1, 2, 8]
-    assert [spans(parts, 1), spans(parts, 8)] == [[s] for s in spans(demo_analysis, 1)]
+    assert [ranges(parts, 1), ranges(parts, 8)] == [[s] for s in ranges(demo_analysis, 1)]
     assert not {1, 8} & set(parts.thumbnails)  # it is not known which of them the old one shows
     with_faces = consistent(cut_thumbnails(parts, [1, 8]))
     for number, track in ((1, one), (8, two)):
@@ -129,9 +129,9 @@ def test_an_interval_that_was_edited_by_hand_stays_as_it_is(demo_analysis):
     short = next(i for i in demo_analysis.intervals if i.person == 1)
     edited = [i if i != short else type(i)(1, 0, 50, 0.0, 2.0) for i in demo_analysis.intervals]
     by_hand = replace(demo_analysis, intervals=edited)
-    assert spans(editing.merged(by_hand, 2, [3]), 1)[0] == (0, 50)
+    assert ranges(editing.merged(by_hand, 2, [3]), 1)[0] == (0, 50)
     first = tracks_of(by_hand, 1)[0]
-    assert spans(editing.split(by_hand, 1, [first]), 8) == [(0, 50)]
+    assert ranges(editing.split(by_hand, 1, [first]), 8) == [(0, 50)]
     assert demo_analysis.to_dict() == data
 
 

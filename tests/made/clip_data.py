@@ -11,23 +11,23 @@ from facetrack.core.frame_range import FrameRange
 
 def clip_of(
     times_s,
-    *spans,
+    *ranges,
     crop=(48.0, 32.0, 40.0, 40.0),
     size=(64, 64),
     name="clips/a/a_0001.mp4",
     end_s=None,
     person=1,
 ):
-    """Frames of the spans ``(start, end)``, each as long on screen as in the film; ``crop`` is one
+    """Frames of the ranges ``(start, end)``, each as long on screen as in the film; ``crop`` is one
     for all frames, or one for each."""
     times_s = np.asarray(times_s, float)
     end_s = times_s[-1] + 0.04 if end_s is None else end_s
     edges = np.append(times_s, end_s)
-    frames = np.concatenate([np.arange(a, b) for a, b in spans]).astype(np.int32)
+    frames = np.concatenate([np.arange(a, b) for a, b in ranges]).astype(np.int32)
     lasting = (edges[1:] - edges[:-1])[frames]
     return Clip(
         Path(name),
-        Segment((person,), 1, tuple(FrameRange(a, b, edges[a], edges[b]) for a, b in spans)),
+        Segment((person,), 1, tuple(FrameRange(a, b, edges[a], edges[b]) for a, b in ranges)),
         size,
         frames,
         times_s[frames],

@@ -104,7 +104,7 @@ def make_film(
 def write_truth(
     film: Path,
     parts: Sequence[Part],
-    spans: Sequence[tuple[int, int]],
+    ranges: Sequence[tuple[int, int]],
     path: Path,
 ) -> None:
     """MOTChallenge text: of each person and frame the largest face in the place they were put."""
@@ -112,9 +112,9 @@ def write_truth(
     dense = facetrack.Settings(detection=exact)
     engine = open_engine(dense.detection, dense.identity)
     lines = []
-    for part, (first, end) in zip(parts, spans, strict=True):
-        span = DecodeSettings(start_s=first / FPS, duration_s=(end - first) / FPS)
-        analysis = facetrack.analyze(film, replace(dense, decode=span), engine=engine)
+    for part, (first, end) in zip(parts, ranges, strict=True):
+        time_range = DecodeSettings(start_s=first / FPS, duration_s=(end - first) / FPS)
+        analysis = facetrack.analyze(film, replace(dense, decode=time_range), engine=engine)
         assert (analysis.first_frame, len(analysis.frame_times)) == (first, end - first)
         size = analysis.info.width, analysis.info.height
         frames, boxes = analysis.faces["frame"].to_numpy(), boxes_of(analysis.faces)

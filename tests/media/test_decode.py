@@ -28,9 +28,9 @@ KINDS = [
 ]
 
 
-def read(path, **span):
+def read(path, **time_range):
     with PyavSource(path) as source:
-        frames = list(source.frames(**span))
+        frames = list(source.frames(**time_range))
         return frames, source.info(), source.warnings
 
 

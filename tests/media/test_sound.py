@@ -1,4 +1,4 @@
-"""Sound of a span: the right track, every sample, nothing made up."""
+"""Sound of a time range: the right track, every sample, nothing made up."""
 
 import wave
 from fractions import Fraction

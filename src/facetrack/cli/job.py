@@ -197,7 +197,7 @@ def _clips(
 
 def _say_plan(folder: Path, plan: Plan) -> None:
     for clip in plan.clips:
-        first, last = clip.segment.spans[0], clip.segment.spans[-1]
+        first, last = clip.segment.ranges[0], clip.segment.ranges[-1]
         print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
     for one in plan.rejected:
         people = ", ".join(str(person) for person in one.people)

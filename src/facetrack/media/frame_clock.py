@@ -79,7 +79,8 @@ class FrameClock:
             InputError: when no frame was given.
         """
         if not self._frame_count:
-            why = "; ".join(self._file.warnings) or "no frame in it, or none in the span asked for"
+            why = "; ".join(self._file.warnings)
+            why = why or "no frame in it, or none in the time range asked for"
             raise InputError(f"{self._file.path}: {why}")
         facts = self._file.facts()
         turned = rotation % 180 == 90

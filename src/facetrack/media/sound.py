@@ -1,4 +1,4 @@
-"""Reads spans of a video's sound, with exactly as many samples as asked for, piece by piece.
+"""Reads time ranges of a video's sound, with exactly as many samples as asked for, piece by piece.
 
 Samples follow each other as they were recorded. The times in the file say where a run of samples
 begins; they are used again only where they leave a gap. Where there is no sound, silence is given.
@@ -23,7 +23,7 @@ Samples = NDArray[np.float32]
 
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 PREROLL_S = 0.5
-"""Seconds read before the span: the first packets after a seek may decode to nothing."""
+"""Seconds read before the range: the first packets after a seek may decode to nothing."""
 PART_S = 0.25
 """Seconds of sound that are joined into one piece."""
 JUMP_S = 0.01
@@ -64,12 +64,12 @@ def read_sound(path: Path, start_s: float, end_s: float, sound: tuple[int, str])
 
 
 def sound_of(
-    path: Path, spans: Sequence[tuple[float, int]], sound: tuple[int, str]
+    path: Path, ranges: Sequence[tuple[float, int]], sound: tuple[int, str]
 ) -> Iterator[Samples]:
-    """The sound of each span, one after the other, in pieces.
+    """The sound of each range, one after the other, in pieces.
 
     Args:
-        spans: start of each in seconds from the start of the video stream, and the number of its
+        ranges: start of each in seconds from the start of the video stream, and the number of its
             samples; exactly so many are given.
         sound: sample rate and layout.
 
@@ -79,7 +79,7 @@ def sound_of(
     with open_media(path) as container:
         stream, video = sound_stream(container), video_stream(container)
         zero_s = 0.0 if video is None else begin_s(video)
-        for start_s, count in spans:
+        for start_s, count in ranges:
             parts: Iterator[tuple[int, Samples]] = iter(())
             if stream is not None:
                 parts = _from(container, stream, zero_s + start_s, sound)
@@ -87,9 +87,9 @@ def sound_of(
 
 
 def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
-    """Number of samples of each of several spans, which last ``whole_s`` seconds together.
+    """Number of samples of each of several ranges, which last ``whole_s`` seconds together.
 
-    They are differences of rounded sums, so that many spans do not drift from their frames.
+    They are differences of rounded sums, so that many ranges do not drift from their frames.
     """
     ends = np.rint(np.cumsum(seconds) * rate).astype(np.int64)
     ends = np.minimum(ends, round(whole_s * rate))

@@ -36,7 +36,7 @@ StartEndS = tuple[float, float]
 
 
 def speech_in(video: Path, start_s: float, end_s: float) -> list[StartEndS]:
-    """Spans of speech between two times of a video's sound, in order and without overlap.
+    """Time ranges of speech between two times of a video's sound, in order and without overlap.
 
     Times are in seconds from the start of the video stream.
 
@@ -52,7 +52,7 @@ def speech_in(video: Path, start_s: float, end_s: float) -> list[StartEndS]:
 
 
 def spoken(probabilities: NDArray[np.float64]) -> list[StartEndS]:
-    """Spans of speech in seconds, from the ``(n,)`` probabilities of speech in the windows."""
+    """Time ranges of speech in seconds; ``probabilities``: ``(n,)`` of speech in the windows."""
     window_s = WINDOW / RATE
     raw: list[StartEndS] = []
     begun: int | None = None

@@ -119,7 +119,7 @@ def _rows(clip: Clip, number: int) -> pa.Table:
         "end_s": float(clip.edges_s[-1]),
         "people": clip.segment.people,
         "index": clip.segment.index,
-        "spans": [[s.start_frame, s.end_frame, s.start_s, s.end_s] for s in clip.segment.spans],
+        "spans": [[s.start_frame, s.end_frame, s.start_s, s.end_s] for s in clip.segment.ranges],
         "places": [p.place for p in clip.panels],
     }
     columns = {
@@ -147,7 +147,7 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: the plan of clip {name} was changed ({error})") from error
     m, places = plan.pictures, plan.places
-    segment = Segment(plan.people, plan.index, tuple(FrameRange(*span) for span in plan.spans))
+    segment = Segment(plan.people, plan.index, tuple(FrameRange(*one) for one in plan.spans))
     at = np.stack([rows["panel"].to_numpy(), rows["picture"].to_numpy()], axis=1)
     every = np.stack(np.divmod(np.arange(m * len(places)), max(m, 1)), axis=1)
     if not np.array_equal(at, every):

@@ -190,9 +190,9 @@ def _shown_people(
 
 
 def _starts(frames: NDArray[np.int32], segment: Segment, analysis: Analysis) -> list[int]:
-    """Positions at which the clip has a cut: 0, the start of each shot, and of each span."""
+    """Positions at which the clip has a cut: 0, the start of each shot, and of each range."""
     cuts = [shot.start_frame for shot in analysis.shots]
-    cuts += [frame_range.start_frame for frame_range in segment.spans]
+    cuts += [frame_range.start_frame for frame_range in segment.ranges]
     positions = np.searchsorted(frames, cuts)
     return sorted({0, *positions[positions < len(frames)].tolist()})
 

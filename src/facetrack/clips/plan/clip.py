@@ -19,7 +19,7 @@ class Segment:
     """In the order of their panels."""
     index: int
     """Counts the segments of these people from 1, in the order of time."""
-    spans: tuple[FrameRange, ...]
+    ranges: tuple[FrameRange, ...]
     """In order, without overlap; the clip shows them one after the other."""
 
 

@@ -96,7 +96,7 @@ def _line(
         "name": names[person],
         "track": scored.track,
         "source": str(analysis.info.path),
-        **asdict(scored.segment.spans[0]),
+        **asdict(scored.segment.ranges[0]),
         "frames": len(clip.frames),
         "fps": str(settings.frame_rate or analysis.info.fps),
         "seconds": round(seconds, 6),

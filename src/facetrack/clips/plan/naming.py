@@ -105,8 +105,8 @@ def _value(
         "person": _Each(segment.people),
         "name": _Each(tuple(_plain(names[p]) for p in segment.people)),
         "index": segment.index,
-        "start": round(segment.spans[0].start_s, 3),
-        "end": round(segment.spans[-1].end_s, 3),
+        "start": round(segment.ranges[0].start_s, 3),
+        "end": round(segment.ranges[-1].end_s, 3),
         "mode": mode,
     }
     try:

@@ -165,7 +165,7 @@ def shown_frames(
     it begins, and the clip lasts a whole number of frames.
     """
     frames, edges_s = [], [np.zeros(1)]
-    for frame_range in segment.spans:
+    for frame_range in segment.ranges:
         at = np.arange(frame_range.start_frame, frame_range.end_frame + 1) - frame_times.first_frame
         frames.append(at[:-1] + frame_times.first_frame)
         edges_s.append(frame_times.edges_s[at[1:]] - frame_times.edges_s[at[0]] + edges_s[-1][-1])

@@ -177,7 +177,7 @@ def _of_range(
     rejected += [replace(one, track=track) for one in short]
     training_clips = []
     for segment in segments:
-        (frame_range,) = segment.spans
+        (frame_range,) = segment.ranges
         start_end = (frame_range.start_frame, frame_range.end_frame)
         part = rows.part(start_end)
         if _in_crop(person, start_end, others, analysis, frame_times, settings).any():

@@ -172,13 +172,13 @@ class ClipEncoder:
             writer.write_sound(part)
 
     def _sound_of_all(self, sound: tuple[int, str]) -> Iterator[Samples]:
-        spans = self._clip.segment.spans
+        ranges = self._clip.segment.ranges
         counts = sample_counts(
-            [frame_range.end_s - frame_range.start_s for frame_range in spans],
+            [frame_range.end_s - frame_range.start_s for frame_range in ranges],
             float(self._clip.edges_s[-1]),
             sound[0],
         )
-        starts = [frame_range.start_s for frame_range in spans]
+        starts = [frame_range.start_s for frame_range in ranges]
         return sound_of(self._task.source, list(zip(starts, counts, strict=True)), sound)
 
     def _write_wav(self, path: Path) -> None:
