@@ -21,23 +21,23 @@ class RecordingNetworks:
 
     def __init__(self, networks: MtcnnNetworks) -> None:
         self._networks = networks
-        self.proposed: list[tuple[Sequence[FrameImage], tuple[tuple[int, int], ...]]] = []
-        self.refined: list[tuple[Sequence[FrameImage], Parts]] = []
-        self.decided: list[tuple[Sequence[FrameImage], Parts]] = []
+        self.pnet_calls: list[tuple[Sequence[FrameImage], tuple[tuple[int, int], ...]]] = []
+        self.rnet_calls: list[tuple[Sequence[FrameImage], Parts]] = []
+        self.onet_calls: list[tuple[Sequence[FrameImage], Parts]] = []
         self.onet_and_rnet = networks.onet_and_rnet
 
     def pnet(
         self, images: Sequence[FrameImage], sizes: tuple[tuple[int, int], ...]
     ) -> list[list[Float32]]:
-        self.proposed.append((images, sizes))
+        self.pnet_calls.append((images, sizes))
         return self._networks.pnet(images, sizes)
 
     def rnet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32]:
-        self.refined.append((images, parts))
+        self.rnet_calls.append((images, parts))
         return self._networks.rnet(images, parts)
 
     def onet(self, images: Sequence[FrameImage], parts: Parts) -> tuple[Float32, Float32, Float32]:
-        self.decided.append((images, parts))
+        self.onet_calls.append((images, parts))
         return self._networks.onet(images, parts)
 
 
@@ -60,18 +60,18 @@ def openvino_networks_alone(
     jobs: dict[str, tuple[str, int, Callable[[], object]]] = {
         "pnet": (
             "images",
-            sum(len(images) for images, _ in recorded.proposed),
-            lambda: [networks.pnet(*given) for given in recorded.proposed],
+            sum(len(images) for images, _ in recorded.pnet_calls),
+            lambda: [networks.pnet(*given) for given in recorded.pnet_calls],
         ),
         "rnet": (
             "rows",
-            sum(len(parts.corners) for _, parts in recorded.refined),
-            lambda: [networks.rnet(*given) for given in recorded.refined],
+            sum(len(parts.corners) for _, parts in recorded.rnet_calls),
+            lambda: [networks.rnet(*given) for given in recorded.rnet_calls],
         ),
         "onet": (
             "rows",
-            sum(len(parts.corners) for _, parts in recorded.decided),
-            lambda: [networks.onet(*given) for given in recorded.decided],
+            sum(len(parts.corners) for _, parts in recorded.onet_calls),
+            lambda: [networks.onet(*given) for given in recorded.onet_calls],
         ),
     }
     return {
