@@ -53,7 +53,7 @@ def bad(tmp_path_factory):
     (folder / "folder").mkdir()
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("hello\n" * 500)
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "picture.png")
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "image.png")
     with av.open(str(folder / "sound.m4a"), "w", format="mp4") as film:
         audio = film.add_stream("aac", rate=48000, layout="mono")
         chunk = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
@@ -75,7 +75,7 @@ def bad(tmp_path_factory):
         ("empty.mp4", "empty"),
         ("text.mp4", "not a video"),
         ("sound.m4a", "no video in it"),
-        ("picture.png", "picture"),
+        ("image.png", "image"),
         ("no_frames.avi", "no_frames.avi"),
     ],
 )

@@ -49,7 +49,7 @@ def test_ranges_at_the_start_and_the_end_and_of_one_frame(tmp_path, frame_range)
     [(0, 0, 60, 60), (96, 64, 60, 60), (48, 32, 300, 300), (48, 32, 0.5, 0.5), (48.25, 1, 3, 90)],
     ids=["a corner", "the other corner", "larger than the frame", "a half pixel", "a strip"],
 )
-def test_crops_that_reach_out_of_the_picture_repeat_its_edge(tmp_path, crop):
+def test_crops_that_reach_out_of_the_frame_repeat_its_edge(tmp_path, crop):
     make_video(tmp_path / "film.mp4", frames=12)
     made = one(tmp_path / "film.mp4", clip_of(TIMES[:12], (0, 12), crop=crop), tmp_path)
     np.testing.assert_allclose(greys(made.path), [grey_of(i) for i in range(12)], atol=4)
@@ -115,7 +115,7 @@ def test_a_slow_pan_glides(tmp_path):
     np.testing.assert_allclose(centres, expected, atol=0.15)
 
 
-def test_sound_shorter_than_the_picture_ends_in_silence(tmp_path):
+def test_sound_shorter_than_the_video_ends_in_silence(tmp_path):
     make_video(tmp_path / "whole.mp4", frames=FRAMES, beeps=True)
     with av.open(str(tmp_path / "whole.mp4")) as source, av.open(str(tmp_path / "f.mp4"), "w") as f:
         streams = {s.index: f.add_stream_from_template(s) for s in source.streams}

@@ -96,7 +96,7 @@ def test_variable_frame_rate_stays_as_it_was(tmp_path):
     assert onsets(made.path)[0] == pytest.approx(flashes(made.path)[0], abs=0.02)
 
 
-def test_a_condensed_clip_keeps_sound_and_picture_together_to_the_end(tmp_path):
+def test_a_condensed_clip_keeps_sound_and_frames_together_to_the_end(tmp_path):
     """Ranges far apart, one after the other; the last begins where a beep does."""
     film = tmp_path / "film.mp4"
     beep_film(film, seconds=30, every_s=5)
@@ -193,7 +193,7 @@ def test_a_held_panel_shows_another_frame_darkened(tmp_path):
             assert grey[:, 68:124].mean() == pytest.approx(dark, abs=2)
 
 
-def test_the_picture_is_not_the_cover(tmp_path):
+def test_frames_do_not_come_from_the_cover(tmp_path):
     """A file whose first video stream is a cover has its frames from the second."""
     plain, film = tmp_path / "plain.mp4", tmp_path / "film.mp4"
     make_video(plain, frames=30)

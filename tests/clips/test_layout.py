@@ -68,7 +68,7 @@ TWO = [(1, 1, 0, 100, 300, 100), (2, 2, 0, 100, 900, 120)]
 
 @pytest.mark.parametrize("aspect", ASPECTS)
 @pytest.mark.parametrize("shorter", [64, 360, 1080])
-def test_panels_fill_the_picture(aspect, shorter):
+def test_panels_fill_the_frame(aspect, shorter):
     size = frame_size(aspect, shorter)
     assert min(size) == shorter
     assert size[0] / size[1] == pytest.approx(float(aspect), rel=0.03)
@@ -121,7 +121,7 @@ def test_who_is_not_in_the_clip_is_framed_as_last_seen():
         panels("single", [7], analysis)
 
 
-def test_in_a_shot_without_them_their_last_picture_is_held():
+def test_in_a_shot_without_them_their_last_frame_is_held():
     analysis = analysis_of(
         [(1, 1, 0, 90, 300, 100), (2, 2, 30, 50, 900, 120), (2, 3, 80, 85, 700, 120)],
         shots=[0, 30, 60, 75],
@@ -177,7 +177,7 @@ def test_follow_stays_where_nobody_is():
     assert panel.people.tolist() == [2] * 60 + [1] * 40
 
 
-def test_pictures_that_repeat_or_leave_out_frames():
+def test_clip_frames_that_repeat_or_leave_out_source_frames():
     analysis = analysis_of([(1, 1, 0, 100, 300, 100)])
     frames = np.repeat(np.arange(0, 100, 3), 2)
     (panel,) = panels("single", [1], analysis, frames)

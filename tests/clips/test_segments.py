@@ -113,7 +113,7 @@ def test_condensed_is_one_clip_without_drift():
     assert [o.frame_range.start_frame for o in plan.rejected] == [800]
 
 
-def test_people_in_one_picture_are_there_while_one_of_them_is():
+def test_people_in_one_frame_are_there_while_one_of_them_is():
     given = film([(1, 0, 100), (2, 80, 200), (1, 300, 400)])
     plan = planned(given, mode="split", target=("1,2",))
     assert [c.segment.people for c in plan.clips] == [(1, 2), (1, 2)]

@@ -178,7 +178,7 @@ def test_a_photo_that_is_nobody_is_said(pyfeat_data, talking, name, words):
         photo_targets(pyfeat_data / name, talking)
 
 
-def test_a_file_that_is_no_picture_is_said(tmp_path, talking):
+def test_a_file_that_is_no_image_is_said(tmp_path, talking):
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(UsageError, match="no image that can be read"):
         photo_targets(tmp_path / "a.jpg", talking)

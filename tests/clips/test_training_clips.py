@@ -55,7 +55,7 @@ def test_each_clip_shows_one_face_at_25_frames_and_16_khz(sample, analysed):
         np.testing.assert_array_equal(frames, np.arange(line["frames"]))
 
 
-def test_crops_and_landmarks_of_every_picture_are_listed(sample, analysed):
+def test_crops_and_landmarks_of_every_frame_are_listed(sample, analysed):
     out, analysis = sample
     images = pq.read_table(out / "clips" / "pictures.parquet")
     for line in lines(out / "clips" / "manifest.jsonl"):

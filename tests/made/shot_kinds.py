@@ -37,7 +37,7 @@ def dim(material: Material, chance: random.Random) -> ShotFilm:
 
 
 def small(material: Material, chance: random.Random) -> ShotFilm:
-    """A picture in the middle 40 % of the same grey."""
+    """An image in the middle 40 % of the same grey."""
     shots = material.shots(chance, lengths(chance, 10), SMALL)
     return ShotFilm(flat(shots), starts(shots))
 
