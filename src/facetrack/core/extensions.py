@@ -8,7 +8,7 @@ A package names a part in its ``pyproject.toml``; the part's name is then a valu
 Its module is imported only when it is used. ``docs/extending.md`` has an example of each part.
 """
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from facetrack.core.errors import UsageError
@@ -28,9 +28,14 @@ TRACKERS = "facetrack.trackers"
 ``FaceEmbedder``; gives a ``Tracker``."""
 
 
+def extensions(group: str) -> list[EntryPoint]:
+    """What installed packages add to a group, by name; of one name in a fixed order."""
+    return sorted(entry_points(group=group), key=lambda found: (found.name, found.value))
+
+
 def extension_names(group: str) -> list[str]:
     """Names of the parts that installed packages add to a group, sorted."""
-    return sorted({found.name for found in entry_points(group=group)})
+    return sorted({found.name for found in extensions(group)})
 
 
 def open_extension(group: str, name: str, *settings: Any) -> Any:
@@ -40,7 +45,7 @@ def open_extension(group: str, name: str, *settings: Any) -> Any:
         UsageError: when no installed package adds it, when it cannot be opened, or when something
             of its protocol is missing.
     """
-    found = sorted(entry_points(group=group, name=name), key=lambda entry: entry.value)
+    found = [entry for entry in extensions(group) if entry.name == name]
     if not found:
         raise UsageError(f"no installed package adds {name!r} to {group}")
     where = f"{name!r} ({found[0].value})"
@@ -63,5 +68,5 @@ def installed_extensions() -> dict[str, str]:
     return {
         f"{group} {found.name}": f"{found.dist.name} {found.dist.version}" if found.dist else "?"
         for group in GROUPS
-        for found in sorted(entry_points(group=group), key=lambda entry: entry.name)
+        for found in extensions(group)
     }

@@ -6,12 +6,13 @@ imported only when the format is used.
 """
 
 import os
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import UsageError
+from facetrack.core.extensions import extensions
 
 if TYPE_CHECKING:
     from facetrack.timeline import Analysis
@@ -98,7 +99,7 @@ def export(analysis: "Analysis", format: "str | Exporter", path: str | os.PathLi
 
 def format_names() -> list[str]:
     """Names of all formats: ours, then those of installed packages."""
-    return list(dict.fromkeys([*OUR_FORMATS, *(found.name for found in _added())]))
+    return list(dict.fromkeys([*OUR_FORMATS, *(found.name for found in extensions(GROUP))]))
 
 
 def exporter_of(format: str) -> Exporter:
@@ -110,15 +111,10 @@ def exporter_of(format: str) -> Exporter:
     if format in OUR_FORMATS:
         exporter: Exporter = EntryPoint(format, OUR_FORMATS[format], GROUP).load()()
         return exporter
-    for found in _added():
+    for found in extensions(GROUP):
         if found.name == format:
             return _loaded(found)
     raise UsageError(f"format {format!r} is none of {', '.join(format_names())}")
-
-
-def _added() -> list[EntryPoint]:
-    """Entry points of installed packages, in order of their names."""
-    return sorted(entry_points(group=GROUP), key=lambda found: (found.name, found.value))
 
 
 def _loaded(found: EntryPoint) -> Exporter:
