@@ -1,22 +1,18 @@
 """Reads a video through PyAV (libav): every frame once, in presentation order, upright."""
 
 from collections.abc import Generator, Iterator
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 
 from facetrack.core.types import VideoInfo
-from facetrack.media.frame_clock import FrameClock
+from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
-from facetrack.media.streams import VideoFile
 
 
-class PyavSource:
+class PyavSource(FileSource):
     """Implements ``VideoSource`` on the CPU.
 
     Frames stay in the decoder's planes (``YuvImage``), or are RGB where those cannot be used as
@@ -27,45 +23,9 @@ class PyavSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = VideoFile(path)
+        super().__init__(path)
         self._file.stream.thread_type = "AUTO"
-        self._clock = FrameClock(self._file)
         self._rotation = 0
-        self.path = path
-        self.warnings = self._file.warnings
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the file and ends the decoder's threads."""
-        self._file.close()
-
-    @property
-    def fps(self) -> Fraction:
-        """See ``VideoSource``."""
-        return self._file.facts().fps
-
-    @property
-    def damaged(self) -> bool:
-        """Whether a part of the video could not be read so far."""
-        return bool(self.warnings)
-
-    def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
-        """See ``VideoSource``."""
-        return self._file.expected_frames(start_s, duration_s)
-
-    def key_frames(self) -> list[float]:
-        """See ``VideoSource``."""
-        return self._file.key_frames()
 
     def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
         """Frames whose time is in ``[start_s, start_s + duration_s)``.

@@ -7,7 +7,6 @@ frame depends on are skipped.
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 import av.error
@@ -18,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from facetrack.core.closing import Closing
 from facetrack.media.streams import open_again, video_stream
 
 Tick = int
@@ -43,7 +43,7 @@ class ReadFrame(NamedTuple):
     """False where the wanted frame could not be read, and a neighbour takes its place."""
 
 
-class FrameReader:
+class FrameReader(Closing):
     """Frames of one video by their presentation times. A context manager that holds the file open.
 
     Decodes on the caller's thread.
@@ -69,17 +69,6 @@ class FrameReader:
         stream = video_stream(container)
         assert stream is not None  # ``open_again`` has seen it
         return cls(container, stream)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the file; may be called twice."""

@@ -3,18 +3,17 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from facetrack.core.closing import Closing
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.types import Image, VideoInfo
 from facetrack.media.frame_image import Frame, RgbImage
 
 
-class FakeVideoSource:
+class FakeVideoSource(Closing):
     """Implements ``VideoSource`` without a file and without a decoder.
 
     Raises:
@@ -58,17 +57,6 @@ class FakeVideoSource:
         self._last: Frame | None = None
         self.closed = False
         """Whether ``close`` was called."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """See ``VideoSource``."""

@@ -6,11 +6,11 @@ Only the frames that are needed are decoded, and those that they depend on.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
 
+from facetrack.core.closing import Closing
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
@@ -40,7 +40,7 @@ class FaceCrop:
         return f"FaceCrop(frame {self.frame}, track {self.track}, {person}, {side}x{side})"
 
 
-class FaceCrops:
+class FaceCrops(Closing):
     """An iterable of ``FaceCrop``, in order of frames, that decodes the video while it is read.
 
     It may be iterated several times, one pass after the other. It is a context manager that keeps
@@ -58,17 +58,6 @@ class FaceCrops:
         """Faces that the last complete pass skipped because their frame could not be read again."""
         self._reader = FrameReader.open(video)
         self._open = True
-
-    def __enter__(self) -> "FaceCrops":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the video."""

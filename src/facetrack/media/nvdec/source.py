@@ -10,11 +10,9 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import av
 import av.error
@@ -26,14 +24,14 @@ from facetrack.core.errors import InputError
 from facetrack.core.types import VideoInfo
 from facetrack.cuda.memory import QUEUE_SHARE, DecodingRoom, bytes_at_hand
 from facetrack.cuda.streams import stream
-from facetrack.media.frame_clock import FrameClock
+from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame
 from facetrack.media.nvdec.decoder import Block, GpuDecoder, decoding_engines
 from facetrack.media.nvdec.gpu_crops import coarse_images
 from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
 from facetrack.media.nvdec.packets import FILTERS, AnnexB, Part, joined, parts_of
 from facetrack.media.planar import is_full_range
-from facetrack.media.streams import VideoFile, open_media
+from facetrack.media.streams import open_media
 
 READY_PARTS = 2
 """Decoded parts that may wait for those before them, beside the parts that are being decoded."""
@@ -64,7 +62,7 @@ class StreamFormat(NamedTuple):
         return cls((frame.height, frame.width), (int(frame.colorspace), is_full_range(frame)))
 
 
-class NvdecSource:
+class NvdecSource(FileSource):
     """Implements ``VideoSource`` on a GPU; the frames' images are ``GpuImage``.
 
     Raises:
@@ -75,10 +73,7 @@ class NvdecSource:
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        self._file = VideoFile(path)
-        self._clock = FrameClock(self._file)
-        self.path = path
-        self.warnings = self._file.warnings
+        super().__init__(path)
         self._codec = self._file.facts().codec
         self._device = device
         try:
@@ -93,39 +88,6 @@ class NvdecSource:
         self._first_format = StreamFormat.of(first)
         self._formats: dict[bytes, StreamFormat] = {}
         """By the parameters of parts."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    @property
-    def fps(self) -> Fraction:
-        """See ``VideoSource``."""
-        return self._file.facts().fps
-
-    @property
-    def damaged(self) -> bool:
-        """Whether a part of the video could not be read so far."""
-        return bool(self.warnings)
-
-    def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
-        """See ``VideoSource``."""
-        return self._file.expected_frames(start_s, duration_s)
-
-    def key_frames(self) -> list[float]:
-        """See ``VideoSource``."""
-        return self._file.key_frames()
 
     def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
         """As ``PyavSource.frames``; closing the iterator joins the threads of the sessions."""

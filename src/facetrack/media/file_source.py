@@ -1,0 +1,44 @@
+"""What the sources that read a file through libav's demuxer share, however frames are decoded."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from facetrack.core.closing import Closing
+from facetrack.media.frame_clock import FrameClock
+from facetrack.media.streams import VideoFile
+
+
+class FileSource(Closing):
+    """The parts of ``VideoSource`` that follow from the file alone.
+
+    Raises:
+        InputError: on opening, when the file is missing or holds no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = VideoFile(path)
+        self._clock = FrameClock(self._file)
+        self.path = path
+        self.warnings = self._file.warnings
+
+    def close(self) -> None:
+        """Closes the file and ends the decoder's threads."""
+        self._file.close()
+
+    @property
+    def fps(self) -> Fraction:
+        """See ``VideoSource``."""
+        return self._file.facts().fps
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a part of the video could not be read so far."""
+        return bool(self.warnings)
+
+    def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
+        """See ``VideoSource``."""
+        return self._file.expected_frames(start_s, duration_s)
+
+    def key_frames(self) -> list[float]:
+        """See ``VideoSource``."""
+        return self._file.key_frames()
