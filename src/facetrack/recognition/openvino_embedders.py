@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from facetrack.core.errors import WeightsError
-from facetrack.core.extensions import EMBEDDERS, extension_names, open_extension
+from facetrack.core.extensions import EMBEDDERS, open_extension
 from facetrack.core.settings import IdentitySettings
 from facetrack.core.shared import shared
 from facetrack.core.types import Float32
@@ -24,7 +24,12 @@ from facetrack.models.weights import facenet_tensors, tensors
 from facetrack.recognition.embedder import CropSpec, Embedder, require_crops
 from facetrack.recognition.face_square import ALIGNED_SIDE
 from facetrack.recognition.openvino_inception_resnet_v1 import inception_resnet_v1
-from facetrack.recognition.recognizers import OnnxRecognizer, Recognizer, recognizer_of
+from facetrack.recognition.recognizers import (
+    OnnxRecognizer,
+    Recognizer,
+    is_added,
+    recognizer_of,
+)
 from facetrack.runtime.openvino_requests import Requests
 
 
@@ -38,7 +43,7 @@ def open_embedder(identity: IdentitySettings, precision: str) -> Embedder:
     Raises:
         WeightsError: when its weights are missing or are others than expected.
     """
-    if identity.recognizer in extension_names(EMBEDDERS):
+    if is_added(identity):
         embedder: Embedder = open_extension(EMBEDDERS, identity.recognizer, identity)
         return embedder
     recognizer = recognizer_of(identity)

@@ -13,8 +13,8 @@ from typing import Any
 
 from facetrack.core.atomic_write import write_json
 from facetrack.core.errors import WeightsError
-from facetrack.core.extensions import EMBEDDERS, extension_names, open_extension
-from facetrack.core.settings import IdentitySettings
+from facetrack.core.extensions import EMBEDDERS, open_extension
+from facetrack.core.settings import RECOGNIZERS, IdentitySettings
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration, finite
 from facetrack.recognition.embedder import CropSpec, Embedder
 
@@ -56,6 +56,13 @@ class OnnxRecognizer(Recognizer):
     input: NetworkInput = NetworkInput(127.5, 1 / 127.5, False)
 
 
+def is_added(identity: IdentitySettings) -> bool:
+    """Whether an installed package adds the recogniser: the settings have let no other name pass,
+    so that packages need not be searched again."""
+    name = identity.recognizer
+    return name not in RECOGNIZERS and not name.endswith(".onnx")
+
+
 def recognizer_of(identity: IdentitySettings) -> Recognizer:
     """The recogniser that the settings name.
 
@@ -68,7 +75,7 @@ def recognizer_of(identity: IdentitySettings) -> Recognizer:
         return Recognizer("facenet", BOX_160, 512, FACENET)
     if identity.recognizer == "vggface2":
         return Recognizer("vggface2", BOX_160, 512, FACENET, identity.weights)
-    if identity.recognizer in extension_names(EMBEDDERS):
+    if is_added(identity):
         embedder: Embedder = open_extension(EMBEDDERS, identity.recognizer, identity)
         return Recognizer(embedder.name, embedder.crop, embedder.dim, embedder.calibration)
     return onnx_recognizer(Path(identity.recognizer))
