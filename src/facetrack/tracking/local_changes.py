@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facetrack.core.types import Float32
 from facetrack.detection.frame_detections import FrameDetections
-from facetrack.media.frame_image import COARSE
+from facetrack.media.frame_image import COARSE, stacked
 
 BEFORE = 2
 """Number of earlier changes that a change is compared with."""
@@ -52,9 +52,9 @@ class LocalChanges:
         """
         coarse = [one.frame.image.coarse() for one in detections]
         first = coarse[0] if self._coarse is None else self._coarse
-        now_sums = _summed(np.stack([first, *coarse]))
-        stacked = np.concatenate([self._sums, now_sums])
-        self._coarse, self._sums = coarse[-1], stacked[-BEFORE:]
+        now_sums = _summed(stacked([first, *coarse]))
+        sums = np.concatenate([self._sums, now_sums])
+        self._coarse, self._sums = coarse[-1], sums[-BEFORE:]
         if not len(boxes):
             return np.zeros(0, bool)
         shapes = np.array([one.frame.image.shape for one in detections])[at]
@@ -62,7 +62,7 @@ class LocalChanges:
         column, (left, right) = np.arange(COARSE[1]), corners.T[:2, :, None]
         inside = ((left <= column) & (column < right)).astype(np.float32)
         *before, now = (
-            _sums_of(stacked, at + i, corners, inside) / (3.0 * np.maximum(counts, 1))
+            _sums_of(sums, at + i, corners, inside) / (3.0 * np.maximum(counts, 1))
             for i in range(BEFORE + 1)
         )
         usual = np.max(before, axis=0)

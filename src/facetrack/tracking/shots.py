@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.core.types import Image
-from facetrack.media.frame_image import Frame
+from facetrack.media.frame_image import Frame, stacked
 from facetrack.tracking.blocks import blocks_of, contrasts, reaches
 from facetrack.tracking.cut_rules import (
     EXTENT,
@@ -62,7 +61,7 @@ class ShotDetector:
         coarse = [frame.image.coarse() for frame in frames]
         times_s = [frame.time_s for frame in frames]
         last = self._frames[-1] if self._frames else None
-        images = _flat([last.coarse if last else coarse[0], *coarse])
+        images = stacked([last.coarse if last else coarse[0], *coarse]).reshape(len(frames) + 1, -1)
         elapsed_s = [b - a for a, b in pairwise([last.time_s if last else times_s[0], *times_s])]
         blocks = blocks_of(images)
         return map(
@@ -84,13 +83,6 @@ class ShotDetector:
         first = 1 if self._pushed <= len(self._frames) else 0
         follows_cut = frame.step >= least and is_cut(list(self._frames), i, first)
         return ShotDecision(follows_cut, frame.change)
-
-
-def _flat(coarse: Sequence[Image]) -> NDArray[np.uint8]:
-    """One row for each frame."""
-    # NumPy would give up the interpreter for each frame, and wait for it.
-    joined = np.frombuffer(b"".join(image.tobytes() for image in coarse), np.uint8)
-    return joined.reshape(len(coarse), -1)
 
 
 def _changes(images: NDArray[np.uint8]) -> list[float]:
