@@ -45,7 +45,9 @@ def first_crops(track: Track) -> list[FaceCrop]:
 def thumbnail_jpeg(crop: FaceCrop) -> bytes:
     """The crop's thumbnail as JPEG, brightened if it is dark."""
     stream = io.BytesIO()
-    gain = min(max(DIM / max(float(crop.thumbnail.mean()), 1.0), 1.0), MAX_GAIN)
-    bright = np.clip(crop.thumbnail * gain, 0, 255).astype(np.uint8)
-    Pillow.fromarray(bright).save(stream, "JPEG", quality=92)
+    shown = crop.thumbnail
+    if (brightness := float(shown.mean())) < DIM:
+        gain = min(DIM / max(brightness, 1.0), MAX_GAIN)
+        shown = np.clip(shown * gain, 0, 255).astype(np.uint8)
+    Pillow.fromarray(shown).save(stream, "JPEG", quality=92)
     return stream.getvalue()

@@ -176,9 +176,10 @@ class Track:
     def _least_needed(self) -> CropSlot:
         """The crop to be removed: one with a far too bad pose, else the one with the worse pose of
         the two that are closest in turn and time. The only crop of a part stays."""
-        every = sorted(self.crops)
-        of_part = Counter([part for part, _ in every])
-        slots = [s for s in every if of_part[s[0]] > 1] or every
+        slots = every = sorted(self.crops)
+        if self.breaks:
+            of_part = Counter([part for part, _ in every])
+            slots = [s for s in every if of_part[s[0]] > 1] or every
         crops = [self.crops[s] for s in slots]
         poses = [crop.pose for crop in crops]
         worst = min(poses)
