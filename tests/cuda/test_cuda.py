@@ -350,6 +350,8 @@ def test_face_crops_are_taken_off_the_gpu_together_and_look_as_on_the_host(film)
     ]
     del cuts[::3]
     cuts[5].box_crop()
+    assert [cut.image is None for cut in cuts] == [i == 5 for i in range(len(cuts))]
+    cuts[0].prepare_with(cuts[1:])
     assert all(cut.image is None for cut in cuts)
     kept = [i for i in range(30) if i % 3]
     for i, cut in zip(kept, cuts, strict=True):

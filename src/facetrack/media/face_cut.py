@@ -4,6 +4,7 @@ A face cut gives two crops: the *box crop* is a rectangle stretched to a square;
 is a turned and scaled square, so that given points come to lie at fixed places of it.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from math import ceil, floor
 from typing import Protocol
@@ -31,6 +32,11 @@ class FaceCut(Protocol):
     def aligned_crop(self) -> Image:
         """``(size, size, 3)`` uint8 RGB, turned and scaled by the placement; black outside the
         frame."""
+        ...
+
+    def prepare_with(self, others: "Sequence[FaceCut]") -> None:
+        """Makes the crops of this cut and of others together, where that is faster; they are about
+        to be asked for. ``others`` come from the same source."""
         ...
 
 
@@ -75,6 +81,9 @@ class HostFaceCut:
 
     def aligned_crop(self) -> Image:
         return placed(self._part.rgb(), self._origin, self._placement, self._size)
+
+    def prepare_with(self, others: Sequence[FaceCut]) -> None:
+        """Does nothing: each crop is made for itself."""
 
 
 def stretched(image: Image) -> Image:

@@ -23,7 +23,7 @@ from facetrack.pipeline.track_crops import (
     thumbnail_jpeg,
 )
 from facetrack.pipeline.track_rows import face_table, why_dropped
-from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.face_crop import FaceCrop, prepare
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.portrait import portrait
 from facetrack.recognition.track_embedding import changes
@@ -115,6 +115,7 @@ class IdTimelineGenerator:
         unsure = [t for t in parts if len(t.crops) > FIRST_CROPS and self._is_unsure(t)]
         self._embed(unsure, {t.id: in_time(t) for t in unsure})
         self._put_means(unsure)
+        prepare([crop for track in parts for crop in embedded_in_time(track)])
         for track in parts:
             self._portraits[track.id] = self._portrait(track)
         for track in (*tracks, *parts):

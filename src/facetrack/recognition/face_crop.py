@@ -109,3 +109,11 @@ def cut_out(crops: Sequence[FaceCrop]) -> None:
     )
     for (crop, _), cut in zip(waiting, cuts, strict=True):
         crop.cut, crop.source = cut, None
+
+
+def prepare(crops: Sequence[FaceCrop]) -> None:
+    """Makes the pixels of the crops together; they are about to be asked for."""
+    cut_out(crops)
+    cuts = [crop.cut for crop in crops if crop.cut is not None]
+    if cuts:
+        cuts[0].prepare_with(cuts[1:])

@@ -1,10 +1,5 @@
-"""An embedder with what belongs to it: an aligner for landmarks, and the cohort of its embeddings.
+"""An embedder with its aligner for landmarks and the cohort of its embeddings."""
 
-The thread that follows tracks and the thread that ends them both ask for embeddings. A lock lets
-one of them use the network at a time.
-"""
-
-import threading
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -12,21 +7,21 @@ import numpy as np
 
 from facetrack.core.types import Float32
 from facetrack.detection.aligner import Aligner
+from facetrack.media.frame_image import stacked
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.embedder import Embedder
-from facetrack.recognition.face_crop import FaceCrop, cut_out
+from facetrack.recognition.face_crop import FaceCrop, cut_out, prepare
 from facetrack.recognition.reference_embeddings import cohort_of, featureless_direction
 from facetrack.recognition.track_embedding import TrackEmbedding, track_embedding
 
 
 class FaceEmbedder:
-    """Embeds face crops and computes the embeddings of tracks."""
+    """Embeds face crops and computes the embeddings of tracks; for one thread at a time."""
 
     def __init__(self, embedder: Embedder, aligner: Aligner | None = None) -> None:
         """``aligner``: places landmarks better than the detector; None: the detector's are used."""
         self._embedder = embedder
         self._aligner = aligner if embedder.crop.aligned else None
-        self._lock = threading.Lock()
         self._cohort = cohort_of(embedder.name)
 
     @property
@@ -79,9 +74,9 @@ class FaceEmbedder:
         missing = [crop for crop in crops if crop.embedding is None]
         if missing:
             self.release_frames(missing)
-            pixels = np.stack([crop.pixels(self._embedder.crop.aligned) for crop in missing])
-            with self._lock:
-                vectors = self._embedder.embed(pixels)
+            prepare(missing)
+            pixels = stacked([crop.pixels(self._embedder.crop.aligned) for crop in missing])
+            vectors = self._embedder.embed(pixels)
             for crop, vector in zip(missing, vectors, strict=True):
                 crop.embedding = vector
         return len(missing)

@@ -1,7 +1,7 @@
 """Decoded frames that stay in the memory of a CUDA GPU, and the face crops taken from them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from weakref import ReferenceType, ref
 
@@ -19,9 +19,9 @@ from facetrack.media.frame_image import Raster, RgbImage, YuvCut
 from facetrack.media.nvdec.gpu_crops import aligned_crops, box_crops, places
 from facetrack.media.yuv import to_rgb_matrix
 
-MOST_WAITING = 256
+MOST_WAITING = 1024
 """Maximum number of face cuts that stay on the GPU."""
-MOST_BLOCKS = 8
+MOST_BLOCKS = 32
 """Maximum number of pieces of memory that they keep alive; each holds many frames."""
 
 
@@ -96,7 +96,8 @@ class GpuCut:
         self.placement, self.size = placement, size
         self._box_crop: Image | None = None
         self._aligned_crop: Image | None = None
-        _waiting(image.nv12.device).add(self)
+        self._device = image.nv12.device
+        _waiting(self._device).add(self)
 
     def box_crop(self) -> Image:
         self._take_off()
@@ -110,7 +111,12 @@ class GpuCut:
 
     def _take_off(self) -> None:
         if self.image is not None:
-            _waiting(self.image.nv12.device).take_off(self)
+            _waiting(self._device).take_off([self])
+
+    def prepare_with(self, others: Sequence[FaceCut]) -> None:
+        cuts = [cut for cut in (self, *others) if isinstance(cut, GpuCut) and cut.image is not None]
+        if cuts:
+            _waiting(self._device).take_off(cuts)
 
     def arrived(self, box_crop: Image, aligned_crop: Image) -> None:
         """Keeps the crops and releases the frame."""
@@ -152,20 +158,31 @@ class _Waiting:
             or sum(self._blocks.values()) > share * self._most_bytes
         )
 
-    def take_off(self, cut: GpuCut) -> None:
+    def take_off(self, cuts: "Sequence[GpuCut]") -> None:
+        """Copies the crops of these cuts to the host; the others stay.
+
+        The crops of one call share their memory: who asks for them drops them together.
+        """
         with self._lock:
-            if cut.image is not None:
-                self._take_all()
+            for cut, crops in self._taken([cut for cut in cuts if cut.image is not None]):
+                cut.arrived(*crops)
 
     def _take_all(self) -> None:
-        """Takes the crops of all cuts together: one kernel and one copy for each kind of crop."""
+        """Copies the crops of all cuts to the host, each into memory of its own."""
         cuts = self._wanted()
         self._cuts.clear()
         self._blocks.clear()
+        for cut, crops in self._taken(cuts):
+            cut.arrived(*(crop.copy() for crop in crops))
+
+    def _taken(
+        self, cuts: "Sequence[GpuCut]"
+    ) -> "Iterator[tuple[GpuCut, tuple[NDArray[np.uint8], NDArray[np.uint8]]]]":
+        """The cuts with both crops: one kernel and one copy for each kind and size of crop."""
         for size in {cut.size for cut in cuts}:
             some = [cut for cut in cuts if cut.size == size]
-            for cut, *crops in zip(some, *self._crops(some, size), strict=True):
-                cut.arrived(*(crop.copy() for crop in crops))
+            of_boxes, turned = self._crops(some, size)
+            yield from zip(some, zip(of_boxes, turned, strict=True), strict=True)
 
     def _crops(
         self, cuts: "Sequence[GpuCut]", size: int
@@ -187,7 +204,8 @@ class _Waiting:
             return of_boxes.cpu().numpy(), turned.cpu().numpy()
 
     def _wanted(self) -> list[GpuCut]:
-        return [cut for cut in (reference() for reference in self._cuts) if cut is not None]
+        cuts = (reference() for reference in self._cuts)
+        return [cut for cut in cuts if cut is not None and cut.image is not None]
 
 
 def _block(cut: GpuCut) -> tuple[int, int]:
