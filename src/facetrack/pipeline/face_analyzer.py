@@ -1,8 +1,8 @@
 """Video to tracks: decode, find cuts, detect, track.
 
-Four threads work side by side: one decodes, the caller's finds cuts and detects, one tracks, and
-one is given the tracks that ended. A bounded queue stands between each and the next. An error in
-one of them, or Ctrl-C in the caller's, ends the others: all are joined before ``run`` returns.
+Three threads work side by side: one decodes, the caller's finds cuts and detects, one tracks and
+passes on the tracks that ended. A bounded queue stands between each and the next. An error in one
+of them, or Ctrl-C in the caller's, ends the others: all are joined before ``run`` returns.
 """
 
 import threading
@@ -34,8 +34,6 @@ from facetrack.tracking.tracks import Track
 
 MAX_UNTRACKED_BATCHES = 4
 """Maximum number of detected batches queued for the tracker."""
-MAX_ENDED_GROUPS = 64
-"""Maximum number of groups of ended tracks queued for ``on_tracks``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,8 @@ class FaceAnalyzer:
             settings: of all stages.
             stats: is told what each stage does.
             embedder: for the tracker.
-            on_tracks: called with tracks that ended together, in a thread of its own.
+            on_tracks: called with tracks that ended together, in the tracker's thread. A thread of
+                its own made a GPU's analysis a fifth slower: both waited for the interpreter.
             on_progress: called after each batch, in the caller's thread, with the facts so far, the
                 number of tracks begun and the number of frames in the decoder's queue.
         """
@@ -124,7 +123,6 @@ class FaceAnalyzer:
         with (
             only_new_garbage(),
             short_switch_interval(),
-            SerialExecutor("people", MAX_ENDED_GROUPS) as self._ended,
             SerialExecutor("track", MAX_UNTRACKED_BATCHES) as self._tracking,
         ):
             with produced_frames(source, self._decode, self._stats) as queue:
@@ -141,7 +139,6 @@ class FaceAnalyzer:
             with self._stats.stages.wait_for_tracker:
                 self._tracking.call(self._end_all)
                 self._tracking.finish()
-                self._ended.finish()
         self._on_progress(self._facts, self._tracker.started, 0)
         self._facts.key_frames = self._detector.key_frames
         self._facts.redetections = self._detector.redetections
@@ -194,17 +191,16 @@ class FaceAnalyzer:
 
     def _track(self, batch: list[FrameDetections]) -> None:
         with self._stats.stages.track:
-            for tracks in self._tracker.update(batch):
-                self._end(tracks)
+            ended = self._tracker.update(batch)
+        for tracks in ended:
+            self._on_tracks(tracks)
         self._stats.frames_tracked += len(batch)
 
     def _end_all(self) -> None:
         with self._stats.stages.track:
-            self._end(self._tracker.finish())
-
-    def _end(self, tracks: list[Track]) -> None:
+            tracks = self._tracker.finish()
         if tracks:
-            self._ended.call(self._on_tracks, tracks)
+            self._on_tracks(tracks)
 
 
 def tracker_for(engine: Engine, settings: Settings, embedder: FaceEmbedder) -> Tracker:

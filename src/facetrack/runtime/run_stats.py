@@ -83,7 +83,7 @@ class Stages:
     track: StageClock = field(default_factory=StageClock)
     """In the tracker's thread; holds the part of ``embed`` that the tracker asks for."""
     embed: StageClock = field(default_factory=StageClock)
-    """In the threads of the tracker and of ended tracks."""
+    """In the tracker's thread: the part that ``track`` holds, and that of tracks that ended."""
     people: StageClock = field(default_factory=StageClock)
     """Joining tracks to people after the last frame; in the caller's thread."""
 
