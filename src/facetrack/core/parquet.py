@@ -12,6 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facetrack.core.atomic_write import atomic_write
+from facetrack.core.received_files import read_below, read_given
+
+LARGEST_TABLE = 2 << 30
+"""Bytes of a file that is read."""
 
 
 def write_table(final: Path, table: pa.Table) -> None:
@@ -27,10 +31,26 @@ def write_table(final: Path, table: pa.Table) -> None:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Reads the table, or some of its columns.
+    """Reads the table, or some of its columns, from a file whose path the user gave.
 
     Raises:
+        InputError: when it is no regular file, or larger than allowed.
         OSError: when the file cannot be read.
         ArrowException: when the file is not Parquet, or lacks one of the columns.
     """
-    return pq.read_table(pa.BufferReader(path.read_bytes()), columns=columns)
+    return _table(read_given(path, LARGEST_TABLE), columns)
+
+
+def read_table_below(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads a table that lies in a folder that anybody may have made.
+
+    Raises:
+        InputError: when the name leads out of the folder, or the file is larger than allowed.
+        OSError: when the file cannot be read.
+        ArrowException: when the file is not Parquet, or lacks one of the columns.
+    """
+    return _table(read_below(folder, name, LARGEST_TABLE), columns)
+
+
+def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
+    return pq.read_table(pa.BufferReader(data), columns=columns)
