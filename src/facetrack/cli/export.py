@@ -36,6 +36,7 @@ def export(
 ) -> int:
     """Write analyses in a format that other tools read."""
     from facetrack.core.errors import FacetrackError, UsageError
+    from facetrack.core.received_files import check_folder
     from facetrack.exports.registry import export, exporter_of
     from facetrack.timeline import Analysis
 
@@ -46,6 +47,8 @@ def export(
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
+            if out is None:
+                check_folder(folder, "exports")
             name = analysis.info.path.stem + suffix
             print(export(analysis, format, out or folder / "exports" / name))
         except UsageError:

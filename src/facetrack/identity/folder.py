@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facetrack.core.errors import InputError, UsageError
-from facetrack.core.parquet import read_table
+from facetrack.core.parquet import read_table_below
+from facetrack.core.received_files import file_below
 from facetrack.identity.uncertain import uncertain
 from facetrack.timeline import Analysis
 from facetrack.timeline.history import History
@@ -31,8 +32,12 @@ def analysis_folder(out: Path) -> Path:
 
 
 def analysis_folders(out: Path) -> list[Path]:
-    """The folders in ``out`` that hold an analysis, by name."""
-    return sorted(timeline.parent for timeline in out.glob("*/timeline.json"))
+    """The folders in ``out`` that hold an analysis, by name.
+
+    Links are left out: they would lead from a folder that was received to any other.
+    """
+    found = (timeline.parent for timeline in out.glob("*/timeline.json"))
+    return sorted(folder for folder in found if not folder.is_symlink())
 
 
 def edit(folder: Path, what: str, change: Callable[[Analysis], Analysis]) -> Analysis:
@@ -93,11 +98,10 @@ def clips_of(folder: Path, people: list[int]) -> OldClips:
     """
     files = [p for p in (folder / "clips").rglob("*") if p.suffix in (".mp4", ".mov")]
     listed: list[str] = []
-    if (folder / "crops.parquet").is_file():
-        try:
-            table = read_table(folder / "crops.parquet", ["clip", "person"])
-            theirs = table.filter(pc.is_in(table["person"], pa.array(people, pa.int32())))
-            listed = sorted(theirs["clip"].unique().to_pylist())
-        except (OSError, ValueError, TypeError, pa.ArrowException):  # it was edited by hand
-            pass
-    return OldClips(len(files), [name for name in listed if (folder / name).exists()])
+    try:
+        table = read_table_below(folder, "crops.parquet", ["clip", "person"])
+        theirs = table.filter(pc.is_in(table["person"], pa.array(people, pa.int32())))
+        listed = sorted(theirs["clip"].cast(pa.string()).unique().drop_null().to_pylist())
+    except (OSError, ValueError, TypeError, pa.ArrowException, InputError):
+        pass  # there is none, or it was edited by hand
+    return OldClips(len(files), [name for name in listed if file_below(folder, name)])

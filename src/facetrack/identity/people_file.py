@@ -11,21 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.core.atomic_write import atomic_write
+from facetrack.core.errors import InputError
+from facetrack.core.received_files import json_of, read_below
 from facetrack.identity.embedding_groups import EmbeddingGroups
 from facetrack.identity.similarity import CalibratedScorer, CosineScorer, PairScorer, probability
 from facetrack.identity.video_people import VideoPeople
 
 SCHEMA = "facetrack/people/1"
 PEOPLE_FILE = "people.json"
+LARGEST = 1 << 30
+"""Bytes of a file that is read."""
 
 
 def joined_in(folder: Path) -> Path | None:
     """The ``people.json`` beside an analysis' folder, if it lists that analysis; else None."""
     file = folder.absolute().parent / PEOPLE_FILE
     try:
-        videos = json.loads(file.read_text("utf-8"))["videos"]
+        videos = json_of(read_below(file.parent, PEOPLE_FILE, LARGEST))["videos"]
         return file if folder.name in {video["folder"] for video in videos} else None
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, InputError):
         return None
 
 

@@ -13,7 +13,9 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
-from facetrack.core.parquet import read_table
+from facetrack.core.errors import InputError
+from facetrack.core.parquet import read_table_below
+from facetrack.core.received_files import file_below
 from facetrack.report.template import label
 from facetrack.timeline import Analysis
 
@@ -99,14 +101,14 @@ def clip_parts(folder: Path) -> dict[tuple[str, int], list[ClipPart]]:
     """
     try:
         columns = ["clip", "person", "time_s", "at_s"]
-        table = read_table(folder / CROPS_FILE).select(columns)
+        table = read_table_below(folder, CROPS_FILE).select(columns)
         order = [(name, "ascending") for name in ("clip", "person", "at_s")]
         table = table.sort_by(order)
         time_s, at_s = table["time_s"].to_numpy(), table["at_s"].to_numpy()
         clips = table["clip"].combine_chunks().dictionary_encode()
         names, clip, person = clips.dictionary, clips.indices.to_numpy(), table["person"].to_numpy()
-    except (OSError, ValueError, LookupError, pa.ArrowException):  # none, or edited by hand
-        return {}
+    except (OSError, ValueError, LookupError, pa.ArrowException, InputError):
+        return {}  # there is none, or it was edited by hand
     new = np.diff(clip, prepend=-1) != 0
     new |= np.diff(person, prepend=-1) != 0
     new |= np.abs(np.diff(time_s - at_s, prepend=0)) > JUMP_S
@@ -114,9 +116,9 @@ def clip_parts(folder: Path) -> dict[tuple[str, int], list[ClipPart]]:
     found: dict[tuple[str, int], list[ClipPart]] = {}
     ends = np.append(starts[1:], len(time_s))
     for start, end in zip(starts, ends, strict=False):  # without clips there is one end, no start
-        path = folder / names[int(clip[start])].as_py()
-        if path.is_file():
-            key = _address(path, folder), int(person[start])
+        name = names[int(clip[start])].as_py()
+        if file_below(folder, name):
+            key = _address(folder / name, folder), int(person[start])
             part = ClipPart(float(time_s[start]), float(time_s[end - 1]), float(at_s[start]))
             found.setdefault(key, []).append(part)
     return found

@@ -6,7 +6,9 @@ presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` (thumbna
 name first. ``timeline.json`` comes last, so a folder that has one is complete.
 """
 
+import io
 import json
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +21,8 @@ import pyarrow as pa
 
 from facetrack.core.atomic_write import atomic_write, write_json
 from facetrack.core.errors import InputError
-from facetrack.core.parquet import read_table, write_table
+from facetrack.core.parquet import read_table_below, write_table
+from facetrack.core.received_files import check_folder, is_below, json_of, read_below
 from facetrack.core.schema import converted
 from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
@@ -41,7 +44,13 @@ if TYPE_CHECKING:
     from facetrack.timeline.result import Analysis
 
 SCHEMA = "facetrack/timeline/1"
+TIMELINE_FILE = "timeline.json"
 METRICS_FILE = "metrics.jsonl"
+PEOPLE_FOLDER = "people"
+THUMBNAIL = re.compile(r"people/[^/]+\.jpe?g", re.IGNORECASE)
+LARGEST_FILE = 1 << 30
+LARGEST_THUMBNAIL = 16 << 20
+"""Bytes of a file of the folder that is read, and of a thumbnail."""
 
 UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, zipfile.BadZipFile,
@@ -95,8 +104,10 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
     """See ``Analysis.save``.
 
     Raises:
+        InputError: when the folder of thumbnails is a link.
         OSError: when a file cannot be written.
     """
+    check_folder(folder, PEOPLE_FOLDER)
     (folder / "people").mkdir(parents=True, exist_ok=True)
     for old in (folder / "people").glob("person_*.jpg"):
         old.unlink()
@@ -119,7 +130,8 @@ def read_folder(folder: Path) -> dict[str, Any]:
         InputError: when the folder holds no complete analysis of this schema.
     """
     try:
-        data = converted(json.loads((folder / "timeline.json").read_text("utf-8")), dict, "")
+        stored = read_below(folder, TIMELINE_FILE, LARGEST_FILE)
+        data = converted(json_of(stored), dict, "")
         if data.get("schema") != SCHEMA:
             raise InputError(f"{folder}/timeline.json is {data.get('schema')!r}, not {SCHEMA}")
         return _fields(folder, converted(data, TimelineFile, ""))
@@ -131,11 +143,10 @@ def read_folder(folder: Path) -> dict[str, Any]:
 
 def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
     first_frame = file.source.first_frame
-    times_s = read_table(folder / "frames.parquet")["time_s"].to_numpy()
+    times_s = read_table_below(folder, "frames.parquet")["time_s"].to_numpy()
     frames = first_frame, first_frame + len(times_s)
     _check_people(file, frames)
     recognizer = _recognizer(file)
-    thumbnails = {p.id: folder / p.thumbnail for p in file.people if p.thumbnail}
     return {
         "info": file.source.info,
         "people": file.people,
@@ -143,17 +154,17 @@ def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
         "intervals": file.intervals,
         "shots": file.shots,
         "dropped": file.dropped,
-        "faces": _faces(read_table(folder / "faces.parquet"), file.tracks, frames),
+        "faces": _faces(read_table_below(folder, "faces.parquet"), file.tracks, frames),
         "frame_times": times_s,
         "first_frame": first_frame,
-        "embeddings": _embeddings(folder / "embeddings.npz", recognizer.dim),
+        "embeddings": _embeddings(folder, recognizer.dim),
         "recognizer": recognizer,
         "splits": file.splits,
         "uncertain": file.uncertain,
-        "thumbnails": {person: path.read_bytes() for person, path in thumbnails.items()},
+        "thumbnails": {p.id: _thumbnail(folder, p.thumbnail) for p in file.people if p.thumbnail},
         "warnings": file.warnings,
         "damaged": file.source.damaged,
-        "metrics": from_lines((folder / METRICS_FILE).read_text("utf-8")),
+        "metrics": from_lines(read_below(folder, METRICS_FILE, LARGEST_FILE).decode("utf-8")),
         "settings": file.settings,
         "performance": file.performance,
         "next_person": file.next_person,
@@ -221,9 +232,16 @@ def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -
     return faces
 
 
-def _embeddings(path: Path, dim: int) -> dict[int, Float32]:
-    # NumPy leaves a damaged file open when it opened the file itself.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+def _thumbnail(folder: Path, name: str) -> bytes:
+    """A JPEG of ``people/``: no other file gets into the report, not even one of the folder."""
+    if not is_below(name) or not THUMBNAIL.fullmatch(name):
+        raise InputError(f"{folder}: thumbnail {name[:200]!r} is no JPEG in {PEOPLE_FOLDER}/")
+    return read_below(folder, name, LARGEST_THUMBNAIL)
+
+
+def _embeddings(folder: Path, dim: int) -> dict[int, Float32]:
+    file = io.BytesIO(read_below(folder, "embeddings.npz", LARGEST_FILE))
+    with np.load(file, allow_pickle=False) as stored:
         embeddings = {int(track): stored[track] for track in stored.files}
     for track, vector in embeddings.items():
         if vector.shape != (dim,) or vector.dtype != np.float32:
