@@ -10,10 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from facetrack.clips.camera.crops import write_crops
 from facetrack.clips.render.freeze_frame import LIGHT
 from facetrack.clips.render.reframe import reframe
-from facetrack.clips.render.render import CROPS_FILE, render_clips
+from facetrack.clips.render.render import render_clips
 from facetrack.core.errors import InputError, UsageError
 from facetrack.media.codecs import Encoding, choose_encoder, why_unusable
 from facetrack.media.encode import ClipWriter, ColorInfo
@@ -449,7 +448,6 @@ def test_clips_of_the_run_before_go_and_nothing_else(tmp_path):
     make_video(tmp_path / "film.mp4", frames=30)
     old = [clip_of(TIMES[:30], (0, 9), name=f"clips/a/a_{i}.mp4") for i in (1, 2)]
     rendered(tmp_path / "film.mp4", old, tmp_path, Encoding())
-    write_crops(tmp_path / CROPS_FILE, old, {})
     mine = tmp_path / "clips" / "a" / "a_3.mp4"
     mine.write_text("a person's own")
     rendered(tmp_path / "film.mp4", old[:1], tmp_path)

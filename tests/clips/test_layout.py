@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facetrack.clips.camera.crops import COLUMNS, listed_clips, read_crops, write_crops
+from facetrack.clips.camera.crops import COLUMNS, read_crops, write_crops
 from facetrack.clips.camera.framing import Framing
 from facetrack.clips.camera.layout import frame_size, panels_of, places
 from facetrack.clips.plan.clip import Clip, Segment
@@ -262,7 +262,6 @@ def test_crops_come_back_exactly(tmp_path):
     for image in (None, (WIDTH, HEIGHT)):
         for found, wanted in zip(read_crops(tmp_path / "crops.parquet", image), clips, strict=True):
             assert_same(found, wanted)
-    assert listed_clips(tmp_path / "crops.parquet") == [c.path for c in clips]
     assert list(tmp_path.iterdir()) == [tmp_path / "crops.parquet"]
 
 
@@ -315,7 +314,7 @@ def test_edits_are_respected(tmp_path):
         (lambda c: c["height"].__setitem__(3, 0), "no crop has .*height 0"),
         (lambda c: c.pop("plan") is None or None, "no column plan"),
         (lambda c: c["plan"].fill("{}"), "plan of clip"),
-        (lambda c: c["clip"].fill("../../elsewhere.mp4"), "outside the output folder"),
+        (lambda c: c["clip"].fill("../../elsewhere.mp4"), "no file in the folder clips/"),
         (lambda c: c.update(x=np.full(170, "left")), "no readable crop file"),
     ],
 )
@@ -330,7 +329,6 @@ def test_other_files_are_said(tmp_path):
     for name in ("none.parquet", "text.parquet", "other.parquet"):
         with pytest.raises(InputError, match=name):
             read_crops(tmp_path / name)
-        assert listed_clips(tmp_path / name) == []
 
 
 def test_no_clips_make_an_empty_file(tmp_path):

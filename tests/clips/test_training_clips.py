@@ -153,6 +153,7 @@ def test_clips_of_another_kind_replace_a_data_set(sample, tmp_path):
     facetrack.render(analysis, tmp_path, ClipSettings(target=("1",), size=64, segment_length_s=3))
     files = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
     assert files == [
+        ".clips.jsonl",
         *(f"clips/person_01/person_01_000{i}.mp4" for i in range(1, 5)),
         "clips/person_02/mine.mp4",
         "crops.parquet",

@@ -64,7 +64,7 @@ def render(
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
-    Clips of an earlier render, which ``out/crops.parquet`` lists, are deleted first.
+    Clips that an earlier render wrote there are deleted first, if they are as it wrote them.
 
     >>> import facetrack
     >>> analysis = facetrack.analyze("talk.mp4")
@@ -86,7 +86,7 @@ def render(
     Raises:
         TargetError: when a target is nobody in this video.
         UsageError: when settings contradict each other.
-        InputError: when the video no longer exists.
+        InputError: when the video no longer exists, or a folder of clips is a link.
     """
     out, settings = Path(out), settings or ClipSettings()
     plan = plan or plan_clips(analysis, settings)

@@ -9,7 +9,7 @@ clip is made of, because pandas drops a file's other metadata.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from facetrack.clips.camera.crop_path import inside_frame
 from facetrack.clips.plan.clip import Clip, Panel, Segment
+from facetrack.clips.plan.naming import CLIPS_FOLDER, is_clip
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import FrameRange
 from facetrack.core.parquet import read_table, write_table
@@ -88,15 +89,6 @@ def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
     return [_clip(path, table.filter(pc.equal(table["clip"], name)), image) for name in names]
 
 
-def listed_clips(path: Path) -> list[Path]:
-    """Clips of an earlier run, relative to the output folder; none where there is no such file."""
-    try:
-        names = pc.unique(read_table(path, columns=["clip"])["clip"]).to_pylist()
-    except (OSError, pa.ArrowException):
-        return []
-    return [Path(name) for name in names if _is_inside(name)]
-
-
 @dataclass(frozen=True)
 class StoredPlan:
     """The column ``plan``: facts of the clip that are equal in all its rows."""
@@ -140,8 +132,10 @@ def _rows(clip: Clip, number: int) -> pa.Table:
 def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     rows = rows.sort_by([("panel", "ascending"), ("picture", "ascending")])
     name = str(rows["clip"][0])
-    if not _is_inside(name):
-        raise InputError(f"{path}: clip {name!r} lies outside the output folder; rename it")
+    if not is_clip(name):
+        raise InputError(
+            f"{path}: clip {name[:200]!r} is no file in the folder {CLIPS_FOLDER}/; rename it"
+        )
     try:
         plan = converted(json.loads(rows["plan"][0].as_py()), StoredPlan, "plan")
     except (ValueError, TypeError) as error:
@@ -188,8 +182,3 @@ def _shaped(crops: Float64, aspect: float) -> Float64:
     shaped[off, 2] = np.maximum(width, height * aspect)[off]
     shaped[off, 3] = np.maximum(height, width / aspect)[off]
     return shaped
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and path.name != ""

@@ -22,6 +22,7 @@ from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.plan.training_clips import TrackedFaces, TrainingClip
 from facetrack.core.atomic_write import write_json
 from facetrack.core.parquet import write_table
+from facetrack.core.received_files import remove_below
 from facetrack.core.settings import ClipSettings
 from facetrack.timeline import CORNERS, Analysis, boxes_of, landmarks_of
 
@@ -76,7 +77,7 @@ def write_manifest(
 def remove_manifest(out: Path) -> None:
     """Removes the files of an earlier run, before its clips are removed."""
     for name in (MANIFEST, FRAMES, REJECTED):
-        (out / name).unlink(missing_ok=True)
+        remove_below(out, name.as_posix())
 
 
 def _line(

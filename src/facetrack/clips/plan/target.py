@@ -10,6 +10,7 @@ import numpy as np
 from facetrack.clips.camera.layout import MOST_PANELS
 from facetrack.clips.plan.photo import Enroller
 from facetrack.core.errors import TargetError, UsageError
+from facetrack.core.received_files import check_file, read_given
 from facetrack.core.settings import ClipSettings
 from facetrack.identity.editing import PHOTO_SUFFIXES, TARGET_WORDS
 from facetrack.timeline import Analysis, Person
@@ -17,6 +18,9 @@ from facetrack.timeline.parts import find_person, in_short
 
 AT_MOST = {"single": 1, **MOST_PANELS}
 """Maximum number of people in a clip, by mode; the other modes show all chosen people."""
+
+LARGEST_TOML = 16 << 20
+"""Bytes of a people file."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ def targets_of(settings: ClipSettings) -> list[Target]:
 
     Raises:
         UsageError: when the people file cannot be read, or a photo does not exist.
+        InputError: when the people file names a photo that does not lie beside or below it.
     """
     named = _people_file(settings.people) if settings.people else {}
     found = []
@@ -131,7 +136,7 @@ def _meant(text: str) -> int | Path | str:
 def _people_file(path: Path) -> dict[str, Target]:
     """Name in small letters -> target."""
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(read_given(path, LARGEST_TOML).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; give a readable people file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -140,6 +145,7 @@ def _people_file(path: Path) -> dict[str, Target]:
     for name, value in table.items():
         meant: int | Path
         if isinstance(value, str):
+            check_file(path.parent, value)
             meant = path.parent / value
         elif isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             meant = value

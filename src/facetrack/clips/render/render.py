@@ -6,16 +6,18 @@ A clip that fails does not stop the others; its result holds the error.
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facetrack.clips.camera.crops import listed_clips, write_crops
+from facetrack.clips.camera.crops import write_crops
 from facetrack.clips.plan.clip import Clip, Segment
 from facetrack.clips.plan.grouping import grouped
 from facetrack.clips.render.messages import ClipJob, FrameOverlay, Outcome, RenderTask
 from facetrack.clips.render.pool import written
+from facetrack.clips.render.written_clips import add_written, remove_written
+from facetrack.core.received_files import check_folder
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.frame_reader import FrameReader
 
@@ -47,8 +49,9 @@ def render_clips(
 ) -> list[ClipResult]:
     """Writes the clips into ``out``; gives their results in the order of the clips.
 
-    Clips of an earlier run, as ``out/crops.parquet`` lists them, are removed first, so that the
-    folder shows one run. Where ``about`` is given, ``crops.parquet`` is written for these clips.
+    Clips that an earlier run wrote into ``out`` are removed first, so that the folder shows one
+    run; see ``written_clips``. Where ``about`` is given, ``crops.parquet`` is written for these
+    clips.
 
     Args:
         jobs: number of processes; None: one a core.
@@ -57,12 +60,14 @@ def render_clips(
         about: settings, which are kept in ``crops.parquet``.
 
     Raises:
-        InputError: when the source is no longer where it was.
+        InputError: when the source is no longer where it was, or a folder of ``out`` is a link.
         UsageError: when no encoder for the codec works on this machine.
     """
     pixels = _pixels(source)
     encoder = choose_encoder(encoding)
-    _remove_earlier(out)
+    for parent in {clip.path.parent for clip in clips} - {Path()}:
+        check_folder(out, parent.as_posix())
+    remove_written(out)
     out.mkdir(parents=True, exist_ok=True)
     if about is not None:
         write_crops(out / CROPS_FILE, clips, dict(about))
@@ -80,6 +85,8 @@ def render_clips(
         for outcome in outcomes:
             result = _result(made[outcome.number], outcome)
             results[outcome.number] = result
+            for file in made[outcome.number].files if outcome.error is None else ():
+                add_written(out, file)
             if on_clip is not None:
                 on_clip(result)
     return [results[i] for i in range(len(clips))]
@@ -89,15 +96,6 @@ def _pixels(source: Path) -> int:
     """Number of pixels of the source's frame."""
     with FrameReader.open(source) as reader:
         return reader.stream.width * reader.stream.height
-
-
-def _remove_earlier(out: Path) -> None:
-    for name in listed_clips(out / CROPS_FILE):
-        for old in (out / name, (out / name).with_suffix(".wav")):
-            if old.is_file():
-                old.unlink()
-        with suppress(OSError):  # the folder holds other files
-            (out / name).parent.rmdir()
 
 
 def _job(number: int, clip: Clip, out: Path, run: str, wav_rate: int | None) -> ClipJob:
