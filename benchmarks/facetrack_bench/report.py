@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from facetrack.cli.terminal import Terminal as Console
 from facetrack_bench.measuring import disturbed
 
 STAGES = {

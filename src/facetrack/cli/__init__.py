@@ -12,6 +12,10 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Entry point of ``facetrack``: an error is printed as one line and sets the exit code."""
+    from facetrack.cli.terminal import guard_messages, visible, warn
+
+    guard_messages()  # before Typer, which keeps what shows tracebacks
+
     import typer
     from typer.exceptions import TyperException
 
@@ -25,20 +29,23 @@ def main() -> NoReturn:
     except FacetrackError as error:
         if debug:
             raise
-        _say(str(error))
+        warn(error)
         code = error.exit_code
     except TyperException as error:
+        for name, said in vars(error).items():  # Typer prints the arguments that were given
+            if isinstance(said, str):
+                setattr(error, name, visible(said))
         show = getattr(error, "show", None)
-        show() if show else _say(str(error))
+        show() if show else warn(error)
         code = getattr(error, "exit_code", 2)
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted; nothing half-written is left")
+        warn("interrupted; nothing half-written is left")
         code = INTERRUPTED
     except OSError as error:
         if debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _say(f"{where}{error.strerror or error}; choose another output folder or free some space")
+        warn(f"{where}{error.strerror or error}; choose another output folder or free some space")
         code = 5
     _leave(code if isinstance(code, int) else 0)
 
@@ -53,7 +60,3 @@ def _leave(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
-
-
-def _say(line: str) -> None:
-    print(f"facetrack: {line}", file=sys.stderr)

@@ -46,9 +46,9 @@ def calibrate(
         }
         print(jsonlib.dumps(line))
         return
-    from rich.console import Console
+    from facetrack.cli.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     console.print(_table(f"{made.name}: people not used for the fit", made.report))
     console.print(_reliability_table(made.report))
     if made.written:

@@ -56,9 +56,9 @@ def evaluate(
 
 
 def _show(analysis: "Analysis", found: "Evaluation") -> None:
-    from rich.console import Console
+    from facetrack.cli.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     title = (
         f"{analysis.info.path.name}: {found.frames} frames, {found.people} people in the truth, "
         f"{len(analysis.people)} found"

@@ -1,6 +1,5 @@
 """``facetrack export``: analyses in formats that other tools read."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +34,7 @@ def export(
     ] = False,
 ) -> int:
     """Write analyses in a format that other tools read."""
+    from facetrack.cli.terminal import say, warn
     from facetrack.core.errors import FacetrackError, UsageError
     from facetrack.core.received_files import check_folder
     from facetrack.exports.registry import export, exporter_of
@@ -50,10 +50,10 @@ def export(
             if out is None:
                 check_folder(folder, "exports")
             name = analysis.info.path.stem + suffix
-            print(export(analysis, format, out or folder / "exports" / name))
+            say(export(analysis, format, out or folder / "exports" / name))
         except UsageError:
             raise
         except FacetrackError as error:
-            print(f"facetrack: {error}", file=sys.stderr)
+            warn(error)
             code = code or error.exit_code
     return code

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import av
 from av.codec import Codec
-from rich.console import Console
 from rich.table import Table
 
+from facetrack.cli.terminal import Terminal
 from facetrack.core.environment import package_version
 from facetrack.core.errors import UsageError, WeightsError
 from facetrack.core.extensions import installed_extensions
@@ -45,7 +45,7 @@ def show_weights() -> int:
         table.add_row(
             file.name, file.network, file.training_data, file.licence, source, states[file.name]
         )
-    console = Console()
+    console = Terminal()
     console.print(table)
     console.print(f"files: {weights_folder()}", highlight=False)
     console.print(f"converted copies: {cache_folder()}", highlight=False)
@@ -61,7 +61,7 @@ def show_installed(names: Sequence[str]) -> int:
     """Prints one line for each network; returns 2 when a weight file is missing or damaged."""
     states = {name: _state(FILES[name]) for name in names}
     for name, state in states.items():
-        Console().print(f"{FILES[name].network}: {state}", highlight=False)
+        Terminal().print(f"{FILES[name].network}: {state}", highlight=False)
     return 0 if all(s == "verified" for s in states.values()) else WeightsError.exit_code
 
 
@@ -96,7 +96,7 @@ def show_machine() -> int:
     }
     for what, found in rows.items():
         table.add_row(what, found)
-    Console().print(table)
+    Terminal().print(table)
     missing = [what for what, found in needed.items() if found not in ("yes", "verified")]
     return WeightsError.exit_code if missing else 0
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from facetrack.cli.options import Debug, Detector, GalleryFile, Recognizer, Weights, WithGallery
+from facetrack.cli.terminal import visible
 from facetrack.core.errors import UsageError
 
 app = typer.Typer(
@@ -80,6 +81,6 @@ def delete(
     from facetrack.cli.gallery_view import delete, existing
 
     path = existing(gallery)
-    if not yes and not typer.confirm(f"Delete {path} and everybody in it?"):
+    if not yes and not typer.confirm(f"Delete {visible(path)} and everybody in it?"):
         raise UsageError("nothing was deleted")
     return delete(path)

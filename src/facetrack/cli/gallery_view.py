@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from facetrack.cli.people_view import counted
+from facetrack.cli.terminal import Terminal, say, warn
 from facetrack.clips.plan.photo import face_of
 from facetrack.core.errors import InputError
 from facetrack.core.settings import DetectionSettings, IdentitySettings, TrackingSettings
@@ -60,7 +60,7 @@ def enrol(
         before = opened.of_recognizer(embedder.name, embedder.dim)
         opened.add(faces)
     _warn_of_doubts(name, photos, found, before, embedder.calibration)
-    print(f"added {counted(len(photos), 'photo')} of {name} to {path}")
+    say(f"added {counted(len(photos), 'photo')} of {name} to {path}")
     return 0
 
 
@@ -68,7 +68,7 @@ def show(gallery: Path | None) -> int:
     """Prints the people of the gallery and their photos."""
     path = path_of(gallery)
     if not path.exists():
-        print(f"there is no gallery: {path}")
+        say(f"there is no gallery: {path}")
         return 0
     with Gallery(path) as opened:
         faces = opened.faces()
@@ -77,7 +77,7 @@ def show(gallery: Path | None) -> int:
         table.add_column(column, overflow="fold")
     for face in faces:
         table.add_row(face.name, face.photo, face.recognizer, face.added)
-    Console().print(table)
+    Terminal().print(table)
     return 0
 
 
@@ -85,8 +85,8 @@ def remove(gallery: Path | None, name: str) -> int:
     """Removes a person from the gallery; see ``Gallery.remove``."""
     with Gallery(path_of(gallery)) as opened:
         count = opened.remove(name)
-    print(f"removed {name}; erased: {counted(count, 'face')}")
-    print("analyses that have the name keep it; change it with: facetrack people")
+    say(f"removed {name}; erased: {counted(count, 'face')}")
+    say("analyses that have the name keep it; change it with: facetrack people")
     return 0
 
 
@@ -96,7 +96,7 @@ def export(gallery: Path | None, file: Path, name: str | None) -> int:
         faces = opened.faces(name)
     export_gallery(faces, file)
     people = {f.name for f in faces}
-    print(f"{file}: {counted(len(faces), 'face')} of {', '.join(people) or 'nobody'}")
+    say(f"{file}: {counted(len(faces), 'face')} of {', '.join(people) or 'nobody'}")
     return 0
 
 
@@ -113,7 +113,7 @@ def existing(gallery: Path | None) -> Path:
 def delete(path: Path) -> int:
     """Deletes the gallery; see ``delete_gallery``."""
     delete_gallery(path)
-    print(f"deleted: {path}")
+    say(f"deleted: {path}")
     return 0
 
 
@@ -154,7 +154,8 @@ def with_names(analysis: Analysis, named: Named | None, quiet: bool) -> Analysis
         said += [
             f"unknown: {m.person}, who may be {m.name} ({m.confidence:.2f})" for m in found.unsure
         ]
-        print("\n".join(said), file=sys.stderr, flush=True)
+        for line in said:
+            say(line, sys.stderr)
     return found.analysis
 
 
@@ -177,17 +178,13 @@ def _warn_of_doubts(
             odds = believed.log_odds(face.vectors, face.evidence, joined.vectors, joined.evidence)
             most = probability(float(odds.max()))
             if most < DOUBTFUL:
-                _warn(f"{photo.name} is unlike the other photos of {name} (probability {most:.2f})")
+                warn(f"{photo.name} is unlike the other photos of {name} (probability {most:.2f})")
         if others:
             groups = EmbeddingGroups.of(list(others.values()), strangers)
             odds = EmbeddingGroups.of([face], strangers).log_odds(other=groups)
             for other, found in zip(others, map(probability, odds[0].tolist()), strict=True):
                 if found >= DOUBTFUL:
-                    _warn(
+                    warn(
                         f"{photo.name} is similar to {other} too (probability {found:.2f}); the "
                         "two may not be distinguished"
                     )
-
-
-def _warn(line: str) -> None:
-    print(f"facetrack: {line}", file=sys.stderr, flush=True)

@@ -1,14 +1,12 @@
 """Analyses the videos of one command, makes their clips, and prints the results."""
 
 import json as jsonlib
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from facetrack import api
@@ -16,6 +14,7 @@ from facetrack.cli.gallery_view import named_people, named_people_of, with_names
 from facetrack.cli.join_view import join
 from facetrack.cli.people_view import counted, label_of
 from facetrack.cli.progress import ProgressView
+from facetrack.cli.terminal import Terminal, say, warn
 from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.plan import Plan, check_settings
 from facetrack.clips.plan.segments import Rejected
@@ -77,13 +76,13 @@ def run_videos(
                         engine=engine,
                     )
                 for warning in analysis.warnings:
-                    _warn(f"{video}: {warning}")
+                    warn(f"{video}: {warning}")
                 analysis = with_names(analysis, named, quiet)
                 if not dry_run:
                     analysis.save(folder)
                     write_report(folder)
                     if not same_people and (joined := joined_in(folder)):
-                        _warn(f"{joined} is older; update it with: facetrack people join {out}")
+                        warn(f"{joined} is older; update it with: facetrack people join {out}")
                 if same_people:
                     done.append(folder)
                     code = code or _code_of(analysis, [])
@@ -95,7 +94,7 @@ def run_videos(
             _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
             code = code or _code_of(analysis, made)
         except FacetrackError as error:
-            _warn(str(error))
+            warn(error)
             code = code or error.exit_code
     if done:
         join(done, out, None, quiet or json)
@@ -150,7 +149,7 @@ def _render_each(
             _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
             code = code or _code_of(replace(analysis, damaged=False), made)
         except FacetrackError as error:
-            _warn(str(error))
+            warn(error)
             code = code or error.exit_code
     return code
 
@@ -182,7 +181,7 @@ def _clips(
     view: ProgressView,
 ) -> list[ClipResult]:
     if plan.rejected and not plan.clips:
-        _warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.rejected)}")
+        warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.rejected)}")
     if dry_run:
         _say_plan(folder, plan)
         return []
@@ -191,18 +190,18 @@ def _clips(
     write_report(folder)
     for clip in made:
         if clip.error:
-            _warn(f"{clip.path}: {clip.error}")
+            warn(f"{clip.path}: {clip.error}")
     return made
 
 
 def _say_plan(folder: Path, plan: Plan) -> None:
     for clip in plan.clips:
         first, last = clip.segment.ranges[0], clip.segment.ranges[-1]
-        print(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
+        say(f"would write {folder / clip.path}  {first.start_s:.3f} - {last.end_s:.3f} s")
     for one in plan.rejected:
         people = ", ".join(str(person) for person in one.people)
         start_s, end_s = one.frame_range.start_s, one.frame_range.end_s
-        print(
+        say(
             f"would leave out person {people}  {start_s:.3f} - {end_s:.3f} s: "
             f"{one.reason} ({one.detail})"
         )
@@ -276,13 +275,9 @@ def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bo
         shown = ", ".join(f"{s.start_s:.2f}-{s.end_s:.2f}" for s in intervals[:4])
         more = f" and {len(intervals) - 4} more" if len(intervals) > 4 else ""
         table.add_row(label_of(person), f"{person.seconds:.2f}", str(person.frames), shown + more)
-    console = Console()
+    console = Terminal()
     console.print(table)
     if not dry_run:
         if plan.rejected:
             console.print(_in_short(plan.rejected), highlight=False)
         console.print(f"{counted(clips, 'clip')}, timeline and faces in {folder}", highlight=False)
-
-
-def _warn(line: str) -> None:
-    print(f"facetrack: {line}", file=sys.stderr, flush=True)

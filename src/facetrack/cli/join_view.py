@@ -2,15 +2,14 @@
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from facetrack.cli.faces import draw_faces
 from facetrack.cli.people_view import counted
+from facetrack.cli.terminal import Terminal, warn
 from facetrack.core.errors import FacetrackError, InputError
 from facetrack.identity.folder import analysis_folders
 from facetrack.identity.joining import join_folders
@@ -46,7 +45,7 @@ def join_analyses(given: Sequence[Path], out: Path | None, threshold: float | No
             Analysis.load(folder)
             readable.append(folder)
         except FacetrackError as error:
-            print(f"facetrack: {error}", file=sys.stderr, flush=True)
+            warn(error)
             code = code or error.exit_code
     if not readable:
         raise InputError("no folder holds an analysis; nothing is joined")
@@ -58,7 +57,7 @@ def join_analyses(given: Sequence[Path], out: Path | None, threshold: float | No
 
 def _show(folders: Sequence[Path], out: Path, numbers: Sequence[dict[int, int]]) -> None:
     people = json.loads((out / PEOPLE_FILE).read_text("utf-8"))["people"]
-    console = Console()
+    console = Terminal()
     faces = [
         (f"{p['id']} {p['name']}", (out / p["thumbnail"]).read_bytes() if p["thumbnail"] else None)
         for p in people

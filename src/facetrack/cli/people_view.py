@@ -2,16 +2,15 @@
 
 import json
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from facetrack.cli.faces import draw_faces
+from facetrack.cli.terminal import Terminal, say, warn
 from facetrack.core.errors import InputError
 from facetrack.identity import editing
 from facetrack.identity.folder import analysis_folder, clips_of, edit, undo
@@ -28,7 +27,7 @@ SHOWN = 4
 
 def show_people(analysis: Analysis, folder: Path) -> None:
     """Draws the faces if the terminal can, and prints a table of the people."""
-    console = Console()
+    console = Terminal()
     draw_faces(console, [(label_of(p), analysis.thumbnails.get(p.id)) for p in analysis.people])
     table = Table(
         title=f"{analysis.info.path.name}: {counted(len(analysis.people), 'person', 'people')}"
@@ -66,7 +65,7 @@ def show_json(analysis: Analysis, folder: Path) -> None:
         "uncertain": [asdict(entry) for entry in uncertain(analysis)],
         "edits": edits,
     }
-    print(json.dumps(line, ensure_ascii=False))
+    print(json.dumps(line))
 
 
 def label_of(person: Person) -> str:
@@ -91,7 +90,7 @@ def undone(out: Path) -> int:
     what, analysis = undo(folder)
     write_report(folder)
     show_people(analysis, folder)
-    print(f"undone: {what}")
+    say(f"undone: {what}")
     _say_what_stays(folder)
     return 0
 
@@ -104,23 +103,21 @@ def forgot(out: Path, people: list[int], for_good: bool) -> None:
     after = edit(folder, what, lambda analysis: editing.forgotten(analysis, people))
     write_report(folder)
     show_people(after, folder)
-    print(
+    say(
         f"removed from {folder}: {counted(len(before.faces) - len(after.faces), 'face')}, "
         f"{counted(len(before.embeddings) - len(after.embeddings), 'embedding')}, "
         f"{counted(len(before.thumbnails) - len(after.thumbnails), 'thumbnail')}"
     )
     shown = clips_of(folder, people)
     if shown.of_people:
-        print(
-            f"clips that show them still exist; delete them: {_some(shown.of_people)} in {folder}"
-        )
+        say(f"clips that show them still exist; delete them: {_some(shown.of_people)} in {folder}")
     if others := shown.clips - len(shown.of_people):
-        print(f"{counted(others, 'other clip')} in {folder}/clips may show them")
+        say(f"{counted(others, 'other clip')} in {folder}/clips may show them")
     if joined := joined_in(folder):
-        print(f"{joined} still names them; update it with: facetrack people join {joined.parent}")
-    print(f"the video still shows them: {before.info.path}")
+        say(f"{joined} still names them; update it with: facetrack people join {joined.parent}")
+    say(f"the video still shows them: {before.info.path}")
     if not for_good:
-        print(
+        say(
             "undo can bring them back until its data is erased; to erase it: "
             f"facetrack people forget {folder} --for-good"
         )
@@ -130,7 +127,7 @@ def erased(out: Path) -> None:
     """Erases what undo needs, and prints how many edits that affects."""
     folder = analysis_folder(out)
     steps = History(folder).erase()
-    print(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
+    say(f"erased for good: what undoing {counted(steps, 'edit')} of {folder} needed")
 
 
 def with_thumbnails(analysis: Analysis) -> Analysis:
@@ -139,7 +136,7 @@ def with_thumbnails(analysis: Analysis) -> Analysis:
     try:
         return cut_thumbnails(analysis, lacking)
     except InputError as error:
-        _warn(f"no new thumbnails of {', '.join(map(str, lacking))}: {error}")
+        warn(f"no new thumbnails of {', '.join(map(str, lacking))}: {error}")
         return analysis
 
 
@@ -149,14 +146,14 @@ def warn_of_two_at_once(analysis: Analysis, people: list[int]) -> None:
         both = editing.shared_intervals(analysis, one, other)
         if both:
             times = _some([f"{i.start_s:.2f}-{i.end_s:.2f}" for i in both])
-            _warn(f"{one} and {other} are on screen at the same time, {times} s: one person?")
+            warn(f"{one} and {other} are on screen at the same time, {times} s: one person?")
 
 
 def _say_what_stays(folder: Path) -> None:
     if clips_of(folder, []).clips:
-        print(f"earlier clips are unchanged; make them again with: facetrack render {folder}")
+        say(f"earlier clips are unchanged; make them again with: facetrack render {folder}")
     if joined := joined_in(folder):
-        print(
+        say(
             f"{joined} is older than this edit; update it with: "
             f"facetrack people join {joined.parent}"
         )
@@ -170,7 +167,3 @@ def counted(n: int, what: str, several: str | None = None) -> str:
 def _some(texts: list[str]) -> str:
     more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
     return ", ".join(texts[:SHOWN]) + more
-
-
-def _warn(line: str) -> None:
-    print(f"facetrack: {line}", file=sys.stderr, flush=True)

@@ -2,9 +2,9 @@
 
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from facetrack.cli.terminal import Terminal, visible
 from facetrack.pipeline.face_analyzer import Progress as Analysed
 
 
@@ -15,9 +15,9 @@ class ProgressView:
     """
 
     def __init__(self, name: str, quiet: bool) -> None:
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
@@ -27,8 +27,8 @@ class ProgressView:
             disable=quiet or not console.is_terminal,
             transient=True,
         )
-        self._name = name
-        self._task = self._bar.add_task(f"analyse {name}", total=1, facts="")
+        self._name = visible(name)
+        self._task = self._bar.add_task(f"analyse {self._name}", total=1, facts="")
 
     def __enter__(self) -> "ProgressView":
         self._bar.start()
