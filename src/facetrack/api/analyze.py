@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from facetrack.core.environment import hardware, versions
+from facetrack.core.limits import check_limit, limited
 from facetrack.core.settings import Device, Settings
 from facetrack.identity.uncertain import uncertain
 from facetrack.media.source import open_source
@@ -102,17 +103,29 @@ def analyze(
             "threshold": threshold,
         },
     )
+    with limited(settings.limits):
+        return _analyzed(Path(path), settings, on_progress, on_sample, engine)
+
+
+def _analyzed(
+    path: Path,
+    settings: Settings,
+    on_progress: OnProgress | None,
+    on_sample: OnSample | None,
+    engine: Engine | None,
+) -> Analysis:
     if engine is not None:
         check_engine(engine, settings)
     stats = RunStats()
     stages = stats.stages
-    opened, decoder = open_source(Path(path), settings.detection.device)
+    opened, decoder = open_source(path, settings.detection.device)
     with opened as source:
         with stages.open:
             engine = engine or open_engine(settings.detection, settings.identity)
         embedder = FaceEmbedder(_Timed(engine.embedder, stages.embed), engine.aligner)
         generator = IdTimelineGenerator(embedder, settings.tracking, settings.identity)
         expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
+        check_limit(f"{path}: its frames", "frames", expected or 0)
         people = 0
 
         def report(analyzed: AnalyzedFrames, tracks: int, queued: int) -> None:

@@ -9,13 +9,16 @@ from typing import Any
 import tomli_w
 
 from facetrack.core.errors import UsageError
+from facetrack.core.limits import limits, use_limits
+from facetrack.core.received_files import read_given
 from facetrack.core.settings import Settings, settings_from, with_preset
 
 
 def load_settings(config: Path | None, flags: Mapping[str, Mapping[str, Any]]) -> Settings:
     """Defaults, then the file's tables, then the flags that were given (None: not given).
 
-    A preset counts as if its values were written where its name is.
+    A preset counts as if its values were written where its name is. The limits among them are in
+    force from then on.
 
     Raises:
         UsageError: for a file that is not TOML, an unknown name, or a value that makes no sense.
@@ -24,7 +27,9 @@ def load_settings(config: Path | None, flags: Mapping[str, Mapping[str, Any]]) -
     for table, given in flags.items():
         values = {name: value for name, value in given.items() if value is not None}
         tables[table] = {**with_preset(tables.get(table, {})), **with_preset(values)}
-    return settings_from(tables)
+    settings = settings_from(tables)
+    use_limits(settings.limits)
+    return settings
 
 
 def as_toml(settings: Settings) -> str:
@@ -42,7 +47,7 @@ def as_toml(settings: Settings) -> str:
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(read_given(path, limits().text_bytes).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; give a readable TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

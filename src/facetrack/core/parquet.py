@@ -12,10 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facetrack.core.atomic_write import atomic_write
+from facetrack.core.limits import check_limit, limits
 from facetrack.core.received_files import read_below, read_given
 
-LARGEST_TABLE = 2 << 30
-"""Bytes of a file that is read."""
+ROWS = 1 << 16
+"""Rows that are unpacked at once."""
+SMALLEST_VALUE = 1
+"""Bytes of a value in memory, whatever its type."""
 
 
 def write_table(final: Path, table: pa.Table) -> None:
@@ -38,7 +41,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         OSError: when the file cannot be read.
         ArrowException: when the file is not Parquet, or lacks one of the columns.
     """
-    return _table(read_given(path, LARGEST_TABLE), columns)
+    return _table(read_given(path, limits().table_bytes), columns, str(path))
 
 
 def read_table_below(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -49,8 +52,39 @@ def read_table_below(folder: Path, name: str, columns: Sequence[str] | None = No
         OSError: when the file cannot be read.
         ArrowException: when the file is not Parquet, or lacks one of the columns.
     """
-    return _table(read_below(folder, name, LARGEST_TABLE), columns)
+    return _table(read_below(folder, name, limits().table_bytes), columns, f"{folder}/{name}")
 
 
-def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
-    return pq.read_table(pa.BufferReader(data), columns=columns)
+def _table(data: bytes, columns: Sequence[str] | None, what: str) -> pa.Table:
+    """Unpacks the table in steps: a few bytes of Parquet may stand for any number of rows.
+
+    What the file says of its sizes is checked first, and then what was unpacked, as the file may
+    say anything, and a value that is stored once may come in every row.
+    """
+    file = pq.ParquetFile(pa.BufferReader(data))
+    facts = file.metadata
+    groups = [facts.row_group(i) for i in range(facts.num_row_groups)]
+    check_limit(what, "table_bytes", sum(group.total_byte_size for group in groups))
+    values = sum(g.column(i).num_values for g in groups for i in range(g.num_columns))
+    check_limit(what, "table_bytes", max(values, facts.num_rows) * SMALLEST_VALUE)
+    missing = [name for name in columns or () if name not in file.schema_arrow.names]
+    if missing:
+        raise pa.ArrowInvalid(f"there is no column {missing[0]}")
+    largest = max((g.total_byte_size for g in groups), default=0)
+    rows = max(1, min(ROWS, limits().table_bytes // max(largest, 1)))
+    parts, size = [], 0
+    for batch in file.iter_batches(batch_size=rows, columns=columns):
+        parts.append(_decoded(pa.Table.from_batches([batch])))
+        size += parts[-1].nbytes
+        check_limit(what, "table_bytes", size)
+    table = pa.concat_tables(parts or [_decoded(file.schema_arrow.empty_table())])
+    return table if columns is None else table.select(columns)
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """The table with every value in its row: others would do so later, with no look at the size."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain = table.column(i).cast(field.type.value_type)
+            table = table.set_column(i, field.name, plain)
+    return table

@@ -1,5 +1,6 @@
 """Labelled boxes, and the truth read from MOTChallenge text, a table, or a corrected analysis."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from facetrack.core.errors import InputError
+from facetrack.core.limits import limits
 from facetrack.core.parquet import read_table
+from facetrack.core.received_files import read_given
 from facetrack.core.types import Float32
 from facetrack.exports.mot import FIRST, faces_of_people
 from facetrack.timeline import CORNERS, Analysis, boxes_of
@@ -79,7 +82,9 @@ def read_truth(path: Path) -> LabelledBoxes:
         elif path.suffix == ".parquet":
             found = _from_table(read_table(path))
         elif path.suffix == ".csv":
-            found = _from_table(pa.csv.read_csv(pa.BufferReader(path.read_bytes())))
+            found = _from_table(
+                pa.csv.read_csv(pa.BufferReader(read_given(path, limits().text_bytes)))
+            )
         else:
             found = _from_mot(path)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
@@ -104,7 +109,7 @@ def _from_table(table: pa.Table) -> LabelledBoxes:
 
 
 def _from_mot(path: Path) -> LabelledBoxes:
-    rows = np.loadtxt(path, delimiter=",", ndmin=2)
+    rows = np.loadtxt(io.BytesIO(read_given(path, limits().text_bytes)), delimiter=",", ndmin=2)
     if rows.shape[1] < MOT_COLUMNS:
         raise ValueError(f"{rows.shape[1]} columns, {MOT_COLUMNS} needed")
     if rows.shape[1] > MOT_COLUMNS:

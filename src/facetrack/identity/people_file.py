@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import InputError
+from facetrack.core.limits import limits
 from facetrack.core.received_files import json_of, read_below
 from facetrack.identity.embedding_groups import EmbeddingGroups
 from facetrack.identity.similarity import CalibratedScorer, CosineScorer, PairScorer, probability
@@ -19,15 +20,13 @@ from facetrack.identity.video_people import VideoPeople
 
 SCHEMA = "facetrack/people/1"
 PEOPLE_FILE = "people.json"
-LARGEST = 1 << 30
-"""Bytes of a file that is read."""
 
 
 def joined_in(folder: Path) -> Path | None:
     """The ``people.json`` beside an analysis' folder, if it lists that analysis; else None."""
     file = folder.absolute().parent / PEOPLE_FILE
     try:
-        videos = json_of(read_below(file.parent, PEOPLE_FILE, LARGEST))["videos"]
+        videos = json_of(read_below(file.parent, PEOPLE_FILE, limits().text_bytes))["videos"]
         return file if folder.name in {video["folder"] for video in videos} else None
     except (OSError, ValueError, LookupError, TypeError, InputError):
         return None

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import EPSILON_S
+from facetrack.core.limits import check_limit, limits
 from facetrack.core.types import VideoInfo
 from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.streams import VideoFile
@@ -36,6 +37,7 @@ class FrameClock:
 
     def __init__(self, file: VideoFile) -> None:
         self._file = file
+        self._limits = limits()  # frames are read in a thread of their own
         self._frame_count = 0
         self._end_s = 0.0
 
@@ -64,6 +66,8 @@ class FrameClock:
                     continue
                 if time_s >= end_s - EPSILON_S:
                     return
+                check_limit(f"{self._file.path}: its frames", "frames", index + 1, at=self._limits)
+                check_limit(f"{self._file.path}: its seconds", "film_s", time_s, at=self._limits)
                 self._frame_count += 1
                 self._end_s = time_s + self._frame_duration_s(frame)
                 yield Frame(index, time_s, image_of(frame))

@@ -17,9 +17,13 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
+from facetrack.core.limits import check_limit, limits
 
 IMAGE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
 """libav's names of the formats that hold one still image."""
+
+MOST_PIXELS = 2**31 - 1
+"""The most that libav's option can say."""
 
 
 class StreamFacts(NamedTuple):
@@ -52,6 +56,14 @@ class VideoFile:
         if stream is None:
             self._container.close()
             raise InputError(f"{path}: no video in it, only sound or data; give a video file")
+        pixels = stream.codec_context.width * stream.codec_context.height
+        try:
+            check_limit(f"{path}: pixels of its frame", "frame_pixels", pixels)
+        except InputError:
+            self._container.close()
+            raise
+        # A frame that is larger than the header says is not decoded either.
+        stream.codec_context.options = {"max_pixels": str(min(limits().frame_pixels, MOST_PIXELS))}
         self._stream: VideoStream | None = stream
         self._last_facts: StreamFacts | None = None
         self.time_base = stream.time_base or Fraction(1, 1000)

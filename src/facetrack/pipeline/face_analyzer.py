@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from facetrack.core.extensions import TRACKERS, open_extension
+from facetrack.core.limits import check_limit
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
@@ -185,6 +186,8 @@ class FaceAnalyzer:
             facts.shot_starts.append(detections.frame.index)
         facts.times_s.append(detections.frame.time_s)
         facts.faces += len(detections.faces)
+        what = f"faces in frame {detections.frame.index}"
+        check_limit(what, "frame_faces", len(detections.faces))
         if detections.faces.recognised is not None:
             facts.embedded_faces += len(detections.faces)
         self._stats.frames_detected += 1

@@ -6,7 +6,6 @@ presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` (thumbna
 name first. ``timeline.json`` comes last, so a folder that has one is complete.
 """
 
-import io
 import json
 import re
 import zipfile
@@ -20,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack.core.atomic_write import atomic_write, write_json
+from facetrack.core.bounded_npz import arrays_of
 from facetrack.core.errors import InputError
+from facetrack.core.limits import check_limit, limits
 from facetrack.core.parquet import read_table_below, write_table
 from facetrack.core.received_files import check_folder, is_below, json_of, read_below
 from facetrack.core.schema import converted
@@ -48,9 +49,8 @@ TIMELINE_FILE = "timeline.json"
 METRICS_FILE = "metrics.jsonl"
 PEOPLE_FOLDER = "people"
 THUMBNAIL = re.compile(r"people/[^/]+\.jpe?g", re.IGNORECASE)
-LARGEST_FILE = 1 << 30
 LARGEST_THUMBNAIL = 16 << 20
-"""Bytes of a file of the folder that is read, and of a thumbnail."""
+"""Bytes of a thumbnail that is read."""
 
 UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, zipfile.BadZipFile,
@@ -130,7 +130,7 @@ def read_folder(folder: Path) -> dict[str, Any]:
         InputError: when the folder holds no complete analysis of this schema.
     """
     try:
-        stored = read_below(folder, TIMELINE_FILE, LARGEST_FILE)
+        stored = read_below(folder, TIMELINE_FILE, limits().text_bytes)
         data = converted(json_of(stored), dict, "")
         if data.get("schema") != SCHEMA:
             raise InputError(f"{folder}/timeline.json is {data.get('schema')!r}, not {SCHEMA}")
@@ -143,7 +143,11 @@ def read_folder(folder: Path) -> dict[str, Any]:
 
 def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
     first_frame = file.source.first_frame
+    info = file.source.info
+    check_limit(f"{folder}: the film's frame", "frame_pixels", info.width * info.height)
+    check_limit(f"{folder}: the film's length", "film_s", info.duration_s)
     times_s = read_table_below(folder, "frames.parquet")["time_s"].to_numpy()
+    check_limit(f"{folder}: the film's frames", "frames", len(times_s))
     frames = first_frame, first_frame + len(times_s)
     _check_people(file, frames)
     recognizer = _recognizer(file)
@@ -164,7 +168,9 @@ def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
         "thumbnails": {p.id: _thumbnail(folder, p.thumbnail) for p in file.people if p.thumbnail},
         "warnings": file.warnings,
         "damaged": file.source.damaged,
-        "metrics": from_lines(read_below(folder, METRICS_FILE, LARGEST_FILE).decode("utf-8")),
+        "metrics": from_lines(
+            read_below(folder, METRICS_FILE, limits().text_bytes).decode("utf-8")
+        ),
         "settings": file.settings,
         "performance": file.performance,
         "next_person": file.next_person,
@@ -227,6 +233,9 @@ def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -
     faces = faces.set_column(
         faces.column_names.index("person"), FACE_COLUMNS.field("person"), pa.array(person)
     )
+    if len(at):
+        most = np.unique(at, return_counts=True)[1].max()
+        check_limit("faces.parquet: faces in a frame", "frame_faces", int(most))
     if (np.diff(at) < 0).any():
         faces = faces.sort_by([("frame", "ascending"), ("track", "ascending")])
     return faces
@@ -240,10 +249,9 @@ def _thumbnail(folder: Path, name: str) -> bytes:
 
 
 def _embeddings(folder: Path, dim: int) -> dict[int, Float32]:
-    file = io.BytesIO(read_below(folder, "embeddings.npz", LARGEST_FILE))
-    with np.load(file, allow_pickle=False) as stored:
-        embeddings = {int(track): stored[track] for track in stored.files}
-    for track, vector in embeddings.items():
+    data = read_below(folder, "embeddings.npz", limits().table_bytes)
+    stored = arrays_of(data, f"{folder}/embeddings.npz")
+    for track, vector in stored.items():
         if vector.shape != (dim,) or vector.dtype != np.float32:
             raise ValueError(f"embedding of track {track} is {vector.dtype} {vector.shape}")
-    return embeddings
+    return {int(track): vector.astype(np.float32, copy=False) for track, vector in stored.items()}

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from facetrack.core.errors import FacetrackError, InputError, UsageError
+from facetrack.core.limits import limits
 from facetrack.core.received_files import (
     check_file,
     check_folder,
@@ -52,8 +53,6 @@ LOCKS = ("lock", "lock-journal", "lock-wal", "lock-shm")
 """The lock, and the files that SQLite may read beside it."""
 WAIT_S = 30.0
 """Seconds to wait for another process that changes the folder."""
-LARGEST = 1 << 30
-"""Bytes of a file of the folder that is read."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,9 @@ class History:
         """
         name = f"{HISTORY}/{step.name}/change.json"
         try:
-            change = converted(json_of(read_below(self._folder, name, LARGEST)), Change, "")
+            change = converted(
+                json_of(read_below(self._folder, name, limits().text_bytes)), Change, ""
+            )
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{self._folder}/{name} cannot be read ({error}); to go on without the undo of "
@@ -262,7 +263,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def _digest(folder: Path) -> str:
-    return hashlib.sha256(read_below(folder, STATE, LARGEST)).hexdigest()
+    return hashlib.sha256(read_below(folder, STATE, limits().text_bytes)).hexdigest()
 
 
 def _link(path: Path, other: Path) -> None:

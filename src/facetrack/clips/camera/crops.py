@@ -22,6 +22,7 @@ from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.clips.plan.naming import CLIPS_FOLDER, is_clip
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import FrameRange
+from facetrack.core.limits import check_limit
 from facetrack.core.parquet import read_table, write_table
 from facetrack.core.schema import converted
 
@@ -141,10 +142,16 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: the plan of clip {name} was changed ({error})") from error
     m, places = plan.pictures, plan.places
+    what = f"{path}: clip {name}"
+    check_limit(f"{what}, pixels of its frame", "frame_pixels", plan.size[0] * plan.size[1])
+    check_limit(f"{what}, its seconds", "film_s", plan.end_s)
+    check_limit(f"{what}, its frames", "frames", m)
+    if not all(side > 0 for side in (*plan.size, *(p for place in places for p in place[2:]))):
+        raise InputError(f"{what}: a size in its plan is not above 0")
     segment = Segment(plan.people, plan.index, tuple(FrameRange(*one) for one in plan.spans))
     at = np.stack([rows["panel"].to_numpy(), rows["picture"].to_numpy()], axis=1)
-    every = np.stack(np.divmod(np.arange(m * len(places)), max(m, 1)), axis=1)
-    if not np.array_equal(at, every):
+    every = np.stack(np.divmod(np.arange(len(at)), max(m, 1)), axis=1)
+    if len(at) != m * len(places) or not np.array_equal(at, every):
         raise InputError(
             f"{path}: clip {name} has {len(at)} rows instead of one for each of its {m} frames "
             f"and {len(places)} panels; rows can be changed, but left out only for a whole clip"

@@ -10,6 +10,7 @@ import numpy as np
 from facetrack.clips.camera.layout import MOST_PANELS
 from facetrack.clips.plan.photo import Enroller
 from facetrack.core.errors import TargetError, UsageError
+from facetrack.core.limits import limits
 from facetrack.core.received_files import check_file, read_given
 from facetrack.core.settings import ClipSettings
 from facetrack.identity.editing import PHOTO_SUFFIXES, TARGET_WORDS
@@ -18,9 +19,6 @@ from facetrack.timeline.parts import find_person, in_short
 
 AT_MOST = {"single": 1, **MOST_PANELS}
 """Maximum number of people in a clip, by mode; the other modes show all chosen people."""
-
-LARGEST_TOML = 16 << 20
-"""Bytes of a people file."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def _meant(text: str) -> int | Path | str:
 def _people_file(path: Path) -> dict[str, Target]:
     """Name in small letters -> target."""
     try:
-        table = tomllib.loads(read_given(path, LARGEST_TOML).decode("utf-8"))
+        table = tomllib.loads(read_given(path, limits().text_bytes).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; give a readable people file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -17,11 +17,14 @@ from facetrack.clips.plan.grouping import grouped
 from facetrack.clips.render.messages import ClipJob, FrameOverlay, Outcome, RenderTask
 from facetrack.clips.render.pool import written
 from facetrack.clips.render.written_clips import add_written, remove_written
+from facetrack.core.errors import UsageError
+from facetrack.core.limits import check_limit
 from facetrack.core.received_files import check_folder
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.frame_reader import FrameReader
 
 CROPS_FILE = "crops.parquet"
+WAV_SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ def render_clips(
         InputError: when the source is no longer where it was, or a folder of ``out`` is a link.
         UsageError: when no encoder for the codec works on this machine.
     """
+    for clip in clips:
+        _check_size(clip, encoding.wav_rate)
     pixels = _pixels(source)
     encoder = choose_encoder(encoding)
     for parent in {clip.path.parent for clip in clips} - {Path()}:
@@ -90,6 +95,17 @@ def render_clips(
             if on_clip is not None:
                 on_clip(result)
     return [results[i] for i in range(len(clips))]
+
+
+def _check_size(clip: Clip, wav_rate: int | None) -> None:
+    seconds = float(clip.edges_s[-1])
+    for name, size in (
+        ("frame_pixels", clip.size[0] * clip.size[1]),
+        ("frames", len(clip.frames)),
+        ("film_s", seconds),
+        ("output_bytes", seconds * (wav_rate or 0) * WAV_SAMPLE_BYTES),
+    ):
+        check_limit(f"clip {clip.path}", name, size, UsageError)
 
 
 def _pixels(source: Path) -> int:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facetrack.clips.plan.naming import is_clip
+from facetrack.core.limits import limits
 from facetrack.core.received_files import (
     check_file,
     file_below,
@@ -21,8 +22,6 @@ from facetrack.core.received_files import (
 from facetrack.core.schema import converted
 
 LIST = ".clips.jsonl"
-LARGEST_LIST = 64 << 20
-"""Bytes of a list that is read."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def add_written(out: Path, path: Path) -> None:
 
 def _listed(out: Path) -> list[WrittenFile]:
     try:
-        lines = read_below(out, LIST, LARGEST_LIST).splitlines()
+        lines = read_below(out, LIST, limits().text_bytes).splitlines()
     except FileNotFoundError:
         return []
     found = []

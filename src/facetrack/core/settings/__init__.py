@@ -30,6 +30,7 @@ from facetrack.core.settings.clips import (
     ClipSettings,
     with_preset,
 )
+from facetrack.core.settings.limits import LimitSettings
 from facetrack.core.settings.stage import Stage, hints_of, require
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "DetectionSettings",
     "Device",
     "IdentitySettings",
+    "LimitSettings",
     "Settings",
     "TrackingSettings",
     "require",
@@ -63,6 +65,7 @@ class Settings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     clips: ClipSettings = field(default_factory=ClipSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """JSON-ready: table -> field -> value; paths are texts, tuples lists, unset is None."""
@@ -79,6 +82,7 @@ STAGES: dict[str, type[Stage]] = {
     stage.table: stage
     for stage in (
         DecodeSettings, DetectionSettings, TrackingSettings, IdentitySettings, ClipSettings,
+        LimitSettings,
     )
 }  # fmt: skip
 """Table -> the stage's class."""
