@@ -15,7 +15,7 @@ class LimitSettings(Stage):
     table = "limits"
 
     frame_pixels: Annotated[int, Meta(ge=1)] = setting(
-        144_000_000, "Pixels of a frame, of a film, an image or a clip (16384 x 8704)."
+        144_000_000, "Pixels of a frame of a film or a clip (16384 x 8704)."
     )
     frames: Annotated[int, Meta(ge=1)] = setting(20_000_000, "Frames of a film or a clip.")
     frame_faces: Annotated[int, Meta(ge=1)] = setting(5_000, "Faces in a frame.")
