@@ -91,6 +91,7 @@ def analyze(
         UsageError: when a setting makes no sense, the device or its library is missing, or the
             engine was opened with other settings than those asked for.
         WeightsError: when a network's weights are missing or damaged.
+        ResourceError: when memory or threads run out.
     """
     settings = _with_keywords(
         settings or (Settings() if engine is None else settings_of(engine)),

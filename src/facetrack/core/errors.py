@@ -1,6 +1,7 @@
 """The errors that facetrack raises on purpose, and the exit code of each.
 
     FacetrackError              exit code 1
+    ├── ResourceError           1: memory or threads ran out
     ├── UsageError              2: a setting or an argument is wrong
     ├── InputError              3: a video (or an analysis folder) cannot be read
     ├── TargetError             4: the target is nobody in the video
@@ -20,6 +21,10 @@ class FacetrackError(Exception):
     def __init__(self, message: str) -> None:
         """``message`` may hold a message of another library; its lines become one."""
         super().__init__(" ".join(message.splitlines()))
+
+
+class ResourceError(FacetrackError):
+    """The computer, or a limit set for the process, gives no more memory or threads."""
 
 
 class UsageError(FacetrackError):

@@ -15,6 +15,7 @@ from itertools import islice, pairwise
 from facetrack.core.extensions import TRACKERS, open_extension
 from facetrack.core.limits import check_limit
 from facetrack.core.settings import DecodeSettings, Settings
+from facetrack.core.shortage import shortage_said
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame
@@ -119,9 +120,14 @@ class FaceAnalyzer:
         self._facts = AnalyzedFrames()
 
     def run(self, source: VideoSource) -> AnalyzedFrames:
-        """Analyses the whole video; returns when ``on_tracks`` has been given every track."""
+        """Analyses the whole video; returns when ``on_tracks`` has been given every track.
+
+        Raises:
+            ResourceError: when memory or threads run out.
+        """
         map_large_blocks()
         with (
+            shortage_said(),
             only_new_garbage(),
             short_switch_interval(),
             SerialExecutor("track", MAX_UNTRACKED_BATCHES) as self._tracking,

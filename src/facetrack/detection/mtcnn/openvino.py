@@ -101,8 +101,11 @@ class QuickNetworks(QuickRnetOnet):
 
     def __init__(self, precision: str) -> None:
         super().__init__(precision)
-        self._pnet = lru_cache(IMAGE_SIZES)(
-            lambda sizes: Requests(graphs.chained_pnet(tensors("pnet"), sizes), precision)
+        self._pnet = shared(
+            ("openvino pnet", precision),
+            lambda: lru_cache(IMAGE_SIZES)(
+                lambda sizes: Requests(graphs.chained_pnet(tensors("pnet"), sizes), precision)
+            ),
         )
         self._rnet = _rnet(precision, np.uint8)
         self._onet = _onet(precision, np.uint8)
@@ -128,10 +131,13 @@ class _ExactNetworks:
     """The networks as facenet-pytorch computes them. Implements ``MtcnnNetworks``."""
 
     def __init__(self) -> None:
-        self._pnet = lru_cache(IMAGE_SIZES)(
-            lambda height, width, sizes: Requests(
-                graphs.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
-            )
+        self._pnet = shared(
+            ("openvino pooled pnet", "f32"),
+            lambda: lru_cache(IMAGE_SIZES)(
+                lambda height, width, sizes: Requests(
+                    graphs.pooled_pnet(tensors("pnet"), height, width, sizes), "f32"
+                )
+            ),
         )
         self._rnet = _rnet("f32", np.float32)
         self._onet = _onet("f32", np.float32)

@@ -12,6 +12,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from facetrack.core.settings import DetectionSettings
+from facetrack.core.shared import shared
 from facetrack.core.types import Faces, Float32, Image
 from facetrack.detection.yunet.decoding import Yunet
 from facetrack.media.frame_image import FrameImage
@@ -35,7 +36,8 @@ class OpenVinoYunet:
     frames_ahead = 1
 
     def __init__(self, settings: DetectionSettings, precision: str) -> None:
-        self._yunet = Yunet(_YunetGraphs(precision), settings)
+        graphs = shared(("openvino yunet", precision), lambda: _YunetGraphs(precision))
+        self._yunet = Yunet(graphs, settings)
 
     def detect(self, images: Sequence[FrameImage]) -> Iterator[Faces]:
         for i in range(0, len(images), FRAMES_AT_ONCE):
