@@ -8,9 +8,21 @@
 loaded when it is first used.
 """
 
-from typing import TYPE_CHECKING, Any
+import sys
 
+# In the command itself a signal would else meet no handler while its modules load. A program that
+# imports this package keeps its own handlers.
+if sys.orig_argv[1:3] == ["-m", "facetrack"] or sys.argv[0].endswith(("/facetrack", "\\facetrack")):
+    from facetrack.cli import signals
+
+    signals.end_at_once()
+
+# As in ``typing``, which takes ten times as long to load as this module: a signal that comes while
+# the command starts would meet no handler for it.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from facetrack.api import analyze, plan, render, write_report
     from facetrack.core.errors import (
         ClipError,
@@ -96,7 +108,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Imports the module of a public name when it is first used."""
     if name == "__version__":
         from facetrack.core.environment import facetrack_version

@@ -1,5 +1,10 @@
 """``python -m facetrack`` is the command ``facetrack``."""
 
-from facetrack.cli import main
+import sys
 
-main()
+try:
+    from facetrack.cli import main
+
+    main()
+except KeyboardInterrupt:  # before there was a handler for it
+    sys.exit(130)

@@ -3,13 +3,15 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 M_MMAP_THRESHOLD = -3
+PR_SET_PDEATHSIG = 1
 LARGE_BLOCK = 1_000_000
 """Bytes from which a block has a memory map of its own; below a frame of 720p."""
 SWITCH_INTERVAL_S = 0.0005
@@ -37,6 +39,16 @@ def map_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+
+
+def end_with_parent() -> None:
+    """Lets Linux kill this process as soon as the thread that started it ends, whatever ends it.
+
+    Elsewhere nothing is done; the end of a pipe from the parent tells it there.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # a C library without it
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def use_expandable_segments() -> None:

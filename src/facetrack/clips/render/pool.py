@@ -44,8 +44,10 @@ def written(tasks: Sequence[RenderTask], processes: int) -> Generator[Outcome]:
     done: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
     for task in tasks:
         todo.put(task)
-    servers = [_Server(todo, done) for _ in range(processes)]
+    servers: list[_Server] = []
     try:
+        for _ in range(processes):
+            servers.append(_Server(todo, done))
         at_work = len(servers)
         while at_work:
             what = done.get()
@@ -96,9 +98,11 @@ class _Server:
         except BaseException as error:
             self._done.put(error)
         finally:
-            if self._worker is not None:
-                self._worker.close()
-            self._done.put(None)
+            try:
+                if self._worker is not None:
+                    self._worker.close()
+            finally:
+                self._done.put(None)  # whatever happened: somebody waits for it
 
     def _try(self, task: RenderTask) -> tuple[tuple[ClipJob, ...], str]:
         """Sends a task to the worker; gives the clips left over when it died, and how it died."""
