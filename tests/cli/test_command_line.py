@@ -1,11 +1,8 @@
 """The command as users start it: exit codes, one clear line, nothing lost, nothing half-written."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -84,15 +81,6 @@ def test_what_cannot_be_read_ends_with_3(bad, tmp_path, name, words):
     assert done.returncode == 3
     assert words in one_line(done.stderr)
     no_remains(tmp_path)
-
-
-def test_the_others_of_a_batch_still_run(bad, pyfeat_data, tmp_path):
-    good = pyfeat_data / "single_face.mp4"
-    done = facetrack("analyze", bad / "text.mp4", good, "-o", tmp_path / "out", "--json")
-    assert done.returncode == 3
-    summary = json.loads(done.stdout)
-    assert summary["people"] == 1
-    assert (tmp_path / "out" / "single_face" / "timeline.json").is_file()
 
 
 def test_truncated_keeps_what_could_be_read(pyfeat_data, tmp_path):
@@ -192,44 +180,6 @@ def test_render_again_without_detecting(pyfeat_data, tmp_path):
     (clip,) = (tmp_path / "out").rglob("*.mp4")
     with av.open(str(clip)) as container:
         assert container.streams.video[0].width == 128
-
-
-def interrupted(arguments, ready):
-    """Starts the command, sends Ctrl-C to its whole group once ``ready()``, as a terminal does."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "facetrack", *map(str, arguments), "--quiet"],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A shell starts background jobs deaf to it; the command must hear it here in any case.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while not ready():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)  # the work itself would take longer
-    assert process.returncode == 130
-    assert "interrupted" in one_line(said)
-
-
-def test_ctrl_c_while_analysing(pyfeat_data, tmp_path):
-    """Slow enough to be caught at it; there are samples from when frames are looked at."""
-    video = pyfeat_data / "WolfgangLanger_Pexels.mp4"
-    command = ["run", video, "-o", tmp_path, "--detector", "mtcnn", "--dense"]
-    growing = "*/.metrics.jsonl.*.partial"
-    interrupted(command, lambda: any(p.stat().st_size for p in tmp_path.glob(growing)))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_ctrl_c_while_rendering(pyfeat_data, tmp_path):
-    video = pyfeat_data / "single_face.mp4"
-    assert facetrack("analyze", video, "-o", tmp_path, "--quiet").returncode == 0
-    folder = tmp_path / "single_face"
-    command = ["render", folder, "--size", "4096"]
-    interrupted(command, lambda: list(folder.rglob("*.partial.mp4")))
-    assert not list(folder.rglob("*.mp4"))
-    no_remains(tmp_path)
 
 
 def test_how_people_are_told_apart_is_an_option(pyfeat_data, tmp_path):

@@ -4,11 +4,21 @@ import subprocess
 import sys
 
 
-def facetrack(*arguments, cwd=None):
-    """Runs ``facetrack ARGUMENTS``; the result has the exit code and both outputs as text."""
+def facetrack(*arguments, cwd=None, memory=None):
+    """Runs ``facetrack ARGUMENTS``; the result has the exit code and both outputs as text.
+
+    ``memory``: bytes of address space that the process may take, on Linux.
+    """
+
+    def limited():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
     return subprocess.run(
         [sys.executable, "-m", "facetrack", *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd, check=False, timeout=250,
+        preexec_fn=limited if memory else None,
     )  # fmt: skip
 
 

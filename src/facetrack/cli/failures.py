@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av.error
 
+from facetrack.cli.terminal import visible
 from facetrack.core.errors import ClipError, FacetrackError, InputError
 from facetrack.core.shortage import ran_short, shortage
 
@@ -46,7 +47,8 @@ def described_of(film: Path, error: Exception) -> FacetrackError:
 def show_traceback(error: Exception) -> None:
     """Prints it where the user asked for it with ``--debug``."""
     if "--debug" in sys.argv[1:]:
-        traceback.print_exception(error)
+        lines = "".join(traceback.format_exception(error))
+        print(visible(lines, keep="\n"), end="", file=sys.stderr)
 
 
 def _named(error: Exception) -> str:

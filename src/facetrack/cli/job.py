@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 
 from facetrack import api
+from facetrack.cli.batch import Batch
 from facetrack.cli.gallery_view import named_people, named_people_of, with_names
 from facetrack.cli.join_view import join
 from facetrack.cli.people_view import counted, label_of
@@ -20,7 +21,7 @@ from facetrack.clips.plan.plan import Plan, check_settings
 from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.render.render import ClipResult
 from facetrack.core.atomic_write import atomic_write
-from facetrack.core.errors import ClipError, FacetrackError, InputError, UsageError
+from facetrack.core.errors import ClipError, InputError, UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.people_file import joined_in
 from facetrack.pipeline.engine import open_engine
@@ -63,7 +64,7 @@ def run_videos(
         enroller.enrol(photo, engine, settings.tracking.min_score)
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
-    code, done = 0, []
+    batch, done = Batch(json), []
     for video, folder in zip(videos, folders, strict=True):
         try:
             with ProgressView(video.name, quiet) as view:
@@ -85,17 +86,18 @@ def run_videos(
                         warn(f"{joined} is older; update it with: facetrack people join {out}")
                 if same_people:
                     done.append(folder)
-                    code = code or _code_of(analysis, [])
+                    batch.done(_code_of(analysis, []))
                     continue
                 plan, made = Plan([], []), []
                 if clips:
                     plan = api.plan(analysis, settings.clips, enroller=enroller)
                     made = _clips(analysis, folder, settings.clips, plan, dry_run, view)
-            _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
-            code = code or _code_of(analysis, made)
-        except FacetrackError as error:
-            warn(error)
-            code = code or error.exit_code
+            code = _code_of(analysis, made)
+            _show(analysis, folder, plan, made, code, dry_run=dry_run, json=json, quiet=quiet)
+            batch.done(code)
+        except Exception as error:
+            batch.failed(video, error)
+    code = batch.close()
     if done:
         join(done, out, None, quiet or json)
         wanted = settings.clips if clips else None
@@ -135,7 +137,7 @@ def _render_each(
     quiet: bool,
 ) -> int:
     """Makes clips in each folder and prints the results; without ``settings``, only prints."""
-    code = 0
+    batch = Batch(json)
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
@@ -146,12 +148,12 @@ def _render_each(
                 with ProgressView(folder.name, quiet) as view:
                     plan = api.plan(analysis, settings, crops=crops, enroller=enroller)
                     made = _clips(analysis, folder, settings, plan, dry_run, view)
-            _show(analysis, folder, plan, made, dry_run=dry_run, json=json, quiet=quiet)
-            code = code or _code_of(replace(analysis, damaged=False), made)
-        except FacetrackError as error:
-            warn(error)
-            code = code or error.exit_code
-    return code
+            code = _code_of(replace(analysis, damaged=False), made)
+            _show(analysis, folder, plan, made, code, dry_run=dry_run, json=json, quiet=quiet)
+            batch.done(code)
+        except Exception as error:
+            batch.failed(folder, error)
+    return batch.close()
 
 
 @contextmanager
@@ -239,6 +241,7 @@ def _show(
     folder: Path,
     plan: Plan,
     made: Sequence[ClipResult],
+    code: int,
     *,
     dry_run: bool,
     json: bool,
@@ -255,6 +258,8 @@ def _show(
             "left_out": len(plan.rejected),
             "dropped": len(analysis.dropped),
             "warnings": analysis.warnings,
+            "error": None,
+            "exit_code": code,
             **analysis.performance,
         }
         print(jsonlib.dumps(line), flush=True)

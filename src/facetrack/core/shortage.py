@@ -12,6 +12,7 @@ WORDS = (
     "cannot allocate",
     "failed to allocate",
     "out of memory",
+    "broken promise",  # OpenVINO, when one of its threads found none
     "failed to map segment",  # a library that finds no room
     "start new thread",
     "thread constructor failed",

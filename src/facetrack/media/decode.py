@@ -54,7 +54,9 @@ class PyavSource(FileSource):
                 for frame in packet.decode():
                     flawed_frames += frame.is_corrupt
                     yield frame
-            except (av.error.InvalidDataError, av.error.FFmpegError):
+            except MemoryError:  # no fault of the packet
+                raise
+            except av.error.FFmpegError:
                 damaged_packets += 1
         if damaged_packets or flawed_frames:
             self.warnings.append(

@@ -14,6 +14,9 @@ from facetrack.media.streams import VideoFile
 MISSING_TAIL_S = 0.5
 """Seconds by which a stream may be shorter than its header says before it counts as cut off."""
 
+DAMAGE = (ValueError, LookupError, ArithmeticError)
+"""What PyAV and NumPy raise beside libav's own errors, for fields that make no sense."""
+
 
 class Decoded(Protocol):
     """What the clock reads of a decoded frame; times in units of the file's ``time_base``."""
@@ -39,7 +42,7 @@ class FrameClock:
         self._file = file
         self._limits = limits()  # frames are read in a thread of their own
         self._frame_count = 0
-        self._end_s = 0.0
+        self._given_s = self._end_s = 0.0
 
     def frames(
         self,
@@ -50,6 +53,13 @@ class FrameClock:
     ) -> Iterator[Frame]:
         """Frames whose time is in ``[start_s, start_s + duration_s)``.
 
+        No frame is left out after the first one, so that their numbers have no gaps: a damaged file
+        may place one before the range, and it then gets the time of the frame before it. What a
+        damaged file makes the decoder raise ends the frames with a warning.
+
+        Raises:
+            MemoryError: when there is no memory for a frame.
+
         Args:
             decoded: every frame of the file in presentation order; it is closed at the end of the
                 range, or when the returned iterator is closed.
@@ -57,20 +67,28 @@ class FrameClock:
             start_s: seconds from the stream's start.
             duration_s: seconds; None: to the end of the file.
         """
-        end_s = float("inf") if duration_s is None else start_s + duration_s
         last_s = -1.0
-        with closing(decoded):
-            for index, frame in enumerate(decoded):
-                time_s = last_s = self._time_s(frame, last_s)
-                if time_s < start_s - EPSILON_S:
-                    continue
-                if time_s >= end_s - EPSILON_S:
-                    return
-                check_limit(f"{self._file.path}: its frames", "frames", index + 1, at=self._limits)
-                check_limit(f"{self._file.path}: its seconds", "film_s", time_s, at=self._limits)
-                self._frame_count += 1
-                self._end_s = time_s + self._frame_duration_s(frame)
-                yield Frame(index, time_s, image_of(frame))
+        try:
+            with closing(decoded):
+                for index, frame in enumerate(decoded):
+                    time_s = last_s = self._time_s(frame, last_s)
+                    if time_s < start_s - EPSILON_S:
+                        if not self._frame_count:
+                            continue
+                        time_s = self._given_s
+                    if duration_s is not None and time_s >= start_s + duration_s - EPSILON_S:
+                        return
+                    where = self._file.path
+                    check_limit(f"{where}: its frames", "frames", index + 1, at=self._limits)
+                    check_limit(f"{where}: its seconds", "film_s", time_s, at=self._limits)
+                    image = image_of(frame)
+                    self._frame_count += 1
+                    self._given_s = time_s
+                    self._end_s = time_s + self._frame_duration_s(frame)
+                    yield Frame(index, time_s, image)
+        except DAMAGE as error:
+            self._file.warnings.append(f"reading stopped early: {error}")
+            return
         self._check_whole(last_s)
 
     def info(self, rotation: int) -> VideoInfo:

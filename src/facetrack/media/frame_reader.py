@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facetrack.core.closing import Closing
-from facetrack.media.streams import open_again, video_stream
+from facetrack.media.streams import open_again, packets_of, video_stream
 
 Tick = int
 """A time in units of the stream's time base, 0 at the stream's start."""
@@ -142,7 +142,7 @@ class FrameReader(Closing):
         frame_s = 1 / float(self.stream.average_rate or self.stream.guessed_rate or 25)
         time_s = -frame_s
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in packets_of(self.container, self.stream):
                 unneeded = packet.pts is not None and packet.pts - self._origin not in needed
                 context.skip_frame = "NONREF" if unneeded else "DEFAULT"
                 try:

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from facetrack.media.streams import begin_s, open_media, sound_stream, video_stream
+from facetrack.media.streams import begin_s, open_media, packets_of, sound_stream, video_stream
 
 Samples = NDArray[np.float32]
 """``(channels, n)`` float32, full scale is -1 to 1."""
@@ -183,7 +183,7 @@ def _frames(
     time_base = stream.time_base or Fraction(1, stream.codec_context.sample_rate)
     try:
         container.seek(int((start_s - PREROLL_S) / time_base), stream=stream, backward=True)
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:

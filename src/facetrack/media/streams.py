@@ -3,17 +3,19 @@
 Every part of the program chooses streams here, so that all count and time frames by the same one.
 """
 
+import errno
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
@@ -24,6 +26,13 @@ IMAGE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "ti
 
 MOST_PIXELS = 2**31 - 1
 """The most that libav's option can say."""
+
+
+CLOCK = re.compile(r"(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+(\.\d*)?)", re.ASCII)
+"""A duration as Matroska's tags have it."""
+
+
+StreamT = TypeVar("StreamT", bound=Stream)
 
 
 class StreamFacts(NamedTuple):
@@ -55,7 +64,7 @@ class VideoFile:
         stream = video_stream(self._container)
         if stream is None:
             self._container.close()
-            raise InputError(f"{path}: no video in it, only sound or data; give a video file")
+            raise InputError(f"{path}: no video in it that can be decoded; give a video file")
         pixels = stream.codec_context.width * stream.codec_context.height
         try:
             check_limit(f"{path}: pixels of its frame", "frame_pixels", pixels)
@@ -112,11 +121,10 @@ class VideoFile:
         """Duration of the stream in seconds as the header says; None where it does not."""
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
-        tag = self.stream.metadata.get("DURATION")  # Matroska keeps it here
-        if tag:
-            hours, minutes, seconds = tag.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        return None
+        tag = CLOCK.fullmatch(self.stream.metadata.get("DURATION", ""))  # Matroska keeps it here
+        if tag is None:
+            return None
+        return int(tag["hours"]) * 3600 + int(tag["minutes"]) * 60 + float(tag["seconds"])
 
     def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
         """Number of frames in a range, estimated from the header; None where it says nothing."""
@@ -132,7 +140,7 @@ class VideoFile:
         Where the file cannot be read any further, the iterator ends with a warning.
         """
         try:
-            yield from self._container.demux(self.stream)
+            yield from packets_of(self._container, self.stream)
         except av.error.FFmpegError as error:
             self.warnings.append(f"reading stopped early: {error.strerror}")
 
@@ -147,9 +155,8 @@ class VideoFile:
         """
         times: list[float] = []
         with open_media(self.path) as container:
-            packets: Iterator[Packet[Any]] = container.demux(container.streams[self.stream.index])
             try:
-                for packet in packets:
+                for packet in packets_of(container, container.streams[self.stream.index]):
                     if packet.size and packet.is_keyframe and packet.pts is not None:
                         times.append(self.seconds(packet.pts))
             except av.error.FFmpegError:
@@ -164,6 +171,19 @@ def open_media(path: Path) -> InputContainer:
         FFmpegError: when libav cannot read it.
     """
     return av.open(str(path), metadata_errors="replace")
+
+
+def packets_of(container: InputContainer, stream: StreamT) -> "Iterator[Packet[StreamT]]":
+    """Packets of a stream in the order of the file, and an empty one at the end.
+
+    Raises:
+        FFmpegError: when the file cannot be read any further.
+    """
+    try:
+        yield from cast("Iterator[Packet[StreamT]]", container.demux(stream))
+    except IndexError as error:
+        # PyAV looks for a stream that began in the middle, as damage makes one; libav does not.
+        raise av.error.InvalidDataError(errno.EINVAL, "streams appear in the middle") from error
 
 
 def open_again(path: Path) -> InputContainer:
@@ -185,16 +205,25 @@ def open_again(path: Path) -> InputContainer:
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream that is not cover art."""
-    return next(
-        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
-    )
+    """The first video stream that can be decoded and is not cover art."""
+    for stream in container.streams.video:
+        if _decodable(stream) and not stream.disposition & Disposition.attached_pic:
+            return stream
+    return None
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
-    """The audio stream that players choose: marked as default, not for the impaired, the best."""
+    """The audio stream that players choose: marked as default, not for the impaired, the best.
+
+    None where it cannot be decoded.
+    """
     best = container.streams.best("audio")
-    return best if isinstance(best, AudioStream) else None
+    return best if isinstance(best, AudioStream) and _decodable(best) else None
+
+
+def _decodable(stream: Stream) -> bool:
+    """Whether libav has a decoder for it: for an unknown codec PyAV leaves the context out."""
+    return getattr(stream, "codec_context", None) is not None
 
 
 def begin_s(stream: VideoStream) -> float:
