@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from facetrack.core.types import Image
 from facetrack.media.codecs import Encoder
-from facetrack.media.planar import FULL_RANGE, is_full_range
+from facetrack.media.planar import FULL_RANGE, fill_padding, is_full_range
 from facetrack.media.priority import usual_priority
 from facetrack.media.sound import Samples, int16
 
@@ -170,7 +170,11 @@ class ClipWriter:
             self._container.close()
 
     def write_frame(self, frame: VideoFrame, pts: int, duration: int) -> None:
-        """Encodes a frame of the encoder's pixel format and size; times in ``TIME_BASE``."""
+        """Encodes a frame of the encoder's pixel format and size; times in ``TIME_BASE``.
+
+        The same frames give the same bytes, whatever the memory around them held.
+        """
+        fill_padding(frame)
         frame.pts = pts
         frame.time_base = TIME_BASE
         frame.duration = duration

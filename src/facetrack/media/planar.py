@@ -85,6 +85,22 @@ def planes(frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
     return y, u, v
 
 
+def fill_padding(frame: VideoFrame) -> None:
+    """Sets the bytes between the end of each row and the next row to zero, in place.
+
+    libav leaves there what was in memory. Encoders read whole vectors, also over the end of a row,
+    so that what they write could depend on it: x264 reads chroma whose rows are no multiple of 16
+    samples, as of frames 240, 360 and 720 wide.
+
+    Args:
+        frame: in one of the ``PLANAR`` formats.
+    """
+    wide = 2 if PLANAR[frame.format.name][2] > 8 else 1
+    for plane in frame.planes:
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        rows[:, plane.width * wide :] = 0
+
+
 def is_full_range(frame: VideoFrame) -> bool:
     """Whether samples go from 0 to the largest value; else luma goes from 16 to 235 of 8 bits."""
     return frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
