@@ -11,8 +11,10 @@ loaded when it is first used.
 import sys
 
 # In the command itself a signal would else meet no handler while its modules load. A program that
-# imports this package keeps its own handlers.
-if sys.orig_argv[1:3] == ["-m", "facetrack"] or sys.argv[0].endswith(("/facetrack", "\\facetrack")):
+# imports this package keeps its own handlers. Python has "-m" there until it has found the module.
+if (sys.argv[:1] == ["-m"] and "facetrack" in sys.orig_argv) or (
+    sys.argv and sys.argv[0].endswith(("/facetrack", "\\facetrack"))
+):
     from facetrack.cli import signals
 
     signals.end_at_once()
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         ClipError,
         FacetrackError,
         InputError,
+        ResourceError,
         TargetError,
         UsageError,
         WeightsError,
@@ -59,6 +62,7 @@ __all__ = [
     "InputError",
     "Interval",
     "Person",
+    "ResourceError",
     "Settings",
     "Shot",
     "TargetError",
@@ -89,6 +93,7 @@ _MODULES = {
     "InputError": "facetrack.core.errors",
     "Interval": "facetrack.timeline",
     "Person": "facetrack.timeline",
+    "ResourceError": "facetrack.core.errors",
     "Settings": "facetrack.core.settings",
     "Shot": "facetrack.timeline",
     "TargetError": "facetrack.core.errors",
