@@ -19,10 +19,10 @@ from made.media import make_video
 
 PUBLIC = [
     "Analysis", "ClipError", "ClipSettings", "DecodeSettings", "DetectionSettings",
-    "FacetrackError", "IdentitySettings", "InputError", "Interval", "Person", "Settings", "Shot",
-    "TargetError", "Track", "TrackFaces", "TrackingSettings", "UsageError", "VideoInfo",
-    "WeightsError", "__version__", "analyze", "evaluate", "export", "open_engine", "plan",
-    "render", "write_report",
+    "FacetrackError", "IdentitySettings", "InputError", "Interval", "Person", "ResourceError",
+    "Settings", "Shot", "TargetError", "Track", "TrackFaces", "TrackingSettings", "UsageError",
+    "VideoInfo", "WeightsError", "__version__", "analyze", "evaluate", "export", "open_engine",
+    "plan", "render", "write_report",
 ]  # fmt: skip
 NOT_KEYWORDS = {"path", "settings", "on_progress", "on_sample", "engine"}
 
