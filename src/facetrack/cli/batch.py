@@ -1,10 +1,10 @@
 """The films of one command: one that fails does not stop the others, and the end says which."""
 
 import json
-import sys
 from pathlib import Path
 
 from facetrack.cli.failures import described_of, show_traceback
+from facetrack.cli.terminal import warn
 
 
 class Batch:
@@ -32,7 +32,7 @@ class Batch:
             raise error
         show_traceback(error)
         failure = described_of(film, error)
-        print(f"facetrack: {failure}", file=sys.stderr, flush=True)
+        warn(failure)
         if self._json:
             line = {"video": str(film), "error": str(failure), "exit_code": failure.exit_code}
             print(json.dumps(line), flush=True)
@@ -43,10 +43,5 @@ class Batch:
         """Says which of several failed; gives the exit code."""
         if self._failed and self._count > 1:
             names = ", ".join(str(film) for film in self._failed)
-            print(
-                f"facetrack: {self._count - len(self._failed)} of {self._count} done; "
-                f"failed: {names}",
-                file=sys.stderr,
-                flush=True,
-            )
+            warn(f"{self._count - len(self._failed)} of {self._count} done; failed: {names}")
         return self.code
