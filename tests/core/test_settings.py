@@ -67,6 +67,12 @@ from facetrack.core.settings import (
             "identity.weights is None; it must be a checkpoint's path (--weights FILE) when "
             "recognizer is vggface2",
         ),
+        (
+            IdentitySettings,
+            {"weights": Path("mine.pt")},
+            f"identity.weights is {Path('mine.pt')!r}; it must be left out: sface has weights of "
+            "its own, --weights is for vggface2",
+        ),
         (IdentitySettings, {"weights": 5}, "identity.weights is 5; it must be a path"),
         (ClipSettings, {"size": 65}, "clips.size is 65; it must be even, from 64 to 4096"),
         (ClipSettings, {"target": ()}, "clips.target is (); it must be somebody"),
@@ -160,7 +166,7 @@ def test_a_wrong_file_is_said_in_one_line(tmp_path, text, said):
 def test_toml_comes_back_whatever_a_text_holds(tmp_path):
     text = 'a "quoted"\\name\nof \x01 two lines \u0644\u064a'
     settings = Settings(
-        identity=IdentitySettings(weights=Path(text)),
+        identity=IdentitySettings(recognizer="vggface2", weights=Path(text)),
         clips=ClipSettings(name=text, target=(text, "2"), people=Path("b'c\"")),
     )
     written = as_toml(settings)

@@ -164,6 +164,11 @@ class IdentitySettings(Stage):
             "weights",
             "a checkpoint's path (--weights FILE) when recognizer is vggface2",
         )
+        self._require(
+            self.recognizer == "vggface2" or self.weights is None,
+            "weights",
+            f"left out: {self.recognizer} has weights of its own, --weights is for vggface2",
+        )
 
 
 def _require_known(
