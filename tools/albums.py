@@ -21,6 +21,8 @@ from PIL import Image, ImageOps
 import facetrack
 from facetrack.core.settings import DetectionSettings, IdentitySettings, Settings
 from facetrack.media.frame_image import RgbImage
+from facetrack.media.images import open_image
+from facetrack.media.opening import create_media
 from facetrack.pipeline.engine import Engine, open_engine
 
 FPS, SHOT = 25, 14
@@ -65,7 +67,7 @@ def photos_of(people: dict[str, list[Path]], engine: Engine) -> list[Photo]:
     found = []
     for person in list(people)[:MOST_PEOPLE]:
         for file in people[person][:MOST_PHOTOS]:
-            image = Image.open(file).convert("RGB")
+            image = open_image(file)
             border = round(BORDER * max(image.size))
             bordered = ImageOps.expand(image, border, fill=(127, 127, 127))
             (faces,) = engine.detector.detect([RgbImage(np.array(bordered))])
@@ -97,7 +99,7 @@ def make_album(photos: Sequence[Photo], face_px: int, film: Path, truth: Path, s
             order[i], order[swap] = order[swap], order[i]
     people = {person: n for n, person in enumerate(sorted({p.person for p in photos}), 1)}
     rows, shown = [], 0
-    with av.open(str(film), "w") as out:
+    with create_media(film) as out:
         video = out.add_stream("libx264", FPS, options={"crf": "18", "preset": "veryfast"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for photo in order:

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from facetrack.media.opening import open_media
 
 OF_THE_RUN = {
     "seconds", "frames_per_second", "stages", "batch_sizes", "batch_size_changes", "metrics",
@@ -154,7 +155,7 @@ def media_differences(a: Path, b: Path) -> Iterator[str]:
 def decoded(path: Path) -> dict[str, list[tuple[int | None, str]]]:
     """For each stream, named with its format, the time and a hash of each decoded frame."""
     found: dict[str, list[tuple[int | None, str]]] = {}
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         names = {s.index: f"{s.type} {s.index}, {described(s)}" for s in container.streams}
         found = {name: [] for name in names.values()}
         for frame_stream, frame in frames_of(container):

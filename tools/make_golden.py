@@ -14,13 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import av
 import numpy as np
-from PIL import Image as Pillow
 
 from facetrack.core.settings import DetectionSettings
 from facetrack.detection.yunet.decoding import CANDIDATES, NMS, SCORE, scaled_size
 from facetrack.media.frame_image import RgbImage
+from facetrack.media.images import open_image
+from facetrack.media.opening import open_media
 from facetrack.models.onnx_file import without_block_quantisation
 from facetrack.models.weight_files import FILES, find
 from facetrack.models.weights import tensors
@@ -45,7 +45,7 @@ def by_opencv(photo: Path) -> np.ndarray:
 
     tensors("yunet")  # fetches the file where it is missing
     network = without_block_quantisation(find(FILES["yunet"]).read_bytes())
-    image = RgbImage(np.array(Pillow.open(photo).convert("RGB")))
+    image = RgbImage(np.array(open_image(photo)))
     height, width = scaled_size(*image.shape, DetectionSettings(detector="yunet"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "yunet.onnx"
@@ -72,7 +72,7 @@ def by_facenet_pytorch(folders: list[Path]) -> dict[str, np.ndarray]:
     for folder in folders:
         for clip in sorted([*folder.glob("*.mp4"), *folder.glob("*.mov")]):
             rows = []
-            with av.open(str(clip)) as container:
+            with open_media(clip) as container:
                 for index, frame in enumerate(container.decode(video=0)):
                     if index % EVERY:
                         continue

@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import av
 import numpy as np
 
 from facetrack.clips.plan.clip import Clip, Panel, Segment
@@ -25,6 +24,7 @@ from facetrack.core.frame_range import FrameRange
 from facetrack.media.codecs import Encoding
 from facetrack.media.decode import PyavSource
 from facetrack.media.encode import SOUND_BITS
+from facetrack.media.opening import file_url, open_media
 from facetrack_bench.measuring import Watch
 
 SIZE = 512
@@ -95,7 +95,7 @@ class _Work:
         channels = 2
         _ffmpeg(
             "-ss", f"{frames.start_s:.6f}", "-t", f"{frames.end_s - frames.start_s:.6f}",
-            "-threads", "1", "-i", str(self.film), "-filter_threads", "1",
+            "-threads", "1", "-i", file_url(self.film), "-filter_threads", "1",
             "-vf", f"crop={side}:{side}:{left}:{top},scale={SIZE}:{SIZE}:flags=bicubic",
             "-c:v", "libx264", "-crf", str(CRF), "-preset", ENCODING.effort, "-threads", "1",
             "-c:a", "aac", "-b:a", str(SOUND_BITS * channels), "-movflags", "+faststart",
@@ -180,7 +180,7 @@ def _work_of(video: Path, folder: Path) -> _Work:
         frames = sum(1 for _ in source.frames())
         duration_s = frames / float(source.info().fps)
     again = int(CLIPS * CLIP_S / duration_s)
-    _ffmpeg("-stream_loop", str(again), "-i", str(video), "-c", "copy", str(film))
+    _ffmpeg("-stream_loop", str(again), "-i", file_url(video), "-c", "copy", file_url(film))
     with PyavSource(film) as source:
         times = np.array([frame.time_s for frame in source.frames()])
         info = source.info()
@@ -213,7 +213,7 @@ def _clip(
 
 
 def _lumas(path: Path) -> list[np.ndarray[Any, Any]]:
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         return [f.to_ndarray(format="gray") for f in container.decode(video=0)]
 
 

@@ -12,6 +12,7 @@ from facetrack.api import render
 from facetrack.core.settings import ClipSettings
 from facetrack.core.types import Image
 from facetrack.media.decode import PyavSource
+from facetrack.media.opening import create_media
 from facetrack.timeline import Analysis
 
 GREY = 128
@@ -33,7 +34,7 @@ def write_film(
         size: width and height to scale each image to; left out: those of the first image, rounded
             down to even numbers.
     """
-    with av.open(str(path), "w", format="mp4") as film:
+    with create_media(path, "mp4") as film:
         video = film.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "veryfast"})
         video.pix_fmt = "yuv420p"
         for number, image in enumerate(images):

@@ -13,9 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from PIL import Image as Pillow
+
+from facetrack.media.opening import open_media
 
 LARGE_PIXELS = 1_000_000
 """Frames with more pixels than this take seconds each, so fewer of them are measured."""
@@ -44,12 +45,12 @@ def plain_loop(video: Path, *, frames: int, device: str) -> dict[str, Any]:
     if device == "cuda":
         return _plain_batches(video, torch)
     mtcnn = plain_mtcnn("cpu")
-    with av.open(str(video)) as container:
+    with open_media(video) as container:
         image = next(container.decode(video=0)).to_ndarray(format="rgb24")
     mtcnn.detect(image, landmarks=True)  # the first call prepares torch's kernels
     chosen = _chosen(frames, image.shape[0] * image.shape[1])
     seconds, faces = 0.0, 0
-    with av.open(str(video)) as container:
+    with open_media(video) as container:
         decoded = iter(container.decode(video=0))
         for index in range(max(chosen) + 1):
             begun = time.perf_counter()
@@ -65,7 +66,7 @@ def _plain_batches(video: Path, torch: Any) -> dict[str, Any]:
     """On a GPU the loop is fastest with many frames per call, as in its own examples."""
     mtcnn = plain_mtcnn("cuda")
     seconds, faces, count = 0.0, 0, 0
-    with av.open(str(video)) as container:
+    with open_media(video) as container:
         decoded = iter(container.decode(video=0))
         for call in range(1 + CALLS):
             begun = time.perf_counter()

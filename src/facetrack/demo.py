@@ -21,6 +21,8 @@ from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import FacetrackError
 from facetrack.core.types import Float32, Image
 from facetrack.media.decode import PyavSource
+from facetrack.media.images import open_image
+from facetrack.media.opening import create_media
 from facetrack.media.sound import read_sound, sound_format
 from facetrack.models.install import fetch_wheel
 
@@ -78,7 +80,7 @@ def sample_media(cache: Path) -> Path:
 
 def make_sample(media: Path, out: Path) -> Path:
     """Writes the scenes one after the other: 640x360, 25 frames/s, H.264 with AAC, about 19 s."""
-    with atomic_write(out) as path, av.open(str(path), "w", format="mp4") as film:
+    with atomic_write(out) as path, create_media(path, "mp4") as film:
         video = film.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         audio = film.add_stream("aac", rate=SOUND[0], layout=SOUND[1])
@@ -106,7 +108,7 @@ def make_sample(media: Path, out: Path) -> Path:
 def _images(path: Path, start_s: float, count: int) -> Iterator[Image]:
     """``count`` frames at the film's rate and size, ``(HEIGHT, WIDTH, 3)`` uint8 RGB."""
     if path.suffix == ".jpg":
-        photo = Pillow.open(path).convert("RGB")
+        photo = open_image(path)
         for i in range(count):
             yield _fitted(photo, 1.0 + 0.1 * i / count)
         return

@@ -1,11 +1,69 @@
-"""Damaged films of a fuzzer, each of which once made a library raise an error of its own."""
+"""Damage costs what is damaged: the rest is read, with times that rise, and no error escapes."""
 
+import itertools
+import re
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from facetrack.media.decode import PyavSource
+from facetrack.media.opening import open_media
 from facetrack.media.sound import sound_format
+from facetrack.media.streams import packets_of, video_stream
+from made.media import make_video
+
+FRAMES = 20
+FINDINGS = Path(__file__).parents[1] / "made" / "findings"
+"""Small files that once ended the program."""
+
+
+def times_of(path):
+    with PyavSource(path) as source:
+        times = [frame.time_s for frame in source.frames()]
+        source.expected_frames(0.0, None)
+        return times
+
+
+def test_a_stream_that_begins_late():
+    """This transport stream names another stream after its streams were counted."""
+    film = FINDINGS / "film" / "late_stream.ts"
+    with open_media(film) as container:
+        stream = video_stream(container)
+        assert stream is not None
+        assert [packet.size for packet in packets_of(container, stream)][-1] == 0
+
+
+@pytest.mark.parametrize("written", [b"0:00:01:00.000", b"ab:00:00.80000", b"00:00:0\xff.80000",
+                                     b"00:00:nan     ", b"-1:00:00.80000"])  # fmt: skip
+def test_a_duration_that_is_no_time(tmp_path, written):
+    """Matroska keeps it as a text."""
+    film = tmp_path / "film.mkv"
+    make_video(film, frames=FRAMES)
+    data = film.read_bytes()
+    changed, count = re.subn(rb"00:00:00\.80000", lambda _: written, data)
+    assert count and len(changed) + count == len(data) + count * (len(written) - 13)
+    film.write_bytes(changed)
+    assert len(times_of(film)) == FRAMES
+
+
+@pytest.mark.parametrize("pts", [[0, 40, 40, 80], [0, 40, 30, 20, 120], [0, 0, 0, 0]])
+def test_times_that_do_not_rise(tmp_path, pts):
+    """The clock is later with each frame: all tables and searches rely on it."""
+    film, good = tmp_path / "film.mkv", tmp_path / "good.mkv"
+    make_video(good, frames=len(pts), codec="mjpeg", pix_fmt="yuvj420p")
+    with av.open(str(good)) as source, av.open(str(film), "w") as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for i, (packet, time) in enumerate(zip(packets, pts, strict=True)):
+            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.pts, packet.dts = time, i - 1000  # decode times must rise, and are not stored
+            copy.mux(packet)
+    times = times_of(film)
+    assert len(times) == len(pts)
+    assert all(a < b for a, b in itertools.pairwise(times))
+
 
 FUZZ = Path(__file__).parents[3] / "shared" / "cases" / "fuzz"
 FILMS = sorted(FUZZ.glob("*"))

@@ -11,6 +11,8 @@ from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.options import (
+    AllowPlaylists,
+    AllowUrls,
     Debug,
     GalleryFile,
     Json,
@@ -80,6 +82,8 @@ def run(
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
     dry_run: DryRun = False,
+    allow_urls: AllowUrls = False,
+    allow_playlists: AllowPlaylists = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -105,6 +109,8 @@ def analyze(
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
     dry_run: DryRun = False,
+    allow_urls: AllowUrls = False,
+    allow_playlists: AllowPlaylists = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -131,6 +137,8 @@ def render(
     config: Config = None,
     gallery: GalleryFile = None,
     dry_run: DryRun = False,
+    allow_urls: AllowUrls = False,
+    allow_playlists: AllowPlaylists = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

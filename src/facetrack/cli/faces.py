@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from facetrack.media.images import ImageError, open_image
+
 COLUMNS, ROWS = 24, 12
 """Size of a face in cells; a cell is about twice as high as wide."""
 GAP = 2
@@ -61,11 +63,11 @@ def inline_protocol(console: Console, environment: Mapping[str, str]) -> str | N
 def half_blocks(jpeg: bytes | None) -> list[Text]:
     """``ROWS`` lines of ``COLUMNS`` cells; a cell's text colour is its upper pixel, its background
     the lower one."""
-    if jpeg is None:
+    face = None if jpeg is None else _opened(jpeg)
+    if face is None:
         return [Text("·".center(COLUMNS) if row == ROWS // 2 else " " * COLUMNS, "dim")
                 for row in range(ROWS)]  # fmt: skip
-    with Pillow.open(io.BytesIO(jpeg)) as opened:
-        small = opened.convert("RGB").resize((COLUMNS, 2 * ROWS), Pillow.Resampling.LANCZOS)
+    small = face.resize((COLUMNS, 2 * ROWS), Pillow.Resampling.LANCZOS)
     pixels = np.asarray(small).reshape(ROWS, 2, COLUMNS, 3)
     lines = []
     for upper, lower in pixels:
@@ -77,14 +79,17 @@ def half_blocks(jpeg: bytes | None) -> list[Text]:
 
 
 def inline_image(protocol: str, jpeg: bytes) -> str:
-    """The escape sequence that draws the image at the cursor and does not move the cursor."""
+    """The escape sequence that draws the image at the cursor and does not move the cursor; nothing
+    where the image is damaged."""
+    face = _opened(jpeg)
+    if face is None:
+        return ""
     if protocol == "iterm":
         data = base64.b64encode(jpeg).decode()
         size = f"width={COLUMNS};height={ROWS};preserveAspectRatio=0;doNotMoveCursor=1"
         return f"\x1b]1337;File=inline=1;size={len(jpeg)};{size}:{data}\a"
     png = io.BytesIO()
-    with Pillow.open(io.BytesIO(jpeg)) as opened:
-        opened.save(png, "PNG")
+    face.save(png, "PNG")
     data = base64.b64encode(png.getvalue()).decode()
     parts = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
     # a=T: show; f=100: PNG; C=1: do not move the cursor; q=2: no answer, it would appear as input.
@@ -93,6 +98,14 @@ def inline_image(protocol: str, jpeg: bytes) -> str:
         f"\x1b_G{first if i == 0 else ''}m={int(i < len(parts) - 1)};{part}\x1b\\"
         for i, part in enumerate(parts)
     )
+
+
+def _opened(jpeg: bytes) -> Pillow.Image | None:
+    """The face; None where the image is damaged."""
+    try:
+        return open_image(io.BytesIO(jpeg))
+    except ImageError:
+        return None
 
 
 def _draw_inline(console: Console, protocol: str, jpegs: Sequence[bytes | None]) -> None:

@@ -35,11 +35,35 @@ GalleryFile = Annotated[
         help="Name the people of this gallery; without a file, of the user's own gallery.",
     ),
 ]
+AllowUrls = Annotated[
+    bool,
+    typer.Option(
+        "--allow-urls",
+        callback=lambda given: _allow("urls", given),
+        help="Fetch videos, and what playlists name, by http and https.",
+    ),
+]
+AllowPlaylists = Annotated[
+    bool,
+    typer.Option(
+        "--allow-playlists",
+        callback=lambda given: _allow("playlists", given),
+        help="Read the files that playlists name (HLS, DASH, ffconcat).",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON line for each video on standard output.")
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no table.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+
+
+def _allow(permission: str, given: bool) -> bool:
+    if given:
+        from facetrack.media.opening import allow
+
+        allow(permission)
+    return given
 
 
 class WithGallery(TyperCommand):

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from scipy.ndimage import convolve, gaussian_filter
 
 from facetrack.core.types import Image
+from facetrack.media.images import open_image
 
 Float32 = NDArray[np.float32]
 
@@ -126,4 +127,4 @@ def _dimmed(image: Float32, chance: np.random.Generator) -> Float32:
 def _compressed(image: Image, quality: int) -> Image:
     stored = io.BytesIO()
     Pillow.fromarray(image).save(stored, "JPEG", quality=quality)
-    return np.asarray(Pillow.open(stored).convert("RGB"))
+    return np.asarray(open_image(stored))

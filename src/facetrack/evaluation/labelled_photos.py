@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from facetrack.core.errors import InputError
 from facetrack.core.types import Faces, Float32, Image
 from facetrack.detection.detector import Detector
 from facetrack.evaluation.degraded import SWEEP, Condition, degraded, random_condition
 from facetrack.media.frame_image import RgbImage
+from facetrack.media.images import ImageError, open_image
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.crops import box_crop, crop_of
 from facetrack.recognition.embedder import CropSpec, Embedder
@@ -174,9 +175,8 @@ def filmed_faces(
 def _cut_out(file: Path, detector: Detector) -> tuple[Image, float] | None:
     """The photo around its main face, and the height of the face's box in it; None: no face."""
     try:
-        with Pillow.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        image = open_image(file)
+    except ImageError as error:
         raise InputError(f"{file} is no image that can be read ({error})") from error
     image = ImageOps.expand(image, round(BORDER * max(image.size)), fill=GREY)
     (faces,) = detector.detect([RgbImage(np.array(image))])

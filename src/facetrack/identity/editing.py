@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image as Pillow
 
 from facetrack.core.errors import UsageError
 from facetrack.core.frame_range import StartEnd, intersection, union
+from facetrack.media.images import ImageError, open_image
 from facetrack.recognition.quality import sharpness
 from facetrack.timeline import Analysis, Dropped, Interval, Person, Track
 from facetrack.timeline.parts import FORGOTTEN, default_name, most_first, person_with_intervals
@@ -209,9 +209,11 @@ def shared_intervals(analysis: Analysis, one: int, other: int) -> list[Interval]
 
 
 def thumbnail_sharpness(jpeg: bytes) -> float:
-    """Sharpness of a thumbnail, 0 to 1."""
-    with Pillow.open(io.BytesIO(jpeg)) as image:
-        return sharpness(np.asarray(image.convert("RGB")))
+    """Sharpness of a thumbnail, 0 to 1; 0 where it is damaged."""
+    try:
+        return sharpness(np.asarray(open_image(io.BytesIO(jpeg))))
+    except ImageError:
+        return 0.0
 
 
 def _with_people(

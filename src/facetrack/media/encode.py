@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -18,6 +17,7 @@ from av.video.stream import VideoStream
 
 from facetrack.core.types import Image
 from facetrack.media.codecs import Encoder
+from facetrack.media.opening import create_media
 from facetrack.media.planar import FULL_RANGE, fill_padding, is_full_range
 from facetrack.media.priority import usual_priority
 from facetrack.media.sound import Samples, int16
@@ -112,7 +112,7 @@ class ClipWriter:
             sound: sample rate and layout; None: no sound.
             metadata: tags of the container.
         """
-        self._container = av.open(str(path), "w", options={"movflags": "+faststart"})
+        self._container = create_media(path, options={"movflags": "+faststart"})
         self._container.metadata.update(metadata)
         video = self._container.add_stream(encoder.name, rate=fps)
         assert isinstance(video, VideoStream)

@@ -9,6 +9,7 @@ from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.limits import check_limit, limits
 from facetrack.core.types import VideoInfo
 from facetrack.media.frame_image import Frame, FrameImage
+from facetrack.media.opening import absolute
 from facetrack.media.streams import VideoFile
 
 MISSING_TAIL_S = 0.5
@@ -42,7 +43,7 @@ class FrameClock:
         self._file = file
         self._limits = limits()  # frames are read in a thread of their own
         self._frame_count = 0
-        self._given_s = self._end_s = 0.0
+        self._end_s = 0.0
 
     def frames(
         self,
@@ -53,9 +54,8 @@ class FrameClock:
     ) -> Iterator[Frame]:
         """Frames whose time is in ``[start_s, start_s + duration_s)``.
 
-        No frame is left out after the first one, so that their numbers have no gaps: a damaged file
-        may place one before the range, and it then gets the time of the frame before it. What a
-        damaged file makes the decoder raise ends the frames with a warning.
+        Times rise, so no frame is left out after the first one and their numbers have no gaps. What
+        a damaged file makes the decoder raise ends the frames with a warning.
 
         Raises:
             MemoryError: when there is no memory for a frame.
@@ -67,29 +67,27 @@ class FrameClock:
             start_s: seconds from the stream's start.
             duration_s: seconds; None: to the end of the file.
         """
-        last_s = -1.0
+        end_s = float("inf") if duration_s is None else start_s + duration_s
+        last_s: float | None = None
         try:
             with closing(decoded):
                 for index, frame in enumerate(decoded):
                     time_s = last_s = self._time_s(frame, last_s)
                     if time_s < start_s - EPSILON_S:
-                        if not self._frame_count:
-                            continue
-                        time_s = self._given_s
-                    if duration_s is not None and time_s >= start_s + duration_s - EPSILON_S:
+                        continue
+                    if time_s >= end_s - EPSILON_S:
                         return
                     where = self._file.path
                     check_limit(f"{where}: its frames", "frames", index + 1, at=self._limits)
                     check_limit(f"{where}: its seconds", "film_s", time_s, at=self._limits)
                     image = image_of(frame)
                     self._frame_count += 1
-                    self._given_s = time_s
                     self._end_s = time_s + self._frame_duration_s(frame)
                     yield Frame(index, time_s, image)
         except DAMAGE as error:
             self._file.warnings.append(f"reading stopped early: {error}")
             return
-        self._check_whole(last_s)
+        self._check_whole(last_s or 0.0)
 
     def info(self, rotation: int) -> VideoInfo:
         """Facts of the file, and of the frames given so far.
@@ -107,7 +105,7 @@ class FrameClock:
         facts = self._file.facts()
         turned = rotation % 180 == 90
         return VideoInfo(
-            path=self._file.path.absolute(),  # so that clips can be made from any folder
+            path=absolute(self._file.path),  # so that clips can be made from any folder
             width=facts.height if turned else facts.width,
             height=facts.width if turned else facts.height,
             rotation=rotation,
@@ -118,10 +116,18 @@ class FrameClock:
             video_codec=facts.codec,
         )
 
-    def _time_s(self, frame: Decoded, last_s: float) -> float:
+    def _time_s(self, frame: Decoded, last_s: float | None) -> float:
+        """Seconds from the stream's start, later than ``last_s``, the time of the frame before.
+
+        A damaged file may give a frame an earlier time, but all that follows relies on times that
+        rise.
+        """
         if frame.pts is None:  # raw streams carry no times: count by the frame rate
-            return max(0.0, last_s) + float(1 / self._file.facts().fps) if last_s >= 0 else 0.0
-        return self._file.seconds(frame.pts)
+            return 0.0 if last_s is None else last_s + float(1 / self._file.facts().fps)
+        time_s = self._file.seconds(frame.pts)
+        if last_s is None or time_s > last_s:
+            return time_s
+        return last_s + float(self._file.time_base)
 
     def _frame_duration_s(self, frame: Decoded) -> float:
         if frame.duration:

@@ -16,7 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from facetrack.media.streams import begin_s, open_media, packets_of, sound_stream, video_stream
+from facetrack.media.opening import open_media
+from facetrack.media.streams import begin_s, packets_of, sound_stream, video_stream
 
 Samples = NDArray[np.float32]
 """``(channels, n)`` float32, full scale is -1 to 1."""

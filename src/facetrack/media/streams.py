@@ -3,36 +3,28 @@
 Every part of the program chooses streams here, so that all count and time frames by the same one.
 """
 
-import errno
 import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
-import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
 from facetrack.core.limits import check_limit, limits
+from facetrack.media.opening import is_url, open_media
 
-IMAGE_FORMATS = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"}
-"""libav's names of the formats that hold one still image."""
-
+CLOCK_TIME = re.compile(r"([0-9]{1,6}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,12})?)")
+"""Hours, minutes and seconds, as 00:01:30.040000000."""
 MOST_PIXELS = 2**31 - 1
 """The most that libav's option can say."""
-
-
-CLOCK = re.compile(r"(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+(\.\d*)?)", re.ASCII)
-"""A duration as Matroska's tags have it."""
-
-
-StreamT = TypeVar("StreamT", bound=Stream)
+StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 
 class StreamFacts(NamedTuple):
@@ -121,10 +113,10 @@ class VideoFile:
         """Duration of the stream in seconds as the header says; None where it does not."""
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
-        tag = CLOCK.fullmatch(self.stream.metadata.get("DURATION", ""))  # Matroska keeps it here
-        if tag is None:
-            return None
-        return int(tag["hours"]) * 3600 + int(tag["minutes"]) * 60 + float(tag["seconds"])
+        tag = CLOCK_TIME.fullmatch(self.stream.metadata.get("DURATION", ""))  # Matroska's
+        if tag:
+            return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+        return None
 
     def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
         """Number of frames in a range, estimated from the header; None where it says nothing."""
@@ -155,8 +147,10 @@ class VideoFile:
         """
         times: list[float] = []
         with open_media(self.path) as container:
+            stream = container.streams[self.stream.index]
+            assert isinstance(stream, VideoStream)
             try:
-                for packet in packets_of(container, container.streams[self.stream.index]):
+                for packet in packets_of(container, stream):
                     if packet.size and packet.is_keyframe and packet.pts is not None:
                         times.append(self.seconds(packet.pts))
             except av.error.FFmpegError:
@@ -164,26 +158,20 @@ class VideoFile:
         return sorted(times)
 
 
-def open_media(path: Path) -> InputContainer:
-    """Opens a file; metadata that is not valid UTF-8 is no error.
-
-    Raises:
-        FFmpegError: when libav cannot read it.
-    """
-    return av.open(str(path), metadata_errors="replace")
-
-
 def packets_of(container: InputContainer, stream: StreamT) -> "Iterator[Packet[StreamT]]":
-    """Packets of a stream in the order of the file, and an empty one at the end.
+    """Packets of one stream in the order of the file, and an empty one at the end.
 
     Raises:
-        FFmpegError: when the file cannot be read any further.
+        FFmpegError: where the file cannot be read any further.
     """
-    try:
-        yield from cast("Iterator[Packet[StreamT]]", container.demux(stream))
-    except IndexError as error:
-        # PyAV looks for a stream that began in the middle, as damage makes one; libav does not.
-        raise av.error.InvalidDataError(errno.EINVAL, "streams appear in the middle") from error
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:
+            # A transport stream may begin another stream late, which PyAV does not know when it
+            # asks whose packet this is. A second call counts the streams anew.
+            continue
 
 
 def open_again(path: Path) -> InputContainer:
@@ -192,7 +180,7 @@ def open_again(path: Path) -> InputContainer:
     Raises:
         InputError: when the file is no longer there, or is no longer a video.
     """
-    if not path.is_file():
+    if not is_url(path) and not path.exists():
         raise InputError(f"{path}: the video is gone; put it back to make clips of it")
     try:
         container = open_media(path)
@@ -205,25 +193,25 @@ def open_again(path: Path) -> InputContainer:
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream that can be decoded and is not cover art."""
-    for stream in container.streams.video:
-        if _decodable(stream) and not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
+    """The first video stream that has a decoder and is not cover art."""
+    return next(
+        (
+            s
+            for s in container.streams.video
+            if _is_decodable(s) and not s.disposition & Disposition.attached_pic
+        ),
+        None,
+    )
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
     """The audio stream that players choose: marked as default, not for the impaired, the best.
 
-    None where it cannot be decoded.
+    Where it has no decoder, the first one that has.
     """
     best = container.streams.best("audio")
-    return best if isinstance(best, AudioStream) and _decodable(best) else None
-
-
-def _decodable(stream: Stream) -> bool:
-    """Whether libav has a decoder for it: for an unknown codec PyAV leaves the context out."""
-    return getattr(stream, "codec_context", None) is not None
+    streams = [best, *container.streams.audio]
+    return next((s for s in streams if isinstance(s, AudioStream) and _is_decodable(s)), None)
 
 
 def begin_s(stream: VideoStream) -> float:
@@ -231,21 +219,24 @@ def begin_s(stream: VideoStream) -> float:
     return float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
 
 
+def _is_decodable(stream: VideoStream | AudioStream) -> bool:
+    """Whether libav has a decoder for it; PyAV gives a stream without one no context."""
+    context: object = stream.codec_context
+    return context is not None
+
+
 def _open_video(path: Path) -> InputContainer:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the video files in it")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty")
+    if not is_url(path):
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; give the video files in it")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty")
     try:
-        container = open_media(path)
+        return open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
         raise InputError(f"{path}: not a video that can be read ({_reason(error)})") from error
-    if IMAGE_FORMATS & set(container.format.name.split(",")):
-        container.close()
-        raise InputError(f"{path}: is an image, not a video")
-    return container
 
 
 def _reason(error: Exception) -> str:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from facetrack.core.errors import TargetError, UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.media.frame_image import Frame, RgbImage
+from facetrack.media.images import ImageError, open_image
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
@@ -85,9 +85,8 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
         TargetError: when it shows no face, or several.
     """
     try:
-        with Pillow.open(photo) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        image = open_image(photo)
+    except ImageError as error:
         raise UsageError(f"{photo} is no image that can be read ({error})") from error
     for border in (round(BORDER * max(image.size)), 0):
         framed = RgbImage(np.array(ImageOps.expand(image, border, fill=(127, 127, 127))))

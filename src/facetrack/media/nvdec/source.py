@@ -19,6 +19,7 @@ import av.error
 import torch
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
 from facetrack.core.types import VideoInfo
@@ -30,8 +31,9 @@ from facetrack.media.nvdec.decoder import Block, GpuDecoder, decoding_engines
 from facetrack.media.nvdec.gpu_crops import coarse_images
 from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
 from facetrack.media.nvdec.packets import FILTERS, AnnexB, Part, joined, parts_of
+from facetrack.media.opening import open_media
 from facetrack.media.planar import is_full_range
-from facetrack.media.streams import open_media
+from facetrack.media.streams import packets_of
 
 READY_PARTS = 2
 """Decoded parts that may wait for those before them, beside the parts that are being decoded."""
@@ -244,9 +246,12 @@ def _check(frame: VideoFrame, codec: str) -> None:
 
 def _first_frame(path: Path, stream: int) -> VideoFrame:
     with open_media(path) as container:
-        for frame in container.decode(container.streams[stream]):
-            assert isinstance(frame, VideoFrame)
-            return frame
+        chosen = container.streams[stream]
+        assert isinstance(chosen, VideoStream)
+        for packet in packets_of(container, chosen):
+            with suppress(av.error.FFmpegError):
+                for frame in packet.decode():
+                    return frame
     raise NotForGpu("libav decodes no frame of it")
 
 
