@@ -1,5 +1,6 @@
 """Weights are the expected ones, converted once, and the same numbers as their own formats say."""
 
+import json
 from dataclasses import replace
 from multiprocessing import get_context
 
@@ -8,6 +9,7 @@ import openvino as ov
 import pytest
 from safetensors.numpy import save_file
 
+from facetrack.cli.facts import show_installed
 from facetrack.core.errors import WeightsError
 from facetrack.core.settings import IdentitySettings
 from facetrack.models import weights
@@ -47,12 +49,52 @@ def test_two_processes_may_convert_at_once(own_cache):
     assert [p.name[:5] for p in own_cache.iterdir() if p.is_file()] == ["onet-"]
 
 
-def test_a_damaged_copy_is_made_again(own_cache):
+def zeroed(data):
+    """The header, and only zeros after it."""
+    size = 8 + int.from_bytes(data[:8], "little")
+    return data[:size] + bytes(len(data) - size)
+
+
+def one_bit(data):
+    return data[:-5] + bytes([data[-5] ^ 64]) + data[-4:]
+
+
+def renamed(data):
+    """The arrays of two layers of one shape, exchanged in the header."""
+    return (
+        data.replace(b'"prelu1.weight"', b'"?"')
+        .replace(b'"conv1.bias"', b'"prelu1.weight"')
+        .replace(b'"?"', b'"conv1.bias"')
+    )
+
+
+def without_digest(data):
+    """As version 0.1 wrote it."""
+    size = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:size])
+    del header["__metadata__"]
+    new = json.dumps(header).encode()
+    return len(new).to_bytes(8, "little") + new + data[size:]
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:100], lambda data: b"", zeroed, one_bit, renamed, without_digest,
+    lambda data: data.replace(b'"F32"', b'"I32"', 1), lambda data: b"\xff" * len(data),
+])  # fmt: skip
+def test_a_damaged_copy_is_made_again(own_cache, damage, capsys):
     first = weights.tensors("pnet")
     (copy,) = own_cache.glob("*.safetensors")
-    copy.write_bytes(copy.read_bytes()[:100])
+    whole = copy.read_bytes()
+    assert damage(whole) != whole
+    copy.write_bytes(damage(whole))
+    assert weights.has_damaged_copy("pnet")
     again = weights.tensors("pnet")
     assert all(np.array_equal(first[n], again[n]) for n in first)
+    assert not weights.has_damaged_copy("pnet") and copy.read_bytes() == whole
+    copy.write_bytes(damage(whole))
+    assert show_installed(["pnet"]) == 0
+    assert "converted copy was damaged and was made again" in capsys.readouterr().out
+    assert copy.read_bytes() == whole
 
 
 def test_other_bytes_than_expected_are_refused(tmp_path, monkeypatch):

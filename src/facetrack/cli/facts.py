@@ -21,8 +21,10 @@ from facetrack.models.weight_files import (
     verified_bytes,
     weights_folder,
 )
+from facetrack.models.weights import has_damaged_copy, tensors
 from facetrack.runtime.gpu import NoNvml, gpu_names
 
+VERIFIED = "verified"
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4")
 ENCODERS = ("libx264", "aac")
 PACKAGES = (
@@ -54,7 +56,7 @@ def show_weights() -> int:
         "its terms: THIRD_PARTY.md",
         highlight=False,
     )
-    return 0 if all(state == "verified" for state in states.values()) else WeightsError.exit_code
+    return 0 if all(map(_is_good, states.values())) else WeightsError.exit_code
 
 
 def show_installed(names: Sequence[str]) -> int:
@@ -62,7 +64,7 @@ def show_installed(names: Sequence[str]) -> int:
     states = {name: _state(FILES[name]) for name in names}
     for name, state in states.items():
         Terminal().print(f"{FILES[name].network}: {state}", highlight=False)
-    return 0 if all(s == "verified" for s in states.values()) else WeightsError.exit_code
+    return 0 if all(map(_is_good, states.values())) else WeightsError.exit_code
 
 
 def show_machine() -> int:
@@ -97,16 +99,25 @@ def show_machine() -> int:
     for what, found in rows.items():
         table.add_row(what, found)
     Terminal().print(table)
-    missing = [what for what, found in needed.items() if found not in ("yes", "verified")]
+    missing = [what for what, found in needed.items() if found != "yes" and not _is_good(found)]
     return WeightsError.exit_code if missing else 0
 
 
+def _is_good(state: str) -> bool:
+    return state.startswith(VERIFIED)
+
+
 def _state(file: WeightFile) -> str:
+    """Whether the weight file and its converted copy are what they should be."""
     try:
         verified_bytes(file)
+        if has_damaged_copy(file.name):
+            tensors(file.name)
+            how = "cannot be replaced" if has_damaged_copy(file.name) else "was made again"
+            return f"{VERIFIED}; its converted copy was damaged and {how}"
     except WeightsError as error:
         return str(error)
-    return "verified"
+    return VERIFIED
 
 
 def _codec(name: str, mode: str) -> str:
