@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from facetrack.cli.commands import analyze
-from facetrack.cli.gallery_view import enrol, existing, export, remove, show, with_names
+from facetrack.cli.gallery_view import (
+    enrol,
+    existing,
+    export,
+    named_people,
+    remove,
+    show,
+    with_names,
+)
 from facetrack.cli.options import filled_in
 from facetrack.core.errors import InputError, TargetError, UsageError
 from facetrack.core.settings import IdentitySettings
@@ -181,7 +189,84 @@ def test_a_row_of_other_types_is_an_error(gallery, row):
             assert len(opened.of_recognizer("sface", 128)) == 1
 
 
-@pytest.mark.parametrize("stored", ["no", "[1]", '{"faces": "many"}', '{"faces": NaN}', '{"a": 1}'])
+def commands_on(gallery, tmp_path):
+    """Every command of ``facetrack gallery`` but ``delete``, and a run that names people."""
+    yield lambda: show(gallery)
+    yield lambda: export(gallery, tmp_path / "all.json", None)
+    yield lambda: export(gallery, tmp_path / "all.json", "Ada")
+    yield lambda: existing(gallery)
+    yield lambda: named_people(gallery, SFACE)
+    yield lambda: remove(gallery, "Ada")
+    yield lambda: Gallery(gallery, make=True).add([face("Cy")])
+
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:PAGE + 100],  # cut off
+    lambda data: data[:PAGE] + b"\xff" * PAGE + data[2 * PAGE :],  # the page of the rows
+    lambda data: data[:100] + b"\xff" * 8 + data[108:],  # the page of the schema
+    lambda data: data[:16] + b"\x00\x03" + data[18:],  # a size of pages that does not exist
+    lambda data: data.replace(b"embedding BLOB", b"embedding(BLOB"),
+    lambda data: data.replace(b"CREATE TABLE", b"CREATE \xff\xfeABLE"),
+    lambda data: data.replace(b"name TEXT NOT", b"nome TEXT NOT"),
+])  # fmt: skip
+def test_a_damaged_gallery_is_one_line_for_every_command(gallery, damage, tmp_path):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada", seed) for seed in range(12)])
+    good = gallery.read_bytes()
+    damaged = damage(good)
+    assert damaged != good
+    said = set()
+    for run in commands_on(gallery, tmp_path):
+        gallery.write_bytes(damaged)
+        try:
+            run()
+        except InputError as error:
+            assert str(gallery) in one_line(str(error))
+            said.add(str(error))
+    assert said
+
+
+@pytest.mark.parametrize("statement", [
+    "CREATE TRIGGER t BEFORE DELETE ON faces BEGIN SELECT RAISE(FAIL, 'no'); END",
+    "CREATE VIEW others AS SELECT 1", "CREATE TABLE others (a)",
+])  # fmt: skip
+def test_what_another_program_put_into_a_gallery_is_not_run(gallery, statement, tmp_path):
+    """A view could also be a query that never ends."""
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada")])
+    with sqlite3.connect(gallery) as base:
+        base.execute(statement)
+    base.close()
+    for run in commands_on(gallery, tmp_path):
+        with pytest.raises(InputError, match="it is another database"):
+            run()
+
+
+def test_a_huge_value_is_not_read(gallery):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada")])
+    with sqlite3.connect(gallery) as base:
+        base.execute("UPDATE faces SET embedding = zeroblob(200000000)")
+    base.close()
+    with Gallery(gallery) as opened, pytest.raises(InputError, match="too big"):
+        opened.faces()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "no",
+        "[" * 100_000,
+        '{"faces": 1e999}',
+        "[1]",
+        '{"faces": "many"}',
+        '{"faces": NaN}',
+        '{"a": 1}',
+    ],
+)
 def test_evidence_that_makes_no_sense_is_replaced_by_the_usual(gallery, stored):
     with Gallery(gallery, make=True) as opened:
         opened.add([face("Ada")])

@@ -16,10 +16,16 @@ from skimage.transform import SimilarityTransform
 
 import facetrack
 from facetrack.core.errors import InputError, TargetError, UsageError
-from facetrack.core.settings import Settings
+from facetrack.core.settings import (
+    DetectionSettings,
+    IdentitySettings,
+    Settings,
+    TrackingSettings,
+)
 from facetrack.media.decode import PyavSource
 from facetrack.recognition.face_square import ALIGNED, ALIGNED_SIDE, aligned, on_square
 from facetrack.timeline import FACE_COLUMNS, Analysis, Dropped
+from facetrack.timeline.stored_settings import stored_setting, stored_settings
 from facetrack.timeline.tables import NAMES
 from made.media import make_video
 
@@ -347,6 +353,16 @@ def test_a_timeline_edited_wrongly_is_said(folder):
         (["intervals", 0, "end_frame"], 999, "the video's are 0 to 485"),
         (["source", "fps"], "25/0", "source.fps is '25/0'; it must be a fraction"),
         (["source", "fps"], "often", "source.fps is 'often'"),
+        (["source", "fps"], "0/1", "source.fps is '0/1'; it must be a fraction above 0"),
+        (["source", "fps"], "-25", "source.fps is '-25'"),
+        (["source", "duration_s"], float("nan"), "source.duration_s is nan"),
+        (["source", "duration_s"], float("inf"), "source.duration_s is inf"),
+        (["source", "duration_s"], 1e12, "source.duration_s is 1000000000000.0"),
+        (["source", "width"], 0, "source.width is 0; it must be 1 or more"),
+        (["people", 0, "first_s"], float("nan"), "people[0].first_s is nan"),
+        (["intervals", 0, "end_s"], float("inf"), "intervals[0].end_s is inf"),
+        (["tracks", 0, "sharpness"], float("nan"), "tracks[0].sharpness is nan"),
+        (["settings"], [], "settings is []; it must be a table"),
         (["source", "width"], None, "source.width is None; it must be a whole number"),
         (["source", "first_frame"], 7, "the video's are 7 to 492"),
         (["warnings"], "none", "warnings is 'none'; it must be a list"),
@@ -362,6 +378,38 @@ def test_a_timeline_edited_wrongly_is_said(folder):
         at[key] = value
         (folder / "timeline.json").write_text(json.dumps(edited[""]))
         assert words in refused(folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+@pytest.mark.parametrize("name", ["timeline.json", "metrics.jsonl"])
+def test_nesting_that_no_parser_stands_is_said(folder, name, text):
+    (folder / name).write_text(text)
+    refused(folder)
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"identity": {}}, {"identity": {"threshold": "high"}}, {"identity": {"probability": 7}},
+    {"tracking": 3}, {"identity": {"threshold": float("nan")}}, {"tracking": {"min_score": []}},
+])  # fmt: skip
+def test_settings_that_are_missing_or_make_no_sense(demo_analysis, folder, settings):
+    """Each setting that a later command needs is checked where it is read."""
+    timeline = json.loads((folder / "timeline.json").read_text())
+    timeline["settings"] = settings
+    (folder / "timeline.json").write_text(json.dumps(timeline))
+    analysis = Analysis.load(folder)
+    for stage, name in (
+        (IdentitySettings, "threshold"), (IdentitySettings, "probability"),
+        (IdentitySettings, "recognizer"), (TrackingSettings, "min_score"),
+    ):  # fmt: skip
+        table = settings.get(stage.table, {})
+        if isinstance(table, dict) and name not in table:
+            assert stored_setting(analysis, stage, name) == getattr(stage(), name)
+            continue
+        with pytest.raises(InputError, match=rf"settings\.{stage.table}.* is") as error:
+            stored_setting(analysis, stage, name)
+        assert str(folder) in str(error.value)
+    with pytest.raises(InputError, match="stored"):
+        stored_settings(analysis, "detection", DetectionSettings)
 
 
 def test_what_a_newer_version_wrote_is_ignored_and_what_an_older_did_not_is_not_missed(
@@ -389,10 +437,27 @@ def test_tables_edited_wrongly_are_said(folder, demo_analysis):
         (faces.drop_columns(["score"]), "score"),
         (faces.set_column(0, "frame", pa.array(np.arange(len(faces)) + 100)), "frames 100 to"),
         (faces.set_column(1, "time_s", pa.array(["soon"] * len(faces))), "soon"),
+        (faces.set_column(1, "time_s", pa.array([None] * len(faces), pa.float64())), "is missing"),
+        (faces.set_column(8, "score", pa.array([np.nan] * len(faces))), "score is no finite"),
+        (faces.set_column(4, "x1", pa.array([np.inf] * len(faces))), "x1 is no finite number"),
+        (faces.set_column(9, "landmarks", pa.array([[1.0] * 9] * len(faces))), "list"),
+        (faces.set_column(9, "landmarks", pa.array([[None] * 10] * len(faces))), "is missing"),
+        (faces.set_column(10, "source", pa.array([None] * len(faces), pa.string())), "is missing"),
     ):
         pq.write_table(edited, folder / "faces.parquet")
         assert words in refused(folder)
     pq.write_table(faces, folder / "faces.parquet")
+    times = demo_analysis.table("frames")
+    for column, words in (
+        (pa.array(["now"] * len(times)), "now"),
+        (pa.array([None] * len(times), pa.float64()), "time_s is missing"),
+        (pa.array([np.nan] * len(times)), "time_s is no finite number"),
+    ):
+        pq.write_table(times.set_column(1, "time_s", column), folder / "frames.parquet")
+        assert words in refused(folder)
+    pq.write_table(times, folder / "frames.parquet")
+    np.savez(folder / "embeddings.npz", **{"1": np.full(128, np.nan, np.float32)})
+    assert "no finite number" in refused(folder)
     np.savez(folder / "embeddings.npz", **{"1": np.eye(2)})
     assert "embedding of track 1 is float64 (2, 2)" in refused(folder)
     np.savez(folder / "embeddings.npz", Ada=np.ones(512, np.float32))

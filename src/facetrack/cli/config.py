@@ -50,7 +50,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         tables = tomllib.loads(read_given(path, limits().text_bytes).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; give a readable TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or too deep
         raise UsageError(f"{path}: not TOML ({error})") from error
     if unknown := sorted(name for name, value in tables.items() if not isinstance(value, dict)):
         raise UsageError(f"{path}: {unknown[0]} is outside a table; write [decode] or so above it")

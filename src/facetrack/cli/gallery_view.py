@@ -27,6 +27,7 @@ from facetrack.pipeline.engine import open_engine
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.recognizers import recognizer_of
 from facetrack.timeline import Analysis
+from facetrack.timeline.stored_settings import stored_setting
 
 Named = dict[str, EmbeddingSet]
 """Name -> embeddings of the person's photos."""
@@ -127,7 +128,8 @@ def named_people(gallery: Path | None, identity: IdentitySettings) -> Named | No
 
 def named_people_of(gallery: Path, analysis: Analysis) -> Named:
     """The people of the gallery whose photos the recogniser of an analysis embedded."""
-    recognizer, asked = analysis.recognizer, analysis.settings["identity"]["recognizer"]
+    recognizer = analysis.recognizer
+    asked = stored_setting(analysis, IdentitySettings, "recognizer")
     return _embedded_by(gallery, recognizer.name, recognizer.dim, asked)
 
 

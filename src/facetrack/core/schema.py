@@ -21,13 +21,19 @@ WHERE = re.compile(r" - at `\$(.*)`$")
 """The path at the end of a message of msgspec: ``Expected `int` - at `$.people[1].id```."""
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 MISSING = re.compile(r"missing required field `(\w+)`")
+LONGEST_S = 10_000_000.0
+Seconds = Annotated[float, msgspec.Meta(ge=-LONGEST_S, le=LONGEST_S)]
+"""A time of a video: finite, which a plain ``float`` need not be, and of 115 days at most."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Size = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""A finite quantity that is not negative."""
 NAMES = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
     str: "a text",
     Path: "a path",
-    Fraction: "a fraction, as 30000/1001",
+    Fraction: "a fraction above 0, as 30000/1001",
     list: "a list",
     dict: "a table",
 }
@@ -131,7 +137,10 @@ def _from_text(kind: type, value: object) -> object:
         return Path(value)
     if kind is Fraction and isinstance(value, str):
         try:
-            return Fraction(value)
+            found = Fraction(value)
         except ZeroDivisionError as error:
             raise ValueError(str(error)) from error
+        if found <= 0:
+            raise ValueError("a rate is above 0")
+        return found
     raise TypeError(f"no {kind.__name__}")

@@ -10,6 +10,7 @@ from facetrack.identity.embedding_groups import track_set
 from facetrack.identity.people_similarity import embeddings_of
 from facetrack.identity.similarity import scorer_of
 from facetrack.timeline import FACE_COLUMNS, Analysis
+from facetrack.timeline.stored_settings import stored_setting
 
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
@@ -18,7 +19,7 @@ THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 def settings_to_compare(analysis: Analysis) -> list[IdentitySettings]:
     """Other probabilities, or other cosines if ``identity.threshold`` of the run was set."""
-    if analysis.settings["identity"].get("threshold") is None:
+    if stored_setting(analysis, IdentitySettings, "threshold") is None:
         return [IdentitySettings(probability=p) for p in PROBABILITIES]
     return [IdentitySettings(threshold=t) for t in THRESHOLDS]
 

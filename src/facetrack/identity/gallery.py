@@ -9,8 +9,8 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -32,6 +32,8 @@ LENGTH_TOLERANCE = 0.01
 """How far the length of a stored embedding may be from one."""
 WAIT_S = 30.0
 """Seconds to wait for another process that writes."""
+LARGEST_VALUE = 1 << 20
+"""Bytes of a value, and of a statement; the largest is an embedding of a few kilobytes."""
 SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")
 """Endings of files that SQLite may leave beside the gallery."""
 
@@ -91,12 +93,16 @@ class Gallery:
             raise InputError(
                 f"{path}: there is no gallery; make one with: facetrack gallery add NAME PHOTO"
             )
-        self._base = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
         try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
+            self._base = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        try:
+            with self._reading():
+                self._prepare()
+        except InputError:
             self._base.close()
-            raise InputError(f"{path} is no gallery that can be read ({error})") from error
+            raise
 
     def __enter__(self) -> "Gallery":
         return self
@@ -116,13 +122,16 @@ class Gallery:
             name: of the person, in any capitals; None: all.
 
         Raises:
+            InputError: when the file is damaged.
             TargetError: when nobody has the name.
         """
-        rows = self._base.execute(
-            "SELECT name, recognizer, photo, added, embedding, "
-            f"{'evidence' if self._has_evidence() else 'NULL'} FROM faces ORDER BY rowid"
-        )
-        found = [self._face(row) for row in rows.fetchall()]
+        with self._reading():
+            evidence = "evidence" if self._has_evidence() else "NULL"
+            rows = self._base.execute(
+                f"SELECT name, recognizer, photo, added, embedding, {evidence} FROM faces "
+                "ORDER BY rowid"
+            ).fetchall()
+        found = [self._face(row) for row in rows]
         found.sort(key=lambda face: face.name.casefold())
         if name is None:
             return found
@@ -136,15 +145,14 @@ class Gallery:
         """Adds all faces, or none when something fails.
 
         A name that is there in other capitals keeps its spelling.
+
+        Raises:
+            InputError: when the file is damaged, or another process does not let go of it.
         """
-        self._base.execute("BEGIN IMMEDIATE")
-        with self._base:
+        with self._changing():
+            spelt = {face.name.casefold(): face.name for face in self.faces()}
             if not self._has_evidence():  # a file of 0.1
                 self._base.execute("ALTER TABLE faces ADD COLUMN evidence TEXT")
-            spelt = {
-                name.casefold(): name
-                for (name,) in self._base.execute("SELECT DISTINCT name FROM faces")
-            }
             for f in faces:
                 name = spelt.setdefault(f.name.casefold(), f.name)
                 row = (
@@ -160,10 +168,10 @@ class Gallery:
             Number of faces that were removed.
 
         Raises:
+            InputError: when the file is damaged, or another process does not let go of it.
             TargetError: when nobody has the name.
         """
-        self._base.execute("BEGIN IMMEDIATE")
-        with self._base:
+        with self._changing():
             theirs = self.faces(name)
             self._base.execute("DELETE FROM faces WHERE name = ?", (theirs[0].name,))
         return len(theirs)
@@ -192,6 +200,25 @@ class Gallery:
             found.setdefault(face.name, []).append(embedding)
         return {name: EmbeddingSet.joined(faces) for name, faces in found.items()}
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Errors of SQLite in the body become one line: a damaged file fails at any statement."""
+        try:
+            yield
+        except (sqlite3.Error, ArithmeticError, ValueError) as error:
+            # A message of SQLite that quotes the file need not be UTF-8, a ValueError of Python.
+            raise self._damaged(error) from error
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """All changes of the body are made, or none; no other process comes between."""
+        with self._reading(), self._base:
+            self._base.execute("BEGIN IMMEDIATE")
+            yield
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(f"{self.path} is no gallery that can be read ({error})")
+
     def _has_evidence(self) -> bool:
         columns = self._base.execute("PRAGMA table_info(faces)").fetchall()
         return "evidence" in {column[1] for column in columns}
@@ -209,16 +236,17 @@ class Gallery:
         )  # fmt: skip
 
     def _prepare(self) -> None:
+        self._base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
         # Removed data are overwritten, not only unlinked; and SQLite writes nothing to /tmp.
         self._base.execute("PRAGMA secure_delete = ON")
         self._base.execute("PRAGMA temp_store = MEMORY")
         (kind,) = self._base.execute("PRAGMA application_id").fetchone()
-        (tables,) = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and kind != APPLICATION:
+        tables = self._base.execute("SELECT type, name FROM sqlite_master").fetchall()
+        # A view or a trigger could be a program of somebody else's.
+        if tables and (kind != APPLICATION or tables != [("table", "faces")]):
             raise sqlite3.DatabaseError("it is another database")
         if not tables:
-            self._base.execute("BEGIN IMMEDIATE")
-            with self._base:
+            with self._changing():
                 self._base.execute(TABLE)
                 self._base.execute(f"PRAGMA application_id = {APPLICATION}")
 
@@ -264,7 +292,7 @@ def _evidence(stored: object) -> Evidence:
             found = Evidence.of_track(**numbers)
             if min(found.faces[0], found.face_px[0], found.sharpness[0], found.frontality[0]) >= 0:
                 return found
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         pass
     return unknown_evidence()
 

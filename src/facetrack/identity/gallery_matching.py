@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.core.settings import IdentitySettings
 from facetrack.identity.editing import is_named, shared_intervals
 from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.similarity import CalibratedScorer, log_odds_of
 from facetrack.timeline import Analysis
+from facetrack.timeline.stored_settings import stored_setting
 
 SURE = 0.9
 """Confidence from which a name is given."""
@@ -71,7 +73,7 @@ def match_gallery(analysis: Analysis, gallery: Mapping[str, EmbeddingSet]) -> Ga
     taken = {p.name.casefold() for p in analysis.people}
     names = [name for name in gallery if name.casefold() not in taken]
     matches = _matches(analysis, {name: gallery[name] for name in names})
-    threshold = analysis.settings["identity"].get("threshold")
+    threshold = stored_setting(analysis, IdentitySettings, "threshold")
     least = -1.0 if threshold is None else threshold
     given: dict[int, Match] = {}
     for name in names:

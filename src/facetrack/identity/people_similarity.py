@@ -10,6 +10,7 @@ from facetrack.identity.embedding_groups import EmbeddingGroups, EmbeddingSet, p
 from facetrack.identity.similarity import CalibratedScorer, PairScorer, scorer_of
 from facetrack.recognition.calibration import Evidence
 from facetrack.timeline import Analysis, Track
+from facetrack.timeline.stored_settings import stored_setting
 
 Float64 = NDArray[np.float64]
 
@@ -74,9 +75,9 @@ class PeopleSimilarity:
 
 def scorer_of_analysis(analysis: Analysis) -> PairScorer:
     """The scorer that the run of this analysis used."""
-    stored = analysis.settings["identity"]
     identity = IdentitySettings(
-        probability=stored.get("probability", 0.5), threshold=stored.get("threshold")
+        probability=stored_setting(analysis, IdentitySettings, "probability"),
+        threshold=stored_setting(analysis, IdentitySettings, "threshold"),
     )
     return scorer_of(analysis.recognizer.calibration, identity)
 

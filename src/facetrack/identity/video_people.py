@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from facetrack.core.settings import IdentitySettings
 from facetrack.identity.cannot_link import cannot_link_people
 from facetrack.identity.editing import thumbnail_sharpness
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import embeddings_of
 from facetrack.timeline import Analysis, Interval, Person, RecognizerInfo
+from facetrack.timeline.stored_settings import stored_setting
 
 MAX_TRACKS = 16
 """Tracks of a person that are compared, the most reliable ones: all pairs of thousands of tracks in
@@ -42,15 +44,15 @@ class VideoPeople:
     @classmethod
     def of(cls, folder: Path, analysis: Analysis) -> "VideoPeople":
         """The people of an analysis; ``folder``: where it is stored."""
-        identity = analysis.settings["identity"]
+        threshold = stored_setting(analysis, IdentitySettings, "threshold")
         # Version 0.1 stored a threshold with every run, even where the user had set none.
-        chosen = identity.get("threshold") if "probability" in identity else None
+        has_probability = "probability" in analysis.settings.get("identity", {})
         return cls(
             folder,
             str(analysis.info.path),
             analysis.recognizer,
-            identity.get("probability", 0.5),
-            chosen,
+            stored_setting(analysis, IdentitySettings, "probability"),
+            threshold if has_probability else None,
             analysis.people,
             analysis.intervals,
             best_tracks(analysis),

@@ -110,7 +110,7 @@ def onnx_recognizer(file: Path) -> OnnxRecognizer:
             file=file,
             input=_input(stored["input"]),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
         raise WeightsError(f"{beside}: not a readable calibration ({error})") from error
     except (LookupError, TypeError) as error:
         raise WeightsError(

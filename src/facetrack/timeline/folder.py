@@ -9,14 +9,18 @@ name first. ``timeline.json`` comes last, so a folder that has one is complete.
 import json
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Meta
+from numpy.typing import NDArray
 
 from facetrack.core.atomic_write import atomic_write, write_json
 from facetrack.core.bounded_npz import arrays_of
@@ -24,7 +28,7 @@ from facetrack.core.errors import InputError
 from facetrack.core.limits import check_limit, limits
 from facetrack.core.parquet import read_table_below, write_table
 from facetrack.core.received_files import check_folder, is_below, json_of, read_below
-from facetrack.core.schema import converted
+from facetrack.core.schema import Seconds, converted
 from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines
@@ -47,14 +51,16 @@ if TYPE_CHECKING:
 SCHEMA = "facetrack/timeline/1"
 TIMELINE_FILE = "timeline.json"
 METRICS_FILE = "metrics.jsonl"
+FRAME_TIMES = pa.schema([("time_s", pa.float64())])
+"""The column of ``frames.parquet`` that is read."""
 PEOPLE_FOLDER = "people"
 THUMBNAIL = re.compile(r"people/[^/]+\.jpe?g", re.IGNORECASE)
 LARGEST_THUMBNAIL = 16 << 20
 """Bytes of a thumbnail that is read."""
 
 UNREADABLE = (
-    OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, zipfile.BadZipFile,
-    pa.ArrowException,
+    OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, pa.ArrowException,
 )  # fmt: skip
 """What reading a damaged or wrongly edited folder may raise."""
 
@@ -63,6 +69,10 @@ UNREADABLE = (
 class SourceEntry(VideoInfo):
     """``source`` of ``timeline.json``: the video's facts and what was analysed of it."""
 
+    width: Annotated[int, Meta(ge=1)]
+    height: Annotated[int, Meta(ge=1)]
+    frame_count: Annotated[int, Meta(ge=0)]
+    duration_s: Seconds
     first_frame: int
     damaged: bool
 
@@ -146,7 +156,7 @@ def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
     info = file.source.info
     check_limit(f"{folder}: the film's frame", "frame_pixels", info.width * info.height)
     check_limit(f"{folder}: the film's length", "film_s", info.duration_s)
-    times_s = read_table_below(folder, "frames.parquet")["time_s"].to_numpy()
+    times_s = _frame_times(read_table_below(folder, "frames.parquet"))
     check_limit(f"{folder}: the film's frames", "frames", len(times_s))
     frames = first_frame, first_frame + len(times_s)
     _check_people(file, frames)
@@ -209,7 +219,8 @@ def _recognizer(file: TimelineFile) -> RecognizerInfo:
     if stored is not None:
         calibration = Calibration.from_dict(stored.calibration)
         return RecognizerInfo(stored.name, stored.dim, calibration)
-    name = file.settings.get("identity", {}).get("recognizer")
+    identity = converted(file.settings.get("identity", {}), dict, "settings.identity")
+    name = identity.get("recognizer")
     if name == "sface":
         return RecognizerInfo("sface", 128, SFACE)
     return RecognizerInfo("vggface2" if name == "vggface2" else "facenet", 512, FACENET)
@@ -217,7 +228,7 @@ def _recognizer(file: TimelineFile) -> RecognizerInfo:
 
 def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -> pa.Table:
     """The faces ordered by frame and track, each with the person of its track."""
-    faces = stored.select(FACE_COLUMNS.names).cast(FACE_COLUMNS)
+    faces = _typed(stored, FACE_COLUMNS, "faces")
     at, of_track = faces["frame"].to_numpy(), faces["track"].to_numpy()
     unknown = np.setdiff1d(of_track, [t.id for t in tracks])
     if len(unknown):
@@ -241,6 +252,26 @@ def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -
     return faces
 
 
+def _frame_times(stored: pa.Table) -> NDArray[np.float64]:
+    times_s: NDArray[np.float64] = _typed(stored, FRAME_TIMES, "frames")["time_s"].to_numpy()
+    return times_s
+
+
+def _typed(stored: pa.Table, columns: pa.Schema, called: str) -> pa.Table:
+    """The columns of a table, in their types; every value is there, and numbers are finite."""
+    table = stored.select(columns.names).cast(columns)
+    for name, column in zip(columns.names, table.columns, strict=True):
+        values = pc.list_flatten(column) if pa.types.is_fixed_size_list(column.type) else column
+        if column.null_count or values.null_count:
+            raise ValueError(f"{called}: a value of {name} is missing")
+        if (
+            pa.types.is_floating(values.type)
+            and not pc.all(pc.is_finite(values), min_count=0).as_py()
+        ):
+            raise ValueError(f"{called}: a value of {name} is no finite number")
+    return table
+
+
 def _thumbnail(folder: Path, name: str) -> bytes:
     """A JPEG of ``people/``: no other file gets into the report, not even one of the folder."""
     if not is_below(name) or not THUMBNAIL.fullmatch(name):
@@ -254,4 +285,6 @@ def _embeddings(folder: Path, dim: int) -> dict[int, Float32]:
     for track, vector in stored.items():
         if vector.shape != (dim,) or vector.dtype != np.float32:
             raise ValueError(f"embedding of track {track} is {vector.dtype} {vector.shape}")
-    return {int(track): vector.astype(np.float32, copy=False) for track, vector in stored.items()}
+        if not np.isfinite(vector).all():
+            raise ValueError(f"embedding of track {track} has a value that is no finite number")
+    return {int(track): vector for track, vector in stored.items()}

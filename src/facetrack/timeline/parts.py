@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from facetrack.core.errors import TargetError
 from facetrack.core.frame_range import StartEnd, frame_count
+from facetrack.core.schema import Seconds, Share, Size
 from facetrack.recognition.calibration import Calibration
 
 FORGOTTEN = "forgotten"
@@ -22,12 +23,12 @@ class Person:
     """From 1; the person with the most screen time first. Edits do not change numbers."""
     name: str
     frames: int
-    seconds: float
-    first_s: float
-    last_s: float
+    seconds: Seconds
+    first_s: Seconds
+    last_s: Seconds
     thumbnail: str | None
     """Path of the thumbnail, relative to the folder; None: there is none."""
-    confidence: float | None = None
+    confidence: Share | None = None
     """Probability that the name is right, 0 to 1, if a gallery gave the name."""
 
 
@@ -43,13 +44,13 @@ class Track:
     """Inclusive."""
     faces: int = 0
     """Number of faces whose mean the embedding is; 0: no embedding, or not stored."""
-    face_px: float = 0.0
+    face_px: Size = 0.0
     """Mean height of these faces in pixels, as the recogniser's calibration counts it."""
-    sharpness: float = 0.0
+    sharpness: Share = 0.0
     """Mean sharpness of these faces, 0 to 1."""
-    frontality: float = 0.0
+    frontality: Share = 0.0
     """How far these faces look at the camera, 0 (profile) to 1."""
-    agreement: float | None = None
+    agreement: Size | None = None
     """Length of the mean of their unit embeddings, 0 to 1: 1 when all are equal."""
     commonness: float | None = None
     """Similarity of the embedding to faces in general, if known for the recogniser."""
@@ -78,7 +79,7 @@ class Uncertain:
     tracks: list[int]
     """``different``: the tracks in doubt. ``same``: the parts of a track that was divided between
     the two people; empty if there is none."""
-    probability: float
+    probability: Share
     """Probability that they are one person, 0 to 1."""
 
 
@@ -102,8 +103,8 @@ class Interval:
     start_frame: int
     end_frame: int
     """Exclusive."""
-    start_s: float
-    end_s: float
+    start_s: Seconds
+    end_s: Seconds
     """Presentation time of frame ``end_frame``, or the end of the video, in seconds."""
 
 

@@ -1,9 +1,13 @@
 """Reads the settings that an analysis was made with back into settings of this version."""
 
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facetrack.core.errors import InputError, UsageError
+from facetrack.core.schema import SchemaError, converted
+from facetrack.core.settings.stage import Stage as AnyStage
+from facetrack.core.settings.stage import hints_of
 
 if TYPE_CHECKING:
     from facetrack.timeline.result import Analysis
@@ -23,7 +27,7 @@ def stored_settings(analysis: "Analysis", stage: str, kind: type[Stage]) -> Stag
         InputError: when this version does not know a stored setting, or cannot use its value. The
             message names the folder and the setting.
     """
-    place = analysis.info.path.name if analysis.folder is None else analysis.folder
+    place = _place(analysis)
     stored = analysis.settings.get(stage)
     if not isinstance(stored, dict):
         raise InputError(f"{place}: no settings of {stage!r} are stored; analyse the video again")
@@ -41,3 +45,29 @@ def stored_settings(analysis: "Analysis", stage: str, kind: type[Stage]) -> Stag
             f"{place}: a stored setting of {stage!r} cannot be used ({error}); "
             "analyse the video again"
         ) from error
+
+
+def stored_setting(analysis: "Analysis", stage: type[AnyStage], name: str) -> Any:
+    """One setting as ``timeline.json`` stores it; its default where an older version stored none.
+
+    Args:
+        analysis: of the video.
+        stage: the settings' type.
+        name: of the setting.
+
+    Raises:
+        InputError: when the stored value makes no sense; the message names the folder and the path.
+    """
+    default = next(f.default for f in fields(stage) if f.name == name)
+    stored = analysis.settings.get(stage.table, {})
+    path = f"settings.{stage.table}.{name}"
+    try:
+        value = converted(stored, dict[str, Any], f"settings.{stage.table}").get(name, default)
+        return converted(value, hints_of(stage)[name], path)
+    except SchemaError as error:
+        raise InputError(f"{_place(analysis)}: {error}; analyse the video again") from error
+
+
+def _place(analysis: "Analysis") -> Path | str:
+    """How messages name the analysis."""
+    return analysis.info.path.name if analysis.folder is None else analysis.folder

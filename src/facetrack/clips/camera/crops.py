@@ -139,7 +139,7 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
         )
     try:
         plan = converted(json.loads(rows["plan"][0].as_py()), StoredPlan, "plan")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: the plan of clip {name} was changed ({error})") from error
     m, places = plan.pictures, plan.places
     what = f"{path}: clip {name}"

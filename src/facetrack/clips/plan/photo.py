@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ImageOps
 
 from facetrack.core.errors import TargetError, UsageError
-from facetrack.core.settings import DetectionSettings, IdentitySettings
+from facetrack.core.settings import DetectionSettings, IdentitySettings, TrackingSettings
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.media.frame_image import Frame, RgbImage
@@ -20,7 +20,7 @@ from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
 from facetrack.timeline import Analysis
-from facetrack.timeline.stored_settings import stored_settings
+from facetrack.timeline.stored_settings import stored_setting, stored_settings
 
 BORDER = 0.5
 """Width of the grey border put around a photo, in longer sides of it. Where a face fills the photo,
@@ -62,7 +62,8 @@ class Enroller:
                 f"target {photo}: its embedding is by {recognizer}, and those of the video are by "
                 f"{analysis.recognizer.name}; analyse the video again"
             )
-        face = self.enrol(photo, self._engine, analysis.settings["tracking"]["min_score"])
+        min_score = stored_setting(analysis, TrackingSettings, "min_score")
+        face = self.enrol(photo, self._engine, min_score)
         scorer = scorer_of_analysis(analysis)
         odds = PeopleSimilarity(analysis, scorer).of_face(face)
         best = max(odds, key=lambda person: odds[person], default=None)

@@ -137,7 +137,7 @@ def _people_file(path: Path) -> dict[str, Target]:
         table = tomllib.loads(read_given(path, limits().text_bytes).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; give a readable people file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or too deep
         raise UsageError(f"{path}: not TOML ({error})") from error
     found: dict[str, Target] = {}
     for name, value in table.items():
