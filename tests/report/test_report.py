@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 
 import facetrack
 from facetrack.cli.people import list_people, merge_people, undo_edit
+from facetrack.core.errors import InputError
 from facetrack.identity.editing import merged
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.uncertain import likely_pairs, mending_command, uncertain
@@ -404,3 +405,16 @@ def test_a_run_on_a_gpu_has_the_gpus_lines():
     assert "GPU decoder: mean 30, max 30 %" in legend
     assert "GPU, all processes: mean 3,072, max 3,072 MiB" in legend
     assert sum(chart.svg.count("<polyline") for chart in charts) == len(legend) == 5
+
+
+@pytest.mark.parametrize(("performance", "said"), [
+    ({"stages": {"decode": {"seconds": 1.0, "share": "all"}}}, "stages.decode.share is 'all'"),
+    ({"stages": []}, "performance.stages is []; it must be a table"),
+    ({"seconds": "long", "frames_per_second": 1.0}, "performance.seconds is 'long'"),
+    ({"machine": "fast"}, "performance.machine is 'fast'"),
+])  # fmt: skip
+def test_facts_of_the_run_of_another_type_are_said(demo_analysis, tmp_path, performance, said):
+    replace(demo_analysis, performance=performance).save(tmp_path)
+    with pytest.raises(InputError) as error:
+        facetrack.report.write_report(tmp_path)
+    assert said in str(error.value) and str(tmp_path) in str(error.value)

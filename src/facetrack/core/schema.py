@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 WHERE = re.compile(r" - at `\$(.*)`$")
 """The path at the end of a message of msgspec: ``Expected `int` - at `$.people[1].id```."""
-STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
+"""One step of the path; msgspec writes ``[...]`` for some key of a table."""
 MISSING = re.compile(r"missing required field `(\w+)`")
 LONGEST_S = 10_000_000.0
 Seconds = Annotated[float, msgspec.Meta(ge=-LONGEST_S, le=LONGEST_S)]
@@ -106,6 +107,10 @@ def _message(said: str, value: Any, kind: Any, path: str) -> str:
         if name:
             kind, value = get_type_hints(kind, include_extras=True)[name], value[name]
             path += f".{name}" if path else name
+        elif index == "...":
+            kind = get_args(kind)[1]
+            key = next(key for key in value if not _fits(value[key], kind))
+            value, path = value[key], f"{path}.{key}" if path else str(key)
         elif get_origin(kind) is list:
             kind, value = get_args(kind)[0], value[int(index)]
             path += f"[{index}]"
@@ -113,6 +118,14 @@ def _message(said: str, value: Any, kind: Any, path: str) -> str:
         return f"{path}: {missing[1]} is missing" if path else f"{missing[1]} is missing"
     of_another_type = "got `" in said
     return f"{path or 'it'} is {value!r}; it must be {wanted(kind, of_another_type)}"
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(_plain(value), kind, dec_hook=_from_text)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _without_extras(kind: Any, keep_bounds: bool = False) -> Any:

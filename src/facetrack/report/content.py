@@ -2,12 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.similarity import probability
+from facetrack.report.run_facts import RunFacts
 from facetrack.report.template import clock, label, number, percent
 from facetrack.report.timeline_data import analyzed_range_s
 from facetrack.timeline import Analysis
@@ -25,9 +25,9 @@ class PersonPanel:
     """Rows of the panel's table."""
 
 
-def video_facts(analysis: Analysis) -> dict[str, str]:
+def video_facts(analysis: Analysis, run: RunFacts) -> dict[str, str]:
     """The video and the numbers of people, tracks, shots and faces found in it."""
-    info, performance = analysis.info, analysis.performance
+    info = analysis.info
     start_s, end_s = analyzed_range_s(analysis)
     fps = f"{float(info.fps):.3f}".rstrip("0").rstrip(".")
     facts = {
@@ -40,11 +40,11 @@ def video_facts(analysis: Analysis) -> dict[str, str]:
         "Shots": f"{len(analysis.shots):,}",
         "Faces": f"{len(analysis.faces):,}",
     }
-    if "frames_per_second" in performance:
-        real_time = performance["frames_per_second"] / float(info.fps)
+    if run.seconds is not None and run.frames_per_second is not None:
+        real_time = run.frames_per_second / float(info.fps)
         facts["Analysed in"] = (
-            f"{number(performance['seconds'])} s: "
-            f"{number(performance['frames_per_second'])} frames/s, {number(real_time)} x real time"
+            f"{number(run.seconds)} s: "
+            f"{number(run.frames_per_second)} frames/s, {number(real_time)} x real time"
         )
     return facts
 
@@ -87,14 +87,9 @@ def setting_groups(analysis: Analysis) -> dict[str, dict[str, object]]:
     }
 
 
-def run_environment(performance: dict[str, Any]) -> dict[str, object]:
+def run_environment(run: RunFacts) -> dict[str, object]:
     """Engine, decoder, hardware and versions of the run; what was not stored is left out."""
-    stored = {
-        "engine": performance.get("engine"),
-        "decoder": performance.get("decoder"),
-        **performance.get("machine", {}),
-        **performance.get("versions", {}),
-    }
+    stored = {"engine": run.engine, "decoder": run.decoder, **run.machine, **run.versions}
     return {name: value for name, value in stored.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE
 from facetrack.report import content
 from facetrack.report.charts import run_charts
 from facetrack.report.review import review_entries
+from facetrack.report.run_facts import RunFacts
 from facetrack.report.template import rendered
 from facetrack.report.timeline_data import timeline_data
 from facetrack.timeline import Analysis
@@ -50,10 +51,11 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 def page_of(analysis: Analysis, folder: Path) -> str:
     """HTML of the page; its addresses are relative to ``folder``."""
     similarity, scorer = PeopleSimilarity(analysis), scorer_of_analysis(analysis)
+    run = RunFacts.of(analysis)
     return rendered(
         name=analysis.info.path.name,
         path=str(analysis.info.path),
-        facts=content.video_facts(analysis),
+        facts=content.video_facts(analysis, run),
         warnings=content.warnings_of(analysis),
         panels=content.person_panels(analysis, similarity),
         merged_from=scorer.in_words(scorer.min_log_odds),
@@ -61,8 +63,8 @@ def page_of(analysis: Analysis, folder: Path) -> str:
         may_be_one=MAY_BE_ONE,
         surely_one=SURELY_ONE,
         charts=run_charts(analysis.metrics),
-        stages=analysis.performance.get("stages", {}),
-        environment=content.run_environment(analysis.performance),
+        stages=run.stages,
+        environment=content.run_environment(run),
         settings=content.setting_groups(analysis),
         timeline=timeline_data(analysis, folder),
     )

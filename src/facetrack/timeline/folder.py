@@ -254,6 +254,8 @@ def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -
 
 def _frame_times(stored: pa.Table) -> NDArray[np.float64]:
     times_s: NDArray[np.float64] = _typed(stored, FRAME_TIMES, "frames")["time_s"].to_numpy()
+    if (np.diff(times_s) < 0).any():
+        raise ValueError("frames: times are not in order")
     return times_s
 
 
