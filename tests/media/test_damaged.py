@@ -48,9 +48,8 @@ def test_a_duration_that_is_no_time(tmp_path, written):
     assert len(times_of(film)) == FRAMES
 
 
-@pytest.mark.parametrize("pts", [[0, 40, 40, 80], [0, 40, 30, 20, 120], [0, 0, 0, 0]])
-def test_times_that_do_not_rise(tmp_path, pts):
-    """The clock is later with each frame: all tables and searches rely on it."""
+def film_with_times(tmp_path, pts):
+    """Frames with presentation times in milliseconds, whatever they are."""
     film, good = tmp_path / "film.mkv", tmp_path / "good.mkv"
     make_video(good, frames=len(pts), codec="mjpeg", pix_fmt="yuvj420p")
     with av.open(str(good)) as source, av.open(str(film), "w") as copy:
@@ -60,6 +59,13 @@ def test_times_that_do_not_rise(tmp_path, pts):
             packet.stream, packet.time_base = stream, Fraction(1, 1000)
             packet.pts, packet.dts = time, i - 1000  # decode times must rise, and are not stored
             copy.mux(packet)
+    return film
+
+
+@pytest.mark.parametrize("pts", [[0, 40, 40, 80], [0, 40, 30, 20, 120], [0, 0, 0, 0]])
+def test_times_that_do_not_rise(tmp_path, pts):
+    """The clock is later with each frame: all tables and searches rely on it."""
+    film = film_with_times(tmp_path, pts)
     times = times_of(film)
     assert len(times) == len(pts)
     assert all(a < b for a, b in itertools.pairwise(times))
@@ -79,3 +85,15 @@ def test_frames_count_without_gaps(film):
     assert [index for index, _ in frames] == list(range(len(frames)))
     assert all(time_s >= 0 for _, time_s in frames)
     sound_format(film)
+WEEK = 7 * 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize(("pts", "wanted"), [
+    ([0, 40, WEEK, 120, 160], [0, 0.04, 0.08, 0.12, 0.16]),
+    ([0, 40, WEEK + 80, WEEK + 120, WEEK + 200], [0, 0.04, 0.08, 0.12, 0.2]),
+    ([WEEK, WEEK + 40, WEEK + 80], [0, 0.04, 0.08]),
+    ([0, 40, 3_000_000, 3_000_040], [0, 0.04, 3000, 3000.04]),  # a slide that is shown for long
+])  # fmt: skip
+def test_a_time_of_another_week(tmp_path, pts, wanted):
+    """Where one bit of a time is wrong, no frame is shown for a week."""
+    assert times_of(film_with_times(tmp_path, pts)) == pytest.approx(wanted, abs=0.0015)

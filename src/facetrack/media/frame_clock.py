@@ -14,6 +14,8 @@ from facetrack.media.streams import VideoFile
 
 MISSING_TAIL_S = 0.5
 """Seconds by which a stream may be shorter than its header says before it counts as cut off."""
+LONGEST_FRAME_S = 3600.0
+"""Seconds from one frame to the next, beyond which the time is taken for damage."""
 
 DAMAGE = (ValueError, LookupError, ArithmeticError)
 """What PyAV and NumPy raise beside libav's own errors, for fields that make no sense."""
@@ -44,6 +46,7 @@ class FrameClock:
         self._limits = limits()  # frames are read in a thread of their own
         self._frame_count = 0
         self._end_s = 0.0
+        self._jump_s = 0.0  # which times after a jump are too late
 
     def frames(
         self,
@@ -119,20 +122,33 @@ class FrameClock:
     def _time_s(self, frame: Decoded, last_s: float | None) -> float:
         """Seconds from the stream's start, later than ``last_s``, the time of the frame before.
 
-        A damaged file may give a frame an earlier time, but all that follows relies on times that
-        rise.
+        A damaged file may give a frame an earlier time, or one of another month: but all that
+        follows relies on times that rise, and a clip would show one frame for weeks.
         """
         if frame.pts is None:  # raw streams carry no times: count by the frame rate
-            return 0.0 if last_s is None else last_s + float(1 / self._file.facts().fps)
+            return 0.0 if last_s is None else last_s + self._usual_s()
         time_s = self._file.seconds(frame.pts)
-        if last_s is None or time_s > last_s:
+        if last_s is None:
+            self._jump_s = time_s if abs(time_s) > LONGEST_FRAME_S else 0.0
+            return time_s - self._jump_s
+        if 0 < time_s - last_s <= LONGEST_FRAME_S:
             return time_s
-        return last_s + float(self._file.time_base)
+        if 0 < time_s - self._jump_s - last_s <= LONGEST_FRAME_S:
+            return time_s - self._jump_s
+        if time_s <= last_s:
+            return last_s + float(self._file.time_base)
+        next_s = last_s + self._usual_s()
+        self._jump_s = time_s - next_s
+        return next_s
+
+    def _usual_s(self) -> float:
+        """Seconds from a frame to the next by the frame rate."""
+        return min(float(1 / self._file.facts().fps), LONGEST_FRAME_S)
 
     def _frame_duration_s(self, frame: Decoded) -> float:
-        if frame.duration:
-            return float(frame.duration * self._file.time_base)
-        return float(1 / self._file.facts().fps)
+        if frame.duration and (said_s := float(frame.duration * self._file.time_base)) > 0:
+            return min(said_s, LONGEST_FRAME_S)
+        return self._usual_s()
 
     def _check_whole(self, last_s: float) -> None:
         expected_s = self._file.header_duration_s()

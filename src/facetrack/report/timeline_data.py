@@ -16,12 +16,17 @@ import pyarrow as pa
 from facetrack.core.errors import InputError
 from facetrack.core.parquet import read_table_below
 from facetrack.core.received_files import file_below
+from facetrack.core.typed_table import typed
 from facetrack.report.template import label
 from facetrack.timeline import Analysis
 
 JUMP_S = 0.25
 """A clip whose source time advances this much more than its own time skips a part of the source."""
 CROPS_FILE = "crops.parquet"
+CLIP_COLUMNS = pa.schema({
+    "clip": pa.string(), "person": pa.int32(), "time_s": pa.float64(), "at_s": pa.float64(),
+})  # fmt: skip
+"""The columns of ``crops.parquet`` that are read."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,7 @@ def clip_parts(folder: Path) -> dict[tuple[str, int], list[ClipPart]]:
     Clips that no longer exist are left out. Without a readable ``crops.parquet`` there are none.
     """
     try:
-        columns = ["clip", "person", "time_s", "at_s"]
-        table = read_table_below(folder, CROPS_FILE).select(columns)
+        table = typed(read_table_below(folder, CROPS_FILE), CLIP_COLUMNS, CROPS_FILE)
         order = [(name, "ascending") for name in ("clip", "person", "at_s")]
         table = table.sort_by(order)
         time_s, at_s = table["time_s"].to_numpy(), table["at_s"].to_numpy()

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import Meta
 from numpy.typing import NDArray
 
@@ -29,6 +28,7 @@ from facetrack.core.limits import check_limit, limits
 from facetrack.core.parquet import read_table_below, write_table
 from facetrack.core.received_files import check_folder, is_below, json_of, read_below
 from facetrack.core.schema import Seconds, converted
+from facetrack.core.typed_table import typed
 from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines
@@ -228,7 +228,7 @@ def _recognizer(file: TimelineFile) -> RecognizerInfo:
 
 def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -> pa.Table:
     """The faces ordered by frame and track, each with the person of its track."""
-    faces = _typed(stored, FACE_COLUMNS, "faces")
+    faces = typed(stored, FACE_COLUMNS, "faces")
     at, of_track = faces["frame"].to_numpy(), faces["track"].to_numpy()
     unknown = np.setdiff1d(of_track, [t.id for t in tracks])
     if len(unknown):
@@ -253,25 +253,10 @@ def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -
 
 
 def _frame_times(stored: pa.Table) -> NDArray[np.float64]:
-    times_s: NDArray[np.float64] = _typed(stored, FRAME_TIMES, "frames")["time_s"].to_numpy()
+    times_s: NDArray[np.float64] = typed(stored, FRAME_TIMES, "frames")["time_s"].to_numpy()
     if (np.diff(times_s) < 0).any():
         raise ValueError("frames: times are not in order")
     return times_s
-
-
-def _typed(stored: pa.Table, columns: pa.Schema, called: str) -> pa.Table:
-    """The columns of a table, in their types; every value is there, and numbers are finite."""
-    table = stored.select(columns.names).cast(columns)
-    for name, column in zip(columns.names, table.columns, strict=True):
-        values = pc.list_flatten(column) if pa.types.is_fixed_size_list(column.type) else column
-        if column.null_count or values.null_count:
-            raise ValueError(f"{called}: a value of {name} is missing")
-        if (
-            pa.types.is_floating(values.type)
-            and not pc.all(pc.is_finite(values), min_count=0).as_py()
-        ):
-            raise ValueError(f"{called}: a value of {name} is no finite number")
-    return table
 
 
 def _thumbnail(folder: Path, name: str) -> bytes:

@@ -25,6 +25,7 @@ from facetrack.core.frame_range import FrameRange
 from facetrack.core.limits import check_limit
 from facetrack.core.parquet import read_table, write_table
 from facetrack.core.schema import converted
+from facetrack.core.typed_table import typed
 
 Float64 = NDArray[np.float64]
 
@@ -81,8 +82,8 @@ def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
         missing = [name for name in COLUMNS.names if name not in table.column_names]
         if missing:
             raise InputError(f"{path} is no crop file: it has no column {', '.join(missing)}")
-        table = table.select(COLUMNS.names).cast(COLUMNS)
-    except (OSError, pa.ArrowException) as error:
+        table = typed(table, COLUMNS, "crops", gaps=("still_s", *CROP))
+    except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         raise InputError(
             f"{path} is no readable crop file ({error}); make one with: facetrack render"
         ) from error
