@@ -85,6 +85,8 @@ def test_frames_count_without_gaps(film):
     assert [index for index, _ in frames] == list(range(len(frames)))
     assert all(time_s >= 0 for _, time_s in frames)
     sound_format(film)
+
+
 WEEK = 7 * 24 * 3600 * 1000
 
 

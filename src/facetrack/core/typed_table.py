@@ -1,4 +1,4 @@
-"""Tables that come from files: each column gets the type that it must have, and is looked through."""
+"""Tables that come from files: each column gets its type, and each value is looked at."""
 
 from collections.abc import Collection
 

@@ -69,7 +69,7 @@ def _copy_of(name: str) -> Path:
 def _whole(cached: Path) -> Tensors | None:
     """The arrays of a converted copy; None where it is missing, or differs from what was written.
 
-    SHA-256 takes 25 ms for SFace and 90 ms for InceptionResnetV1 (Intel Xeon, 2026-11-28), beside
+    SHA-256 takes 25 ms for SFace and 90 ms for InceptionResnetV1 (AMD EPYC, 2026-11-28), beside
     50 and 125 ms for reading them.
     """
     try:
