@@ -274,4 +274,4 @@ def _embeddings(folder: Path, dim: int) -> dict[int, Float32]:
             raise ValueError(f"embedding of track {track} is {vector.dtype} {vector.shape}")
         if not np.isfinite(vector).all():
             raise ValueError(f"embedding of track {track} has a value that is no finite number")
-    return {int(track): vector for track, vector in stored.items()}
+    return {int(track): vector.astype(np.float32, copy=False) for track, vector in stored.items()}
