@@ -6,6 +6,7 @@
     ├── InputError              3: a video (or an analysis folder) cannot be read
     ├── TargetError             4: the target is nobody in the video
     ├── ClipError               5: a clip could not be written
+    ├── OutputError             5: the output folder is in use, or cannot be written
     └── WeightsError            2: a weight file is missing, damaged or of another format
 
 Each message is one line: what is wrong, where, and what to do.
@@ -53,5 +54,11 @@ class TargetError(FacetrackError):
 
 class ClipError(FacetrackError):
     """A clip could not be written."""
+
+    exit_code = 5
+
+
+class OutputError(FacetrackError):
+    """The output folder is in use by another process, or cannot be written."""
 
     exit_code = 5
