@@ -21,8 +21,8 @@ PUBLIC = [
     "Analysis", "ClipError", "ClipSettings", "DecodeSettings", "DetectionSettings",
     "FacetrackError", "IdentitySettings", "InputError", "Interval", "OutputError", "Person",
     "ResourceError", "Settings", "Shot", "TargetError", "Track", "TrackFaces", "TrackingSettings",
-    "UsageError", "VideoInfo", "WeightsError", "__version__", "analyze", "evaluate", "export", "open_engine",
-    "plan", "render", "write_report",
+    "UsageError", "VideoInfo", "WeightsError", "__version__", "analyze", "evaluate", "export",
+    "open_engine", "plan", "render", "write_report",
 ]  # fmt: skip
 NOT_KEYWORDS = {"path", "settings", "on_progress", "on_sample", "engine"}
 

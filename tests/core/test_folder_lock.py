@@ -95,8 +95,9 @@ def test_the_thread_that_has_it_may_take_it_again_and_others_may_not(tmp_path):
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder", "dangling"])
 def test_what_is_no_regular_file_is_no_lock(tmp_path, kind):
-    place, canary = tmp_path / "out" / LOCK_FILE, tmp_path / "canary"
-    place.parent.mkdir()
+    out, canary = tmp_path / "out", tmp_path / "canary"
+    place = out / LOCK_FILE
+    place.parent.mkdir(parents=True)
     canary.write_text("mine")
     match kind:
         case "link":
@@ -107,16 +108,19 @@ def test_what_is_no_regular_file_is_no_lock(tmp_path, kind):
             place.mkdir()
         case "dangling":
             place.symlink_to(tmp_path / "new")
-    with pytest.raises(OutputError, match="is no regular file"), locked(place.parent):
+    with pytest.raises(OutputError, match="is no regular file"), locked(out):
         pass
-    assert holder_of(place.parent) is None
+    assert holder_of(out) is None
     assert canary.read_text() == "mine"
     assert not (tmp_path / "new").exists()
     assert os.path.lexists(place)
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\xff\x00", b"[" * 4000, b'{"pid": "x"}', b"{}"])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"\xff\x00", b"[" * 4000, b"SQLite format 3\x00", b'{"pid": "x"}', b"{}"]
+)
 def test_garbage_in_the_lock_file_hinders_nobody(tmp_path, garbage):
+    (tmp_path / LOCK_FILE).parent.mkdir()
     (tmp_path / LOCK_FILE).write_bytes(garbage)
     assert holder_of(tmp_path) is None
     with locked(tmp_path):

@@ -12,6 +12,7 @@ from facetrack.core.environment import hardware, versions
 from facetrack.core.limits import check_limit, limited
 from facetrack.core.settings import Device, Settings
 from facetrack.identity.uncertain import uncertain
+from facetrack.media.fingerprint import fingerprint
 from facetrack.media.source import open_source
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.engine_settings import check_engine, settings_of
@@ -119,6 +120,7 @@ def _analyzed(
         check_engine(engine, settings)
     stats = RunStats()
     stages = stats.stages
+    print_of_file = fingerprint(path)
     opened, decoder = open_source(path, settings.detection.device)
     with opened as source:
         with stages.open:
@@ -146,7 +148,7 @@ def _analyzed(
             analyzed = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(
                 source
             )
-            info = source.info()
+            info = replace(source.info(), fingerprint=print_of_file)
             with stages.people:
                 timeline = generator.finish(analyzed.first_frame, analyzed.times_s, info.duration_s)
         seconds = stats.seconds

@@ -15,7 +15,7 @@ from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.media.codecs import suffix_of
-from facetrack.report.page import REPORT_FILE, page_of
+from facetrack.report.page import REPORT_FILE, page_of, sealed
 from facetrack.report.page import write_report as write_folder_report
 from facetrack.timeline import Analysis
 
@@ -136,7 +136,7 @@ def write_report(
     if page.suffix != Path(REPORT_FILE).suffix:
         page = page / REPORT_FILE
     page.parent.mkdir(parents=True, exist_ok=True)
-    html = page_of(analysis, page.parent)
+    html = sealed(page_of(analysis, page.parent))
     with atomic_write(page) as temporary:
-        temporary.write_bytes(html.encode("utf-8", "replace"))  # file names need not be UTF-8
+        temporary.write_bytes(html)
     return page

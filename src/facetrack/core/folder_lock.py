@@ -1,6 +1,6 @@
 """One lock for everything that changes a result folder: analysing, rendering, editing.
 
-The lock is the system's, on an open file, ``FOLDER/.facetrack.lock``. The system releases it when
+The lock is the system's, on an open file, ``FOLDER/.history/lock``. The system releases it when
 the process ends, also when it is killed: so no lock is stale, and the file of a killed process is
 taken over. The file says who holds the lock. Whoever holds it removes the temporary files that a
 killed process left.
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from facetrack.core.atomic_write import sweep_partials
 from facetrack.core.errors import OutputError
+from facetrack.core.received_files import check_folder
 from facetrack.core.schema import converted
 
 if sys.platform == "win32":
@@ -30,7 +31,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-LOCK_FILE = ".facetrack.lock"
+HISTORY = ".history"
+LOCK_FILE = f"{HISTORY}/lock"
 WAIT_S = 30.0
 """Seconds to wait for a holder that needs the folder for a moment only."""
 RETRY_S = 0.02
@@ -89,6 +91,7 @@ def locked(folder: Path, *, brief: bool = False, video: Path | None = None) -> I
     Raises:
         OutputError: when another process, or another thread, holds the lock; when the lock file is
             no regular file; or when the file system has no locks.
+        InputError: when the folder of the lock is a link.
     """
     key = os.path.realpath(folder)
     if not _again(key):
@@ -152,7 +155,13 @@ def _take(folder: Path, key: str, brief: bool, video: Path | None) -> None:
 def _try(folder: Path) -> int | None:
     """The locked file; None where another one has it."""
     path = folder / LOCK_FILE
-    file = _opened(path, os.O_RDWR | os.O_CREAT)
+    check_folder(folder, HISTORY)
+    with suppress(FileExistsError):
+        (folder / HISTORY).mkdir(mode=0o700)  # it may hold faces that were removed from the folder
+    try:
+        file = _opened(path, os.O_RDWR | os.O_CREAT)
+    except FileNotFoundError:  # the one who had the lock removed the folder just now
+        return None
     try:
         if _lock(file, path):
             with suppress(FileNotFoundError):
@@ -173,12 +182,14 @@ def _release(folder: Path, key: str) -> None:
         if held.depth:
             return
         del _held[key]
+    os.ftruncate(held.file, 0)
     if sys.platform == "win32":  # which removes no open file
-        os.ftruncate(held.file, 0)
         _unlock(held.file)
     else:
         with suppress(OSError):  # the folder may be gone
-            os.unlink(folder / LOCK_FILE)
+            if os.listdir(folder / HISTORY) == [Path(LOCK_FILE).name]:  # there is no history
+                os.unlink(folder / LOCK_FILE)
+                os.rmdir(folder / HISTORY)
     os.close(held.file)
 
 

@@ -115,3 +115,5 @@ class VideoInfo:
     duration_s: float
     has_audio: bool
     video_codec: str
+    fingerprint: str | None = None
+    """Size and hash of the file, as ``media.fingerprint`` gives it; None: not known."""

@@ -12,6 +12,7 @@ from facetrack.core.parquet import read_table_below
 from facetrack.core.received_files import file_below
 from facetrack.identity.uncertain import uncertain
 from facetrack.timeline import Analysis
+from facetrack.timeline.folder import write_folder
 from facetrack.timeline.history import History
 
 
@@ -61,7 +62,7 @@ def edit(folder: Path, what: str, change: Callable[[Analysis], Analysis]) -> Ana
     def write(new: Path) -> None:
         changed = change(Analysis.load(folder))
         edited.append(replace(changed, uncertain=uncertain(changed)))
-        edited[0].save(new)
+        write_folder(edited[0], new)
 
     History(folder).change(what, write)
     return edited[0]

@@ -1,10 +1,12 @@
 """Writes the page from the folder of an analysis alone, so that it can be rewritten at any time."""
 
+import hashlib
 import os
-from contextlib import suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 from facetrack.core.atomic_write import atomic_write
+from facetrack.core.folder_lock import locked
 from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_analysis
 from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE
 from facetrack.report import content
@@ -14,9 +16,10 @@ from facetrack.report.run_facts import RunFacts
 from facetrack.report.template import rendered
 from facetrack.report.timeline_data import timeline_data
 from facetrack.timeline import Analysis
-from facetrack.timeline.history import History
 
 REPORT_FILE = "report.html"
+SEAL = b"<!-- sha256 %s -->\n"
+SEAL_OF_NOTHING = SEAL % (b"0" * 64)
 
 
 def write_report(folder: str | os.PathLike[str]) -> Path:
@@ -34,18 +37,30 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: when the folder does not hold a whole analysis.
         OSError: when the page cannot be written.
+        OutputError: when another process is at work in the folder.
     """
     place = Path(folder)
 
-    def write() -> Path:
-        page = page_of(Analysis.load(place), place)
-        # An edit at the same time removes the unfinished file; then ``steady`` calls this again.
-        with suppress(FileNotFoundError), atomic_write(place / REPORT_FILE) as path:
-            path.write_bytes(page.encode("utf-8", "replace"))  # file names need not be UTF-8
-        return place / REPORT_FILE
+    # An edit meanwhile could leave a page that shows a forgotten person.
+    with locked(place, brief=True) if place.is_dir() else nullcontext():
+        page = sealed(page_of(Analysis.load(place), place))
+        with atomic_write(place / REPORT_FILE) as path:
+            path.write_bytes(page)
+    return place / REPORT_FILE
 
-    # Repeated when the folder is edited meanwhile: the page must not show a forgotten person.
-    return History(place).steady(write)
+
+def sealed(html: str) -> bytes:
+    """The page as it is written: it ends with the SHA-256 of all before."""
+    page = html.encode("utf-8", "replace")  # file names need not be UTF-8
+    return page + SEAL % hashlib.sha256(page).hexdigest().encode()
+
+
+def is_whole(page: bytes) -> bool:
+    """Whether a page is as it was written; one of version 0.1 only has to end as a page does."""
+    html, seal = page[: -len(SEAL_OF_NOTHING)], page[-len(SEAL_OF_NOTHING) :]
+    if not seal.startswith(SEAL[:10]):
+        return page.rstrip().endswith(b"</html>")
+    return seal == SEAL % hashlib.sha256(html).hexdigest().encode()
 
 
 def page_of(analysis: Analysis, folder: Path) -> str:

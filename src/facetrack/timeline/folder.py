@@ -2,8 +2,8 @@
 
 ``timeline.json`` (schema ``facetrack/timeline/1``), ``faces.parquet``, ``frames.parquet`` (the
 presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` (thumbnails) and
-``metrics.jsonl`` (samples of the run's load and progress). Each file is written under a temporary
-name first. ``timeline.json`` comes last, so a folder that has one is complete.
+``metrics.jsonl`` (samples of the run's load and progress), and ``files.json`` (size and hash of
+each). They are written into a folder that nobody reads yet, and switched by ``history``.
 """
 
 import json
@@ -32,6 +32,7 @@ from facetrack.core.typed_table import typed
 from facetrack.core.types import Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines
+from facetrack.timeline.checksums import write_checksums
 from facetrack.timeline.faces import FACE_COLUMNS
 from facetrack.timeline.parts import (
     Dropped,
@@ -44,6 +45,7 @@ from facetrack.timeline.parts import (
     Uncertain,
     thumbnail_name,
 )
+from facetrack.timeline.video_place import located
 
 if TYPE_CHECKING:
     from facetrack.timeline.result import Analysis
@@ -73,8 +75,8 @@ class SourceEntry(VideoInfo):
     height: Annotated[int, Meta(ge=1)]
     frame_count: Annotated[int, Meta(ge=0)]
     duration_s: Seconds
-    first_frame: int
-    damaged: bool
+    first_frame: int = field(kw_only=True)
+    damaged: bool = field(kw_only=True)
 
     @property
     def info(self) -> VideoInfo:
@@ -111,7 +113,7 @@ class TimelineFile:
 
 
 def write_folder(analysis: "Analysis", folder: Path) -> None:
-    """See ``Analysis.save``.
+    """Writes an analysis into a folder that has none; see ``Analysis.save``.
 
     Raises:
         InputError: when the folder of thumbnails is a link.
@@ -119,10 +121,10 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
     """
     check_folder(folder, PEOPLE_FOLDER)
     (folder / "people").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "people").glob("person_*.jpg"):
-        old.unlink()
+    names = [TIMELINE_FILE, METRICS_FILE, "faces.parquet", "frames.parquet", "embeddings.npz"]
     for person, jpeg in analysis.thumbnails.items():
-        with atomic_write(folder / "people" / thumbnail_name(person)) as path:
+        names.append(f"{PEOPLE_FOLDER}/{thumbnail_name(person)}")
+        with atomic_write(folder / names[-1]) as path:
             path.write_bytes(jpeg)
     write_table(folder / "faces.parquet", analysis.faces)
     write_table(folder / "frames.parquet", analysis.table("frames"))
@@ -130,10 +132,11 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
         np.savez(file, allow_pickle=False, **{str(t): e for t, e in analysis.embeddings.items()})
     write_json(folder / METRICS_FILE, as_lines(analysis.metrics))
     timeline = json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False)
-    write_json(folder / "timeline.json", timeline + "\n")
+    write_json(folder / TIMELINE_FILE, timeline + "\n")
+    write_checksums(folder, names)
 
 
-def read_folder(folder: Path) -> dict[str, Any]:
+def read_folder(folder: Path, video: Path | None = None) -> dict[str, Any]:
     """The fields of the ``Analysis``; see ``Analysis.load``.
 
     Raises:
@@ -144,14 +147,14 @@ def read_folder(folder: Path) -> dict[str, Any]:
         data = converted(json_of(stored), dict, "")
         if data.get("schema") != SCHEMA:
             raise InputError(f"{folder}/timeline.json is {data.get('schema')!r}, not {SCHEMA}")
-        return _fields(folder, converted(data, TimelineFile, ""))
+        return _fields(folder, converted(data, TimelineFile, ""), video)
     except UNREADABLE as error:
         raise InputError(
             f"{folder} holds no readable analysis ({error}); make one with: facetrack analyze"
         ) from error
 
 
-def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
+def _fields(folder: Path, file: TimelineFile, video: Path | None) -> dict[str, Any]:
     first_frame = file.source.first_frame
     info = file.source.info
     check_limit(f"{folder}: the film's frame", "frame_pixels", info.width * info.height)
@@ -162,7 +165,7 @@ def _fields(folder: Path, file: TimelineFile) -> dict[str, Any]:
     _check_people(file, frames)
     recognizer = _recognizer(file)
     return {
-        "info": file.source.info,
+        "info": located(file.source.info, folder, video),
         "people": file.people,
         "tracks": file.tracks,
         "intervals": file.intervals,

@@ -8,6 +8,9 @@
 3. The numbered folder keeps what undo needs. Renaming it to ``undo`` commits the undo, and the
    files in ``old/`` go back to their places.
 
+A result that is made anew is switched in the same way, together with the edits that were done on it
+again: see ``renew``.
+
 Files that are made from the others, as the report, are removed by every edit and not kept.
 """
 
@@ -17,17 +20,17 @@ import json
 import os
 import re
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from facetrack.core.errors import FacetrackError, InputError, UsageError
+from facetrack.core.errors import FacetrackError, InputError, OutputError, UsageError
+from facetrack.core.folder_lock import HISTORY, RETRY_S, WAIT_S, locked
 from facetrack.core.limits import limits
 from facetrack.core.received_files import (
-    check_file,
     check_folder,
     check_tree,
     file_below,
@@ -37,22 +40,22 @@ from facetrack.core.received_files import (
     remove_below,
 )
 from facetrack.core.schema import converted
+from facetrack.timeline.checksums import CHECKSUMS
 
 T = TypeVar("T")
 
-HISTORY = ".history"
 STATE = "timeline.json"
 """Every edit changes this file, and moves it into place last."""
-FILES = (STATE, "faces.parquet", "frames.parquet", "embeddings.npz", "metrics.jsonl")
+FILES = (STATE, "faces.parquet", "frames.parquet", "embeddings.npz", "metrics.jsonl", CHECKSUMS)
 PEOPLE = "people"
 THUMBNAILS = f"{PEOPLE}/*.jpg"
 THUMBNAIL = re.compile(rf"{PEOPLE}/[^/]+\.jpg")
 DERIVED = ("report.html", ".report.html.*.partial")
 """Files made from the others; the second is what a killed process leaves of a report."""
-LOCKS = ("lock", "lock-journal", "lock-wal", "lock-shm")
-"""The lock, and the files that SQLite may read beside it."""
-WAIT_S = 30.0
-"""Seconds to wait for another process that changes the folder."""
+AFTER = "after.json"
+"""File of an edit: ``timeline.json`` as the edit wrote it."""
+RENEWED = "renewed"
+"""Folder of a committed switch to a result that was made anew."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,12 @@ class Change:
     """Files that the edit added."""
     state: str | None
     """SHA-256 of ``timeline.json`` after the edit."""
+    renewed: bool = False
+    """Whether it is no edit: the whole result was made anew."""
+    drops: list[str] = field(default_factory=list)
+    """``renewed``: the steps that end with the result before."""
+    kept_as: str = ""
+    """``renewed``: the step that can bring the result before back; empty: nothing can."""
 
 
 class History:
@@ -87,10 +96,10 @@ class History:
             try:
                 found = read()
             except FacetrackError:
-                if self._names() == before:
+                if self._mark() == before:
                     raise
             else:
-                if self._names() == before:
+                if self._mark() == before:
                     return found
 
     def change(self, what: str, write: Callable[[Path], None]) -> None:
@@ -103,26 +112,51 @@ class History:
                 ``timeline.json``, or the same one, there is no edit.
         """
         with self._alone():
-            coming = self._place / "next"
-            new, old = coming / "new", coming / "old"
-            (old / "people").mkdir(parents=True)
-            new.mkdir()
-            write(new)
-            now, then = _files(self._folder), _files(new)
-            for name in now & then:
-                if filecmp.cmp(self._folder / name, new / name, shallow=False):
-                    (new / name).unlink()
-                else:
-                    _link(self._folder / name, old / name)
-            for name in now - then:
-                _link(self._folder / name, old / name)
-            if not (new / STATE).exists():
+            coming, facts = self._prepared(what, write)
+            if facts.state is None:
                 return
-            facts = Change(what, sorted(now - then), sorted(then - now), _digest(new))
+            # A copy: who edits ``timeline.json`` by hand may write into the same file.
+            shutil.copyfile(coming / "new" / STATE, coming / AFTER)
             (coming / "change.json").write_text(json.dumps(asdict(facts)))
-            numbers = [int(step.name) for step in self._numbered()]
-            os.rename(coming, self._place / f"{max(numbers, default=0) + 1:04}")
+            os.rename(coming, self._place / self._next_name())
             self._carry_out()
+
+    def renew(self, what: str, write: Callable[[Path], None], keep: bool) -> None:
+        """Replaces the result by one that was made anew, in one switch.
+
+        The steps of the result before end with it. Edits that ``write`` makes of the new one become
+        its steps.
+
+        Args:
+            what: name of the step, where there is one.
+            write: writes all files into the folder that it is given, and may ``change`` them there.
+            keep: whether there is a step that brings the result before back.
+        """
+        with self._alone():
+            coming, facts = self._prepared(what, write)
+            inner = History(coming / "new")
+            name = self._next_name()
+            (coming / "steps").mkdir()
+            kept = keep and (coming / "old" / STATE).exists()
+            state = facts.state or _digest(self._folder)
+            for n, step in enumerate(inner._numbered()):
+                if not n:
+                    state = _digest(step / "old")
+                os.rename(step, coming / "steps" / f"{int(name) + n + kept:04}")
+            shutil.rmtree(coming / "new" / HISTORY, ignore_errors=True)
+            drops = [step.name for step in self._numbered()]
+            facts = replace(
+                facts, state=state, renewed=True, drops=drops, kept_as=name if kept else ""
+            )
+            (coming / "change.json").write_text(json.dumps(asdict(facts)))
+            os.rename(coming, self._place / RENEWED)
+            self._carry_out()
+
+    def settle(self) -> None:
+        """Finishes what a killed process had committed, and removes what it had only prepared."""
+        if self._place.is_dir():
+            with self._alone():
+                pass
 
     def undo(self) -> str:
         """Undoes the latest edit and returns its name.
@@ -155,6 +189,56 @@ class History:
                 shutil.rmtree(self._place / "erased")
         return len(steps)
 
+    def edits(self) -> list["Edit"]:
+        """The edits since the result was made, the oldest first."""
+        edits: list[Edit] = []
+        for step in self._numbered():
+            change = self._change(step)
+            if change.renewed:
+                edits = []
+                continue
+            after = step / AFTER
+            if not after.exists():  # of an older version
+                after = self._file_after(step, STATE)
+            edits.append(Edit(change.what, step / "old" / STATE, after))
+        return edits
+
+    def file_before_edits(self, name: str) -> Path:
+        """Where a file is as it was when the result was made."""
+        steps = self._numbered()
+        renewed = [n for n, step in enumerate(steps, 1) if self._change(step).renewed]
+        return self._file_from(steps[renewed[-1] if renewed else 0 :], name)
+
+    def _file_after(self, step: Path, name: str) -> Path:
+        return self._file_from([s for s in self._numbered() if s.name > step.name], name)
+
+    def _file_from(self, steps: Sequence[Path], name: str) -> Path:
+        """Where a file is as it was before some steps, after which there are no others."""
+        kept = (step / "old" / name for step in steps)
+        return next((path for path in kept if path.exists()), self._folder / name)
+
+    def _prepared(self, what: str, write: Callable[[Path], None]) -> tuple[Path, Change]:
+        """A folder with the new files, and those that they replace; ``state`` is None where the
+        new state is the old one."""
+        coming = self._place / "next"
+        new, old = coming / "new", coming / "old"
+        (old / PEOPLE).mkdir(parents=True)
+        new.mkdir()
+        write(new)
+        now, then = _files(self._folder), _files(new)
+        for name in now & then:
+            if filecmp.cmp(self._folder / name, new / name, shallow=False):
+                (new / name).unlink()
+            else:
+                _link(self._folder / name, old / name)
+        for name in now - then:
+            _link(self._folder / name, old / name)
+        state = _digest(new) if (new / STATE).exists() else None
+        return coming, Change(what, sorted(now - then), sorted(then - now), state)
+
+    def _next_name(self) -> str:
+        return f"{max((int(step.name) for step in self._numbered()), default=0) + 1:04}"
+
     def _numbered(self) -> list[Path]:
         return sorted(step for step in self._place.glob("[0-9]*") if step.name.isdecimal())
 
@@ -163,6 +247,13 @@ class History:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             return set(os.listdir(self._place)) - {"lock", "next"}
         return set()
+
+    def _mark(self) -> tuple[set[str], tuple[int, int] | None]:
+        """What is another after every change: the steps, and which file ``timeline.json`` is."""
+        with suppress(OSError):
+            state = os.stat(self._folder / STATE)
+            return self._names(), (state.st_ino, state.st_mtime_ns)
+        return self._names(), None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -174,19 +265,7 @@ class History:
         """
         check_folder(self._folder, PEOPLE)
         check_folder(self._folder, HISTORY)
-        with suppress(FileExistsError):
-            self._place.mkdir(mode=0o700)  # it may hold faces that were removed from the folder
-        for name in LOCKS:  # SQLite opens what these are
-            check_file(self._folder, f"{HISTORY}/{name}")
-        # SQLite's lock works on every system and ends with a process that is killed.
-        lock = sqlite3.connect(self._place / "lock", timeout=WAIT_S, isolation_level=None)
-        with closing(lock):
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError as error:
-                raise InputError(
-                    f"{self._folder} cannot be changed now ({error}); is another facetrack at it?"
-                ) from error
+        with locked(self._folder, brief=True):
             check_tree(self._folder, HISTORY)
             self._carry_out()
             for name in ("next", "erased"):
@@ -196,17 +275,26 @@ class History:
             finally:
                 shutil.rmtree(self._place / "next", ignore_errors=True)
 
-    def _settle(self) -> set[str]:
-        """Finishes an edit or an undo that a killed process had committed.
+    def _settle(self) -> tuple[set[str], tuple[int, int] | None]:
+        """Finishes what a killed process had committed.
 
         Returns:
-            The names of the history with which all files of the folder are in their places.
+            The mark with which all files of the folder are in their places.
         """
-        names = self._names()
-        while "undo" in names or any((self._place / name / "new").exists() for name in names):
-            with self._alone():
-                names = self._names()
-        return names
+        until = time.monotonic() + WAIT_S
+        while True:
+            mark = self._mark()
+            names, _ = mark
+            moving = {"undo", RENEWED} & names
+            if not moving and not any((self._place / name / "new").exists() for name in names):
+                return mark
+            try:
+                with self._alone():
+                    pass
+            except OutputError:  # a living process is just at it
+                if time.monotonic() > until:
+                    raise
+                time.sleep(RETRY_S)
 
     def _carry_out(self) -> None:
         """Moves committed files into place; may be repeated after an interruption at any point."""
@@ -214,11 +302,28 @@ class History:
             if (step / "new").exists():
                 self._put(step / "new", self._change(step).gone)
                 shutil.rmtree(step / "new")
+        self._carry_out_renewed(self._place / RENEWED)
         undo = self._place / "undo"
         if (undo / "change.json").exists():  # else only its folder is left to remove
             self._put(undo / "old", self._change(undo).came)
             (undo / "change.json").unlink()
         shutil.rmtree(undo, ignore_errors=True)
+
+    def _carry_out_renewed(self, renewed: Path) -> None:
+        if (renewed / "change.json").exists():
+            change = self._change(renewed)
+            if (renewed / "new").exists():
+                self._put(renewed / "new", change.gone)
+                shutil.rmtree(renewed / "new")
+            for name in change.drops:
+                shutil.rmtree(self._place / name, ignore_errors=True)
+            for step in sorted((renewed / "steps").glob("[0-9]*")):
+                os.rename(step, self._place / step.name)
+            if change.kept_as:
+                os.rename(renewed, self._place / change.kept_as)
+                return
+            (renewed / "change.json").unlink()
+        shutil.rmtree(renewed, ignore_errors=True)
 
     def _put(self, files: Path, gone: list[str]) -> None:
         derived = [path.name for name in DERIVED for path in self._folder.glob(name)]
@@ -244,13 +349,31 @@ class History:
                 f"{self._folder}/{name} cannot be read ({error}); to go on without the undo of "
                 f"earlier edits, delete {self._folder / HISTORY}"
             ) from error
-        for file in (*change.gone, *change.came):
-            if not _is_ours(file):
+        steps = (*change.drops, *filter(None, [change.kept_as]))
+        for file in (*change.gone, *change.came, *steps):
+            if not (name_of_step(file) if file in steps else _is_ours(file)):
                 raise InputError(
                     f"{self._folder}/{name} names {file[:200]!r}, which no edit changes; "
                     f"delete {self._folder / HISTORY} if the folder is not yours"
                 )
         return change
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit that was made: the state of the people before and after it."""
+
+    what: str
+    """Name of the edit."""
+    before: Path
+    """``timeline.json`` before it."""
+    after: Path
+    """``timeline.json`` as it wrote it."""
+
+
+def name_of_step(name: str) -> bool:
+    """Whether a folder of this name in the history is a step."""
+    return name.isdecimal() and name.isascii()
 
 
 def _is_ours(name: str) -> bool:

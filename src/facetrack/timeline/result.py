@@ -17,7 +17,7 @@ from facetrack.runtime.metrics import as_table
 from facetrack.timeline.crops import FaceCrops, chosen_faces
 from facetrack.timeline.faces import TrackFaces, tracks_of
 from facetrack.timeline.folder import SCHEMA, read_folder, write_folder
-from facetrack.timeline.history import DERIVED, History
+from facetrack.timeline.history import History
 from facetrack.timeline.parts import (
     Dropped,
     Interval,
@@ -235,6 +235,7 @@ class Analysis:
                 "duration_s": info.duration_s,
                 "has_audio": info.has_audio,
                 "video_codec": info.video_codec,
+                **({"fingerprint": info.fingerprint} if info.fingerprint else {}),
                 "first_frame": self.first_frame,
                 "damaged": self.damaged,
             },
@@ -257,30 +258,40 @@ class Analysis:
         }
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the files of the folder; each appears only when it is complete.
+        """Writes the files of the folder, all in one switch.
 
-        The undo history of an analysis that was there before is erased.
+        The report and the undo history of an analysis that was there before are removed with it.
 
         Raises:
             OSError: when a file cannot be written.
+            OutputError: when another process is at work in the folder.
         """
-        History(Path(folder)).erase()
-        for derived in (path for name in DERIVED for path in Path(folder).glob(name)):
-            derived.unlink(missing_ok=True)  # made from the analysis before
-        write_folder(self, Path(folder))
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        History(place).renew("save", lambda new: write_folder(self, new), keep=False)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> "Analysis":
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        video: str | os.PathLike[str] | None = None,
+    ) -> "Analysis":
         """Reads a folder that ``save`` wrote, with the user's changes in ``timeline.json``.
 
         Names, intervals, and the person of a track may be changed. Of an interval the frame
         numbers count, not the times.
 
+        Args:
+            folder: of the analysis.
+            video: where its video is now. None: it is looked for at its old place, in the folder,
+                and in those above it, and known by its content.
+
         Raises:
-            InputError: when the folder holds no complete analysis of this schema.
+            InputError: when the folder holds no complete analysis of this schema, or ``video`` is
+                another video.
         """
-        place = Path(folder)
-        return cls(**History(place).steady(lambda: read_folder(place)), folder=place)
+        place, at = Path(folder), None if video is None else Path(video)
+        return cls(**History(place).steady(lambda: read_folder(place, at)), folder=place)
 
 
 def _same(one: object, other: object) -> bool:
