@@ -1,9 +1,10 @@
 """Analyses the videos of one command, makes their clips, and prints the results."""
 
 import json as jsonlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.plan import Plan, check_settings
 from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.render.render import ClipResult
-from facetrack.core.atomic_write import atomic_write
+from facetrack.core.atomic_write import partial_name
 from facetrack.core.errors import ClipError, InputError, UsageError
 from facetrack.core.settings import ClipSettings, Settings
+from facetrack.identity.kept_edits import save_again
 from facetrack.identity.people_file import joined_in
 from facetrack.pipeline.engine import open_engine
 from facetrack.report import write_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis
+from facetrack.timeline.own_folder import claimed, own_folder
 
 
 def run_videos(
@@ -53,7 +56,7 @@ def run_videos(
     Returns:
         The exit code: 0, or that of the first video that failed.
     """
-    folders = _folders(videos, out)
+    _check_videos(videos)
     if same_people and dry_run:
         raise UsageError("--same-people changes folders, and --dry-run writes none; leave one out")
     named = named_people(gallery, settings.identity)
@@ -65,9 +68,20 @@ def run_videos(
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
     batch, done = Batch(json), []
-    for video, folder in zip(videos, folders, strict=True):
+    planned: list[Path] = []
+    for video in videos:
         try:
-            with ProgressView(video.name, quiet) as view:
+            with ExitStack() as ended:
+                own = (
+                    own_folder(video, out, planned)
+                    if dry_run
+                    else ended.enter_context(claimed(video, out))
+                )
+                folder = own.path
+                planned.append(folder)
+                if own.why is not None:
+                    warn(own.why)
+                view = ended.enter_context(ProgressView(video.name, quiet))
                 with nullcontext() if dry_run else live_metrics(folder) as on_sample:
                     analysis = api.analyze(
                         video,
@@ -80,7 +94,7 @@ def run_videos(
                     warn(f"{video}: {warning}")
                 analysis = with_names(analysis, named, quiet)
                 if not dry_run:
-                    analysis.save(folder)
+                    analysis = _saved(analysis, folder, quiet or json)
                     write_report(folder)
                     if not same_people and (joined := joined_in(folder)):
                         warn(f"{joined} is older; update it with: facetrack people join {out}")
@@ -158,20 +172,23 @@ def _render_each(
 
 @contextmanager
 def live_metrics(folder: Path) -> Iterator[api.OnSample]:
-    """Writes each sample at once, to the temporary file that becomes ``metrics.jsonl``.
-
-    A folder that was made for it is removed again when the analysis fails.
-    """
-    was_made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes each sample at once, to a temporary file that lasts as long as the analysis."""
+    path = partial_name(folder / METRICS_FILE)
     try:
-        with atomic_write(folder / METRICS_FILE) as path, path.open("w", buffering=1) as file:
+        with path.open("w", buffering=1) as file:
             yield lambda sample: print(as_line(sample), end="", file=file)
-    except BaseException:
-        if was_made:
-            with suppress(OSError):  # it stays if it is not empty
-                folder.rmdir()
-        raise
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _saved(analysis: Analysis, folder: Path, quiet: bool) -> Analysis:
+    """Saves the analysis and says what became of the edits of the one before; gives it as saved."""
+    kept = save_again(analysis, folder)
+    for problem in kept.problems:
+        warn(f"{folder}: {problem}")
+    if kept.again and not quiet:
+        warn(f"{folder}: done again on the new result: {', '.join(kept.again)}")
+    return Analysis.load(folder)
 
 
 def _clips(
@@ -217,17 +234,12 @@ def _in_short(left_out: Sequence[Rejected]) -> str:
     return f"left out: {reasons} ({example})"
 
 
-def _folders(videos: Sequence[Path], out: Path) -> list[Path]:
-    """``OUT/<stem>`` for each video.
-
-    Raises:
-        UsageError: when two videos have the same name: they would overwrite each other.
-    """
-    folders = [out / video.stem for video in videos]
-    twice = [str(f) for f, n in Counter(folders).items() if n > 1]
+def _check_videos(videos: Sequence[Path]) -> None:
+    """Raises ``UsageError`` when a video is given twice."""
+    counts = Counter(os.path.realpath(video) for video in videos)
+    twice = [path for path, n in counts.items() if n > 1]
     if twice:
-        raise UsageError(f"two videos would both write {twice[0]}; run them with different -o")
-    return folders
+        raise UsageError(f"{twice[0]} is given twice; give each video once")
 
 
 def _code_of(analysis: Analysis, made: Sequence[ClipResult]) -> int:

@@ -137,16 +137,27 @@ class History:
             inner = History(coming / "new")
             name = self._next_name()
             (coming / "steps").mkdir()
-            kept = keep and (coming / "old" / STATE).exists()
-            state = facts.state or _digest(self._folder)
-            for n, step in enumerate(inner._numbered()):
-                if not n:
-                    state = _digest(step / "old")
-                os.rename(step, coming / "steps" / f"{int(name) + n + kept:04}")
+            now = _files(self._folder)
+            kept = keep and STATE in now
+            if kept:
+                for file in now - _files(coming / "old"):
+                    _link(self._folder / file, coming / "old" / file)
+            steps = inner._numbered()
+            made = (now | set(facts.came)) - set(facts.gone)
+            for step in reversed(steps):  # to the files before the edits of the new result
+                change = inner._change(step)
+                made = (made - set(change.came)) | set(change.gone)
+            state = _digest(steps[0] / "old") if steps else facts.state or _digest(self._folder)
+            for n, step in enumerate(steps, int(name) + kept):
+                os.rename(step, coming / "steps" / f"{n:04}")
             shutil.rmtree(coming / "new" / HISTORY, ignore_errors=True)
-            drops = [step.name for step in self._numbered()]
             facts = replace(
-                facts, state=state, renewed=True, drops=drops, kept_as=name if kept else ""
+                facts,
+                came=sorted(made - now),
+                state=state,
+                renewed=True,
+                drops=[step.name for step in self._numbered()],
+                kept_as=name if kept else "",
             )
             (coming / "change.json").write_text(json.dumps(asdict(facts)))
             os.rename(coming, self._place / RENEWED)

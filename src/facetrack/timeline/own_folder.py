@@ -8,15 +8,17 @@ written to.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from facetrack.core.atomic_write import PARTIAL
-from facetrack.core.errors import InputError
-from facetrack.core.folder_lock import HISTORY, holder_of
+from facetrack.core.errors import InputError, OutputError
+from facetrack.core.folder_lock import HISTORY, holder_of, locked
 from facetrack.core.received_files import json_of, read_below
 from facetrack.media.fingerprint import fingerprint
+from facetrack.timeline.history import History
 
 LARGEST = 1 << 30
 SOURCE_FILES = ("timeline.json", "renders.json")
@@ -85,6 +87,44 @@ def own_folder(video: Path, out: Path, taken: Iterable[Path] = ()) -> OwnFolder:
     else:
         why = f"{first} is there and is no folder of facetrack"
     return OwnFolder(place, f"{video} goes to {place}: {why}")
+
+
+@contextmanager
+def claimed(video: Path, out: Path) -> Iterator[OwnFolder]:
+    """Gives a video's folder, made where it is missing, and holds its lock for the body.
+
+    A folder that was made and is still empty when the body fails is removed.
+
+    Raises:
+        OutputError: when another process is at work in the folder.
+        OSError: when the folder cannot be made.
+    """
+    while True:
+        found = own_folder(video, out)
+        was_made = not found.path.exists()
+        found.path.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as ended:
+            failed = ended.enter_context(ExitStack())
+            if was_made:
+                failed.callback(_remove_empty, found.path)
+            try:
+                ended.enter_context(locked(found.path, video=video))
+            except OutputError:
+                if own_folder(video, out).path == found.path:
+                    raise
+                continue
+            History(found.path).settle()
+            # Another process may have taken it, or what a killed one had begun is of another.
+            if own_folder(video, out).path != found.path:
+                continue
+            yield found
+            failed.pop_all()
+            return
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it is not empty
+        folder.rmdir()
 
 
 def _places(out: Path, name: str) -> list[Path]:
