@@ -444,16 +444,6 @@ class Bar:
         return drawn
 
 
-def test_clips_of_the_run_before_go_and_nothing_else(tmp_path):
-    make_video(tmp_path / "film.mp4", frames=30)
-    old = [clip_of(TIMES[:30], (0, 9), name=f"clips/a/a_{i}.mp4") for i in (1, 2)]
-    rendered(tmp_path / "film.mp4", old, tmp_path, Encoding())
-    mine = tmp_path / "clips" / "a" / "a_3.mp4"
-    mine.write_text("a person's own")
-    rendered(tmp_path / "film.mp4", old[:1], tmp_path)
-    assert sorted(p.name for p in mine.parent.iterdir()) == ["a_1.mp4", "a_3.mp4"]
-
-
 def test_a_source_that_is_gone_is_said(tmp_path):
     with pytest.raises(InputError, match="gone"):
         render_clips(tmp_path / "none.mp4", [clip_of(TIMES, (0, 30))], tmp_path, PLAIN)

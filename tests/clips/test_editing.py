@@ -60,7 +60,8 @@ def test_an_edited_timeline_is_rendered(folder):
     again = facetrack.Analysis.load(folder)
     assert 4 not in again.faces["person"].to_pylist()
     rendered(folder, "--target", "3")
-    assert clips(folder) == {"person_03/person_03_0001.mp4": 75}
+    named = {"Ada-1.mp4": 50, "Ada-2.mp4": 100}
+    assert clips(folder) == named | {"person_03/person_03_0001.mp4": 75}
 
 
 def test_a_timeline_that_was_edited_wrongly_is_said(folder):

@@ -144,22 +144,6 @@ def test_a_blurred_face_is_left_out(pyfeat_data, tmp_path):
     assert [one.reason for one in plan.rejected] == ["blurred"]
 
 
-def test_clips_of_another_kind_replace_a_data_set(sample, tmp_path):
-    _, analysis = sample
-    made = facetrack.render(analysis, tmp_path, talking_head(target=("2",), size=64))
-    assert len(list(tmp_path.rglob("*.wav"))) == len(made) == 2
-    kept = tmp_path / "clips" / "person_02" / "mine.mp4"
-    kept.write_text("not made by facetrack")
-    facetrack.render(analysis, tmp_path, ClipSettings(target=("1",), size=64, segment_length_s=3))
-    files = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
-    assert files == [
-        ".clips.jsonl",
-        *(f"clips/person_01/person_01_000{i}.mp4" for i in range(1, 5)),
-        "clips/person_02/mine.mp4",
-        "crops.parquet",
-    ]
-
-
 def test_no_sound_no_wav(pyfeat_data, tmp_path):
     image = Image.open(pyfeat_data / "single_face.jpg").convert("RGB")
     side = min(image.size) // 2 * 2

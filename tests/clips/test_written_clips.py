@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facetrack.clips.render.written_clips import LIST, add_written, remove_written
 from facetrack.core.errors import InputError
+from facetrack.timeline.history import History
+from facetrack.timeline.rendered import read_renders
 from made.command import facetrack as command
 from made.command import one_line
 
@@ -17,77 +18,93 @@ from made.command import one_line
 @pytest.fixture
 def out(tmp_path):
     (tmp_path / "out" / "clips" / "a").mkdir(parents=True)
-    for name in ("clips/a/1.mp4", "clips/a/1.wav", "clips/a/mine.mp4", "timeline.json", "../b.mp4"):
+    for name in ("clips/a/1.mp4", "clips/a/mine.mp4", "timeline.json", "../b.mp4"):
         (tmp_path / "out" / name).write_bytes(b"1234")
     return tmp_path / "out"
 
 
-def listed(out, *names, size=4):
-    lines = (json.dumps({"path": name, "bytes": size}) + "\n" for name in names)
-    (out / LIST).write_text("".join(lines))
+def committed(out, gone, *names):
+    """A switch that a killed process, or whoever made the folder, left to be carried out."""
+    place = out / ".history" / "rendered"
+    (place / "new").mkdir(parents=True)
+    (place / "change.json").write_text(json.dumps({"gone": gone}))
+    for name in names:
+        (place / "new" / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / "new" / name).write_bytes(b"new")
 
 
 def files(out):
-    found = (p.relative_to(out.parent).as_posix() for p in out.parent.rglob("*") if p.is_file())
-    return sorted(name for name in found if not name.endswith(LIST))
+    found = (p for p in out.parent.rglob("*") if p.is_file() and ".history" not in p.parts)
+    return {p.relative_to(out.parent).as_posix(): p.read_bytes() for p in found}
 
 
-def test_clips_that_were_written_are_removed(out):
-    for name in ("clips/a/1.mp4", "clips/a/1.wav"):
-        add_written(out, out / name)
-    remove_written(out)
-    assert files(out) == ["b.mp4", "out/clips/a/mine.mp4", "out/timeline.json"]
-    assert not (out / LIST).exists()
-    remove_written(out)  # where there is no list nothing is removed
-    assert len(files(out)) == 3
-
-
-def test_a_clip_that_was_changed_stays(out):
-    add_written(out, out / "clips" / "a" / "1.mp4")
-    (out / "clips" / "a" / "1.mp4").write_bytes(b"cut by its owner")
+def test_a_switch_is_carried_out_by_the_next_that_opens_the_folder(out):
+    committed(out, {"clips/a/1.mp4": 4, "clips/a/mine.mp4": 5}, "clips/b/2.mp4", "crops.parquet")
     before = files(out)
-    remove_written(out)
+    History(out).settle()
+    del before["out/clips/a/1.mp4"]  # the other has another size: its user changed it
+    new = {"out/clips/b/2.mp4": b"new", "out/crops.parquet": b"new"}
+    assert files(out) == before | new
+    assert not (out / ".history").exists()
+
+
+NAMES = [
+    "timeline.json", "../b.mp4", "clips/../timeline.json", "clips/../../b.mp4", "b.mp4", "",
+    "clips", "clips/a", "clips/", "{out}/clips/a/1.mp4", "{out}/../b.mp4", "C:\\b.mp4",
+    "clips/\0", "clips\\a\\1.mp4", ".history/lock", "clips/a/1.txt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_else_is_removed_whatever_a_switch_says(out, name):
+    committed(out, {name.format(out=out): 4})
+    before = files(out)
+    with pytest.raises(InputError, match="no render writes"):
+        History(out).settle()
     assert files(out) == before
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "timeline.json", "../b.mp4", "clips/../timeline.json", "clips/../../b.mp4", "b.mp4", "",
-        "clips", "clips/a", "clips/", "{out}/clips/a/1.mp4", "{out}/../b.mp4", "C:\\b.mp4",
-        "clips/\0", "clips\\a\\1.mp4",
-    ],
-)  # fmt: skip
-def test_nothing_else_is_removed_whatever_the_list_says(out, name):
-    listed(out, name.format(out=out))
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_else_is_taken_for_a_clip_whatever_the_list_says(out, name):
+    written = {"size": 4, "sha256": "0" * 64}
+    clip = {"people": [1], "frames": 1, "samples": 0, "files": {name.format(out=out): written}}
+    render = {"name": None, "target": ["all"], "mode": "each", "data_set": False, "settings": {}}
+    file = {"schema": "facetrack/renders/1", "source": {"path": "a.mp4"}}
+    (out / "renders.json").write_text(
+        json.dumps({**file, "renders": [{**render, "clips": [clip]}]})
+    )
+    with pytest.raises(InputError, match="no render writes"):
+        read_renders(out)
+
+
+@pytest.mark.parametrize("name", ["timeline.json", "people/person_01.jpg", "clips/a.txt"])
+def test_a_switch_puts_nothing_else_into_the_folder(out, name):
+    committed(out, {}, name)
     before = files(out)
-    remove_written(out)
+    with pytest.raises(InputError, match="is no file of a render"):
+        History(out).settle()
     assert files(out) == before
 
 
-@pytest.mark.parametrize(
-    "text", ["garbage", '{"path": 1, "bytes": 4}', "[" * 99999, '{"path": "clips/a/1.mp4"}', "\0"]
-)
-def test_lines_that_cannot_be_read_remove_nothing(out, text):
-    (out / LIST).write_text(f"{text}\n" + json.dumps({"path": "clips/a/1.wav", "bytes": 4}) + "\n")
-    remove_written(out)
-    assert (out / "clips" / "a" / "1.mp4").exists()
-    assert not (out / "clips" / "a" / "1.wav").exists()
+@pytest.mark.parametrize("text", ["garbage", '{"gone": 1}', "[" * 99999, '{"gone": {"a": "b"}}'])
+def test_a_switch_that_cannot_be_read_is_said_and_removes_nothing(out, text):
+    committed(out, {})
+    (out / ".history" / "rendered" / "change.json").write_text(text)
+    before = files(out)
+    with pytest.raises(InputError, match="cannot be read"):
+        History(out).settle()
+    assert files(out) == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
-def test_links_are_not_followed(out, tmp_path):
+def test_a_switch_leads_through_no_link(out, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "1.mp4").write_bytes(b"1234")
     (out / "clips" / "x").symlink_to(tmp_path / "mine")
-    listed(out, "clips/x/1.mp4")
+    committed(out, {"clips/x/1.mp4": 4}, "clips/x/2.mp4")
     before = files(out)
-    remove_written(out)
-    assert files(out) == before
-    (out / LIST).symlink_to(tmp_path / "mine" / "1.mp4")
-    for use in (remove_written, lambda out: add_written(out, out / "clips" / "a" / "1.mp4")):
-        with pytest.raises(InputError, match="is a link"):
-            use(out)
+    with pytest.raises(InputError, match="is a link"):
+        History(out).settle()
     assert files(out) == before
 
 
@@ -114,8 +131,8 @@ def test_a_table_of_crops_removes_nothing(folder, name):
         table.set_column(table.column_names.index("clip"), "clip", clips), folder / "crops.parquet"
     )
     rendered(folder, "--name", "new-{index}")
+    rendered(folder)
     assert (folder / name).exists()
-    assert not (folder / "clips" / "person_01").exists()  # that were ours and are listed
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")

@@ -6,18 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from facetrack.clips.camera.crops import read_crops
-from facetrack.clips.plan.manifest import remove_manifest, write_manifest
+from facetrack.clips.plan.manifest import write_manifest
 from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.plan import Plan, encoding_of, plan_clips
 from facetrack.clips.render.overlay import Overlay
 from facetrack.clips.render.render import ClipResult, render_clips
+from facetrack.clips.render.side_by_side import Replaced, SideBySide
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import UsageError
-from facetrack.core.settings import ClipSettings, Settings
+from facetrack.core.folder_lock import locked
+from facetrack.core.settings import ClipSettings
 from facetrack.media.codecs import suffix_of
 from facetrack.report.page import REPORT_FILE, page_of, sealed
 from facetrack.report.page import write_report as write_folder_report
 from facetrack.timeline import Analysis
+from facetrack.timeline.clip_switch import discard, prepared
+from facetrack.timeline.history import History
 
 
 def plan(
@@ -64,7 +68,9 @@ def render(
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
-    Clips that an earlier render wrote there are deleted first, if they are as it wrote them.
+    They appear together when all are complete, and take the place of earlier clips of the same
+    render: of the same files, of the same people under the same names, or of the same targets.
+    Clips of other renders stay, and so does every file that no render wrote.
 
     >>> import facetrack
     >>> analysis = facetrack.analyze("talk.mp4")
@@ -87,24 +93,56 @@ def render(
         TargetError: when a target is nobody in this video.
         UsageError: when settings contradict each other.
         InputError: when the video no longer exists, or a folder of clips is a link.
+        OutputError: when another process is at work in ``out``, or a file that no render wrote has
+            a clip's name.
     """
+    return render_beside(analysis, out, settings, plan=plan, on_clip=on_clip)[0]
+
+
+def render_beside(
+    analysis: Analysis,
+    out: str | os.PathLike[str],
+    settings: ClipSettings | None = None,
+    *,
+    plan: Plan | None = None,
+    crops: Path | None = None,
+    on_clip: Callable[[ClipResult], None] | None = None,
+) -> tuple[list[ClipResult], Replaced]:
+    """Does ``render``, and also gives what was replaced; ``crops``: where the plan comes from."""
     out, settings = Path(out), settings or ClipSettings()
     plan = plan or plan_clips(analysis, settings)
-    made = render_clips(
-        analysis.info.path,
-        plan.clips,
-        out,
-        encoding_of(settings),
-        settings.jobs,
-        Overlay.of(analysis) if settings.debug_overlay else None,
-        on_clip,
-        Settings(clips=settings).as_dict()["clips"],
-    )
-    remove_manifest(out)
-    if settings.data_set:
-        written = {clip.path.relative_to(out) for clip in made if not clip.error}
-        write_manifest(out, analysis, plan, written, settings)
-    return made
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        History(out).settle()
+        beside = SideBySide(out, analysis.info, plan.clips, settings, crops)
+        new = prepared(out)
+
+        def done(clip: ClipResult) -> None:
+            if on_clip is not None:
+                on_clip(_in_place(clip, new, out))
+
+        try:
+            made = render_clips(
+                analysis.info.path,
+                plan.clips,
+                new,
+                encoding_of(settings),
+                settings.jobs,
+                Overlay.of(analysis) if settings.debug_overlay else None,
+                done,
+            )
+            if settings.data_set:
+                written = {clip.path.relative_to(new) for clip in made if not clip.error}
+                write_manifest(new, analysis, plan, written, settings)
+            replaced = beside.switch(new, made)
+        finally:
+            discard(out)
+    return [_in_place(clip, new, out) for clip in made], replaced
+
+
+def _in_place(clip: ClipResult, new: Path, out: Path) -> ClipResult:
+    """The result with the path that the clip has after the switch."""
+    return replace(clip, path=out / clip.path.relative_to(new))
 
 
 def write_report(

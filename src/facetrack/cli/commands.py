@@ -133,7 +133,25 @@ def render(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
     ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for these clips; each video gets a folder in it. By default the clips lie "
+            "beside those of other renders.",
+            show_default=False,
+        ),
+    ] = None,
     crops: Crops = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the video is now. By default it is looked for at its old place, in the "
+            "folder, and in those above it.",
+            show_default=False,
+        ),
+    ] = None,
     config: Config = None,
     gallery: GalleryFile = None,
     dry_run: DryRun = False,
@@ -150,8 +168,9 @@ def render(
 
     settings = load_settings(config, given)
     return render_folders(
-        folders, settings, crops, gallery=gallery, dry_run=dry_run, json=json, quiet=quiet
-    )
+        folders, settings, crops, out=out, video=video, gallery=gallery,
+        dry_run=dry_run, json=json, quiet=quiet,
+    )  # fmt: skip
 
 
 @app.command()

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.table import Table
 
 from facetrack import api
+from facetrack.api.render import render_beside
 from facetrack.cli.batch import Batch
 from facetrack.cli.gallery_view import named_people, named_people_of, with_names
 from facetrack.cli.join_view import join
@@ -21,15 +22,18 @@ from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.plan import Plan, check_settings
 from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.render.render import ClipResult
+from facetrack.clips.render.side_by_side import Replaced
 from facetrack.core.atomic_write import partial_name
 from facetrack.core.errors import ClipError, InputError, UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.kept_edits import save_again
 from facetrack.identity.people_file import joined_in
+from facetrack.media.fingerprint import changed_since
 from facetrack.pipeline.engine import open_engine
 from facetrack.report import write_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis
+from facetrack.timeline.folder import TIMELINE_FILE
 from facetrack.timeline.own_folder import claimed, own_folder
 
 
@@ -102,12 +106,17 @@ def run_videos(
                     done.append(folder)
                     batch.done(_code_of(analysis, []))
                     continue
-                plan, made = Plan([], []), []
+                plan, made, replaced = _nothing()
                 if clips:
                     plan = api.plan(analysis, settings.clips, enroller=enroller)
-                    made = _clips(analysis, folder, settings.clips, plan, dry_run, view)
+                    made, replaced = _clips(
+                        analysis, folder, settings.clips, plan, dry_run=dry_run, view=view
+                    )
             code = _code_of(analysis, made)
-            _show(analysis, folder, plan, made, code, dry_run=dry_run, json=json, quiet=quiet)
+            _show(
+                analysis, folder, plan, made, replaced, code,
+                dry_run=dry_run, json=json, quiet=quiet,
+            )  # fmt: skip
             batch.done(code)
         except Exception as error:
             batch.failed(video, error)
@@ -125,18 +134,29 @@ def render_folders(
     settings: Settings,
     crops: Path | None,
     *,
+    out: Path | None = None,
+    video: Path | None = None,
     gallery: Path | None = None,
     dry_run: bool,
     json: bool,
     quiet: bool,
 ) -> int:
-    """Makes clips from finished analyses; returns the exit code, as ``run_videos``."""
+    """Makes clips from finished analyses; returns the exit code, as ``run_videos``.
+
+    Args:
+        crops: an edited ``crops.parquet``.
+        out: where each video gets a folder for these clips; None: beside the other clips.
+        video: where the video of the only folder is now.
+    """
     if crops is not None and len(folders) != 1:
         raise UsageError(f"--crops {crops} belongs to one folder; give only that one")
+    if video is not None and len(folders) != 1:
+        raise UsageError(f"--video {video} belongs to one folder; give only that one")
     check_settings(settings.clips)
     return _render_each(
-        folders, settings.clips, None, crops, gallery, dry_run=dry_run, json=json, quiet=quiet
-    )
+        folders, settings.clips, None, crops, gallery, out, video,
+        dry_run=dry_run, json=json, quiet=quiet,
+    )  # fmt: skip
 
 
 def _render_each(
@@ -145,6 +165,8 @@ def _render_each(
     enroller: Enroller | None,
     crops: Path | None = None,
     gallery: Path | None = None,
+    out: Path | None = None,
+    video: Path | None = None,
     *,
     dry_run: bool,
     json: bool,
@@ -154,16 +176,32 @@ def _render_each(
     batch = Batch(json)
     for folder in folders:
         try:
-            analysis = Analysis.load(folder)
+            analysis = Analysis.load(folder, video)
             if gallery is not None:
                 analysis = with_names(analysis, named_people_of(gallery, analysis), quiet)
-            plan, made = Plan([], []), []
+            plan, made, replaced = _nothing()
+            place = folder
             if settings is not None:
-                with ProgressView(folder.name, quiet) as view:
+                with ExitStack() as ended:
+                    if out is not None and dry_run:
+                        place = own_folder(analysis.info.path, out).path
+                    elif out is not None:
+                        place = ended.enter_context(claimed(analysis.info.path, out)).path
+                    view = ended.enter_context(ProgressView(folder.name, quiet))
                     plan = api.plan(analysis, settings, crops=crops, enroller=enroller)
-                    made = _clips(analysis, folder, settings, plan, dry_run, view)
+                    made, replaced = _clips(
+                        analysis, place, settings, plan, crops, dry_run=dry_run, view=view
+                    )
+            if made and changed_since(analysis.info):
+                warn(
+                    f"{analysis.info.path} is not as it was analysed; check the clips, analyse it "
+                    "again, or say where the other is with --video"
+                )
             code = _code_of(replace(analysis, damaged=False), made)
-            _show(analysis, folder, plan, made, code, dry_run=dry_run, json=json, quiet=quiet)
+            _show(
+                analysis, place, plan, made, replaced, code,
+                dry_run=dry_run, json=json, quiet=quiet,
+            )  # fmt: skip
             batch.done(code)
         except Exception as error:
             batch.failed(folder, error)
@@ -196,21 +234,33 @@ def _clips(
     folder: Path,
     settings: ClipSettings,
     plan: Plan,
+    crops: Path | None = None,
+    *,
     dry_run: bool,
     view: ProgressView,
-) -> list[ClipResult]:
+) -> tuple[list[ClipResult], Replaced]:
     if plan.rejected and not plan.clips:
         warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.rejected)}")
     if dry_run:
         _say_plan(folder, plan)
-        return []
+        return [], Replaced()
     view.start_clips(len(plan.clips))
-    made = api.render(analysis, folder, settings, plan=plan, on_clip=lambda _: view.clip_done())
-    write_report(folder)
+    made, replaced = render_beside(
+        analysis, folder, settings, plan=plan, crops=crops, on_clip=lambda _: view.clip_done()
+    )
+    if (folder / TIMELINE_FILE).exists():
+        write_report(folder)
     for clip in made:
         if clip.error:
             warn(f"{clip.path}: {clip.error}")
-    return made
+    if replaced.crops is not None:
+        warn(f"{folder}/crops.parquet was edited; it is kept as {replaced.crops}")
+    return made, replaced
+
+
+def _nothing() -> tuple[Plan, list[ClipResult], Replaced]:
+    """Where no clips are asked for."""
+    return Plan([], []), [], Replaced()
 
 
 def _say_plan(folder: Path, plan: Plan) -> None:
@@ -253,6 +303,7 @@ def _show(
     folder: Path,
     plan: Plan,
     made: Sequence[ClipResult],
+    replaced: Replaced,
     code: int,
     *,
     dry_run: bool,
@@ -267,6 +318,7 @@ def _show(
             "frames": analysis.info.frame_count,
             "people": len(analysis.people),
             "clips": len(written),
+            "replaced": replaced.clips,
             "left_out": len(plan.rejected),
             "dropped": len(analysis.dropped),
             "warnings": analysis.warnings,
@@ -276,10 +328,12 @@ def _show(
         }
         print(jsonlib.dumps(line), flush=True)
     elif not quiet:
-        _table(analysis, folder, plan, len(written), dry_run)
+        _table(analysis, folder, plan, len(written), replaced, dry_run)
 
 
-def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bool) -> None:
+def _table(
+    analysis: Analysis, folder: Path, plan: Plan, clips: int, replaced: Replaced, dry_run: bool
+) -> None:
     speed = analysis.performance.get("frames_per_second")
     table = Table(
         title=f"{analysis.info.path.name}: {analysis.info.frame_count} frames, "
@@ -297,4 +351,12 @@ def _table(analysis: Analysis, folder: Path, plan: Plan, clips: int, dry_run: bo
     if not dry_run:
         if plan.rejected:
             console.print(_in_short(plan.rejected), highlight=False)
-        console.print(f"{counted(clips, 'clip')}, timeline and faces in {folder}", highlight=False)
+        if replaced.clips:
+            more = f" and {len(replaced.clips) - 1} more" if len(replaced.clips) > 1 else ""
+            said = f"replaced {counted(len(replaced.clips), 'clip')} of before: {replaced.clips[0]}"
+            console.print(f"{said}{more}", highlight=False)
+        if replaced.others:
+            said = f"{counted(replaced.others, 'clip')} of other renders unchanged"
+            console.print(said, highlight=False)
+        what = "timeline and faces" if (folder / TIMELINE_FILE).exists() else "crops"
+        console.print(f"{counted(clips, 'clip')}, {what} in {folder}", highlight=False)

@@ -40,6 +40,7 @@ from facetrack.core.received_files import (
     remove_below,
 )
 from facetrack.core.schema import converted
+from facetrack.timeline import clip_switch
 from facetrack.timeline.checksums import CHECKSUMS
 
 T = TypeVar("T")
@@ -167,7 +168,7 @@ class History:
         """Finishes what a killed process had committed, and removes what it had only prepared."""
         if self._place.is_dir():
             with self._alone():
-                pass
+                clip_switch.discard(self._folder)
 
     def undo(self) -> str:
         """Undoes the latest edit and returns its name.
@@ -256,7 +257,7 @@ class History:
     def _names(self) -> set[str]:
         # A user who may read the folder but not its history sees the finished edits.
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            return set(os.listdir(self._place)) - {"lock", "next"}
+            return set(os.listdir(self._place)) - {"lock", "next", clip_switch.RENDERING}
         return set()
 
     def _mark(self) -> tuple[set[str], tuple[int, int] | None]:
@@ -296,7 +297,7 @@ class History:
         while True:
             mark = self._mark()
             names, _ = mark
-            moving = {"undo", RENEWED} & names
+            moving = {"undo", RENEWED, clip_switch.RENDERED} & names
             if not moving and not any((self._place / name / "new").exists() for name in names):
                 return mark
             try:
@@ -314,6 +315,7 @@ class History:
                 self._put(step / "new", self._change(step).gone)
                 shutil.rmtree(step / "new")
         self._carry_out_renewed(self._place / RENEWED)
+        clip_switch.carry_out(self._folder)
         undo = self._place / "undo"
         if (undo / "change.json").exists():  # else only its folder is left to remove
             self._put(undo / "old", self._change(undo).came)

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from facetrack.clips.camera.crop_path import inside_frame
 from facetrack.clips.plan.clip import Clip, Panel, Segment
-from facetrack.clips.plan.naming import CLIPS_FOLDER, is_clip
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import FrameRange
 from facetrack.core.limits import check_limit
 from facetrack.core.parquet import read_table, write_table
 from facetrack.core.schema import converted
 from facetrack.core.typed_table import typed
+from facetrack.timeline.rendered import CLIPS_FOLDER, is_clip
 
 Float64 = NDArray[np.float64]
 
@@ -56,11 +56,21 @@ SAME_ASPECT = 2.0
 """Pixels by which a side may be off the panel's aspect, as crops on whole pixels are."""
 
 
-def write_crops(path: Path, clips: Sequence[Clip], settings: dict[str, Any]) -> None:
-    """Writes the file atomically; ``settings`` are kept in its metadata, for users to read."""
+def write_crops(
+    path: Path, clips: Sequence[Clip], settings: dict[str, Any], others: pa.Table | None = None
+) -> None:
+    """Writes the file atomically.
+
+    Args:
+        path: of the file.
+        clips: whose rows are written.
+        settings: are kept in the file's metadata, for users to read.
+        others: rows of ``COLUMNS`` of other clips, which follow.
+    """
     about = json.dumps({"schema": SCHEMA, "settings": settings})
+    rows = [_rows(c, p) for c in clips for p in range(len(c.panels))]
     table = pa.concat_tables(
-        [COLUMNS.empty_table(), *(_rows(c, p) for c in clips for p in range(len(c.panels)))]
+        [COLUMNS.empty_table(), *rows, *([] if others is None else [others.cast(COLUMNS)])]
     )
     write_table(path, table.replace_schema_metadata({"facetrack": about}))
 

@@ -22,13 +22,11 @@ from facetrack.clips.plan.segments import Rejected
 from facetrack.clips.plan.training_clips import TrackedFaces, TrainingClip
 from facetrack.core.atomic_write import write_json
 from facetrack.core.parquet import write_table
-from facetrack.core.received_files import remove_below
 from facetrack.core.settings import ClipSettings
 from facetrack.timeline import CORNERS, Analysis, boxes_of, landmarks_of
+from facetrack.timeline.rendered import DATA_SET_FILES
 
-MANIFEST, FRAMES, REJECTED = (
-    Path("clips", name) for name in ("manifest.jsonl", "pictures.parquet", "left_out.jsonl")
-)
+MANIFEST, FRAMES, REJECTED = map(Path, DATA_SET_FILES)
 COLUMNS = pa.schema(
     [
         ("clip", pa.string()),
@@ -72,12 +70,6 @@ def write_manifest(
     write_table(out / FRAMES, pa.concat_tables([COLUMNS.empty_table(), *tables]))
     _write_lines(out / REJECTED, (_rejected_line(one) for one in plan.rejected))
     _write_lines(out / MANIFEST, lines)
-
-
-def remove_manifest(out: Path) -> None:
-    """Removes the files of an earlier run, before its clips are removed."""
-    for name in (MANIFEST, FRAMES, REJECTED):
-        remove_below(out, name.as_posix())
 
 
 def _line(

@@ -12,7 +12,7 @@ from string import Formatter
 
 from facetrack.clips.plan.clip import Segment
 from facetrack.core.errors import UsageError
-from facetrack.core.received_files import is_below
+from facetrack.timeline.rendered import CLIPS_FOLDER
 
 ONE_PERSON = "person_{person:02}/person_{person:02}_{index:04}"
 SEVERAL = "{mode}/{mode}_{index:04}"
@@ -21,9 +21,6 @@ SPEC = re.compile(r"0?\d{0,2}(\.\d)?[df]?")
 """Formats that a field may have; a width of many digits, for example, could fill the memory."""
 FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 """Characters that some system forbids in file names."""
-CLIPS_FOLDER = "clips"
-SUFFIXES = (".mp4", ".mov", ".wav")
-"""Endings of a clip's files."""
 LONGEST = 120
 """Bytes of a part of a path: temporary names are longer, and file systems allow 255."""
 
@@ -64,16 +61,6 @@ def clip_paths(
         taken.add(str(path).casefold())
         paths.append(path)
     return paths
-
-
-def is_clip(name: str) -> bool:
-    """Whether a path in a result folder can be a clip's: a file in ``clips/`` with such an ending.
-
-    Names of clips are read from files that users edit and that may come from anybody.
-    """
-    path = PurePosixPath(name)
-    inside = is_below(name) and len(path.parts) > 1 and path.parts[0] == CLIPS_FOLDER
-    return inside and path.suffix in SUFFIXES
 
 
 @dataclass(frozen=True)

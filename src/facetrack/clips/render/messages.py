@@ -42,11 +42,6 @@ class ClipJob:
     wav: Path | None
     partial_wav: Path | None
 
-    @property
-    def files(self) -> list[Path]:
-        """The complete files, of which a film without sound has no WAV file."""
-        return [file for file in (self.path, self.wav) if file is not None and file.exists()]
-
     def remove_partials(self) -> None:
         """Removes the incomplete files."""
         for left in (self.partial, self.partial_wav):

@@ -5,25 +5,21 @@ A clip that fails does not stop the others; its result holds the error.
 
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from facetrack.clips.camera.crops import write_crops
 from facetrack.clips.plan.clip import Clip, Segment
 from facetrack.clips.plan.grouping import grouped
 from facetrack.clips.render.messages import ClipJob, FrameOverlay, Outcome, RenderTask
 from facetrack.clips.render.pool import written
-from facetrack.clips.render.written_clips import add_written, remove_written
 from facetrack.core.errors import UsageError
 from facetrack.core.limits import check_limit
 from facetrack.core.received_files import check_folder
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.frame_reader import FrameReader
 
-CROPS_FILE = "crops.parquet"
 WAV_SAMPLE_BYTES = 2
 
 
@@ -48,19 +44,15 @@ def render_clips(
     jobs: int | None = None,
     overlay: FrameOverlay | None = None,
     on_clip: Callable[[ClipResult], None] | None = None,
-    about: Mapping[str, Any] | None = None,
 ) -> list[ClipResult]:
     """Writes the clips into ``out``; gives their results in the order of the clips.
 
-    Clips that an earlier run wrote into ``out`` are removed first, so that the folder shows one
-    run; see ``written_clips``. Where ``about`` is given, ``crops.parquet`` is written for these
-    clips.
+    Files of the same names are replaced one by one; see ``side_by_side`` for more.
 
     Args:
         jobs: number of processes; None: one a core.
         overlay: draws on whole source frames, which are written instead of the panels.
         on_clip: called after each clip, in the caller's thread.
-        about: settings, which are kept in ``crops.parquet``.
 
     Raises:
         InputError: when the source is no longer where it was, or a folder of ``out`` is a link.
@@ -72,10 +64,7 @@ def render_clips(
     encoder = choose_encoder(encoding)
     for parent in {clip.path.parent for clip in clips} - {Path()}:
         check_folder(out, parent.as_posix())
-    remove_written(out)
     out.mkdir(parents=True, exist_ok=True)
-    if about is not None:
-        write_crops(out / CROPS_FILE, clips, dict(about))
     if not clips:
         return []
     processes = jobs or _cores()
@@ -90,8 +79,6 @@ def render_clips(
         for outcome in outcomes:
             result = _result(made[outcome.number], outcome)
             results[outcome.number] = result
-            for file in made[outcome.number].files if outcome.error is None else ():
-                add_written(out, file)
             if on_clip is not None:
                 on_clip(result)
     return [results[i] for i in range(len(clips))]
