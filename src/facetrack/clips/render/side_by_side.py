@@ -2,9 +2,9 @@
 
 A render replaces its own clips, once the new ones are whole, and leaves those of other renders.
 Its own are: files of the same names; clips of the same people under the same template of names (or
-in the same folder, where they come from edited crops); and all of the same render (template, targets
-and mode) when it is made again. Only files that
-``renders.json`` lists, with the size that it says, are replaced: others are their user's.
+in the same folder, where they come from edited crops); and all of the same render (template,
+targets and mode) when it is made again. Only files that ``renders.json`` lists, with the size that
+it says, are replaced: others are their user's.
 """
 
 import os
