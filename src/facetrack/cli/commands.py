@@ -22,6 +22,7 @@ from facetrack.cli.options import (
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
 from facetrack.cli.setting_options import ANALYSIS, CLIPS, with_options
+from facetrack.cli.verify import verify
 from facetrack.cli.weights import app as weights_app
 from facetrack.core.environment import facetrack_version
 from facetrack.core.settings import Settings
@@ -248,6 +249,7 @@ def bench(
 
 
 app.command()(report)
+app.command()(verify)
 app.command()(export)
 app.command()(evaluate)
 app.command()(calibrate)

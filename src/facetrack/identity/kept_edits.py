@@ -186,5 +186,5 @@ def _state(timeline: Path) -> PeopleState:
 def _was_changed(old: Analysis) -> bool:
     """Whether ``timeline.json`` is not as facetrack wrote it; False where that is not known."""
     assert old.folder is not None
-    written = read_checksums(old.folder).get(TIMELINE_FILE)
+    written = read_checksums(old.folder).files.get(TIMELINE_FILE)
     return written is not None and written != facts_of(old.folder / TIMELINE_FILE)

@@ -1,15 +1,20 @@
-"""``files.json``: size and SHA-256 of each file of an analysis, written together with them."""
+"""``files.json``: size and SHA-256 of each file of an analysis, written together with them.
+
+It also has what makes the analysis again: the video and the settings.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from facetrack.core.atomic_write import write_json
 from facetrack.core.errors import InputError
 from facetrack.core.received_files import json_of, read_below
 from facetrack.core.schema import converted
+from facetrack.core.types import VideoInfo
 
 CHECKSUMS = "files.json"
 SCHEMA = "facetrack/files/1"
@@ -34,6 +39,10 @@ class ChecksumFile:
     schema: str
     files: dict[str, FileFacts]
     """Path in the folder, with ``/``, to its content."""
+    video: str = ""
+    fingerprint: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of the analysis, as ``timeline.json`` has them."""
 
 
 def facts_of(path: Path) -> FileFacts:
@@ -50,27 +59,34 @@ def facts_of(path: Path) -> FileFacts:
     return FileFacts(size, digest.hexdigest())
 
 
-def write_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Writes ``files.json`` for files of a folder; paths with ``/``.
+def write_checksums(
+    folder: Path, names: Iterable[str], info: VideoInfo, settings: dict[str, Any]
+) -> None:
+    """Writes ``files.json``.
+
+    Args:
+        folder: of the analysis.
+        names: of its files, with ``/``.
+        info: of its video.
+        settings: that it was made with.
 
     Raises:
         OSError: when a file cannot be read or written.
     """
-    files = {name: asdict(facts_of(folder / name)) for name in sorted(names)}
-    text = json.dumps({"schema": SCHEMA, "files": files}, indent=1)
-    write_json(folder / CHECKSUMS, text + "\n")
+    facts = {name: facts_of(folder / name) for name in sorted(names)}
+    file = ChecksumFile(SCHEMA, facts, str(info.path), info.fingerprint, settings)
+    write_json(folder / CHECKSUMS, json.dumps(asdict(file), indent=1, ensure_ascii=False) + "\n")
 
 
-def read_checksums(folder: Path) -> dict[str, FileFacts]:
+def read_checksums(folder: Path) -> ChecksumFile:
     """The files of a folder as they were written; none where an older version wrote them.
 
     Raises:
         InputError: when ``files.json`` cannot be read.
     """
     try:
-        stored = converted(json_of(read_below(folder, CHECKSUMS, LARGEST)), ChecksumFile, "")
+        return converted(json_of(read_below(folder, CHECKSUMS, LARGEST)), ChecksumFile, "")
     except FileNotFoundError:
-        return {}
+        return ChecksumFile(SCHEMA, {})
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / CHECKSUMS} cannot be read ({error})") from error
-    return stored.files

@@ -13,8 +13,9 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +134,7 @@ def write_folder(analysis: "Analysis", folder: Path) -> None:
     write_json(folder / METRICS_FILE, as_lines(analysis.metrics))
     timeline = json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False)
     write_json(folder / TIMELINE_FILE, timeline + "\n")
-    write_checksums(folder, names)
+    write_checksums(folder, names, analysis.info, analysis.settings)
 
 
 def read_folder(folder: Path, video: Path | None = None) -> dict[str, Any]:
@@ -142,48 +143,116 @@ def read_folder(folder: Path, video: Path | None = None) -> dict[str, Any]:
     Raises:
         InputError: when the folder holds no complete analysis of this schema.
     """
+    file = read_timeline(folder)
+    try:
+        tables = StoredTables(folder, file)
+        info = located(file.source.info, folder, video)
+        return fields_of(file, info, tables, tables.thumbnails())
+    except UNREADABLE as error:
+        raise InputError(_unreadable(folder, error)) from error
+
+
+def read_timeline(folder: Path) -> TimelineFile:
+    """``timeline.json`` alone.
+
+    Raises:
+        InputError: when there is none of this schema.
+    """
     try:
         stored = read_below(folder, TIMELINE_FILE, limits().text_bytes)
         data = converted(json_of(stored), dict, "")
         if data.get("schema") != SCHEMA:
             raise InputError(f"{folder}/timeline.json is {data.get('schema')!r}, not {SCHEMA}")
-        return _fields(folder, converted(data, TimelineFile, ""), video)
+        file = converted(data, TimelineFile, "")
+        info = file.source.info
+        check_limit(f"{folder}: the film's frame", "frame_pixels", info.width * info.height)
+        check_limit(f"{folder}: the film's length", "film_s", info.duration_s)
+        return file
     except UNREADABLE as error:
-        raise InputError(
-            f"{folder} holds no readable analysis ({error}); make one with: facetrack analyze"
-        ) from error
+        raise InputError(_unreadable(folder, error)) from error
 
 
-def _fields(folder: Path, file: TimelineFile, video: Path | None) -> dict[str, Any]:
-    first_frame = file.source.first_frame
-    info = file.source.info
-    check_limit(f"{folder}: the film's frame", "frame_pixels", info.width * info.height)
-    check_limit(f"{folder}: the film's length", "film_s", info.duration_s)
-    times_s = _frame_times(read_table_below(folder, "frames.parquet"))
-    check_limit(f"{folder}: the film's frames", "frames", len(times_s))
-    frames = first_frame, first_frame + len(times_s)
-    _check_people(file, frames)
-    recognizer = _recognizer(file)
+def _unreadable(folder: Path, error: Exception) -> str:
+    return f"{folder} holds no readable analysis ({error}); make one with: facetrack analyze"
+
+
+class StoredTables:
+    """The files beside ``timeline.json``, each read when it is asked for.
+
+    Every part raises one of ``UNREADABLE``, or ``InputError``, when its file is damaged.
+    """
+
+    def __init__(self, folder: Path, file: TimelineFile) -> None:
+        self._folder, self._file = folder, file
+
+    @cached_property
+    def frame_times(self) -> NDArray[np.float64]:
+        """See ``Analysis``; so are the others."""
+        times_s = _frame_times(read_table_below(self._folder, "frames.parquet"))
+        check_limit(f"{self._folder}: the film's frames", "frames", len(times_s))
+        _check_people(self._file, self._frames_of(times_s))
+        return times_s
+
+    @cached_property
+    def faces(self) -> pa.Table:
+        stored = read_table_below(self._folder, "faces.parquet")
+        return with_people(stored, self._file.tracks, self._frames_of(self.frame_times))
+
+    @cached_property
+    def embeddings(self) -> dict[int, Float32]:
+        return _embeddings(self._folder, _recognizer(self._file).dim)
+
+    @cached_property
+    def metrics(self) -> pa.Table:
+        return from_lines(
+            read_below(self._folder, METRICS_FILE, limits().text_bytes).decode("utf-8")
+        )
+
+    def thumbnails(self) -> dict[int, bytes]:
+        """Person -> JPEG."""
+        named = {p.id: p.thumbnail for p in self._file.people if p.thumbnail}
+        return {person: _thumbnail(self._folder, name) for person, name in named.items()}
+
+    def _frames_of(self, times_s: NDArray[np.float64]) -> tuple[int, int]:
+        first_frame = self._file.source.first_frame
+        return first_frame, first_frame + len(times_s)
+
+
+class Tables(Protocol):
+    """What an analysis has beside ``timeline.json``."""
+
+    @property
+    def frame_times(self) -> NDArray[np.float64]: ...
+    @property
+    def faces(self) -> pa.Table: ...
+    @property
+    def embeddings(self) -> dict[int, Float32]: ...
+    @property
+    def metrics(self) -> pa.Table: ...
+
+
+def fields_of(
+    file: TimelineFile, info: VideoInfo, tables: Tables, thumbnails: dict[int, bytes]
+) -> dict[str, Any]:
+    """The fields of the ``Analysis`` that ``timeline.json`` and the tables make."""
     return {
-        "info": located(file.source.info, folder, video),
+        "info": info,
         "people": file.people,
         "tracks": file.tracks,
         "intervals": file.intervals,
         "shots": file.shots,
         "dropped": file.dropped,
-        "faces": _faces(read_table_below(folder, "faces.parquet"), file.tracks, frames),
-        "frame_times": times_s,
-        "first_frame": first_frame,
-        "embeddings": _embeddings(folder, recognizer.dim),
-        "recognizer": recognizer,
+        "frame_times": tables.frame_times,
+        "faces": tables.faces,
+        "first_frame": file.source.first_frame,
+        "embeddings": tables.embeddings,
+        "recognizer": _recognizer(file),
         "splits": file.splits,
         "uncertain": file.uncertain,
-        "thumbnails": {p.id: _thumbnail(folder, p.thumbnail) for p in file.people if p.thumbnail},
+        "thumbnails": thumbnails,
         "warnings": file.warnings,
         "damaged": file.source.damaged,
-        "metrics": from_lines(
-            read_below(folder, METRICS_FILE, limits().text_bytes).decode("utf-8")
-        ),
+        "metrics": tables.metrics,
         "settings": file.settings,
         "performance": file.performance,
         "next_person": file.next_person,
@@ -229,7 +298,7 @@ def _recognizer(file: TimelineFile) -> RecognizerInfo:
     return RecognizerInfo("vggface2" if name == "vggface2" else "facenet", 512, FACENET)
 
 
-def _faces(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -> pa.Table:
+def with_people(stored: pa.Table, tracks: Sequence[Track], frames: tuple[int, int]) -> pa.Table:
     """The faces ordered by frame and track, each with the person of its track."""
     faces = typed(stored, FACE_COLUMNS, "faces")
     at, of_track = faces["frame"].to_numpy(), faces["track"].to_numpy()

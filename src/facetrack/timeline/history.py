@@ -164,6 +164,24 @@ class History:
             os.rename(coming, self._place / RENEWED)
             self._carry_out()
 
+    def mend(self, write: Callable[[Path], None]) -> None:
+        """Replaces files by whole ones, in one switch; the steps stay.
+
+        Args:
+            write: writes all files into the folder that it is given.
+        """
+        with self._alone():
+            coming, facts = self._prepared("repair", write)
+            facts = replace(facts, came=[], renewed=True)
+            (coming / "change.json").write_text(json.dumps(asdict(facts)))
+            os.rename(coming, self._place / RENEWED)
+            self._carry_out()
+
+    def latest_state(self) -> Path | None:
+        """``timeline.json`` as the latest edit wrote it, if there is an edit."""
+        edits = self.edits()
+        return edits[-1].after if edits else None
+
     def settle(self) -> None:
         """Finishes what a killed process had committed, and removes what it had only prepared."""
         if self._place.is_dir():
@@ -364,7 +382,7 @@ class History:
             ) from error
         steps = (*change.drops, *filter(None, [change.kept_as]))
         for file in (*change.gone, *change.came, *steps):
-            if not (name_of_step(file) if file in steps else _is_ours(file)):
+            if not (name_of_step(file) if file in steps else is_result_file(file)):
                 raise InputError(
                     f"{self._folder}/{name} names {file[:200]!r}, which no edit changes; "
                     f"delete {self._folder / HISTORY} if the folder is not yours"
@@ -389,7 +407,8 @@ def name_of_step(name: str) -> bool:
     return name.isdecimal() and name.isascii()
 
 
-def _is_ours(name: str) -> bool:
+def is_result_file(name: str) -> bool:
+    """Whether a file of this name is a part of an analysis, which edits may change."""
     return name in FILES or (is_below(name) and THUMBNAIL.fullmatch(name) is not None)
 
 

@@ -110,7 +110,7 @@ class SideBySide:
             OSError: when a file cannot be written; the earlier clips are as they were then.
         """
         written = {
-            clip.path.as_posix(): _facts(new, clip, result)
+            clip.path.as_posix(): rendered_clip(new, clip, result)
             for clip, result in zip(self._clips, made, strict=True)
             if not result.error
         }
@@ -210,7 +210,8 @@ class SideBySide:
         return copy
 
 
-def _facts(new: Path, clip: Clip, result: ClipResult) -> RenderedClip:
+def rendered_clip(new: Path, clip: Clip, result: ClipResult) -> RenderedClip:
+    """What ``renders.json`` keeps of a clip that was written into ``new``."""
     names = [clip.path.as_posix(), clip.path.with_suffix(".wav").as_posix()]
     files: dict[str, FileFacts] = {n: facts_of(new / n) for n in names if (new / n).exists()}
     return RenderedClip(list(clip.segment.people), result.frames, result.samples, files)
