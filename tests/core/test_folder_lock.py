@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from facetrack.core.atomic_write import partial_name
-from facetrack.core.errors import OutputError
+from facetrack.core.errors import InputError, OutputError
 from facetrack.core.folder_lock import LOCK_FILE, holder_of, is_held_here, locked
 
 HOLD = """
@@ -108,7 +108,7 @@ def test_what_is_no_regular_file_is_no_lock(tmp_path, kind):
             place.mkdir()
         case "dangling":
             place.symlink_to(tmp_path / "new")
-    with pytest.raises(OutputError, match="is no regular file"), locked(out):
+    with pytest.raises(InputError, match="only files inside"), locked(out):
         pass
     assert holder_of(out) is None
     assert canary.read_text() == "mine"

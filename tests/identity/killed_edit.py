@@ -1,9 +1,10 @@
-"""Edits copies of an analysis, and is killed at another moment each time, until none is left.
+"""Changes copies of a result, and is killed at another moment each time, until none is left.
 
-    python tests/identity/killed_edit.py FOLDER OUT merge
+    python tests/identity/killed_edit.py FOLDER OUT merge|undo|save|render
 
-Of copy ``n`` the process that edits it is killed with SIGKILL just before its n-th change to the
-file system; the last copy's is not.
+Of copy ``n`` the process that changes it is killed with SIGKILL just before its n-th change to the
+file system; the last copy's is not. ``save`` analyses again, as ``run`` does: the new result is
+``FOLDER/../again``. ``render`` makes clips again; it is killed only when they are being switched.
 """
 
 import os
@@ -16,13 +17,31 @@ from pathlib import Path
 import PIL.JpegImagePlugin  # noqa: F401
 import pyarrow.dataset  # noqa: F401
 
-import facetrack.cli.people_view  # noqa: F401
+import facetrack
+import facetrack.cli.people_view
 from facetrack.cli.people import merge_people, undo_edit
+from facetrack.core.settings import ClipSettings
+from facetrack.identity.kept_edits import save_again
+from facetrack.timeline import Analysis
+
+
+def save(folder):
+    save_again(Analysis.load(Path(sys.argv[1]).parent / "again"), folder)
+
+
+def render(folder):
+    settings = ClipSettings(target=("2",), size=64, quality=20, jobs=1)
+    facetrack.render(Analysis.load(folder), folder, settings)
+
 
 EDITS = {
     "merge": lambda folder: merge_people(folder, 1, [2]),
     "undo": undo_edit,
+    "save": save,
+    "render": render,
 }
+SWITCH = (".history/rendered", "/clips/", "/crops.parquet", "/renders.json")
+"""Paths that a render changes when its clips are whole."""
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "sqlite3.connect", "open")
 
 
@@ -47,7 +66,10 @@ def killed_at(moment: int, edit: str, copy: Path) -> None:
     def count(event: str, args: tuple[object, ...]) -> None:
         nonlocal left
         changes = event in CHANGES and (event != "open" or "w" in str(args[1]))
-        if changes and any(str(copy) in str(arg) for arg in args):
+        paths = [str(arg) for arg in args if str(copy) in str(arg)]
+        if edit == "render":
+            paths = [p for p in paths if "rendering/new" not in p and any(s in p for s in SWITCH)]
+        if changes and paths:
             left -= 1
             if not left:
                 os.kill(os.getpid(), signal.SIGKILL)

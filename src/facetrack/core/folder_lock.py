@@ -22,8 +22,8 @@ from datetime import datetime
 from pathlib import Path
 
 from facetrack.core.atomic_write import sweep_partials
-from facetrack.core.errors import OutputError
-from facetrack.core.received_files import check_folder
+from facetrack.core.errors import InputError, OutputError
+from facetrack.core.received_files import NO_FOLLOW, NO_WAIT, check_file, check_folder
 from facetrack.core.schema import converted
 
 if sys.platform == "win32":
@@ -89,9 +89,9 @@ def locked(folder: Path, *, brief: bool = False, video: Path | None = None) -> I
         video: that is being analysed, for others to see.
 
     Raises:
-        OutputError: when another process, or another thread, holds the lock; when the lock file is
-            no regular file; or when the file system has no locks.
-        InputError: when the folder of the lock is a link.
+        OutputError: when another process, or another thread, holds the lock, or the file system
+            has no locks.
+        InputError: when the lock file is no regular file, or its folder is a link.
     """
     key = os.path.realpath(folder)
     if not _again(key):
@@ -113,8 +113,8 @@ def is_held_here(folder: Path) -> bool:
 def holder_of(folder: Path) -> Holder | None:
     """Who is said to hold the lock of a folder; None: nobody, or the file cannot be read."""
     try:
-        file = _opened(folder / LOCK_FILE, os.O_RDONLY)
-    except (OSError, OutputError):
+        file = _opened(folder, os.O_RDONLY)
+    except (OSError, InputError):
         return None
     try:
         return _holder(file)
@@ -159,7 +159,7 @@ def _try(folder: Path) -> int | None:
     with suppress(FileExistsError):
         (folder / HISTORY).mkdir(mode=0o700)  # it may hold faces that were removed from the folder
     try:
-        file = _opened(path, os.O_RDWR | os.O_CREAT)
+        file = _opened(folder, os.O_RDWR | os.O_CREAT)
     except FileNotFoundError:  # the one who had the lock removed the folder just now
         return None
     try:
@@ -193,15 +193,13 @@ def _release(folder: Path, key: str) -> None:
     os.close(held.file)
 
 
-def _opened(path: Path, flags: int) -> int:
+def _opened(folder: Path, flags: int) -> int:
     """Opens the lock file, which no link, FIFO or device may stand for."""
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-        raise OutputError(f"{path} is no regular file, as a lock is; remove it")
-    file = os.open(path, flags, 0o666)
+    check_file(folder, LOCK_FILE)
+    file = os.open(folder / LOCK_FILE, flags | NO_FOLLOW | NO_WAIT, 0o666)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OutputError(f"{path} is no regular file, as a lock is; remove it")
+        raise InputError(f"{folder}: {LOCK_FILE!r} is no regular file; remove it")
     return file
 
 
