@@ -36,6 +36,8 @@ LOCK_FILE = f"{HISTORY}/lock"
 WAIT_S = 30.0
 """Seconds to wait for a holder that needs the folder for a moment only."""
 RETRY_S = 0.02
+LONGEST_COMMAND = 200
+"""Characters of the command that a lock file says."""
 LARGEST = 4096
 """Bytes of a lock file that are read."""
 LOCKED_BYTE = 1 << 30
@@ -235,7 +237,9 @@ def _holder(file: int) -> Holder | None:
 
 
 def _myself(brief: bool, video: Path | None) -> Holder:
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    command = shlex.join([name, *sys.argv[1:]])[:LONGEST_COMMAND]
     now = datetime.now().astimezone().isoformat(" ", "seconds")
     about = "" if video is None else os.path.abspath(video)
     return Holder(os.getpid(), platform.node(), _user(), command, now, brief, about)
