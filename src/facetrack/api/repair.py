@@ -46,7 +46,8 @@ from facetrack.timeline.folder import (
     with_people,
     write_folder,
 )
-from facetrack.timeline.history import History, is_result_file
+from facetrack.timeline.history import History
+from facetrack.timeline.history_files import is_result_file
 from facetrack.timeline.parts import FORGOTTEN
 from facetrack.timeline.rendered import (
     CROPS_FILE,

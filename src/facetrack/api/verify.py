@@ -15,7 +15,7 @@ from facetrack.report.page import REPORT_FILE, is_whole
 from facetrack.timeline import Analysis
 from facetrack.timeline.checksums import CHECKSUMS, FileFacts, facts_of, read_checksums
 from facetrack.timeline.folder import TIMELINE_FILE, read_timeline
-from facetrack.timeline.history import is_result_file
+from facetrack.timeline.history_files import is_result_file
 from facetrack.timeline.rendered import CROPS_FILE, RENDERS, RenderedClip, read_renders
 
 FRAMING_SAMPLES = 4096

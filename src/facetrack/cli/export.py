@@ -1,5 +1,6 @@
 """``facetrack export``: analyses in formats that other tools read."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,7 @@ def export(
     """Write analyses in a format that other tools read."""
     from facetrack.cli.terminal import say, warn
     from facetrack.core.errors import FacetrackError, UsageError
+    from facetrack.core.folder_lock import locked
     from facetrack.core.received_files import check_folder
     from facetrack.exports.registry import export, exporter_of
     from facetrack.timeline import Analysis
@@ -47,10 +49,12 @@ def export(
     for folder in folders:
         try:
             analysis = Analysis.load(folder)
-            if out is None:
-                check_folder(folder, "exports")
             name = analysis.info.path.stem + suffix
-            say(export(analysis, format, out or folder / "exports" / name))
+            # With the lock, as its holder removes incomplete files in the folder.
+            with locked(folder, brief=True) if out is None else nullcontext():
+                if out is None:
+                    check_folder(folder, "exports")
+                say(export(analysis, format, out or folder / "exports" / name))
         except UsageError:
             raise
         except FacetrackError as error:

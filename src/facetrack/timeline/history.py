@@ -15,68 +15,39 @@ Files that are made from the others, as the report, are removed by every edit an
 """
 
 import filecmp
-import hashlib
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
-from facetrack.core.errors import FacetrackError, InputError, OutputError, UsageError
+from facetrack.core.errors import FacetrackError, OutputError, UsageError
 from facetrack.core.folder_lock import HISTORY, RETRY_S, WAIT_S, locked
-from facetrack.core.limits import limits
 from facetrack.core.received_files import (
     check_folder,
     check_tree,
-    file_below,
-    is_below,
-    json_of,
-    read_below,
     remove_below,
 )
-from facetrack.core.schema import converted
 from facetrack.timeline import clip_switch
-from facetrack.timeline.checksums import CHECKSUMS
+from facetrack.timeline.history_files import (
+    AFTER,
+    DERIVED,
+    PEOPLE,
+    RENEWED,
+    STATE,
+    Change,
+    Edit,
+    digest_of,
+    files_of,
+    link,
+    read_change,
+)
 
 T = TypeVar("T")
-
-STATE = "timeline.json"
-"""Every edit changes this file, and moves it into place last."""
-FILES = (STATE, "faces.parquet", "frames.parquet", "embeddings.npz", "metrics.jsonl", CHECKSUMS)
-PEOPLE = "people"
-THUMBNAILS = f"{PEOPLE}/*.jpg"
-THUMBNAIL = re.compile(rf"{PEOPLE}/[^/]+\.jpg")
-DERIVED = ("report.html", ".report.html.*.partial")
-"""Files made from the others; the second is what a killed process leaves of a report."""
-AFTER = "after.json"
-"""File of an edit: ``timeline.json`` as the edit wrote it."""
-RENEWED = "renewed"
-"""Folder of a committed switch to a result that was made anew."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """``change.json`` of an edit."""
-
-    what: str
-    """Name of the edit."""
-    gone: list[str]
-    """Files that the edit removed; paths in the folder."""
-    came: list[str]
-    """Files that the edit added."""
-    state: str | None
-    """SHA-256 of ``timeline.json`` after the edit."""
-    renewed: bool = False
-    """Whether it is no edit: the whole result was made anew."""
-    drops: list[str] = field(default_factory=list)
-    """``renewed``: the steps that end with the result before."""
-    kept_as: str = ""
-    """``renewed``: the step that can bring the result before back; empty: nothing can."""
 
 
 class History:
@@ -88,7 +59,7 @@ class History:
 
     def steps(self) -> list[str]:
         """Names of the edits that can be undone, the latest last."""
-        return [self._change(step).what for step in self._numbered()]
+        return [read_change(self._folder, step).what for step in self._numbered()]
 
     def steady(self, read: Callable[[], T]) -> T:
         """Calls ``read`` until no edit came between, so that it sees one state of the folder."""
@@ -138,17 +109,17 @@ class History:
             inner = History(coming / "new")
             name = self._next_name()
             (coming / "steps").mkdir()
-            now = _files(self._folder)
+            now = files_of(self._folder)
             kept = keep and STATE in now
             if kept:
-                for file in now - _files(coming / "old"):
-                    _link(self._folder / file, coming / "old" / file)
+                for file in now - files_of(coming / "old"):
+                    link(self._folder / file, coming / "old" / file)
             steps = inner._numbered()
             made = (now | set(facts.came)) - set(facts.gone)
             for step in reversed(steps):  # to the files before the edits of the new result
-                change = inner._change(step)
+                change = read_change(inner._folder, step)
                 made = (made - set(change.came)) | set(change.gone)
-            state = _digest(steps[0] / "old") if steps else facts.state or _digest(self._folder)
+            state = digest_of(steps[0] / "old") if steps else facts.state or digest_of(self._folder)
             for n, step in enumerate(steps, int(name) + kept):
                 os.rename(step, coming / "steps" / f"{n:04}")
             shutil.rmtree(coming / "new" / HISTORY, ignore_errors=True)
@@ -198,8 +169,8 @@ class History:
             steps = self._numbered()
             if not steps:
                 raise UsageError(f"{self._folder}: there is nothing to undo")
-            change = self._change(steps[-1])
-            if _digest(self._folder) != change.state:
+            change = read_change(self._folder, steps[-1])
+            if digest_of(self._folder) != change.state:
                 raise UsageError(
                     f"{self._folder}/{STATE} was changed after {change.what!r}, by hand or by a "
                     "new analysis; undoing would lose that"
@@ -223,7 +194,7 @@ class History:
         """The edits since the result was made, the oldest first."""
         edits: list[Edit] = []
         for step in self._numbered():
-            change = self._change(step)
+            change = read_change(self._folder, step)
             if change.renewed:
                 edits = []
                 continue
@@ -236,7 +207,7 @@ class History:
     def file_before_edits(self, name: str) -> Path:
         """Where a file is as it was when the result was made."""
         steps = self._numbered()
-        renewed = [n for n, step in enumerate(steps, 1) if self._change(step).renewed]
+        renewed = [n for n, step in enumerate(steps, 1) if read_change(self._folder, step).renewed]
         return self._file_from(steps[renewed[-1] if renewed else 0 :], name)
 
     def _file_after(self, step: Path, name: str) -> Path:
@@ -255,15 +226,15 @@ class History:
         (old / PEOPLE).mkdir(parents=True)
         new.mkdir()
         write(new)
-        now, then = _files(self._folder), _files(new)
+        now, then = files_of(self._folder), files_of(new)
         for name in now & then:
             if filecmp.cmp(self._folder / name, new / name, shallow=False):
                 (new / name).unlink()
             else:
-                _link(self._folder / name, old / name)
+                link(self._folder / name, old / name)
         for name in now - then:
-            _link(self._folder / name, old / name)
-        state = _digest(new) if (new / STATE).exists() else None
+            link(self._folder / name, old / name)
+        state = digest_of(new) if (new / STATE).exists() else None
         return coming, Change(what, sorted(now - then), sorted(then - now), state)
 
     def _next_name(self) -> str:
@@ -330,19 +301,19 @@ class History:
         """Moves committed files into place; may be repeated after an interruption at any point."""
         for step in self._numbered():
             if (step / "new").exists():
-                self._put(step / "new", self._change(step).gone)
+                self._put(step / "new", read_change(self._folder, step).gone)
                 shutil.rmtree(step / "new")
         self._carry_out_renewed(self._place / RENEWED)
         clip_switch.carry_out(self._folder)
         undo = self._place / "undo"
         if (undo / "change.json").exists():  # else only its folder is left to remove
-            self._put(undo / "old", self._change(undo).came)
+            self._put(undo / "old", read_change(self._folder, undo).came)
             (undo / "change.json").unlink()
         shutil.rmtree(undo, ignore_errors=True)
 
     def _carry_out_renewed(self, renewed: Path) -> None:
         if (renewed / "change.json").exists():
-            change = self._change(renewed)
+            change = read_change(self._folder, renewed)
             if (renewed / "new").exists():
                 self._put(renewed / "new", change.gone)
                 shutil.rmtree(renewed / "new")
@@ -360,70 +331,6 @@ class History:
         derived = [path.name for name in DERIVED for path in self._folder.glob(name)]
         for name in (*derived, *gone):
             remove_below(self._folder, name)
-        for name in sorted(_files(files), key=lambda name: name == STATE):
+        for name in sorted(files_of(files), key=lambda name: name == STATE):
             (self._folder / name).parent.mkdir(exist_ok=True)
             os.replace(files / name, self._folder / name)
-
-    def _change(self, step: Path) -> Change:
-        """What an edit did, if it names only files that an edit can change.
-
-        Raises:
-            InputError: when it names others, or cannot be read.
-        """
-        name = f"{HISTORY}/{step.name}/change.json"
-        try:
-            change = converted(
-                json_of(read_below(self._folder, name, limits().text_bytes)), Change, ""
-            )
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{self._folder}/{name} cannot be read ({error}); to go on without the undo of "
-                f"earlier edits, delete {self._folder / HISTORY}"
-            ) from error
-        steps = (*change.drops, *filter(None, [change.kept_as]))
-        for file in (*change.gone, *change.came, *steps):
-            if not (name_of_step(file) if file in steps else is_result_file(file)):
-                raise InputError(
-                    f"{self._folder}/{name} names {file[:200]!r}, which no edit changes; "
-                    f"delete {self._folder / HISTORY} if the folder is not yours"
-                )
-        return change
-
-
-@dataclass(frozen=True)
-class Edit:
-    """An edit that was made: the state of the people before and after it."""
-
-    what: str
-    """Name of the edit."""
-    before: Path
-    """``timeline.json`` before it."""
-    after: Path
-    """``timeline.json`` as it wrote it."""
-
-
-def name_of_step(name: str) -> bool:
-    """Whether a folder of this name in the history is a step."""
-    return name.isdecimal() and name.isascii()
-
-
-def is_result_file(name: str) -> bool:
-    """Whether a file of this name is a part of an analysis, which edits may change."""
-    return name in FILES or (is_below(name) and THUMBNAIL.fullmatch(name) is not None)
-
-
-def _files(folder: Path) -> set[str]:
-    names = [*FILES, *(f"{PEOPLE}/{path.name}" for path in folder.glob(THUMBNAILS))]
-    return {name for name in names if file_below(folder, name) is not None}
-
-
-def _digest(folder: Path) -> str:
-    return hashlib.sha256(read_below(folder, STATE, limits().text_bytes)).hexdigest()
-
-
-def _link(path: Path, other: Path) -> None:
-    """Makes a hard link to the file; a copy where the file system has no hard links."""
-    try:
-        os.link(path, other)
-    except OSError:
-        shutil.copyfile(path, other)
