@@ -30,6 +30,7 @@ def verify(
     from facetrack.api.repair import repair as make_again
     from facetrack.api.verify import verify as check
     from facetrack.cli.people_view import counted
+    from facetrack.cli.terminal import say, warn
     from facetrack.core.errors import FacetrackError, InputError, UsageError
 
     places = [place for folder in folders for place in _results(folder)]
@@ -44,7 +45,7 @@ def verify(
                 repaired = make_again(place, found.bad, video)
                 found = check(place)
         except FacetrackError as error:
-            typer.echo(f"facetrack: {error}", err=True)
+            warn(error)
             code = code or error.exit_code
             continue
         code = code or (InputError.exit_code if found.bad else 0)
@@ -53,13 +54,13 @@ def verify(
             print(jsonlib.dumps(line), flush=True)
         else:
             for name in repaired.made:
-                print(f"{place}: made again: {name}")
+                say(f"{place}: made again: {name}")
             for finding in found.findings:
-                print(f"{place}: {finding}")
+                say(f"{place}: {finding}")
             counts = f"{counted(found.files, 'file')}, {counted(found.clips, 'clip')}"
-            print(f"{place}: {counts}: {_summary(len(found.bad), place, repair)}")
+            say(f"{place}: {counts}: {_summary(len(found.bad), place, repair)}")
         for problem in repaired.problems:
-            typer.echo(f"facetrack: {problem}", err=True)
+            warn(problem)
     return code
 
 

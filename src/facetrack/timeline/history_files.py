@@ -74,11 +74,13 @@ def is_result_file(name: str) -> bool:
 
 
 def files_of(folder: Path) -> set[str]:
+    """The files of an analysis that are in a folder, with ``/`` between the parts."""
     names = [*FILES, *(f"{PEOPLE}/{path.name}" for path in folder.glob(THUMBNAILS))]
     return {name for name in names if file_below(folder, name) is not None}
 
 
 def digest_of(folder: Path) -> str:
+    """SHA-256 of the folder's ``timeline.json``."""
     return hashlib.sha256(read_below(folder, STATE, limits().text_bytes)).hexdigest()
 
 
