@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import av
 import av.error
 
 from facetrack.clips.camera.crops import read_crops
 from facetrack.core.errors import InputError
 from facetrack.core.received_files import file_below, read_below
+from facetrack.media.opening import open_media
 from facetrack.report.page import REPORT_FILE, is_whole
 from facetrack.timeline import Analysis
 from facetrack.timeline.checksums import CHECKSUMS, FileFacts, facts_of, read_checksums
@@ -147,12 +147,12 @@ def _is_edited(folder: Path, name: str) -> bool:
 def _decoded(folder: Path, clip: RenderedClip) -> list[Finding]:
     """Whether all frames and samples of a clip can be decoded."""
     try:
-        with av.open(str(folder / clip.path)) as container:
+        with open_media(folder / clip.path) as container:
             frames = samples = 0
             for frame in container.decode():
                 samples += getattr(frame, "samples", 0)
                 frames += not hasattr(frame, "samples")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except (av.error.FFmpegError, OSError, ValueError, InputError) as error:
         return [Finding(clip.path, "damaged", f"it cannot be decoded: {error}")]
     if frames != clip.frames:
         return [Finding(clip.path, "damaged", f"{frames} frames instead of {clip.frames}")]
