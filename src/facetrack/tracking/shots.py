@@ -1,7 +1,6 @@
 """Splits a video into shots: hard cuts are found by the rules of ``cut_rules``."""
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from facetrack.media.frame_image import Frame, stacked
 from facetrack.tracking.blocks import blocks_of, contrasts, reaches
+from facetrack.tracking.cadence import REACH, REPEATED, images, shown_frames, since_freeze
 from facetrack.tracking.cut_rules import (
     EXTENT,
     LAG,
@@ -34,28 +34,51 @@ class ShotDecision(NamedTuple):
 
 
 class ShotDetector:
-    """Takes every frame in order; decides on each one ``LAG`` frames later."""
+    """Takes every frame in order; decides on each one ``LAG`` frames later, or where images are
+    shown for several frames and the frame may follow a cut, as many times later."""
 
     def __init__(self) -> None:
-        self._frames: deque[ComparedFrame] = deque(maxlen=2 * LAG + 1)
+        self._frames: list[ComparedFrame] = []
+        """The newest frames, at least all that the decisions need."""
         self._pushed = 0
         """Number of frames so far."""
+        self._undecided = 0
+        """Number of the newest frames on which nothing is decided."""
 
     def push(self, frames: Sequence[Frame]) -> list[ShotDecision]:
-        """Takes the next frames; the decisions on all that now have ``LAG`` frames after them."""
-        decisions = []
+        """Takes the next frames; the decisions on all that now have enough frames after them."""
+        decisions: list[ShotDecision] = []
         for i in range(0, len(frames), BATCH):
+            del self._frames[: -2 * REACH]
             for frame in self._compared(frames[i : i + BATCH]):
+                if frame.step <= REPEATED and self._frames:
+                    last = self._frames[-1]
+                    frame.repeated = last.repeated or last
                 self._frames.append(frame)
                 self._pushed += 1
-                if self._pushed > LAG:
-                    decisions.append(self._decide(len(self._frames) - 1 - LAG))
+                self._undecided += 1
+                if self._undecided > LAG:
+                    decisions += self._decided(last=False)
         return decisions
 
     def flush(self) -> list[ShotDecision]:
         """The decisions on the last frames of the video."""
-        undecided = min(LAG, self._pushed)
-        return [self._decide(len(self._frames) - back) for back in range(undecided, 0, -1)]
+        return list(self._decided(last=True))
+
+    def _decided(self, last: bool) -> Iterator[ShotDecision]:
+        """``last``: whether no frame follows."""
+        while self._undecided > (0 if last else LAG):
+            i = len(self._frames) - self._undecided
+            frame = self._frames[i]
+            follows_cut = False
+            if frame.step >= STANDS_OUT * still_change(frame.contrast):
+                shown = shown_frames(self._frames, i)
+                if not last and (shown is None or self._undecided <= LAG * shown):
+                    return
+                follows_cut = self._follows_cut(i, shown or 1)
+            frame.starts_shot = follows_cut
+            self._undecided -= 1
+            yield ShotDecision(follows_cut, frame.change)
 
     def _compared(self, frames: Sequence[Frame]) -> Iterable[ComparedFrame]:
         coarse = [frame.image.coarse() for frame in frames]
@@ -75,14 +98,22 @@ class ShotDetector:
             *(steps.tolist() for steps in reaches(blocks[:-1], blocks[1:], (EXTENT, WHOLE))),
         )
 
-    def _decide(self, i: int) -> ShotDecision:
-        """On the frame at position ``i``."""
-        frame = self._frames[i]
-        least = STANDS_OUT * still_change(frame.contrast)
-        # The first frame of all, from which nothing changed, is in the queue until it is full.
-        first = 1 if self._pushed <= len(self._frames) else 0
-        follows_cut = frame.step >= least and is_cut(list(self._frames), i, first)
-        return ShotDecision(follows_cut, frame.change)
+    def _follows_cut(self, i: int, shown: int) -> bool:
+        """``shown``: frames for which each image around frame ``i`` is shown."""
+        frames, reach = self._frames, LAG * shown
+        if shown > 1:
+            near = images(frames, i, reach)
+        else:
+            near = [*range(max(0, i - reach), min(len(frames), i + reach + 1))]
+        # From the first frame of all nothing changed.
+        first = 1 if self._pushed == len(frames) and near[0] == 0 else 0
+        if near[0] == i:
+            near, first = [i - 1, *near], 1
+        at = near.index(i)
+        shown_around = [frames[k] for k in near]
+        if shown == 1:
+            shown_around[at] = since_freeze(frames, i)
+        return is_cut(shown_around, at, first)
 
 
 def _changes(images: NDArray[np.uint8]) -> list[float]:
