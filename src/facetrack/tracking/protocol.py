@@ -6,6 +6,7 @@ continues which track. Cuts, rows, gaps, face crops and memory are taken care of
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from itertools import chain, pairwise
 from typing import Protocol
@@ -15,6 +16,7 @@ from facetrack.core.types import Float32
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
+from facetrack.tracking.across_cuts import in_place, is_the_same
 from facetrack.tracking.detection_batch import DetectionBatch
 from facetrack.tracking.local_changes import LocalChanges
 from facetrack.tracking.tracks import Track
@@ -37,7 +39,7 @@ class Tracker(Protocol):
 
         Returns:
             The tracks that ended, in order: one list for each frame that ended some. A frame that
-            starts a shot ends all open tracks.
+            starts a shot ends the tracks whose faces do not go on in it.
         """
         ...
 
@@ -48,6 +50,8 @@ class Tracker(Protocol):
 
 class TrackerBase(ABC):
     """Ends tracks at cuts and makes their rows and face crops; ``_follow`` associates.
+
+    Tracks end at a cut unless their faces go on across it (``across_cuts``).
 
     Memory: rows and face crops of the open tracks, and the presentation times of ``max_gap``
     frames.
@@ -66,6 +70,8 @@ class TrackerBase(ABC):
         self._open: list[Track] = []
         """The tracks that may go on, in the order in which they began."""
         self._changes = LocalChanges()
+        self._going_on: deque[Track | None] = deque()
+        """For each face of the first frame of a shot the track that it continues, until it does."""
         self._next_id = 1
         self._times_s: dict[int, float] = {}
         """Presentation times of the frames at hand, and of those that a gap may reach back to."""
@@ -88,7 +94,7 @@ class TrackerBase(ABC):
         cuts = [i for i, one in enumerate(detections) if one.starts_shot]
         ended = self._follow(batch, range(cuts[0] if cuts else len(detections)))
         for start, stop in pairwise([*cuts, len(detections)]):
-            ended += [self._end_all(), *self._follow(batch, range(start, stop))]
+            ended += [self._end_at_cut(batch, start), *self._follow(batch, range(start, stop))]
         for track in chain(self._open, *ended):
             track.settle(batch, self._times_s)
         for track in chain(*ended):
@@ -110,17 +116,37 @@ class TrackerBase(ABC):
     def _follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
         """Gives the faces of some frames of the batch, all of one shot, to tracks.
 
+        Where no track is open, each face of the first frame begins one, in the order of the faces.
+
         Returns:
             The tracks that ended because they were lost for too long; one list for each frame that
             ended some. They are not in ``_open`` any more.
         """
 
     def _begin(self) -> Track:
-        """A new open track."""
-        track = Track(self._next_id, self._max_crops)
+        """A new open track, or one that a face of the first frame of a shot continues."""
+        track = self._going_on.popleft() if self._going_on else None
+        if track is None:
+            track = Track(self._next_id, self._max_crops)
+            self._next_id += 1
         self._open.append(track)
-        self._next_id += 1
         return track
+
+    def _end_at_cut(self, batch: DetectionBatch, frame: int) -> list[Track]:
+        """Closes all tracks; those whose faces go on in this frame will be opened again."""
+        for track in self._open:
+            track.settle(batch, self._times_s)
+        ended = self._end_all()
+        pairs = in_place(ended, batch, frame)
+        image, _, detected = batch.detections[frame]
+        crops = {face: FaceCrop(image, detected, face, 0.0) for face, _ in pairs}
+        if pairs:
+            self._embedder.embed([*crops.values(), *(track.best_pose for _, track in pairs)])
+        calibration = self._embedder.calibration
+        same = {f: t for f, t in pairs if is_the_same(t.best_pose, crops[f], calibration)}
+        self._going_on = deque(map(same.get, range(len(detected)))) if same else deque()
+        going_on = {track.id for track in same.values()}
+        return [track for track in ended if track.id not in going_on]
 
     def _end_all(self) -> list[Track]:
         """Closes all tracks, at a cut and at the end; also forgets how they moved."""
