@@ -133,6 +133,14 @@ def test_no_face_is_done_with_a_warning(tmp_path):
     assert list((tmp_path / "out").rglob("*.mp4")) == []
 
 
+def test_nobody_found_says_why_in_the_same_line(pyfeat_data, tmp_path):
+    """A face that is seen for too few frames; 30 a second."""
+    film = pyfeat_data / "single_face.mp4"
+    done = facetrack("analyze", film, "--duration", "0.15", "-o", tmp_path / "out", "--quiet")
+    assert done.returncode == 0
+    assert "nobody found: 1 track, 5 frames, 8 needed" in one_line(done.stderr)
+
+
 def test_wrong_settings_end_with_2(tmp_path):
     make_video(tmp_path / "grey.mp4")
     wrong = (

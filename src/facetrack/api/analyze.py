@@ -1,7 +1,7 @@
 """``facetrack.analyze``: a video in, an ``Analysis`` out."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.metrics import Sample, summary
 from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats, StageClock
-from facetrack.timeline import Analysis, RecognizerInfo
+from facetrack.timeline import Analysis, Dropped, RecognizerInfo
 from facetrack.tracking.tracks import Track
 
 OnProgress = Callable[[Progress], None]
@@ -156,7 +156,7 @@ def _analyzed(
     if monitor.warning is not None:
         warnings.append(monitor.warning)
     if not timeline.people:
-        warnings.append(_why_nobody(analyzed, len(timeline.dropped)))
+        warnings.append(_why_nobody(analyzed, timeline.dropped))
     metrics = monitor.samples()
     analysis = Analysis(
         info=info,
@@ -220,7 +220,12 @@ class _Timed:
         self.embed = stage.timed(embedder.embed)
 
 
-def _why_nobody(analyzed: AnalyzedFrames, dropped: int) -> str:
+def _why_nobody(analyzed: AnalyzedFrames, dropped: Sequence[Dropped]) -> str:
     if not analyzed.faces:
         return "nobody found: no face in any frame"
-    return f"nobody found: all {dropped} tracks were dropped, see 'dropped' in timeline.json"
+    longest = max(dropped, key=lambda track: track.last_frame - track.first_frame)
+    tracks = "1 track" if len(dropped) == 1 else f"all {len(dropped)} tracks dropped, the longest"
+    reason = (
+        longest.detail if longest.reason == "too short" else f"{longest.reason}, {longest.detail}"
+    )
+    return f"nobody found: {tracks}, {reason} (see 'dropped' in timeline.json)"
