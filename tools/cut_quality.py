@@ -20,6 +20,7 @@ from facetrack.tracking.shots import ShotDetector
 from made.joined_film import make_film
 from made.shot_films import coarse_film, material_of
 from made.shot_kinds import KINDS
+from made.timing_kinds import TIMING_KINDS
 from quality import films, scenes
 
 SEEDS = {"chosen by": (0, (1, 2)), "checked": (1, (11, 12)), "held out": (2, (21, 22))}
@@ -70,7 +71,7 @@ def main() -> None:
         rows["five shared clips", ""].append(kept(out, clip.name, copied))
     for part, (number, seeds) in SEEDS.items():
         material = material_of(pyfeat, shared, number)
-        for kind, make in KINDS.items():
+        for kind, make in (KINDS | TIMING_KINDS).items():
             for seed in seeds:
 
                 def written(video: Path) -> tuple[int, ...]:

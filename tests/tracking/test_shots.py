@@ -6,25 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facetrack.media.frame_image import Frame, RgbImage
-from facetrack.tracking.shots import ShotDetector
+from made.found_cuts import cuts_of, found_cuts
 from made.shot_films import Material, coarse_film, material_of
 from made.shot_kinds import KINDS
 
 HEIGHT, WIDTH = 72, 128
-
-
-def found_cuts(images, times_s=None):
-    """The frames that begin a shot; the same however the frames are batched."""
-    times_s = np.arange(len(images)) / 25 if times_s is None else times_s
-    pairs = enumerate(zip(images, times_s, strict=True))
-    frames = [Frame(i, float(time_s), RgbImage(image)) for i, (image, time_s) in pairs]
-    whole, one_by_one = ShotDetector(), ShotDetector()
-    decisions = whole.push(frames) + whole.flush()
-    assert len(decisions) == len(frames)
-    single = [decision for frame in frames for decision in one_by_one.push([frame])]
-    assert single + one_by_one.flush() == decisions
-    return [i for i, decision in enumerate(decisions) if decision.starts_shot]
 
 
 def cuts(greys):
@@ -198,15 +184,6 @@ def test_flashes_of_two_frames_and_strobes_are_no_cuts():
 
 def test_shots_of_one_frame_at_the_ends():
     assert found_cuts([scene(1)] + [scene(2)] * 12 + [scene(3)]) == [1, 13]
-
-
-def cuts_of(film, tmp_path=None):
-    """The cuts found in a film, which is encoded if a path is given."""
-    if tmp_path is None:
-        times_s = film.times_s or np.arange(len(film.images)) / 25
-        return found_cuts([np.asarray(image) for image in film.images], times_s)
-    film.write(tmp_path / "film.mp4")
-    return found_cuts(*coarse_film(tmp_path / "film.mp4"))
 
 
 @pytest.mark.parametrize(

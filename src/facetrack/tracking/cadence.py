@@ -43,7 +43,9 @@ def shown_frames(frames: Sequence[ComparedFrame], i: int) -> int | None:
     at = starts.index(min(i, REACH))
     if len(starts) - 1 - at < MIN_IMAGES and len(frames) - i <= REACH:
         return None
-    return _usual_run([b - a for a, b in pairwise(starts)][max(0, at - LAG) : at + LAG], near)
+    runs = [b - a for a, b in pairwise(starts)][max(0, at - LAG) : at + LAG]
+    usual = _usual_run(runs, near)
+    return usual if len(images(frames, i, LAG * usual)) >= MIN_IMAGES else 1
 
 
 def _usual_run(runs: list[int], frames: Sequence[ComparedFrame]) -> int:

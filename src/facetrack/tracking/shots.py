@@ -49,7 +49,7 @@ class ShotDetector:
         """Takes the next frames; the decisions on all that now have enough frames after them."""
         decisions: list[ShotDecision] = []
         for i in range(0, len(frames), BATCH):
-            del self._frames[: -2 * REACH]
+            del self._frames[: -3 * REACH]
             for frame in self._compared(frames[i : i + BATCH]):
                 if frame.step <= REPEATED and self._frames:
                     last = self._frames[-1]
