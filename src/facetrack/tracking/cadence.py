@@ -20,6 +20,9 @@ LONGEST_S = 0.21
 """and most seconds: fewer than five images a second are stills, each of which may be a shot."""
 CLEARLY = 3.0
 """Factor by which another image changes more than a repeated one; less is the noise of a still."""
+FEWEST_REPEATS = 0.3
+"""Share of repeats among the frames around from which this is looked at: 24 images shown as 30
+frames have a fifth, as 36 a third."""
 MIN_IMAGES = 5
 """Least images from which a number of frames is called usual."""
 FREEZE = 4
@@ -30,18 +33,18 @@ REGULAR = 2 / 3
 """Least share of the images that are shown for the usual number of frames, or one more or less."""
 
 
-def shown_frames(frames: Sequence[ComparedFrame], i: int) -> int | None:
+def shown_frames(frames: Sequence[ComparedFrame], i: int, last: bool) -> int | None:
     """For how many frames each image around frame ``i`` is shown; 1 where this is not regular.
 
-    None: too few images follow to say so.
+    ``last``: whether no frame follows these. None: too few images follow to say so yet.
     """
-    after = frames[i + 1] if i + 1 < len(frames) else None
-    if not frames[i - 1].repeated and not (after and after.repeated):
+    beside = [frame.repeated is not None for frame in frames[max(0, i - LAG) : i + LAG + 1]]
+    if sum(beside) < FEWEST_REPEATS * len(beside):
         return 1
     near = frames[max(0, i - REACH) : i + REACH + 1]
     starts = _image_starts(near)
     at = starts.index(min(i, REACH))
-    if len(starts) - 1 - at < MIN_IMAGES and len(frames) - i <= REACH:
+    if not last and len(starts) - 1 - at < MIN_IMAGES and len(frames) - i <= REACH:
         return None
     runs = [b - a for a, b in pairwise(starts)][max(0, at - LAG) : at + LAG]
     usual = _usual_run(runs, near)

@@ -127,11 +127,11 @@ def is_cut(frames: Sequence[ComparedFrame], i: int, first: int) -> bool:
     if change < least:
         return False
     explained = _explained(frames, around, i, extent)
-    begins_motion = not after_gap and _begins_motion(frames, i, explained)
-    if gap > GAP and not after_gap:
-        explained = {j: change * gap for j, change in explained.items()}
-    found = _stands_out(frames, i, explained, extent, least) or (
-        not after_gap and (_is_above_noise(frames, i, explained, least) or begins_motion)
+    longer = gap if GAP < gap <= ONE_MISSING else 1.0
+    by_motion = {j: change * longer for j, change in explained.items()}
+    found = _stands_out(frames, i, by_motion, extent, least) or (
+        not after_gap
+        and (_is_above_noise(frames, i, by_motion, least) or _begins_motion(frames, i, explained))
     )
     return (
         found
@@ -198,11 +198,13 @@ def _is_above_noise(
 
 def _begins_motion(frames: Sequence[ComparedFrame], i: int, explained: dict[int, float]) -> bool:
     """Whether a scene gives way to another one in quick motion, or the other way round."""
+    contrast = _contrast(frames, i)
+    if _step(frames, i, EXTENT) < STRONGEST * contrast:
+        return False
     sides = [[explained[j] for j in explained if (j < i) == before] for before in (True, False)]
     if min(map(len, sides)) < QUIET_FRAMES:
         return False
     quiet, busy = sorted(map(max, sides))
-    contrast = _contrast(frames, i)
     least = max(ABOVE_QUIET * max(quiet, STILL), STRONGEST * contrast)
     return (
         _step(frames, i, EXTENT) >= max(least, ABOVE_BUSY * busy)

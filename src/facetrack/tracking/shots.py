@@ -44,6 +44,8 @@ class ShotDetector:
         """Number of frames so far."""
         self._undecided = 0
         """Number of the newest frames on which nothing is decided."""
+        self._shown: int | None = None
+        """For how many frames images are shown around the oldest of these, once it is known."""
 
     def push(self, frames: Sequence[Frame]) -> list[ShotDecision]:
         """Takes the next frames; the decisions on all that now have enough frames after them."""
@@ -72,13 +74,20 @@ class ShotDetector:
             frame = self._frames[i]
             follows_cut = False
             if frame.step >= STANDS_OUT * still_change(frame.contrast):
-                shown = shown_frames(self._frames, i)
-                if not last and (shown is None or self._undecided <= LAG * shown):
+                if self._shown is None and (last or self._newest_tells(i)):
+                    self._shown = shown_frames(self._frames, i, last)
+                if not last and (self._shown is None or self._undecided <= LAG * self._shown):
                     return
-                follows_cut = self._follows_cut(i, shown or 1)
+                follows_cut = self._follows_cut(i, self._shown or 1)
+                self._shown = None
             frame.starts_shot = follows_cut
             self._undecided -= 1
             yield ShotDecision(follows_cut, frame.change)
+
+    def _newest_tells(self, i: int) -> bool:
+        """Whether the newest frame may tell more of how often the images around ``i`` are shown."""
+        after = self._undecided - 1
+        return after == LAG or after >= REACH or not self._frames[-1].repeated
 
     def _compared(self, frames: Sequence[Frame]) -> Iterable[ComparedFrame]:
         coarse = [frame.image.coarse() for frame in frames]
