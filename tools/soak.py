@@ -21,10 +21,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import psutil
 
 import facetrack
+from facetrack.media.opening import create_media, open_media
 from facetrack.pipeline.face_analyzer import Progress
 
 WARM = 0.5
@@ -102,10 +102,10 @@ def of_one(video: Path, hours: float) -> Iterator[Usage]:
 
 def long_film(video: Path, film: Path, hours: float) -> Path:
     """Packets of a video, end to end, until the film has this length."""
-    with av.open(str(film), "w") as output:
+    with create_media(film) as output:
         stream, begin_s = None, 0.0
         while begin_s < hours * 3600:
-            with av.open(str(video)) as source:
+            with open_media(video) as source:
                 given = source.streams.video[0]
                 stream = stream or output.add_stream_from_template(given)
                 assert given.time_base is not None
