@@ -10,6 +10,7 @@ import pytest
 
 import facetrack
 from facetrack.core.settings import ClipSettings
+from facetrack.pipeline.openvino_engine import quick_precision
 from facetrack.timeline import Analysis
 from made.media import join_with_hard_cuts
 
@@ -128,11 +129,12 @@ def test_same_input_same_output(pyfeat_data):
 def test_everybody_in_the_crowd_is_somebody_of_their_own(shared_media):
     """By eye: eight people can be told; the two boys and the white-haired woman walk in front.
 
-    Where the networks compute in other precision, one of them may be two.
+    Where the CPU computes in float32, one of them is two.
     """
     analysis = facetrack.analyze(shared_media / "crowd_1080p.mp4")
-    assert len(analysis.people) in (8, 9)
-    assert all(p.frames >= 84 for p in analysis.people[:3])
+    people, least = (8, 90) if quick_precision() == "bf16" else (9, 86)
+    assert len(analysis.people) == people
+    assert all(p.frames >= least for p in analysis.people[:3])
     assert [len(analysis.shots), analysis.shots[0].end_frame] == [1, 105]
     known = analysis.faces.filter(analysis.faces["person"].to_numpy() > 0)
     rows = list(zip(known["frame"].to_pylist(), known["person"].to_pylist(), strict=True))
