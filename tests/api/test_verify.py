@@ -166,3 +166,21 @@ def test_what_holds_no_result_is_said(tmp_path):
         verify(tmp_path)
     done = command("verify", tmp_path)
     assert done.returncode == 3
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "people/../../secret", "link"])
+def test_no_file_from_outside_becomes_a_thumbnail(folder, tmp_path, name):
+    (tmp_path / "secret").write_bytes(b"a secret")
+    if name == "link":
+        (folder / "people" / "person_01.jpg").unlink()
+        (folder / "people" / "person_01.jpg").symlink_to(tmp_path / "secret")
+    else:
+        timeline = json.loads((folder / "timeline.json").read_text())
+        timeline["people"][0]["thumbnail"] = name
+        (folder / "timeline.json").write_text(json.dumps(timeline))
+    (folder / "people" / "person_02.jpg").unlink()
+    repaired = repair(folder, verify(folder).bad)
+    assert bool(repaired.problems) == (name != "link")  # which is replaced by the face
+    assert not (folder / "people" / "person_01.jpg").is_symlink()
+    files = [p for p in folder.rglob("*") if not p.is_symlink() and p.is_file()]
+    assert not any(b"a secret" in p.read_bytes() for p in files)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facetrack.api.analyze import analyze
 from facetrack.api.render import plan
-from facetrack.api.verify import Finding, verify
+from facetrack.api.verify import Finding, Verified, verify
 from facetrack.clips.camera.crops import read_crops, write_crops
 from facetrack.clips.plan.clip import Clip
 from facetrack.clips.plan.manifest import write_manifest
@@ -70,6 +70,8 @@ class Repaired:
     """Paths in the folder."""
     problems: list[str] = field(default_factory=list)
     """One line each."""
+    left: Verified | None = None
+    """The state of the result afterwards."""
 
 
 def repair(folder: Path, findings: Sequence[Finding], video: Path | None = None) -> Repaired:
@@ -99,8 +101,8 @@ def repair(folder: Path, findings: Sequence[Finding], video: Path | None = None)
                 step()
             except FacetrackError as error:
                 repaired.problems.append(str(error))
-        left = {finding.path for finding in verify(folder).bad}
-    repaired.made += sorted(bad - left)
+        repaired.left = verify(folder)
+    repaired.made += sorted(bad - {finding.path for finding in repaired.left.bad})
     return repaired
 
 
@@ -121,12 +123,13 @@ def _mend_analysis(folder: Path, bad: set[str], video: Path | None) -> None:
         history.mend(lambda new: write_folder(again, new))
         return
     info = located(file.source.info, folder, video)
-    tables = _Mended(StoredTables(folder, file), file, info)
+    stored = StoredTables(folder, file)
+    tables = _Mended(stored, file, info)
     thumbnails: dict[int, bytes] = {}
     for person in file.people:
         if person.thumbnail and person.thumbnail not in bad:
             with suppress(OSError):
-                thumbnails[person.id] = (folder / person.thumbnail).read_bytes()
+                thumbnails[person.id] = stored.thumbnail(person.thumbnail)
     lost = [p.id for p in file.people if p.thumbnail and p.id not in thumbnails]
     mended = Analysis(**fields_of(file, info, tables, thumbnails))
     if lost:

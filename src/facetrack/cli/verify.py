@@ -43,7 +43,7 @@ def verify(
             repaired = Repaired()
             if repair and found.bad:
                 repaired = make_again(place, found.bad, video)
-                found = check(place)
+                found = repaired.left or found
         except FacetrackError as error:
             warn(error)
             code = code or error.exit_code

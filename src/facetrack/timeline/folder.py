@@ -210,8 +210,20 @@ class StoredTables:
 
     def thumbnails(self) -> dict[int, bytes]:
         """Person -> JPEG."""
-        named = {p.id: p.thumbnail for p in self._file.people if p.thumbnail}
-        return {person: _thumbnail(self._folder, name) for person, name in named.items()}
+        return {p.id: self.thumbnail(p.thumbnail) for p in self._file.people if p.thumbnail}
+
+    def thumbnail(self, name: str) -> bytes:
+        """A JPEG of ``people/``: no other file is shown, not even one of the folder.
+
+        Raises:
+            InputError: when the name is no such file's, or leads elsewhere.
+            OSError: when the file is missing or cannot be read.
+        """
+        if not is_below(name) or not THUMBNAIL.fullmatch(name):
+            raise InputError(
+                f"{self._folder}: thumbnail {name[:200]!r} is no JPEG in {PEOPLE_FOLDER}/"
+            )
+        return read_below(self._folder, name, LARGEST_THUMBNAIL)
 
     def _frames_of(self, times_s: NDArray[np.float64]) -> tuple[int, int]:
         first_frame = self._file.source.first_frame
@@ -329,13 +341,6 @@ def _frame_times(stored: pa.Table) -> NDArray[np.float64]:
     if (np.diff(times_s) < 0).any():
         raise ValueError("frames: times are not in order")
     return times_s
-
-
-def _thumbnail(folder: Path, name: str) -> bytes:
-    """A JPEG of ``people/``: no other file gets into the report, not even one of the folder."""
-    if not is_below(name) or not THUMBNAIL.fullmatch(name):
-        raise InputError(f"{folder}: thumbnail {name[:200]!r} is no JPEG in {PEOPLE_FOLDER}/")
-    return read_below(folder, name, LARGEST_THUMBNAIL)
 
 
 def _embeddings(folder: Path, dim: int) -> dict[int, Float32]:
