@@ -12,14 +12,13 @@ from typing import Any
 
 from facetrack.core.atomic_write import write_json
 from facetrack.core.errors import InputError
+from facetrack.core.limits import limits
 from facetrack.core.received_files import json_of, read_below
 from facetrack.core.schema import converted
 from facetrack.core.types import VideoInfo
 
 CHECKSUMS = "files.json"
 SCHEMA = "facetrack/files/1"
-LARGEST = 64 << 20
-"""Bytes of such a file that is read."""
 STEP = 1 << 20
 
 
@@ -85,7 +84,9 @@ def read_checksums(folder: Path) -> ChecksumFile:
         InputError: when ``files.json`` cannot be read.
     """
     try:
-        return converted(json_of(read_below(folder, CHECKSUMS, LARGEST)), ChecksumFile, "")
+        return converted(
+            json_of(read_below(folder, CHECKSUMS, limits().text_bytes)), ChecksumFile, ""
+        )
     except FileNotFoundError:
         return ChecksumFile(SCHEMA, {})
     except (OSError, ValueError) as error:

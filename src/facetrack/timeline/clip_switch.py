@@ -14,6 +14,7 @@ from pathlib import Path
 
 from facetrack.core.errors import InputError
 from facetrack.core.folder_lock import HISTORY
+from facetrack.core.limits import limits
 from facetrack.core.received_files import (
     check_folder,
     file_below,
@@ -26,7 +27,6 @@ from facetrack.timeline.rendered import CLIPS_FOLDER, RENDERS, is_of_render
 
 RENDERING, RENDERED = "rendering", "rendered"
 CHANGE = "change.json"
-LARGEST = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def carry_out(folder: Path) -> None:
 def _change(folder: Path) -> ClipChange:
     name = f"{HISTORY}/{RENDERED}/{CHANGE}"
     try:
-        change = converted(json_of(read_below(folder, name, LARGEST)), ClipChange, "")
+        change = converted(json_of(read_below(folder, name, limits().text_bytes)), ClipChange, "")
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder / name} cannot be read ({error}); remove {folder / HISTORY / RENDERED}"

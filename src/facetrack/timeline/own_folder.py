@@ -16,11 +16,11 @@ from pathlib import Path
 from facetrack.core.atomic_write import PARTIAL
 from facetrack.core.errors import InputError, OutputError
 from facetrack.core.folder_lock import HISTORY, holder_of, locked
+from facetrack.core.limits import limits
 from facetrack.core.received_files import json_of, read_below
 from facetrack.media.fingerprint import fingerprint
 from facetrack.timeline.history import History
 
-LARGEST = 1 << 30
 SOURCE_FILES = ("timeline.json", "renders.json")
 """Files of a result that have ``source``: the video's path and fingerprint."""
 
@@ -46,7 +46,7 @@ def owner_of(folder: Path) -> Owner | None:
     """The video that a folder belongs to; None: none that can be told."""
     for name in SOURCE_FILES:
         try:
-            source = json_of(read_below(folder, name, LARGEST))["source"]
+            source = json_of(read_below(folder, name, limits().text_bytes))["source"]
             return Owner(Path(source["path"]), source.get("fingerprint"))
         except (OSError, InputError, ValueError, LookupError, TypeError, AttributeError):
             continue

@@ -11,14 +11,13 @@ from typing import Any
 
 from facetrack.core.atomic_write import write_json
 from facetrack.core.errors import InputError
+from facetrack.core.limits import limits
 from facetrack.core.received_files import file_below, is_below, json_of, read_below
 from facetrack.core.schema import converted
 from facetrack.timeline.checksums import FileFacts
 
 RENDERS = "renders.json"
 SCHEMA = "facetrack/renders/1"
-LARGEST = 256 << 20
-"""Bytes of such a file that is read."""
 CLIPS_FOLDER = "clips"
 SUFFIXES = (".mp4", ".mov", ".wav")
 """Endings of a clip's files."""
@@ -119,7 +118,9 @@ def read_renders(folder: Path) -> RendersFile | None:
         InputError: when the file cannot be read, or names files that no render writes.
     """
     try:
-        stored = converted(json_of(read_below(folder, RENDERS, LARGEST)), RendersFile, "")
+        stored = converted(
+            json_of(read_below(folder, RENDERS, limits().text_bytes)), RendersFile, ""
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
