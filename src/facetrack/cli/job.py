@@ -4,7 +4,7 @@ import json as jsonlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from facetrack.report import write_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis
 from facetrack.timeline.folder import TIMELINE_FILE
-from facetrack.timeline.own_folder import claimed, own_folder
+from facetrack.timeline.own_folder import OwnFolder, claimed, own_folder
 
 
 def run_videos(
@@ -76,11 +76,7 @@ def run_videos(
     for video in videos:
         try:
             with ExitStack() as ended:
-                own = (
-                    own_folder(video, out, planned)
-                    if dry_run
-                    else ended.enter_context(claimed(video, out))
-                )
+                own = ended.enter_context(_place(video, out, dry_run, planned))
                 folder = own.path
                 planned.append(folder)
                 if own.why is not None:
@@ -183,10 +179,9 @@ def _render_each(
             place = folder
             if settings is not None:
                 with ExitStack() as ended:
-                    if out is not None and dry_run:
-                        place = own_folder(analysis.info.path, out).path
-                    elif out is not None:
-                        place = ended.enter_context(claimed(analysis.info.path, out)).path
+                    if out is not None:
+                        own = ended.enter_context(_place(analysis.info.path, out, dry_run))
+                        place = own.path
                     view = ended.enter_context(ProgressView(folder.name, quiet))
                     plan = api.plan(analysis, settings, crops=crops, enroller=enroller)
                     made, replaced = _clips(
@@ -206,6 +201,16 @@ def _render_each(
         except Exception as error:
             batch.failed(folder, error)
     return batch.close()
+
+
+def _place(
+    video: Path, out: Path, dry_run: bool, planned: Sequence[Path] = ()
+) -> AbstractContextManager[OwnFolder]:
+    """The video's folder in ``out``, claimed for the body; a dry run makes and claims none.
+
+    ``planned``: folders that a dry run has given to other videos.
+    """
+    return nullcontext(own_folder(video, out, planned)) if dry_run else claimed(video, out)
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from platformdirs import user_data_path
 
+from facetrack.core.closing import Closing
 from facetrack.core.errors import InputError, TargetError
 from facetrack.core.types import Float32
 from facetrack.identity.embedding_groups import EmbeddingSet
@@ -77,7 +77,7 @@ def default_gallery() -> Path:
     return user_data_path("facetrack", appauthor=False) / "gallery.sqlite"
 
 
-class Gallery:
+class Gallery(Closing):
     """An open gallery. A context manager.
 
     Raises:
@@ -104,15 +104,8 @@ class Gallery:
             self._base.close()
             raise
 
-    def __enter__(self) -> "Gallery":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Closes the database; may be called twice."""
         self._base.close()
 
     def faces(self, name: str | None = None) -> list[GalleryFace]:

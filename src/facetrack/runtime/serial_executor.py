@@ -3,11 +3,11 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
+
+from facetrack.core.closing import Closing
 
 
-class SerialExecutor:
+class SerialExecutor(Closing):
     """A queue of at most ``most`` calls for one thread.
 
     An error of a call is raised by a later ``call`` or by ``finish``. Leaving the context waits for
@@ -31,13 +31,6 @@ class SerialExecutor:
         while self._waiting:
             self._waiting.popleft().result()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Waits for the running call and drops those that wait."""
         self._thread.shutdown(cancel_futures=True)
