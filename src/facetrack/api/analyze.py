@@ -152,7 +152,7 @@ def _analyzed(
             with stages.people:
                 timeline = generator.finish(analyzed.first_frame, analyzed.times_s, info.duration_s)
         seconds = stats.seconds
-        warnings = list(source.warnings)
+        warnings = [*source.warnings, *source.notes]
     if monitor.warning is not None:
         warnings.append(monitor.warning)
     if not timeline.people:

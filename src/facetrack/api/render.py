@@ -130,6 +130,7 @@ def render_beside(
                 settings.jobs,
                 Overlay.of(analysis) if settings.debug_overlay else None,
                 done,
+                analysis.info.clock,
             )
             if settings.data_set:
                 written = {clip.path.relative_to(new) for clip in made if not clip.error}

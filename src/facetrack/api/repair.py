@@ -301,7 +301,13 @@ def _made_again(
     settings = settings_from({"clips": render.settings}).clips
     overlay = Overlay.of(analysis) if settings.debug_overlay else None
     made = render_clips(
-        analysis.info.path, clips, new, encoding_of(settings), settings.jobs, overlay
+        analysis.info.path,
+        clips,
+        new,
+        encoding_of(settings),
+        settings.jobs,
+        overlay,
+        clock=analysis.info.clock,
     )
     if failed := next((clip for clip in made if clip.error), None):
         raise ClipError(f"{failed.path.relative_to(new)}: {failed.error}")

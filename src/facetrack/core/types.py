@@ -100,13 +100,38 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """A place at which the times of a file begin anew or jump, as where two films were joined."""
+
+    at_s: float
+    """Time of the film in seconds from which on the shift holds."""
+    shift_s: float
+    """Seconds that are added to the file's times, so that the film goes on without a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How the times of the film's frames follow from those in the file."""
+
+    corrected: bool = False
+    """Whether a frame has another time than the file says. Then frames are found again by their
+    number, from the start of the film on; else by their time, which is faster."""
+    joins: tuple[Join, ...] = ()
+    """In order; empty where the file's times go on from its start to its end."""
+
+
+NO_CORRECTION = Clock()
+"""The clock of a film whose frames have the times that the file says."""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """Facts of a video."""
 
     path: Path
     width: int
     height: int
-    """Size of the upright frame in pixels."""
+    """Size of the upright frame in pixels; where it changes, of most frames."""
     rotation: int
     """Degrees by which the stored frame is turned counter-clockwise to be upright."""
     frame_count: int
@@ -117,3 +142,4 @@ class VideoInfo:
     video_codec: str
     fingerprint: str | None = None
     """Size and hash of the file, as ``media.fingerprint`` gives it; None: not known."""
+    clock: Clock = NO_CORRECTION

@@ -1,13 +1,13 @@
 """Reads a video through PyAV (libav): every frame once, in presentation order, upright."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 
 from facetrack.core.types import VideoInfo
+from facetrack.media.decoded_frames import decoded_frames
 from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
 
@@ -33,7 +33,7 @@ class PyavSource(FileSource):
         All frames before ``start_s`` are decoded too: only then is ``Frame.index`` exact for every
         codec.
         """
-        return self._clock.frames(self._decoded(), self._upright, start_s, duration_s)
+        return self._clock.frames(decoded_frames(self._file), self._upright, start_s, duration_s)
 
     def queue_bytes(self, asked: int) -> int:
         """``asked``: frames lie in the memory that the settings speak of."""
@@ -42,27 +42,6 @@ class PyavSource(FileSource):
     def info(self) -> VideoInfo:
         """See ``VideoSource``."""
         return self._clock.info(self._rotation)
-
-    def _decoded(self) -> Generator[VideoFrame]:
-        """Decodes packet by packet, so that a damaged packet costs no frames but its own."""
-        damaged_packets = 0
-        flawed_frames = 0
-        for packet in self._file.packets():
-            if packet.is_corrupt:
-                damaged_packets += 1
-            try:
-                for frame in packet.decode():
-                    flawed_frames += frame.is_corrupt
-                    yield frame
-            except MemoryError:  # no fault of the packet
-                raise
-            except av.error.FFmpegError:
-                damaged_packets += 1
-        if damaged_packets or flawed_frames:
-            self.warnings.append(
-                f"damaged inside: {damaged_packets} packets could not be decoded, "
-                f"{flawed_frames} frames are flawed"
-            )
 
     def _upright(self, frame: VideoFrame) -> FrameImage:
         self._rotation = frame.rotation % 360

@@ -20,6 +20,7 @@ class FileSource(Closing):
         self._clock = FrameClock(self._file)
         self.path = path
         self.warnings = self._file.warnings
+        self.notes = self._file.notes
 
     def close(self) -> None:
         """Closes the file and ends the decoder's threads."""

@@ -1,41 +1,26 @@
 """Numbers and times the frames that a decoder gives, and keeps those of a range."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Protocol, TypeVar
 
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.limits import check_limit, limits
-from facetrack.core.types import VideoInfo
+from facetrack.core.types import Clock, VideoInfo
 from facetrack.media.frame_image import Frame, FrameImage
+from facetrack.media.joins import LONGEST_FRAME_S
 from facetrack.media.opening import absolute
+from facetrack.media.rising_times import Decoded, DecodedT, RisingTimes
 from facetrack.media.streams import VideoFile
 
 MISSING_TAIL_S = 0.5
 """Seconds by which a stream may be shorter than its header says before it counts as cut off."""
-LONGEST_FRAME_S = 3600.0
-"""Seconds from one frame to the next, beyond which the time is taken for damage."""
+NOTED_S = 1.0
+"""Seconds by which the film may last otherwise than its container says, without a word."""
 
 DAMAGE = (ValueError, LookupError, ArithmeticError)
 """What PyAV and NumPy raise beside libav's own errors, for fields that make no sense."""
-
-
-class Decoded(Protocol):
-    """What the clock reads of a decoded frame; times in units of the file's ``time_base``."""
-
-    @property
-    def pts(self) -> int | None:
-        """Presentation time; None in raw streams."""
-        ...
-
-    @property
-    def duration(self) -> int | None:
-        """None or 0 where it is unknown."""
-        ...
-
-
-DecodedT = TypeVar("DecodedT", bound=Decoded)
 
 
 class FrameClock:
@@ -44,9 +29,11 @@ class FrameClock:
     def __init__(self, file: VideoFile) -> None:
         self._file = file
         self._limits = limits()  # frames are read in a thread of their own
-        self._frame_count = 0
+        self._times = RisingTimes(file)
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        """Height and width of the frames given so far."""
         self._end_s = 0.0
-        self._jump_s = 0.0  # which times after a jump are too late
+        self._read_to_end = False
 
     def frames(
         self,
@@ -71,11 +58,11 @@ class FrameClock:
             duration_s: seconds; None: to the end of the file.
         """
         end_s = float("inf") if duration_s is None else start_s + duration_s
-        last_s: float | None = None
+        last_s = 0.0
         try:
             with closing(decoded):
-                for index, frame in enumerate(decoded):
-                    time_s = last_s = self._time_s(frame, last_s)
+                for index, (frame, time_s) in enumerate(self._times.of(decoded)):
+                    last_s = time_s
                     if time_s < start_s - EPSILON_S:
                         continue
                     if time_s >= end_s - EPSILON_S:
@@ -84,13 +71,14 @@ class FrameClock:
                     check_limit(f"{where}: its frames", "frames", index + 1, at=self._limits)
                     check_limit(f"{where}: its seconds", "film_s", time_s, at=self._limits)
                     image = image_of(frame)
-                    self._frame_count += 1
+                    self._sizes[image.shape] += 1
                     self._end_s = time_s + self._frame_duration_s(frame)
                     yield Frame(index, time_s, image)
         except DAMAGE as error:
             self._file.warnings.append(f"reading stopped early: {error}")
             return
-        self._check_whole(last_s or 0.0)
+        self._read_to_end = True
+        self._check_whole(last_s)
 
     def info(self, rotation: int) -> VideoInfo:
         """Facts of the file, and of the frames given so far.
@@ -101,59 +89,49 @@ class FrameClock:
         Raises:
             InputError: when no frame was given.
         """
-        if not self._frame_count:
+        if not self._sizes:
             why = "; ".join(self._file.warnings)
             why = why or "no frame in it, or none in the time range asked for"
             raise InputError(f"{self._file.path}: {why}")
         facts = self._file.facts()
-        turned = rotation % 180 == 90
+        ((height, width), _) = self._sizes.most_common(1)[0]
         return VideoInfo(
             path=absolute(self._file.path),  # so that clips can be made from any folder
-            width=facts.height if turned else facts.width,
-            height=facts.width if turned else facts.height,
+            width=width,
+            height=height,
             rotation=rotation,
-            frame_count=self._frame_count,
+            frame_count=self._sizes.total(),
             fps=facts.fps,
             duration_s=self._end_s,
             has_audio=facts.has_audio,
             video_codec=facts.codec,
+            clock=self.facts(),
         )
 
-    def _time_s(self, frame: Decoded, last_s: float | None) -> float:
-        """Seconds from the stream's start, later than ``last_s``, the time of the frame before.
+    def facts(self) -> Clock:
+        """How the times of the frames so far follow from those in the file.
 
-        A damaged file may give a frame an earlier time, or one of another month: but all that
-        follows relies on times that rise, and a clip would show one frame for weeks.
+        Where a part of the file was not read, its times may be those of the frames that were.
         """
-        if frame.pts is None:  # raw streams carry no times: count by the frame rate
-            return 0.0 if last_s is None else last_s + self._usual_s()
-        time_s = self._file.seconds(frame.pts)
-        if last_s is None:
-            self._jump_s = time_s if abs(time_s) > LONGEST_FRAME_S else 0.0
-            return time_s - self._jump_s
-        if 0 < time_s - last_s <= LONGEST_FRAME_S:
-            return time_s
-        if 0 < time_s - self._jump_s - last_s <= LONGEST_FRAME_S:
-            return time_s - self._jump_s
-        if time_s <= last_s:
-            return last_s + float(self._file.time_base)
-        next_s = last_s + self._usual_s()
-        self._jump_s = time_s - next_s
-        return next_s
-
-    def _usual_s(self) -> float:
-        """Seconds from a frame to the next by the frame rate."""
-        return min(float(1 / self._file.facts().fps), LONGEST_FRAME_S)
+        unknown = self._file.may_jump and not self._read_to_end
+        joins = self._file.joins
+        return Clock(self._times.corrected or unknown or bool(joins), joins)
 
     def _frame_duration_s(self, frame: Decoded) -> float:
         if frame.duration and (said_s := float(frame.duration * self._file.time_base)) > 0:
             return min(said_s, LONGEST_FRAME_S)
-        return self._usual_s()
+        return self._times.usual_s()
 
     def _check_whole(self, last_s: float) -> None:
-        expected_s = self._file.header_duration_s()
-        have_s = self._end_s if self._frame_count else max(0.0, last_s)
-        if expected_s is not None and have_s < expected_s - MISSING_TAIL_S:
-            self._file.warnings.append(
-                f"cut off: {have_s:.2f} s of {expected_s:.2f} s could be read"
+        header_s = self._file.header_duration_s()
+        have_s = self._end_s if self._sizes else max(0.0, last_s)
+        if header_s is not None and have_s < header_s - MISSING_TAIL_S:
+            self._file.warnings.append(f"cut off: {have_s:.2f} s of {header_s:.2f} s could be read")
+            return
+        said_s = self._file.container_duration_s() if header_s is None else header_s
+        if said_s is not None and abs(have_s - said_s) > NOTED_S:
+            anew = len(self._file.joins)
+            why = f"; its times begin anew or jump {anew} times" if anew else ""
+            self._file.notes.append(
+                f"the film lasts {have_s:.2f} s, its container says {said_s:.2f} s{why}"
             )

@@ -2,10 +2,14 @@
 
 Decoding can begin at every key frame. So reading starts at the key frame before the first wanted
 frame, and jumps to a later key frame where that saves decoding. On the way, frames that no other
-frame depends on are skipped.
+frame depends on are skipped. A frame is known again by its presentation time.
+
+Where the clock of the analysis had to correct the file's times, they find no frame. Such a film is
+read from its start as the analysis read it, and a frame is known again by its number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,7 +22,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facetrack.core.closing import Closing
-from facetrack.media.streams import open_again, packets_of, video_stream
+from facetrack.core.frame_range import EPSILON_S
+from facetrack.core.types import NO_CORRECTION, Clock
+from facetrack.media.decoded_frames import decoded_frames
+from facetrack.media.rising_times import RisingTimes
+from facetrack.media.streams import VideoFile, open_again, packets_of, video_stream
 
 Tick = int
 """A time in units of the stream's time base, 0 at the stream's start."""
@@ -34,33 +42,40 @@ BEFORE_ALL_S = 10.0
 
 
 class ReadFrame(NamedTuple):
-    """A frame that was read for a wanted time."""
+    """A frame that was read for a wanted one."""
 
-    tick: Tick
-    """The wanted time."""
+    number: int
+    """Of the wanted frame in the source, from 0."""
     frame: VideoFrame
     found: bool
     """False where the wanted frame could not be read, and a neighbour takes its place."""
 
 
 class FrameReader(Closing):
-    """Frames of one video by their presentation times. A context manager that holds the file open.
+    """Frames of one video by number and time. A context manager that holds the file open.
 
     Decodes on the caller's thread.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, clock: Clock
+    ) -> None:
         """The reader owns the container and closes it."""
         self.container = container
         self.stream = stream
         stream.thread_type = "NONE"  # clips are made in parallel, one process a core
+        self._path = path
         self._tick_s = float(stream.time_base or 0.001)
         self._origin = stream.start_time or 0
-        self._timeless = bool(Flags(container.format.flags) & Flags.no_timestamps)
+        timeless = bool(Flags(container.format.flags) & Flags.no_timestamps)
+        self._by_number = clock.corrected or timeless
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, clock: Clock = NO_CORRECTION) -> Self:
         """Opens a video that was there when it was analysed.
+
+        Args:
+            clock: as the analysis found it.
 
         Raises:
             InputError: when the file is no longer there, or is no longer a video.
@@ -68,56 +83,91 @@ class FrameReader(Closing):
         container = open_again(path)
         stream = video_stream(container)
         assert stream is not None  # ``open_again`` has seen it
-        return cls(container, stream)
+        return cls(path, container, stream, clock)
 
     def close(self) -> None:
         """Closes the file; may be called twice."""
         self.container.close()
 
-    def ticks(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Presentation times in seconds from the stream's start, as ticks."""
-        return np.rint(times_s / self._tick_s).astype(np.int64)
-
-    def frames_at(self, times_s: NDArray[np.float64]) -> Iterator[ReadFrame]:
-        """``frames`` at presentation times in seconds, ascending."""
-        return self.frames(self.ticks(times_s))
-
-    def frames(self, wanted: NDArray[np.int64]) -> Iterator[ReadFrame]:
-        """One frame for each of the ``wanted`` ticks, which ascend.
+    def frames(
+        self, numbers: NDArray[np.int32], times_s: NDArray[np.float64]
+    ) -> Iterator[ReadFrame]:
+        """One frame for each number, in order.
 
         Where a frame cannot be read (a damaged file), the one before takes its place, or the one
         after where there is none before. Where no frame can be read, none is given.
+
+        Args:
+            numbers: ``(n,)`` of the wanted frames in the source, ascending.
+            times_s: ``(n,)`` their presentation times in seconds, as the analysis gave them.
         """
-        left = wanted.tolist()
+        if self._by_number:
+            return self._in_order(numbers.tolist())
+        ticks = np.rint(times_s / self._tick_s).astype(np.int64)
+        return self._sought(ticks.tolist(), numbers.tolist())
+
+    def frame_at(self, time_s: float) -> VideoFrame | None:
+        """The frame of a presentation time in seconds; None where none can be read."""
+        if not self._by_number:
+            one = np.array([time_s])
+            return next((read.frame for read in self.frames(np.zeros(1, np.int32), one)), None)
+        last = None
+        with closing(self._from_the_start()) as timed:
+            for frame, frame_s in timed:
+                if last is not None and frame_s > time_s + EPSILON_S:
+                    break
+                last = frame
+        return last
+
+    def _in_order(self, numbers: Sequence[int]) -> Iterator[ReadFrame]:
+        left = list(reversed(numbers))
+        last = None
+        with closing(self._from_the_start()) as timed:
+            for number, (frame, _) in enumerate(timed):
+                while left and left[-1] == number:
+                    yield ReadFrame(left.pop(), frame, True)
+                if not left:
+                    return
+                last = frame
+        while left and last is not None:
+            yield ReadFrame(left.pop(), last, False)
+
+    def _from_the_start(self) -> Generator[tuple[VideoFrame, float]]:
+        """All frames with their times, through the clock of the analysis."""
+        with VideoFile(self._path) as file:
+            file.stream.thread_type = "NONE"
+            yield from RisingTimes(file).of(decoded_frames(file))
+
+    def _sought(self, ticks: Sequence[Tick], numbers: Sequence[int]) -> Iterator[ReadFrame]:
+        left = list(zip(ticks, numbers, strict=True))
         left.reverse()
-        needed = frozenset(left)
+        needed = frozenset(ticks)
         last = None
         while left:
             jump = False
-            for tick, frame in self._from(left[-1], needed):
-                while left and left[-1] < tick:
-                    yield ReadFrame(left.pop(), last or frame, False)
-                if left and left[-1] == tick:
-                    yield ReadFrame(left.pop(), frame, True)
-                    jump = bool(left) and self._jump_pays(tick, left[-1])
+            for tick, frame in self._from(left[-1][0], needed):
+                while left and left[-1][0] < tick:
+                    yield ReadFrame(left.pop()[1], last or frame, False)
+                while left and left[-1][0] == tick:
+                    yield ReadFrame(left.pop()[1], frame, True)
+                    jump = bool(left) and self._jump_pays(tick, left[-1][0])
                 last = frame
                 if jump or not left:
                     break
             if not jump:
                 break
         while left and last is not None:
-            yield ReadFrame(left.pop(), last, False)
+            yield ReadFrame(left.pop()[1], last, False)
 
     def _from(self, first: Tick, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
         """Decoded frames, the first of which is not later than ``first``."""
         back_s = 0.0
         while True:
             start = first - round(back_s / self._tick_s)
-            if not self._timeless:
-                self._seek(start)
+            self._seek(start)
             decoded = self._decoded(needed)
             opening = next(decoded, None)
-            if (opening is not None and opening[0] <= first) or start <= 0 or self._timeless:
+            if (opening is not None and opening[0] <= first) or start <= 0:
                 break
             back_s = max(STEP_BACK_S, 2 * back_s)
         if opening is not None:
@@ -139,8 +189,6 @@ class FrameReader(Closing):
     def _decoded(self, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
         """Frames from the current position on; a damaged packet costs no frames but its own."""
         context = self.stream.codec_context
-        frame_s = 1 / float(self.stream.average_rate or self.stream.guessed_rate or 25)
-        time_s = -frame_s
         try:
             for packet in packets_of(self.container, self.stream):
                 unneeded = packet.pts is not None and packet.pts - self._origin not in needed
@@ -150,18 +198,15 @@ class FrameReader(Closing):
                 except av.error.FFmpegError:
                     continue
                 for frame in frames:
-                    if frame.pts is None:  # raw streams carry no times
-                        time_s += frame_s
-                    else:
-                        time_s = (frame.pts - self._origin) * self._tick_s
-                    yield round(time_s / self._tick_s), frame
+                    if frame.pts is not None:
+                        yield frame.pts - self._origin, frame
         except av.error.FFmpegError:
             return
 
     def _jump_pays(self, now: Tick, then: Tick) -> bool:
         """Whether a key frame lies between, so that a seek saves decoding."""
         gap_s = (then - now) * self._tick_s
-        if gap_s < JUMP_S or self._timeless:
+        if gap_s < JUMP_S:
             return False
         entries = self.stream.index_entries
         if not len(entries):

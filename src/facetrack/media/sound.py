@@ -16,6 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from facetrack.core.types import Join
+from facetrack.media.joins import SoundJoins
 from facetrack.media.opening import open_media
 from facetrack.media.streams import begin_s, packets_of, sound_stream, video_stream
 
@@ -47,25 +49,35 @@ def sound_format(path: Path) -> tuple[int, str] | None:
         return rate, "mono" if context.channels == 1 else "stereo"
 
 
-def read_sound(path: Path, start_s: float, end_s: float, sound: tuple[int, str]) -> Samples:
+def read_sound(
+    path: Path,
+    start_s: float,
+    end_s: float,
+    sound: tuple[int, str],
+    joins: Sequence[Join] = (),
+) -> Samples:
     """``round((end_s - start_s) * rate)`` samples from ``start_s`` on.
 
     Times are in seconds from the start of the video stream, as those of the frames are.
 
     Args:
         sound: sample rate and layout.
+        joins: of the film, see ``sound_of``.
 
     Raises:
         FFmpegError: when libav cannot read the file.
     """
     rate, layout = sound
     empty = np.empty((_channels(layout), 0), np.float32)
-    parts = sound_of(path, [(start_s, round((end_s - start_s) * rate))], sound)
+    parts = sound_of(path, [(start_s, round((end_s - start_s) * rate))], sound, joins)
     return np.concatenate([empty, *parts], axis=1)
 
 
 def sound_of(
-    path: Path, ranges: Sequence[tuple[float, int]], sound: tuple[int, str]
+    path: Path,
+    ranges: Sequence[tuple[float, int]],
+    sound: tuple[int, str],
+    joins: Sequence[Join] = (),
 ) -> Iterator[Samples]:
     """The sound of each range, one after the other, in pieces.
 
@@ -73,18 +85,21 @@ def sound_of(
         ranges: start of each in seconds from the start of the video stream, and the number of its
             samples; exactly so many are given.
         sound: sample rate and layout.
+        joins: where the film's times begin anew or jump, as the analysis found it.
 
     Raises:
         FFmpegError: when libav cannot read the file.
     """
-    with open_media(path) as container:
-        stream, video = sound_stream(container), video_stream(container)
-        zero_s = 0.0 if video is None else begin_s(video)
-        for start_s, count in ranges:
-            parts: Iterator[tuple[int, Samples]] = iter(())
-            if stream is not None:
-                parts = _from(container, stream, zero_s + start_s, sound)
-            yield from _exactly(count, _larger_parts(parts, sound[0]), sound)
+    passes = [[one] for one in ranges] if joins else [ranges]  # a seek may end in any part
+    for these in passes:
+        with open_media(path) as container:
+            stream, video = sound_stream(container), video_stream(container)
+            zero_s = 0.0 if video is None else begin_s(video)
+            for start_s, count in these:
+                parts: Iterator[tuple[int, Samples]] = iter(())
+                if stream is not None:
+                    parts = _from(container, stream, zero_s + start_s, sound, joins)
+                yield from _exactly(count, _larger_parts(parts, sound[0]), sound)
 
 
 def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
@@ -144,7 +159,11 @@ def _silence(count: int, sound: tuple[int, str]) -> Iterator[Samples]:
 
 
 def _from(
-    container: InputContainer, stream: AudioStream, start_s: float, sound: tuple[int, str]
+    container: InputContainer,
+    stream: AudioStream,
+    start_s: float,
+    sound: tuple[int, str],
+    joins: Sequence[Join],
 ) -> Iterator[tuple[int, Samples]]:
     """Resampled parts of the sound, each with its position in samples from ``start_s``.
 
@@ -153,7 +172,7 @@ def _from(
     rate, layout = sound
     kind, until_s, at = None, 0.0, 0
     resampler = None
-    for time_s, frame in _frames(container, stream, start_s):
+    for time_s, frame in _frames(container, stream, start_s, joins):
         is_now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if resampler is None or is_now != kind or abs(time_s - until_s) > JUMP_S:
             if resampler is not None:
@@ -178,12 +197,17 @@ def _placed(at: int, frames: Sequence[AudioFrame | None]) -> Iterator[tuple[int,
 
 
 def _frames(
-    container: InputContainer, stream: AudioStream, start_s: float
+    container: InputContainer, stream: AudioStream, start_s: float, joins: Sequence[Join]
 ) -> Iterator[tuple[float, AudioFrame]]:
-    """Time in seconds and frame, from a little before ``start_s``; damaged packets are skipped."""
+    """Time in seconds and frame, from a little before ``start_s``; damaged packets are skipped.
+
+    A film with joins is read from where it is: its times lead to several places.
+    """
+    clock = SoundJoins(joins)
     time_base = stream.time_base or Fraction(1, stream.codec_context.sample_rate)
     try:
-        container.seek(int((start_s - PREROLL_S) / time_base), stream=stream, backward=True)
+        if not joins:
+            container.seek(int((start_s - PREROLL_S) / time_base), stream=stream, backward=True)
         for packet in packets_of(container, stream):
             try:
                 frames = packet.decode()
@@ -191,7 +215,10 @@ def _frames(
                 continue
             for frame in frames:
                 if frame.pts is not None:
-                    yield float(frame.pts * time_base), frame
+                    lasts_s = frame.samples / frame.sample_rate
+                    time_s = clock.film_s(float(frame.pts * time_base), lasts_s)
+                    if not joins or time_s + lasts_s > start_s - PREROLL_S:
+                        yield time_s, frame
     except av.error.FFmpegError:
         return  # the rest is damaged, or the file cannot be sought in
 

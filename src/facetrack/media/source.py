@@ -33,6 +33,11 @@ class VideoSource(Protocol):
         ...
 
     @property
+    def notes(self) -> list[str]:
+        """One line for each thing met so far that surprises and is no damage."""
+        ...
+
+    @property
     def fps(self) -> Fraction:
         """Average frames a second, as the header says or as it is guessed."""
         ...

@@ -9,21 +9,29 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from facetrack.core.closing import Closing
 from facetrack.core.errors import InputError
 from facetrack.core.limits import check_limit, limits
+from facetrack.core.types import Join
+from facetrack.media.joins import SteadyTimes
 from facetrack.media.opening import is_url, open_media
 
 CLOCK_TIME = re.compile(r"([0-9]{1,6}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,12})?)")
 """Hours, minutes and seconds, as 00:01:30.040000000."""
 MOST_PIXELS = 2**31 - 1
 """The most that libav's option can say."""
+UNTIMED = {"avi"}
+"""libav's names of the containers that hold decoding times alone. Where frames are decoded in
+another order than they are shown in, libav's presentation times of them are a guess."""
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 
@@ -40,7 +48,7 @@ class StreamFacts(NamedTuple):
     has_audio: bool
 
 
-class VideoFile:
+class VideoFile(Closing):
     """An opened file and its video stream: packets, facts, and warnings about what was damaged.
 
     Decodes nothing; the implementations of ``VideoSource`` are built on it.
@@ -52,6 +60,9 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.warnings: list[str] = []
+        """One line for each kind of damage met so far."""
+        self.notes: list[str] = []
+        """One line for each thing that surprises and is no damage."""
         self._container = _open_video(path)
         stream = video_stream(self._container)
         if stream is None:
@@ -71,6 +82,23 @@ class VideoFile:
         """Seconds of one unit of the packets' times."""
         self.origin = stream.start_time or 0
         """The stream's start in units of ``time_base``: all times in seconds count from there."""
+        context = stream.codec_context
+        self.untimed = self._container.format.name in UNTIMED and bool(context.has_b_frames)
+        """Whether the file says no presentation times of packets."""
+        self._times = self._steady_times()
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """Where the times of the packets read so far begin anew or jump."""
+        return tuple(self._times.joins)
+
+    @property
+    def may_jump(self) -> bool:
+        """Whether the container is of a kind in which times may begin anew anywhere."""
+        return bool(Flags(self._container.format.flags) & Flags.ts_discont)
+
+    def _steady_times(self) -> SteadyTimes:
+        return SteadyTimes(self.time_base, self.origin, self.facts().fps, self.may_jump)
 
     @property
     def stream(self) -> VideoStream:
@@ -118,6 +146,13 @@ class VideoFile:
             return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
         return None
 
+    def container_duration_s(self) -> float | None:
+        """Duration in seconds that the container says; None: none, or it is a guess by bytes."""
+        guessed = bool(Flags(self._container.format.flags) & Flags.no_timestamps)
+        if guessed or self._container.duration is None:
+            return None
+        return float(Fraction(self._container.duration, av.time_base))
+
     def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
         """Number of frames in a range, estimated from the header; None where it says nothing."""
         total_s = self.header_duration_s()
@@ -129,10 +164,16 @@ class VideoFile:
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """Packets of the stream in the order of the file, and an empty one at the end.
 
-        Where the file cannot be read any further, the iterator ends with a warning.
+        Their times go on where those of the file begin anew; ``joins`` says where. Where the file
+        cannot be read any further, the iterator ends with a warning.
         """
+        self._times = self._steady_times()
         try:
-            yield from packets_of(self._container, self.stream)
+            for packet in packets_of(self._container, self.stream):
+                if self.untimed:
+                    packet.pts = None
+                self._times.put(packet)
+                yield packet
         except av.error.FFmpegError as error:
             self.warnings.append(f"reading stopped early: {error.strerror}")
 
@@ -146,11 +187,13 @@ class VideoFile:
             FFmpegError: when the file cannot be opened a second time.
         """
         times: list[float] = []
+        steady = self._steady_times()
         with open_media(self.path) as container:
             stream = container.streams[self.stream.index]
             assert isinstance(stream, VideoStream)
             try:
                 for packet in packets_of(container, stream):
+                    steady.put(packet)
                     if packet.size and packet.is_keyframe and packet.pts is not None:
                         times.append(self.seconds(packet.pts))
             except av.error.FFmpegError:

@@ -74,7 +74,7 @@ def track_faces(analysis: Analysis, tracks: set[int]) -> dict[int, bytes]:
         return found
     try:
         chosen = analysis.faces.take(sorted(best))
-        with FaceCrops(analysis.info.path, chosen, SIDE, MARGIN, False) as crops:
+        with FaceCrops(analysis.info, chosen, SIDE, MARGIN, False) as crops:
             for crop in crops:
                 out = io.BytesIO()
                 Pillow.fromarray(crop.image).save(out, "JPEG", quality=85)

@@ -46,6 +46,7 @@ class FakeVideoSource(Closing):
         self.path = path
         self.fps = fps
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self._images = images
         self._times_s = [float(i / fps) for i in range(len(images))]
         if times_s is not None:

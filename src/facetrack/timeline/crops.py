@@ -5,13 +5,12 @@ Only the frames that are needed are decoded, and those that they depend on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from facetrack.core.closing import Closing
-from facetrack.core.types import Float32, Image
+from facetrack.core.types import Float32, Image, VideoInfo
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
 from facetrack.recognition.face_square import aligned, around, on_square, square
@@ -50,13 +49,15 @@ class FaceCrops(Closing):
         InputError: on opening, when the video is no longer where it was.
     """
 
-    def __init__(self, video: Path, faces: pa.Table, size: int, margin: float, align: bool) -> None:
+    def __init__(
+        self, video: VideoInfo, faces: pa.Table, size: int, margin: float, align: bool
+    ) -> None:
         """``faces`` is ordered by frame; the rest as in ``Analysis.face_crops``."""
         self._faces = faces
         self._size, self._margin, self._align = size, margin, align
         self.missing = 0
         """Faces that the last complete pass skipped because their frame could not be read again."""
-        self._reader = FrameReader.open(video)
+        self._reader = FrameReader.open(video.path, video.clock)
         self._open = True
 
     def close(self) -> None:
@@ -82,7 +83,7 @@ class FaceCrops(Closing):
         boxes, landmarks = boxes_of(faces), landmarks_of(faces)
         _, firsts, counts = np.unique(frames, return_index=True, return_counts=True)
         given = 0
-        shown = self._reader.frames_at(times_s[firsts])
+        shown = self._reader.frames(frames[firsts], times_s[firsts])
         for first, count, (_, image, found) in zip(firsts, counts, shown, strict=False):
             if not found:  # the frame is another one, in which the face is elsewhere
                 continue

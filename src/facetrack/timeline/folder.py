@@ -68,7 +68,7 @@ UNREADABLE = (
 """What reading a damaged or wrongly edited folder may raise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceEntry(VideoInfo):
     """``source`` of ``timeline.json``: the video's facts and what was analysed of it."""
 

@@ -218,7 +218,7 @@ class Analysis:
         require(exists, "track", track, "the number of a track")
         wanted = None if person is None else self.person(person).id
         faces = chosen_faces(self.faces, wanted, track, every)
-        return FaceCrops(self.info.path, faces, size, margin, align)
+        return FaceCrops(self.info, faces, size, margin, align)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``timeline.json``."""
@@ -236,6 +236,7 @@ class Analysis:
                 "has_audio": info.has_audio,
                 "video_codec": info.video_codec,
                 **({"fingerprint": info.fingerprint} if info.fingerprint else {}),
+                "clock": asdict(info.clock),
                 "first_frame": self.first_frame,
                 "damaged": self.damaged,
             },

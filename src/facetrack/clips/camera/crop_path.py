@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from facetrack.clips.camera.framing import Framing, anchors, centre_below_eyes
-from facetrack.clips.camera.smoothing import REACH, bridged, outliers, smoothed
+from facetrack.clips.camera.smoothing import REACH, SHORTEST_STEP_S, bridged, outliers, smoothed
 
 Float64 = NDArray[np.float64]
 
@@ -173,5 +173,5 @@ def _frames(times_s: Float64, reach_s: float) -> int:
     """Number of frames of a window that reaches so many seconds to both sides."""
     if len(times_s) == 1:
         return 1
-    step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
+    step_s = max((times_s[-1] - times_s[0]) / (len(times_s) - 1), SHORTEST_STEP_S)
     return 2 * int(np.ceil(reach_s / step_s)) + 1

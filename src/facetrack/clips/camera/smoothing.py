@@ -28,6 +28,9 @@ GAP_S = 1.0
 """Seconds in which the line goes from the value before a long gap to the value after it."""
 EARLY_S = 0.5
 """Seconds before the end of a long gap at which the line has reached the value after it."""
+SHORTEST_STEP_S = 1e-4
+"""Seconds from a frame to the next that are counted at least: windows are so many frames long, and
+folders of earlier versions have frames at one time."""
 REACH = 4
 """Standard deviations after which the Gaussian ends."""
 
@@ -48,7 +51,7 @@ def smoothed(
         return values
     string = taut_string(times_s, values - tolerance, values + tolerance)
     grid_s = np.linspace(times_s[0], times_s[-1], len(times_s))
-    sigma = sigma_s / (grid_s[1] - grid_s[0])
+    sigma = sigma_s / max(grid_s[1] - grid_s[0], SHORTEST_STEP_S)
     speed = np.interp(grid_s, times_s, speed)
     # Relative to the first value, so that a line that stands still is constant to the last bit.
     slow = no_faster(grid_s, np.interp(grid_s, times_s, string - string[0]), speed)
@@ -149,7 +152,7 @@ def outliers(times_s: Float64, values: Float64, floor: float) -> NDArray[np.bool
     """``(n,)`` whether a value is far off the median of its neighbours, and more than ``floor``."""
     if len(values) < 3:
         return np.zeros(len(values), bool)
-    step_s = float(np.median(np.diff(times_s)))
+    step_s = max(float(np.median(np.diff(times_s))), SHORTEST_STEP_S)
     half = max(1, min(round(OUTLIER_WINDOW_S / 2 / step_s), (len(values) - 1) // 2))
     # A point reflection continues the line beyond its ends.
     padded = np.pad(values, half, mode="reflect", reflect_type="odd")

@@ -132,7 +132,8 @@ def _speech_ranges(
         return []
     found: list[StartEnd] = []
     for a, b in _ranges_on_screen(people, [], analysis, settings.max_gap):
-        heard = speech_in(analysis.info.path, frame_times.at(a), frame_times.at(b))
+        info = analysis.info
+        heard = speech_in(info.path, frame_times.at(a), frame_times.at(b), info.clock.joins)
         found += [(frame_times.near(start_s), frame_times.near(end_s)) for start_s, end_s in heard]
     return found
 

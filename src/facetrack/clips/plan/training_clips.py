@@ -8,7 +8,6 @@ rejected is given with its reason.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +20,7 @@ from facetrack.clips.plan.segments import Rejected, segments_of
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import FrameTimes, StartEnd, intersection, ranges_where
 from facetrack.core.settings import ClipSettings
+from facetrack.core.types import VideoInfo
 from facetrack.media.decode import upright
 from facetrack.media.frame_reader import FrameReader
 from facetrack.recognition.crops import box_crop
@@ -183,8 +183,9 @@ def _of_range(
         if _in_crop(person, start_end, others, analysis, frame_times, settings).any():
             reject(start_end, "another face", "in the crop")
             continue
-        times_s = frame_times.edges_s[np.arange(*start_end) - frame_times.first_frame]
-        sharp = measured_sharpness(analysis.info.path, times_s, part.boxes)
+        frames = np.arange(*start_end, dtype=np.int32)
+        times_s = frame_times.edges_s[frames - frame_times.first_frame]
+        sharp = measured_sharpness(analysis.info, frames, times_s, part.boxes)
         if sharp < settings.sharpness:
             reject(start_end, "blurred", f"{sharp:.2f}, {settings.sharpness:g} needed")
             continue
@@ -194,28 +195,31 @@ def _of_range(
     return training_clips, rejected
 
 
-def measured_sharpness(video: Path, times_s: Float64, boxes: Float64) -> float:
+def measured_sharpness(
+    video: VideoInfo, frames: NDArray[np.int32], times_s: Float64, boxes: Float64
+) -> float:
     """Sharpness of a face in a part of a video, 0 to 1: the median over a few frames.
 
     Args:
-        times_s: ``(n,)`` presentation times of the frames in seconds, ascending.
+        frames: ``(n,)`` numbers of the frames, ascending.
+        times_s: ``(n,)`` their presentation times in seconds.
         boxes: ``(n, 4)`` the face in each, x1 y1 x2 y2 in pixels.
 
     Raises:
         InputError: when the video is gone, or none of the frames can be read again.
     """
     chosen = np.unique(np.linspace(0, len(boxes) - 1, SHARPNESS_FRAMES).round().astype(int))
-    with FrameReader.open(video) as reader:
+    with FrameReader.open(video.path, video.clock) as reader:
         found = [
             sharpness(box_crop(upright(read.frame), box))
             for read, box in zip(
-                reader.frames_at(times_s[chosen]),
+                reader.frames(frames[chosen], times_s[chosen]),
                 boxes[chosen].astype(np.float32),
                 strict=False,  # a file that was cut off gives fewer
             )
         ]
     if not found:
-        raise InputError(f"{video}: no frame at {times_s[0]:.2f} s any more")
+        raise InputError(f"{video.path}: no frame at {times_s[0]:.2f} s any more")
     return float(np.median(found))
 
 

@@ -20,7 +20,6 @@ from facetrack.clips.render.messages import ClipJob, Outcome, RenderTask
 from facetrack.clips.render.reframe import reframe
 from facetrack.core.errors import ClipError, InputError
 from facetrack.media.encode import TIME_BASE, ClipWriter, ColorInfo
-from facetrack.media.frame_reader import Tick
 from facetrack.media.planar import UprightPlanes, darken
 from facetrack.media.sound import Samples, int16, sample_counts, sound_of
 
@@ -38,47 +37,44 @@ class ClipEncoder:
         self,
         task: RenderTask,
         job: ClipJob,
-        ticks: NDArray[np.int64],
         sound: tuple[int, str] | None,
         metadata: Mapping[str, str],
     ) -> None:
         """Opens nothing yet.
 
         Args:
-            ticks: for each frame of the clip, the source's frame that it shows.
             sound: sample rate and layout; None: no sound.
             metadata: tags of the container.
         """
-        self.ticks = ticks
         self._task, self._job, self._clip = task, job, job.clip
         self._sound_format, self._metadata = sound, metadata
         self._sound: Iterator[Samples] = iter(())
-        self._pts = np.rint(job.clip.edges_s / float(TIME_BASE)).astype(np.int64)
+        self._pts = _rising(np.rint(job.clip.edges_s / float(TIME_BASE)).astype(np.int64))
         self._shown = self._missing = 0
-        self._freeze_frames = FreezeFrames(task.source)
+        self._freeze_frames = FreezeFrames(task.source, task.clock)
         self._writer: ClipWriter | None = None
         self._open_files = ExitStack()
 
     @property
     def complete(self) -> bool:
         """Whether all frames of the clip are written."""
-        return self._shown == len(self.ticks)
+        return self._shown == len(self._clip.frames)
 
-    def shows(self, tick: Tick) -> bool:
+    def shows(self, number: int) -> bool:
         """Whether the clip's next frame shows this frame of the source."""
-        return not self.complete and bool(self.ticks[self._shown] == tick)
+        return not self.complete and bool(self._clip.frames[self._shown] == number)
 
-    def show(self, tick: Tick, source: UprightPlanes, color: ColorInfo, found: bool) -> None:
+    def show(self, number: int, source: UprightPlanes, color: ColorInfo, found: bool) -> None:
         """Encodes a frame as often as the clip shows it, and the sound of that time.
 
         Args:
-            tick: the frame's time in the source.
+            number: of the frame in the source.
             color: the source's colours, which the clip keeps.
             found: false where a neighbour takes the place of a frame that cannot be read.
         """
         if self._writer is None:
             self._writer = self._open(source, color)
-        while self.shows(tick):
+        while self.shows(number):
             start, end = self._pts[self._shown : self._shown + 2].tolist()
             self._writer.write_frame(self._image(source, color), start, end - start)
             self._shown += 1
@@ -91,8 +87,9 @@ class ClipEncoder:
         Raises:
             ClipError: when too many frames could not be read.
         """
-        if self._missing > MOST_MISSING * len(self.ticks):
-            raise ClipError(f"{self._missing} of {len(self.ticks)} frames could not be read again")
+        if self._missing > MOST_MISSING * len(self._clip.frames):
+            wanted = len(self._clip.frames)
+            raise ClipError(f"{self._missing} of {wanted} frames could not be read again")
         assert self._writer is not None
         self._write_sound(self._writer, None)
         self._open_files.close()
@@ -115,7 +112,8 @@ class ClipEncoder:
         size = self._clip.size
         if self._task.overlay is not None:
             size = (source.size[0] & ~1, source.size[1] & ~1)
-        fps = Fraction(len(self.ticks) / float(self._clip.edges_s[-1])).limit_denominator(1001)
+        frames, seconds = len(self._clip.frames), float(self._clip.edges_s[-1])
+        fps = Fraction(frames / seconds).limit_denominator(1001)
         writer = None
         encoder = self._task.encoder
         while writer is None:
@@ -179,7 +177,8 @@ class ClipEncoder:
             sound[0],
         )
         starts = [frame_range.start_s for frame_range in ranges]
-        return sound_of(self._task.source, list(zip(starts, counts, strict=True)), sound)
+        pieces = list(zip(starts, counts, strict=True))
+        return sound_of(self._task.source, pieces, sound, self._task.clock.joins)
 
     def _write_wav(self, path: Path) -> None:
         assert self._task.wav_rate is not None
@@ -189,6 +188,12 @@ class ClipEncoder:
             file.setframerate(self._task.wav_rate)
             for part in self._sound_of_all((self._task.wav_rate, "mono")):
                 file.writeframes(int16(part).tobytes())
+
+
+def _rising(pts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Times of which each is one unit later than the one before at least: no frame may last 0."""
+    steps = np.arange(len(pts))
+    return np.asarray(np.maximum.accumulate(pts - steps) + steps)
 
 
 def reason_of(error: BaseException) -> str:

@@ -22,7 +22,7 @@ STORAGE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", 
 def write_clips(task: RenderTask) -> Iterator[Outcome]:
     """Writes all clips of a task; gives an outcome for each as soon as it is done."""
     try:
-        with FrameReader.open(task.source) as reader:
+        with FrameReader.open(task.source, task.clock) as reader:
             yield from _written(task, reader)
             return
     except InputError as error:
@@ -37,18 +37,17 @@ def _written(task: RenderTask, reader: FrameReader) -> Iterator[Outcome]:
     tags = reader.container.metadata.items()
     metadata = {k: v for k, v in tags if k.lower() not in STORAGE_TAGS}
     sound = sound_format(task.source)
-    encoders = [
-        ClipEncoder(task, job, reader.ticks(job.clip.source_s), sound, metadata)
-        for job in task.jobs
-    ]
-    wanted = np.unique(np.concatenate([encoder.ticks for encoder in encoders]))
+    encoders = [ClipEncoder(task, job, sound, metadata) for job in task.jobs]
+    clips = [job.clip for job in task.jobs]
+    wanted, first = np.unique(np.concatenate([c.frames for c in clips]), return_index=True)
+    times_s = np.concatenate([c.source_s for c in clips])[first]
     color: ColorInfo | None = None
-    for tick, frame, found in reader.frames(wanted):
+    for number, frame, found in reader.frames(wanted, times_s):
         color = color or ColorInfo.of(frame, reader.stream.sample_aspect_ratio)
         source = UprightPlanes.of(frame, color.matrix)
-        for encoder in [encoder for encoder in encoders if encoder.shows(tick)]:
+        for encoder in [encoder for encoder in encoders if encoder.shows(number)]:
             try:
-                encoder.show(tick, source, color, found)
+                encoder.show(number, source, color, found)
                 if encoder.complete:
                     yield encoder.finish()
                     encoders.remove(encoder)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.clips.plan.clip import Clip
-from facetrack.core.types import Image
+from facetrack.core.types import NO_CORRECTION, Clock, Image
 from facetrack.media.codecs import Encoder
 
 
@@ -59,6 +59,8 @@ class RenderTask:
     wav_rate: int | None
     """Samples a second of the WAV files; None: none are written."""
     overlay: FrameOverlay | None
+    clock: Clock = NO_CORRECTION
+    """Of the source, as the analysis found it."""
 
 
 @dataclass(frozen=True)

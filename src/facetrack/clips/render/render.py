@@ -17,6 +17,7 @@ from facetrack.clips.render.pool import written
 from facetrack.core.errors import UsageError
 from facetrack.core.limits import check_limit
 from facetrack.core.received_files import check_folder
+from facetrack.core.types import NO_CORRECTION, Clock
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.frame_reader import FrameReader
 
@@ -44,6 +45,7 @@ def render_clips(
     jobs: int | None = None,
     overlay: FrameOverlay | None = None,
     on_clip: Callable[[ClipResult], None] | None = None,
+    clock: Clock = NO_CORRECTION,
 ) -> list[ClipResult]:
     """Writes the clips into ``out``; gives their results in the order of the clips.
 
@@ -53,6 +55,7 @@ def render_clips(
         jobs: number of processes; None: one a core.
         overlay: draws on whole source frames, which are written instead of the panels.
         on_clip: called after each clip, in the caller's thread.
+        clock: of the source, as the analysis found it.
 
     Raises:
         InputError: when the source is no longer where it was, or a folder of ``out`` is a link.
@@ -71,7 +74,9 @@ def render_clips(
     run = uuid.uuid4().hex[:8]
     made = [_job(i, clip, out, run, encoding.wav_rate) for i, clip in enumerate(clips)]
     tasks = [
-        RenderTask(source, tuple(made[i] for i in group), encoder, encoding.wav_rate, overlay)
+        RenderTask(
+            source, tuple(made[i] for i in group), encoder, encoding.wav_rate, overlay, clock
+        )
         for group in grouped(clips, pixels, processes)
     ]
     results: dict[int, ClipResult] = {}

@@ -50,6 +50,10 @@ class GpuFrame(NamedTuple):
     duration: int
     image: GpuImage
 
+    @property
+    def dts(self) -> None:
+        """The decoder does not say it, and gives frames in order."""
+
 
 class StreamFormat(NamedTuple):
     """What the frames of a part have in common."""
@@ -81,6 +85,8 @@ class NvdecSource(FileSource):
         try:
             first = _first_frame(path, self._file.stream.index)
             _check(first, self._codec)
+            if self._file.untimed:
+                raise NotForGpu("its container holds no presentation times")
             self._engines = decoding_engines(self._codec, first.height, first.width, device)
             if not self._engines:
                 raise NotForGpu(f"it cannot decode {self._codec} of that size")
