@@ -24,6 +24,7 @@ from facetrack.runtime.metrics import Sample, summary
 from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats, StageClock
 from facetrack.timeline import Analysis, Dropped, RecognizerInfo
+from facetrack.timeline.frame_sizes import changing_sizes
 from facetrack.tracking.tracks import Track
 
 OnProgress = Callable[[Progress], None]
@@ -167,6 +168,7 @@ def _analyzed(
         dropped=timeline.dropped,
         faces=timeline.faces,
         frame_times=np.array(analyzed.times_s, np.float64),
+        frame_sizes=changing_sizes(np.array(analyzed.sizes, np.int32)),
         first_frame=analyzed.first_frame,
         embeddings=timeline.embeddings,
         recognizer=RecognizerInfo(embedder.name, embedder.dim, embedder.calibration),

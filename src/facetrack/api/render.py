@@ -53,7 +53,7 @@ def plan(
         return plan_clips(analysis, settings, enroller)
     if settings.data_set:
         raise UsageError("edited crops cannot make a data set; render them without the preset")
-    clips = read_crops(Path(crops), (analysis.info.width, analysis.info.height))
+    clips = read_crops(Path(crops), analysis)
     suffix = suffix_of(settings.codec)
     return Plan([replace(clip, path=clip.path.with_suffix(suffix)) for clip in clips], [])
 

@@ -46,6 +46,7 @@ from facetrack.timeline.folder import (
     with_people,
     write_folder,
 )
+from facetrack.timeline.frame_sizes import Sizes
 from facetrack.timeline.history import History
 from facetrack.timeline.history_files import is_result_file
 from facetrack.timeline.parts import FORGOTTEN
@@ -176,6 +177,10 @@ class _Mended:
         return self._read(lambda: self._stored.frame_times, lambda new: new.frame_times)
 
     @property
+    def frame_sizes(self) -> Sizes | None:
+        return self._read(lambda: self._stored.frame_sizes, lambda new: new.frame_sizes)
+
+    @property
     def faces(self) -> pa.Table:
         return self._read(lambda: self._stored.faces, self._faces)
 
@@ -262,8 +267,7 @@ class _Plans:
 
     def __init__(self, folder: Path, analysis: Analysis, crops_lost: bool) -> None:
         self._analysis = analysis
-        size = (analysis.info.width, analysis.info.height)
-        stored = [] if crops_lost else read_crops(folder / CROPS_FILE, size)
+        stored = [] if crops_lost else read_crops(folder / CROPS_FILE, analysis)
         self._stored = {clip.path.as_posix(): clip for clip in stored}
 
     def clips(self, render: Render, wanted: Sequence[RenderedClip]) -> list[Clip]:

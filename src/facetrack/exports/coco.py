@@ -39,7 +39,13 @@ def _coco(analysis: Analysis) -> dict[str, Any]:
     info = analysis.info
     file_name = printable(info.path.name)
     size = {"width": info.width, "height": info.height}
-    frames = enumerate(analysis.frame_times.tolist(), start=analysis.first_frame)
+    numbers = np.arange(len(analysis.frame_times)) + analysis.first_frame
+    frames = zip(
+        numbers.tolist(),
+        analysis.frame_times.tolist(),
+        analysis.sizes_at(numbers).tolist(),
+        strict=True,
+    )
     return {
         "info": {"description": f"Faces of {file_name}", "version": "facetrack"},
         "licenses": [],
@@ -51,9 +57,10 @@ def _coco(analysis: Analysis) -> dict[str, Any]:
                 "video_id": VIDEO,
                 "frame_id": frame,
                 "time_s": time_s,
-                **size,
+                "width": width,
+                "height": height,
             }
-            for frame, time_s in frames
+            for frame, time_s, (width, height) in frames
         ],
         "annotations": _annotations(analysis),
         "categories": [

@@ -18,6 +18,8 @@ MISSING_TAIL_S = 0.5
 """Seconds by which a stream may be shorter than its header says before it counts as cut off."""
 NOTED_S = 1.0
 """Seconds by which the film may last otherwise than its container says, without a word."""
+MOST_NAMED = 5
+"""Places that a line names at most."""
 
 DAMAGE = (ValueError, LookupError, ArithmeticError)
 """What PyAV and NumPy raise beside libav's own errors, for fields that make no sense."""
@@ -130,8 +132,8 @@ class FrameClock:
             return
         said_s = self._file.container_duration_s() if header_s is None else header_s
         if said_s is not None and abs(have_s - said_s) > NOTED_S:
-            anew = len(self._file.joins)
-            why = f"; its times begin anew or jump {anew} times" if anew else ""
+            places = ", ".join(f"{join.at_s:.2f} s" for join in self._file.joins[:MOST_NAMED])
+            why = f"; its times begin anew or jump at {places}" if places else ""
             self._file.notes.append(
                 f"the film lasts {have_s:.2f} s, its container says {said_s:.2f} s{why}"
             )

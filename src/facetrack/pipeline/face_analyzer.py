@@ -62,6 +62,8 @@ class AnalyzedFrames:
     """Index of the first frame in the source."""
     times_s: list[float] = field(default_factory=list)
     """Presentation time of each frame."""
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    """Width and height of each frame in pixels."""
     shot_starts: list[int] = field(default_factory=list)
     """Indices of the frames that start a shot."""
     faces: int = 0
@@ -191,6 +193,8 @@ class FaceAnalyzer:
         if detections.starts_shot:
             facts.shot_starts.append(detections.frame.index)
         facts.times_s.append(detections.frame.time_s)
+        height, width = detections.frame.image.shape
+        facts.sizes.append((width, height))
         facts.faces += len(detections.faces)
         what = f"faces in frame {detections.frame.index}"
         check_limit(what, "frame_faces", len(detections.faces))

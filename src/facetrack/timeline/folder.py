@@ -1,9 +1,9 @@
 """The folder of an analysis, written and read.
 
-``timeline.json`` (schema ``facetrack/timeline/1``), ``faces.parquet``, ``frames.parquet`` (the
-presentation time of every frame), ``embeddings.npz``, ``people/*.jpg`` (thumbnails) and
-``metrics.jsonl`` (samples of the run's load and progress), and ``files.json`` (size and hash of
-each). They are written into a folder that nobody reads yet, and switched by ``history``.
+``timeline.json`` (schema ``facetrack/timeline/1``), ``faces.parquet``, ``frames.parquet`` (time and
+size of every frame), ``embeddings.npz``, ``people/*.jpg`` (thumbnails) and ``metrics.jsonl``
+(samples of the run's load and progress), and ``files.json`` (size and hash of each). They are
+written into a folder that nobody reads yet, and switched by ``history``.
 """
 
 import json
@@ -35,6 +35,7 @@ from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines
 from facetrack.timeline.checksums import write_checksums
 from facetrack.timeline.faces import FACE_COLUMNS
+from facetrack.timeline.frame_sizes import Sizes, changing_sizes
 from facetrack.timeline.parts import (
     Dropped,
     Interval,
@@ -55,7 +56,10 @@ SCHEMA = "facetrack/timeline/1"
 TIMELINE_FILE = "timeline.json"
 METRICS_FILE = "metrics.jsonl"
 FRAME_TIMES = pa.schema([("time_s", pa.float64())])
-"""The column of ``frames.parquet`` that is read."""
+FRAME_SIZES = pa.schema([("width", pa.int32()), ("height", pa.int32())])
+"""The columns of ``frames.parquet`` that are read; older versions did not write the sizes."""
+LARGEST_SIDE = 1 << 16
+"""Pixels of a frame's side."""
 PEOPLE_FOLDER = "people"
 THUMBNAIL = re.compile(r"people/[^/]+\.jpe?g", re.IGNORECASE)
 LARGEST_THUMBNAIL = 16 << 20
@@ -186,9 +190,17 @@ class StoredTables:
         self._folder, self._file = folder, file
 
     @cached_property
+    def _frames(self) -> pa.Table:
+        return read_table_below(self._folder, "frames.parquet")
+
+    @cached_property
+    def frame_sizes(self) -> Sizes | None:
+        return _frame_sizes(self._frames)
+
+    @cached_property
     def frame_times(self) -> NDArray[np.float64]:
         """See ``Analysis``; so are the others."""
-        times_s = _frame_times(read_table_below(self._folder, "frames.parquet"))
+        times_s = _frame_times(self._frames)
         check_limit(f"{self._folder}: the film's frames", "frames", len(times_s))
         _check_people(self._file, self._frames_of(times_s))
         return times_s
@@ -236,6 +248,8 @@ class Tables(Protocol):
     @property
     def frame_times(self) -> NDArray[np.float64]: ...
     @property
+    def frame_sizes(self) -> Sizes | None: ...
+    @property
     def faces(self) -> pa.Table: ...
     @property
     def embeddings(self) -> dict[int, Float32]: ...
@@ -255,6 +269,7 @@ def fields_of(
         "shots": file.shots,
         "dropped": file.dropped,
         "frame_times": tables.frame_times,
+        "frame_sizes": tables.frame_sizes,
         "faces": tables.faces,
         "first_frame": file.source.first_frame,
         "embeddings": tables.embeddings,
@@ -341,6 +356,16 @@ def _frame_times(stored: pa.Table) -> NDArray[np.float64]:
     if (np.diff(times_s) < 0).any():
         raise ValueError("frames: times are not in order")
     return times_s
+
+
+def _frame_sizes(stored: pa.Table) -> Sizes | None:
+    if not set(FRAME_SIZES.names) <= set(stored.column_names) or not len(stored):
+        return None
+    table = typed(stored, FRAME_SIZES, "frames")
+    sizes = np.stack([table[name].to_numpy() for name in FRAME_SIZES.names], axis=1)
+    if not 1 <= sizes.min() <= sizes.max() <= LARGEST_SIDE:
+        raise ValueError(f"frames: a side is not from 1 to {LARGEST_SIDE} pixels")
+    return changing_sizes(sizes)
 
 
 def _embeddings(folder: Path, dim: int) -> dict[int, Float32]:

@@ -17,6 +17,7 @@ from facetrack.runtime.metrics import as_table
 from facetrack.timeline.crops import FaceCrops, chosen_faces
 from facetrack.timeline.faces import TrackFaces, tracks_of
 from facetrack.timeline.folder import SCHEMA, read_folder, write_folder
+from facetrack.timeline.frame_sizes import Sizes, sizes_of
 from facetrack.timeline.history import History
 from facetrack.timeline.parts import (
     Dropped,
@@ -81,6 +82,8 @@ class Analysis:
     """Speed, stages and load of the run, as in ``timeline.json``."""
     next_person: int = 0
     """The next new person gets at least this number, so that no number is used twice."""
+    frame_sizes: Sizes | None = None
+    """Width and height of each analysed frame in pixels; None: all have the size of ``info``."""
     folder: Path | None = field(default=None, compare=False)
     """The folder that it was loaded from; None: it was not loaded."""
 
@@ -125,6 +128,20 @@ class Analysis:
         mine = [i for i in self.intervals if i.person == number]
         return sorted(mine, key=lambda i: i.start_frame)
 
+    def sizes_at(self, frames: NDArray[np.integer[Any]]) -> Sizes:
+        """``(k, 2)`` int32 width and height in pixels of frames with these numbers.
+
+        Args:
+            frames: ``(k,)`` numbers of analysed frames in the source.
+        """
+        usual = (self.info.width, self.info.height)
+        return sizes_of(self.frame_sizes, usual, frames.astype(np.intp) - self.first_frame)
+
+    def size_at(self, frame: int) -> tuple[int, int]:
+        """Width and height in pixels of an analysed frame with this number."""
+        ((width, height),) = self.sizes_at(np.array([frame])).tolist()
+        return width, height
+
     def table(self, name: TableName) -> pa.Table:
         """A part of the analysis as an Arrow table.
 
@@ -133,7 +150,7 @@ class Analysis:
         Args:
             name: ``people``, ``tracks``, ``intervals``, ``shots`` or ``dropped``: one column for
                 each field of ``Person`` and so on; ``faces`` and ``metrics``: the attributes of
-                that name; ``frames``: number and presentation time of each frame.
+                that name; ``frames``: number, presentation time, width and height of each frame.
 
         Raises:
             UsageError: when there is no such table.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from facetrack.core.errors import UsageError
 from facetrack.timeline.faces import boxes_of, landmarks_of
@@ -46,16 +45,28 @@ def table_of(analysis: "Analysis", name: TableName) -> pa.Table:
         case "faces":
             return analysis.faces
         case "frames":
-            return frame_table(analysis.first_frame, analysis.frame_times)
+            return frame_table(analysis)
         case "metrics":
             return analysis.metrics
     raise UsageError(f"there is no table {name!r}; there are {', '.join(NAMES)}")
 
 
-def frame_table(first_frame: int, times_s: NDArray[np.float64]) -> pa.Table:
-    """Number (``frame``, int32) and presentation time (``time_s``, float64) of each frame."""
-    frames = np.arange(first_frame, first_frame + len(times_s), dtype=np.int32)
-    return pa.table({"frame": frames, "time_s": pa.array(times_s, pa.float64())})
+def frame_table(analysis: "Analysis") -> pa.Table:
+    """Number (``frame``, int32), presentation time (``time_s``, float64) and size of each frame.
+
+    ``width`` and ``height`` are int32 pixels of the upright frame.
+    """
+    first, times_s = analysis.first_frame, analysis.frame_times
+    frames = np.arange(first, first + len(times_s), dtype=np.int32)
+    widths, heights = analysis.sizes_at(frames).T
+    return pa.table(
+        {
+            "frame": frames,
+            "time_s": pa.array(times_s, pa.float64()),
+            "width": pa.array(widths, pa.int32()),
+            "height": pa.array(heights, pa.int32()),
+        }
+    )
 
 
 def as_pandas(table: pa.Table) -> Any:

@@ -21,6 +21,8 @@ from facetrack.clips.camera.framing import Framing, anchors, centre_below_eyes
 from facetrack.clips.camera.smoothing import REACH, SHORTEST_STEP_S, bridged, outliers, smoothed
 
 Float64 = NDArray[np.float64]
+Sizes = NDArray[np.int32]
+"""``(n, 2)`` widths and heights in pixels."""
 
 TOLERANCE = 0.05
 """Distance by which a face may be off its place before the crop follows, in shorter sides of the
@@ -51,7 +53,7 @@ def crop_path(
     boxes: Float64,
     landmarks: Float64,
     shot_starts: Sequence[int],
-    image: tuple[int, int],
+    image: tuple[int, int] | Sizes,
     framing: Framing,
 ) -> Float64:
     """Crops ``(n, 4)``: centre x, centre y, width and height in pixels of the upright frame.
@@ -64,33 +66,37 @@ def crop_path(
         boxes: ``(k, 4)`` x1 y1 x2 y2 of these faces in pixels.
         landmarks: ``(k, 5, 2)`` their landmarks in pixels.
         shot_starts: positions at which a new shot begins.
-        image: width and height of the frame in pixels.
+        image: width and height of the frame in pixels; or ``(n, 2)`` of each frame, which are the
+            same within a shot.
     """
     # A damaged stream may show two frames at one time.
     times_s = np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s))
     wanted = anchors(boxes, landmarks)
     crops = np.full((len(times_s), 4), np.nan)
+    sizes = np.broadcast_to(np.asarray(image), (len(times_s), 2))
     edges = [0, *sorted(s for s in set(shot_starts) if 0 < s < len(times_s)), len(times_s)]
     for start, end in pairwise(edges):
         inside = (at >= start) & (at < end)
         if inside.any():
             at_s = times_s[at[inside]]
-            crops[start:end] = _shot(times_s[start:end], at_s, wanted[inside], image, framing)
+            size = (int(sizes[start, 0]), int(sizes[start, 1]))
+            crops[start:end] = _shot(times_s[start:end], at_s, wanted[inside], size, framing)
     for start, end in pairwise(edges):
         if np.isnan(crops[start, 0]):
             before, after = at[at < start], at[at >= end]
             near = [*before[-1:], *after[:1]]
             away_s = [abs(times_s[start if k < start else end - 1] - times_s[k]) for k in near]
-            crops[start:end] = crops[near[int(np.argmin(away_s))]]
+            nearest = crops[near[int(np.argmin(away_s))]]
+            crops[start:end] = inside_frame(nearest[None], sizes[start])
     return crops
 
 
-def inside_frame(crops: Float64, image: tuple[int, int]) -> Float64:
+def inside_frame(crops: Float64, image: tuple[int, int] | Sizes) -> Float64:
     """The crops, made smaller where they are larger than the frame, then moved into it.
 
     Args:
         crops: ``(n, 4)`` centre x, centre y, width and height in pixels.
-        image: width and height of the frame in pixels.
+        image: width and height of the frame in pixels; or ``(n, 2)`` of each frame.
     """
     limits = np.array(image, float)
     shrink = np.minimum(1.0, (limits / crops[:, 2:]).min(axis=1, keepdims=True))

@@ -17,14 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from facetrack.clips.camera.crop_path import inside_frame
+from facetrack.clips.camera.crop_path import Sizes, inside_frame
 from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.core.errors import InputError
-from facetrack.core.frame_range import FrameRange
+from facetrack.core.frame_range import EPSILON_S, FrameRange
 from facetrack.core.limits import check_limit
 from facetrack.core.parquet import read_table, write_table
 from facetrack.core.schema import converted
 from facetrack.core.typed_table import typed
+from facetrack.timeline import Analysis
 from facetrack.timeline.rendered import CLIPS_FOLDER, is_clip
 
 Float64 = NDArray[np.float64]
@@ -75,14 +76,15 @@ def write_crops(
     write_table(path, table.replace_schema_metadata({"facetrack": about}))
 
 
-def read_crops(path: Path, image: tuple[int, int] | None = None) -> list[Clip]:
+def read_crops(path: Path, image: tuple[int, int] | Analysis | None = None) -> list[Clip]:
     """The clips of a file that ``write_crops`` wrote and users may have edited.
 
     A crop whose aspect was changed is enlarged to its panel's aspect, so that no face is stretched.
 
     Args:
-        image: width and height of the upright source in pixels; a crop that reaches past its edges
-            is moved into it, and made smaller where necessary. None: crops stay as they are.
+        image: width and height of the upright source in pixels, or the analysis that knows them of
+            each frame; a crop that reaches past the edges is moved into the frame, and made smaller
+            where necessary. None: crops stay as they are.
 
     Raises:
         InputError: when the file is of another kind, or rows of a clip are missing or invalid.
@@ -141,7 +143,7 @@ def _rows(clip: Clip, number: int) -> pa.Table:
     return pa.table(columns).cast(COLUMNS)
 
 
-def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
+def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | Analysis | None) -> Clip:
     rows = rows.sort_by([("panel", "ascending"), ("picture", "ascending")])
     name = str(rows["clip"][0])
     if not is_clip(name):
@@ -177,9 +179,11 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
     for number, place in enumerate(places):
         mine = slice(number * m, (number + 1) * m)
         shaped = _shaped(crops[mine], place[2] / place[3])
-        if image is not None:
-            shaped = inside_frame(shaped, image)
         people, still_s = (rows[name].to_numpy()[mine] for name in ("person", "still_s"))
+        if image is not None:
+            frames = rows["frame"].to_numpy()[mine]
+            sizes = _sizes(image, frames, still_s) if isinstance(image, Analysis) else image
+            shaped = inside_frame(shaped, sizes)
         panels.append(Panel(place, people, shaped, still_s))
     return Clip(
         Path(name),
@@ -190,6 +194,15 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | None) -> Clip:
         np.append(rows["at_s"].to_numpy()[:m], plan.end_s),
         tuple(panels),
     )
+
+
+def _sizes(analysis: Analysis, frames: NDArray[np.int32], still_s: Float64) -> Sizes:
+    """``(m, 2)`` sizes of the frames that crops are cut from: those that are held, or their own."""
+    held = ~np.isnan(still_s)
+    cut_from = np.searchsorted(analysis.frame_times, still_s - EPSILON_S) + analysis.first_frame
+    shown = np.where(held, cut_from, frames)
+    last = analysis.first_frame + len(analysis.frame_times) - 1
+    return analysis.sizes_at(np.clip(shown, analysis.first_frame, last))
 
 
 def _shaped(crops: Float64, aspect: float) -> Float64:

@@ -102,7 +102,7 @@ def panels_of(
     times_s = np.empty(len(distinct))
     times_s[back] = source_s
     starts = _starts(distinct, segment, analysis)
-    image = (analysis.info.width, analysis.info.height)
+    sizes = analysis.sizes_at(distinct)
     panels = []
     for place, candidates in zip(places(len(shown), size), shown, strict=True):
         faces = faces_of(analysis, candidates, distinct)
@@ -118,7 +118,7 @@ def panels_of(
                 faces.boxes[mine],
                 faces.landmarks[mine],
                 starts,
-                image,
+                sizes,
                 framed,
             )
         for start, end, person in offscreen_ranges(faces.at[mine], people, starts):
@@ -190,11 +190,15 @@ def _shown_people(
 
 
 def _starts(frames: NDArray[np.int32], segment: Segment, analysis: Analysis) -> list[int]:
-    """Positions at which the clip has a cut: 0, the start of each shot, and of each range."""
+    """Positions at which the clip has a cut: 0, the start of each shot, and of each range.
+
+    Where the frames get another size, there is a cut too.
+    """
     cuts = [shot.start_frame for shot in analysis.shots]
     cuts += [frame_range.start_frame for frame_range in segment.ranges]
     positions = np.searchsorted(frames, cuts)
-    return sorted({0, *positions[positions < len(frames)].tolist()})
+    resized = np.flatnonzero(np.diff(analysis.sizes_at(frames), axis=0).any(axis=1)) + 1
+    return sorted({0, *positions[positions < len(frames)].tolist(), *resized.tolist()})
 
 
 def _in_rows(rows: Sequence[int], size: tuple[int, int]) -> list[Place]:

@@ -71,7 +71,7 @@ def fill_offscreen(
     elif hold:  # the last one before, or else the first one
         nearest = max(int(np.searchsorted(frames_with, first)) - 1, 0)
     else:
-        crops[start_end] = _widest((analysis.info.width, analysis.info.height), framing)
+        crops[start_end] = _widest(analysis.size_at(int(first)), framing)
         return np.nan
     position = int(np.searchsorted(frames, frames_with[nearest]))
     if position < len(frames) and frames[position] == frames_with[nearest]:
@@ -99,6 +99,6 @@ def _framed_alone(row: int, analysis: Analysis, framing: Framing) -> Float64:
         boxes_of(face).astype(np.float64),
         landmarks_of(face).astype(np.float64),
         (),
-        (analysis.info.width, analysis.info.height),
+        analysis.size_at(int(face["frame"][0].as_py())),
         framing,
     )

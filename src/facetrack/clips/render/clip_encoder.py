@@ -19,6 +19,7 @@ from facetrack.clips.render.freeze_frame import FreezeFrames
 from facetrack.clips.render.messages import ClipJob, Outcome, RenderTask
 from facetrack.clips.render.reframe import reframe
 from facetrack.core.errors import ClipError, InputError
+from facetrack.core.types import Image
 from facetrack.media.encode import TIME_BASE, ClipWriter, ColorInfo
 from facetrack.media.planar import UprightPlanes, darken
 from facetrack.media.sound import Samples, int16, sample_counts, sound_of
@@ -143,7 +144,7 @@ class ClipEncoder:
                     if np.isnan(p.still_s[self._shown])
                 ],
             )
-            return color.image_of(image[: self._size[1], : self._size[0]], self._pix_fmt)
+            return color.image_of(_fitted(image, self._size), self._pix_fmt)
         frame = VideoFrame(*self._size, self._pix_fmt)
         if sum(w * h for _, _, w, h in (p.place for p in panels)) < self._size[0] * self._size[1]:
             darken(frame, color.full_range)
@@ -188,6 +189,25 @@ class ClipEncoder:
             file.setframerate(self._task.wav_rate)
             for part in self._sound_of_all((self._task.wav_rate, "mono")):
                 file.writeframes(int16(part).tobytes())
+
+
+def _fitted(image: Image, size: tuple[int, int]) -> Image:
+    """The image in a frame of this width and height: cut by an odd row or column, or scaled.
+
+    A film whose frames change their size gives images of another size; what they do not fill is
+    black.
+    """
+    (width, height), (high, wide) = size, image.shape[:2]
+    if (wide & ~1, high & ~1) == size:
+        return image[:height, :width]
+    scale = min(width / wide, height / high)
+    fit = max(1, round(wide * scale)), max(1, round(high * scale))
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    scaled = frame.reformat(*fit, interpolation="BICUBIC").to_ndarray()
+    fitted = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - fit[0]) // 2, (height - fit[1]) // 2
+    fitted[top : top + fit[1], left : left + fit[0]] = scaled
+    return fitted
 
 
 def _rising(pts: NDArray[np.int64]) -> NDArray[np.int64]:
