@@ -257,3 +257,24 @@ def test_sound_that_jumps_before_or_after_the_picture():
 def test_sound_of_a_film_without_joins_keeps_its_times():
     joins = SoundJoins([])
     assert [joins.film_s(s, 0.02) for s in (0.0, 5.0, 1.0)] == [0.0, 5.0, 1.0]
+
+
+def test_another_size_in_a_transport_stream_is_no_damage(tmp_path):
+    """Its packets are counted anew there, while the times go on."""
+    parts = []
+    for first, (width, height) in ((0, (96, 64)), (30, (160, 90))):
+        with av.open(str(tmp_path / "part.ts"), "w") as film:
+            video = film.add_stream("libx264", rate=25, options={"bf": "0", "g": "30"})
+            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            for i in range(first, first + 30):
+                image = np.full((height, width, 3), grey_of(i), np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = i, Fraction(1, 25)
+                film.mux(video.encode(frame))
+            film.mux(video.encode(None))
+        parts.append((tmp_path / "part.ts").read_bytes())
+    (tmp_path / "film.ts").write_bytes(b"".join(parts))
+    times_s, greys, _, notes, damaged = read(tmp_path / "film.ts")
+    np.testing.assert_allclose(np.diff(times_s), 0.04, atol=1e-3)
+    np.testing.assert_allclose(greys, [grey_of(i) for i in range(60)], atol=8)
+    assert not damaged and not notes

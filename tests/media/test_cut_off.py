@@ -73,3 +73,14 @@ def test_a_whole_film_is_decoded_once(tmp_path):
     with PyavSource(tmp_path / "film.mp4") as source:
         assert len(list(source.frames())) == 150
         assert not source.warnings
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_lost_packets_of_a_transport_stream_are_damage(tmp_path, share):
+    film(tmp_path / "film.ts", "libx264", {"bf": "0"})
+    data = (tmp_path / "film.ts").read_bytes()
+    lost = int(share * len(data)) // 188 * 188
+    (tmp_path / "film.ts").write_bytes(data[:lost] + data[lost + 3 * 188 :])
+    with PyavSource(tmp_path / "film.ts") as source:
+        assert len(list(source.frames())) == len(of_one_thread(tmp_path / "film.ts"))
+        assert source.damaged

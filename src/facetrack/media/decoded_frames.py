@@ -11,9 +11,8 @@ from av.video.frame import VideoFrame
 from facetrack.core.errors import InputError
 from facetrack.media.streams import VideoFile
 
-BEFORE_JOIN = 2
-"""Packets before a join that libav takes for incomplete, though they are whole: a transport stream
-counts its packets, and the count begins anew there."""
+JUST_BEFORE = 4
+"""Packets before another stream of which one may be flagged."""
 MOST_KEPT = 1000
 """Packets from a key frame on that are kept, so that they can be decoded again."""
 
@@ -23,20 +22,16 @@ def decoded_frames(file: VideoFile) -> Generator[VideoFrame]:
 
     Adds a warning to the file at the end, if there was damage.
     """
-    damaged_packets = flawed_frames = joins = 0
-    flagged: list[int] = []
-    tail = _Tail()
-    for number, packet in enumerate(file.packets()):
+    damaged_packets = flawed_frames = 0
+    flagged, tail = _Flagged(file), _Tail()
+    for packet in file.packets():
         tail.add(packet)
-        if packet.is_corrupt:
-            flagged.append(number)
-        if len(file.joins) > joins:
-            joins = len(file.joins)
-            flagged = [n for n in flagged if n < number - BEFORE_JOIN]
+        flagged.add(packet)
         try:
             for frame in packet.decode():
                 flawed_frames += frame.is_corrupt
                 tail.given(frame)
+                flagged.given(frame)
                 yield frame
         except MemoryError:  # no fault of the packet
             raise
@@ -46,11 +41,51 @@ def decoded_frames(file: VideoFile) -> Generator[VideoFrame]:
     for frame in tail.lost(file):
         flawed_frames += frame.is_corrupt
         yield frame
-    damaged_packets += len(flagged)
+    damaged_packets += flagged.count()
     if damaged_packets or flawed_frames:
         file.warnings.append(
             f"damaged inside: {damaged_packets} packets could not be decoded, "
             f"{flawed_frames} frames are flawed"
+        )
+
+
+class _Flagged:
+    """Packets that libav takes for incomplete.
+
+    A transport stream counts its packets. Where another stream goes on in its place, the count
+    begins anew, and one of the packets just before is flagged though it is whole. Such a place is
+    known by times that begin anew, or by another size.
+    """
+
+    def __init__(self, file: VideoFile) -> None:
+        self._file = file
+        self._ranges: list[tuple[int, int]] = []
+        """Presentation times of the flagged packets, and until when another stream explains it."""
+        self._begins: list[int] = []
+        """Presentation times at which another stream begins."""
+        self._joins = 0
+        self._size: tuple[int, int] | None = None
+
+    def add(self, packet: "Packet[Any]") -> None:
+        """Takes the next packet of the file."""
+        pts = packet.pts or 0
+        if packet.is_corrupt:
+            self._ranges.append((pts, pts + JUST_BEFORE * (packet.duration or 1)))
+        if len(self._file.joins) > self._joins:
+            self._joins = len(self._file.joins)
+            self._begins.append(pts)
+
+    def given(self, frame: VideoFrame) -> None:
+        """Notes a frame that was decoded."""
+        size = (frame.width, frame.height)
+        if self._size not in (None, size) and frame.pts is not None:
+            self._begins.append(frame.pts)
+        self._size = size
+
+    def count(self) -> int:
+        """Number of packets that are incomplete."""
+        return sum(
+            not any(pts <= begin <= until for begin in self._begins) for pts, until in self._ranges
         )
 
 
