@@ -16,7 +16,7 @@ from facetrack.clips.camera.crop_path import (
 )
 from facetrack.clips.camera.framing import ZOOMS, Framing
 from facetrack.clips.camera.layout import panels_of
-from facetrack.clips.camera.smoothing import bridged, no_faster, outliers, taut_string
+from facetrack.clips.camera.smoothing import bridged, no_faster, outliers, smoothed, taut_string
 from facetrack.clips.plan.clip import Segment
 from facetrack.core.errors import UsageError
 from facetrack.core.frame_range import FrameRange
@@ -264,6 +264,18 @@ def test_frames_at_one_time():
     times_s = np.repeat(np.arange(30), 2) / FPS
     path = path_of(np.linspace(300, 1500, 60), 500, 150, times_s=times_s)
     assert_inside(path, SIZE, 1)
+
+
+@pytest.mark.parametrize("step_s", [0.0, 1e-9, 1e-6])
+def test_all_frames_at_one_time(step_s):
+    """As folders of earlier versions have them: windows of seconds stay finite."""
+    times_s = 5 + step_s * np.arange(200)
+    path = path_of(np.linspace(300, 1500, 200), 500, 150, times_s=times_s)
+    assert_inside(path, SIZE, 1)
+    noise = np.random.default_rng(1).normal(0, 1, 200)
+    ones = np.ones(200)
+    assert np.isfinite(smoothed(times_s, noise, 0.1 * ones, ones, 0.3)).all()
+    assert not outliers(times_s, 0 * noise, 1.0).any()
 
 
 def test_the_taut_string_moves_as_little_as_can_be():

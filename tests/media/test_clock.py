@@ -184,7 +184,21 @@ def test_many_times_that_lie_behind(tmp_path, behind):
     assert np.median(steps[: 100 + 2 * MOST_HELD]) == pytest.approx(0.04)
 
 
+def with_repeated_times(path):
+    """A long film in which some packets have the time of the one before."""
+    write(path / "good.mkv", "libx264", range(600), bf="0", g="50")
+    with av.open(str(path / "good.mkv")) as source, av.open(str(path / "film.mkv"), "w") as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for i, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            packet.stream = stream
+            packet.pts = packet.dts = 40 * i - (40 if i in (20, 21, 57, 400, 550) else 0)
+            packet.time_base = Fraction(1, 1000)
+            packet.dts = i  # decode times must rise, and are not stored
+            copy.mux(packet)
+
+
 FILMS = {
+    "repeated": with_repeated_times,
     "joined": lambda path: joined(path, "ts", "libx264", (50, 60), bf="2", g="10"),
     "untimed": lambda path: write(path / "film.avi", "libx264", range(60), bf="2"),
     "raw": lambda path: write(path / "film.h264", "libx264", range(60), bf="2"),
@@ -198,7 +212,9 @@ def test_frames_are_found_again(tmp_path, kind):
     film = FILMS[kind](tmp_path) or next(tmp_path.glob("film.*"))
     times_s, greys, info, _, _ = read(film)
     assert info.clock.corrected == (kind != "steady")
-    for wanted in ([0], [3, 4, 5, 40], [59], list(range(55, len(greys)))):
+    assert info.clock.local == (kind == "repeated")
+    last = len(greys) - 1
+    for wanted in ([0], [3, 20, 21, 40], [last], list(range(last - 9, last + 1)), [9, last - 50]):
         with FrameReader.open(film, info.clock) as reader:
             for _ in range(2):
                 numbers = np.array(wanted, np.int32)

@@ -114,8 +114,11 @@ class Clock:
     """How the times of the film's frames follow from those in the file."""
 
     corrected: bool = False
-    """Whether a frame has another time than the file says. Then frames are found again by their
-    number, from the start of the film on; else by their time, which is faster."""
+    """Whether a frame has another time than the file says; else frames are found again by it."""
+    local: bool = False
+    """Whether only frames that lie between others were corrected, as those that have a time twice.
+    Then reading may begin at any key frame; else it begins at the start of the film, where frames
+    are found again by their number."""
     joins: tuple[Join, ...] = ()
     """In order; empty where the file's times go on from its start to its end."""
 

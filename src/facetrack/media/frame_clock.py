@@ -117,7 +117,8 @@ class FrameClock:
         """
         unknown = self._file.may_jump and not self._read_to_end
         joins = self._file.joins
-        return Clock(self._times.corrected or unknown or bool(joins), joins)
+        corrected = self._times.corrected or unknown or bool(joins)
+        return Clock(corrected, corrected and self._times.local and not (unknown or joins), joins)
 
     def _frame_duration_s(self, frame: Decoded) -> float:
         if frame.duration and (said_s := float(frame.duration * self._file.time_base)) > 0:

@@ -4,8 +4,9 @@ Decoding can begin at every key frame. So reading starts at the key frame before
 frame, and jumps to a later key frame where that saves decoding. On the way, frames that no other
 frame depends on are skipped. A frame is known again by its presentation time.
 
-Where the clock of the analysis had to correct the file's times, they find no frame. Such a film is
-read from its start as the analysis read it, and a frame is known again by its number.
+Where the clock of the analysis had to correct the file's times, frames are read through this clock
+again: from a key frame on where a time follows from the frames around it, else from the start of
+the film, and then a frame is known again by its number.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +30,8 @@ from facetrack.media.rising_times import RisingTimes
 from facetrack.media.streams import VideoFile, open_again, packets_of, video_stream
 
 Tick = int
-"""A time in units of the stream's time base, 0 at the stream's start."""
+"""A time in units of the stream's time base, or of ``EPSILON_S`` where times were corrected; 0 at
+the stream's start."""
 
 JUMP_S = 1.0
 """Shorter gaps are decoded through: to flush and refill the decoder costs as much."""
@@ -37,6 +39,8 @@ BLIND_JUMP_S = 12.0
 """The same where the file has no index of its key frames; they are rarely further apart."""
 STEP_BACK_S = 1.0
 """Seconds by which a second try starts earlier, where a seek ended too late; doubled each time."""
+LEAD_S = 1.0
+"""Seconds that are read before a frame through the clock, whose times follow from those before."""
 BEFORE_ALL_S = 10.0
 """Seconds before the first frame at which a seek to the beginning starts."""
 
@@ -68,7 +72,10 @@ class FrameReader(Closing):
         self._tick_s = float(stream.time_base or 0.001)
         self._origin = stream.start_time or 0
         timeless = bool(Flags(container.format.flags) & Flags.no_timestamps)
-        self._by_number = clock.corrected or timeless
+        self._local = clock.local and not timeless
+        self._by_number = (clock.corrected and not self._local) or timeless
+        if self._local:
+            self._tick_s = EPSILON_S
 
     @classmethod
     def open(cls, path: Path, clock: Clock = NO_CORRECTION) -> Self:
@@ -164,8 +171,11 @@ class FrameReader(Closing):
         back_s = 0.0
         while True:
             start = first - round(back_s / self._tick_s)
-            self._seek(start)
-            decoded = self._decoded(needed)
+            if self._local:
+                decoded = self._through_clock(start)
+            else:
+                self._seek(start)
+                decoded = self._decoded(needed)
             opening = next(decoded, None)
             if (opening is not None and opening[0] <= first) or start <= 0:
                 break
@@ -173,6 +183,15 @@ class FrameReader(Closing):
         if opening is not None:
             yield opening
             yield from decoded
+
+    def _through_clock(self, start: Tick) -> Iterator[tuple[Tick, VideoFrame]]:
+        """Frames from a key frame before ``start`` on, with the times of the analysis."""
+        with VideoFile(self._path) as file:
+            file.stream.thread_type = "NONE"
+            if start * self._tick_s > LEAD_S:
+                file.seek(start * self._tick_s - LEAD_S)
+            for frame, time_s in RisingTimes(file).of(decoded_frames(file)):
+                yield round(time_s / self._tick_s), frame
 
     def _seek(self, start: Tick) -> None:
         """To the key frame at or before ``start``, or to the first one."""
@@ -208,6 +227,8 @@ class FrameReader(Closing):
         gap_s = (then - now) * self._tick_s
         if gap_s < JUMP_S:
             return False
+        if self._local:
+            return gap_s > BLIND_JUMP_S
         entries = self.stream.index_entries
         if not len(entries):
             return gap_s > BLIND_JUMP_S

@@ -48,6 +48,8 @@ class RisingTimes:
         self._file = file
         self.corrected = False
         """Whether a frame so far has another time than its presentation time in the file."""
+        self.local = True
+        """Whether each time so far follows from the frames around it alone."""
         self._last_s: float | None = None
         self._shift_s = 0.0
         self._last_pts = self._last_dts = -(2**63)
@@ -72,6 +74,7 @@ class RisingTimes:
                     yield self._risen(*far)
                     held = []
                 far = None
+            self.local = self.local and frame.pts is not None
             if said_s is None and not held:
                 self.corrected = True
                 yield self._risen(frame, self._usual_next_s())
@@ -97,8 +100,10 @@ class RisingTimes:
             return None
         said_s = self._file.seconds(best) + self._shift_s
         if self._last_s is not None and said_s - self._last_s > LONGEST_FRAME_S:
+            self.local = False
             return None
-        self.corrected = self.corrected or best != frame.pts
+        if best != frame.pts:
+            self.corrected, self.local = True, False
         return said_s
 
     def _best(self, pts: int | None, dts: int | None) -> int | None:
@@ -140,7 +145,7 @@ class RisingTimes:
         self, held: Sequence[tuple[DecodedT, float | None]]
     ) -> Generator[tuple[DecodedT, float]]:
         """Goes on with the times of the held frames from here, if they lie well before."""
-        self.corrected = True
+        self.corrected, self.local = True, False
         before_s, said_s = self._last_s, held[-1][1]
         for frame, _ in held:
             yield self._risen(frame, self._usual_next_s())

@@ -5,6 +5,7 @@ Every part of the program chooses streams here, so that all count and time frame
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -86,6 +87,7 @@ class VideoFile(Closing):
         self.untimed = self._container.format.name in UNTIMED and bool(context.has_b_frames)
         """Whether the file says no presentation times of packets."""
         self._times = self._steady_times()
+        self._sought = False
 
     @property
     def joins(self) -> tuple[Join, ...]:
@@ -161,6 +163,13 @@ class VideoFile(Closing):
         end_s = total_s if duration_s is None else min(total_s, start_s + duration_s)
         return max(0, round(float(self.facts().fps) * (end_s - start_s)))
 
+    def seek(self, time_s: float) -> None:
+        """Goes to a key frame before a time in seconds, from where times are as the file says."""
+        self._sought = True
+        with suppress(av.error.FFmpegError):  # then reading begins at the start
+            at = self.origin + round(time_s / self.time_base)
+            self._container.seek(at, stream=self.stream, backward=True)
+
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """Packets of the stream in the order of the file, and an empty one at the end.
 
@@ -172,7 +181,8 @@ class VideoFile(Closing):
             for packet in packets_of(self._container, self.stream):
                 if self.untimed:
                     packet.pts = None
-                self._times.put(packet)
+                if not self._sought:
+                    self._times.put(packet)
                 yield packet
         except av.error.FFmpegError as error:
             self.warnings.append(f"reading stopped early: {error.strerror}")
