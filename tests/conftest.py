@@ -69,6 +69,14 @@ def shared_media() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    folder = Path(__file__).parents[2] / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("the shared odd films are not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def demo_analysis(pyfeat_data, tmp_path_factory) -> facetrack.Analysis:
     """The demo's film, analysed once: a woman, a man, a photo of five, nobody, him, her.
 

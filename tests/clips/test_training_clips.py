@@ -46,6 +46,7 @@ def test_each_clip_shows_one_face_at_25_frames_and_16_khz(sample, analysed):
         with wave.open(str(out / line["wav"])) as sound:
             assert (sound.getframerate(), sound.getnchannels()) == (16000, 1)
             assert sound.getnframes() == line["samples"] == line["frames"] * 640
+        assert line["sound_error"] is None
         assert not [
             s for s in analysis.shots if line["start_frame"] < s.start_frame < line["end_frame"]
         ]

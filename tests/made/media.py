@@ -125,3 +125,103 @@ def make_film_of_sizes(
                 for packet in encoder.encode(shot):
                     packet.stream = video
                     film.mux(packet)
+
+
+def make_sound_film(
+    path: Path,
+    codec: str,
+    seconds: float = 12.0,
+    rate: int = RATE,
+    layout: str = "mono",
+    video: str = "mpeg4",
+    film_from_s: float = 0.0,
+    sound_from_s: float = 0.0,
+    container_options: dict[str, str] | None = None,
+):
+    """A grey film, and beside it noise whose every part differs from all others; no codec makes
+    up noise of its own at these frequencies."""
+    channels = 1 if layout == "mono" else 2
+    noise = np.random.default_rng(3).normal(0, 1, (channels, round(seconds * rate)))
+    noise = np.stack([np.convolve(one, np.hanning(34)[1:-1] / 16, "same") for one in noise])
+    noise = np.clip(noise * 0.8, -1, 1).astype(np.float32)
+    with usual_priority(), av.open(str(path), "w", options=container_options or {}) as film:
+        images = film.add_stream(video, rate=25)
+        images.width = images.height = 64
+        images.pix_fmt = "yuv420p"
+        images.gop_size = 50
+        sound = film.add_stream(codec, rate=rate, layout=layout)
+        fifo = av.AudioFifo()
+        chunk = av.AudioFrame.from_ndarray(noise, format="fltp", layout=layout)
+        chunk.sample_rate = rate
+        resampler = av.AudioResampler(format=sound.format, layout=layout, rate=rate)
+        for part in resampler.resample(chunk):
+            part.pts = None
+            fifo.write(part)
+        step, written = sound.codec_context.frame_size or 1000, 0
+        for i in range(round(seconds * 25)):
+            image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 40 + i % 160, np.uint8))
+            image = image.reformat(format="yuv420p")
+            image.pts, image.time_base = i + round(film_from_s * 25), Fraction(1, 25)
+            film.mux(images.encode(image))
+            while written < (i + 1) / 25 * rate and (part := fifo.read(step, partial=True)):
+                part.pts, part.time_base = written + round(sound_from_s * rate), Fraction(1, rate)
+                written += part.samples
+                step = sound.codec_context.frame_size or 1000
+                film.mux(sound.encode(part))
+        film.mux(images.encode(None))
+        film.mux(sound.encode(None))
+
+
+def make_streams(
+    path: Path,
+    films: Sequence[tuple[int, tuple[int, int], int]],
+    tracks: Sequence[tuple[float, int]] = (),
+    video: str = "libx264",
+    audio: str = "aac",
+):
+    """Several streams in one file, videos first.
+
+    Args:
+        films: of each the number of frames (25 a second), width and height, and libav's marks
+            (1: default, 1024: cover). Film ``i`` is grey ``60 + 50 * i``.
+        tracks: of each the frequency in Hz of two seconds of sound, and libav's marks.
+    """
+    with usual_priority(), av.open(str(path), "w") as out:
+        shown = []
+        for count, size, marks in films:
+            stream = out.add_stream(video, rate=25)
+            (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+            stream.disposition = marks
+            shown.append((stream, count))
+        heard = []
+        for hertz, marks in tracks:
+            stream = out.add_stream(audio, rate=RATE, layout="mono")
+            stream.disposition = marks
+            heard.append((stream, hertz))
+        packets = []
+        for i, (stream, count) in enumerate(shown):
+            image = np.full((stream.height, stream.width, 3), 60 + 50 * i, np.uint8)
+            for at in range(count):
+                frame = av.VideoFrame.from_ndarray(image).reformat(format="yuv420p")
+                frame.pts, frame.time_base = at, Fraction(1, 25)
+                packets += stream.encode(frame)
+            packets += stream.encode(None)
+        for stream, hertz in heard:
+            wave = 0.5 * np.sin(np.arange(2 * RATE) * 2 * np.pi * hertz / RATE)
+            frame = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            packets += [*stream.encode(frame), *stream.encode(None)]
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            out.mux(packet)
+
+
+def make_unknown(path: Path, track: int = 0):
+    """Gives an AAC track of an MP4 or Matroska file a codec that nothing knows."""
+    data = bytearray(path.read_bytes())
+    mp4 = ((b"mp4a", b"apac"), (b"esds", b"dapa"))
+    for old, new in mp4 if path.suffix == ".mp4" else ((b"A_AAC", b"A_XYZ"),):
+        at = -1
+        for _ in range(track + 1):
+            at = data.index(old, at + 1)
+        data[at : at + len(old)] = new
+    path.write_bytes(data)

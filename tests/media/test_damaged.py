@@ -8,10 +8,10 @@ from pathlib import Path
 import av
 import pytest
 
+from facetrack.media.choosing import packets_of, video_stream
 from facetrack.media.decode import PyavSource
 from facetrack.media.opening import open_media
 from facetrack.media.sound import sound_format
-from facetrack.media.streams import packets_of, video_stream
 from made.media import make_video
 
 FRAMES = 20
@@ -30,7 +30,7 @@ def test_a_stream_that_begins_late():
     """This transport stream names another stream after its streams were counted."""
     film = FINDINGS / "film" / "late_stream.ts"
     with open_media(film) as container:
-        stream = video_stream(container)
+        stream = video_stream(container, film)
         assert stream is not None
         assert [packet.size for packet in packets_of(container, stream)][-1] == 0
 

@@ -11,6 +11,7 @@ import numpy as np
 from facetrack.core.environment import hardware, versions
 from facetrack.core.limits import check_limit, limited
 from facetrack.core.settings import Device, Settings
+from facetrack.core.types import StreamChoice
 from facetrack.identity.uncertain import uncertain
 from facetrack.media.fingerprint import fingerprint
 from facetrack.media.source import open_source
@@ -45,6 +46,8 @@ def analyze(
     threshold: float | None = None,
     start_s: float | None = None,
     duration_s: float | None = None,
+    video_stream: int | None = None,
+    audio_stream: int | None = None,
     on_progress: OnProgress | None = None,
     on_sample: OnSample | None = None,
     engine: Engine | None = None,
@@ -77,6 +80,9 @@ def analyze(
             probability, -1 to 1.
         start_s: seconds of the video to skip.
         duration_s: seconds to read from there.
+        video_stream: number in the file, from 0, of the video stream to read; the best one when
+            left out.
+        audio_stream: the same, of the stream that clips take their sound from.
         on_progress: called after each batch, in the caller's thread.
         on_sample: called ten times a second with the load of CPU and GPU, queues and progress, in
             a thread of its own; ``Analysis.metrics`` keeps the samples.
@@ -88,8 +94,9 @@ def analyze(
         of the video stream, boxes are in pixels of the upright frame.
 
     Raises:
-        InputError: when nothing of the video can be read. Of a damaged video the readable part is
-            analysed; ``Analysis.damaged`` and ``Analysis.warnings`` say so.
+        InputError: when nothing of the video can be read, or it has no such stream. Of a damaged
+            video the readable part is analysed; ``Analysis.damaged`` and ``Analysis.warnings`` say
+            so.
         UsageError: when a setting makes no sense, the device or its library is missing, or the
             engine was opened with other settings than those asked for.
         WeightsError: when a network's weights are missing or damaged.
@@ -97,7 +104,12 @@ def analyze(
     """
     settings = _with_keywords(
         settings or (Settings() if engine is None else settings_of(engine)),
-        decode={"start_s": start_s, "duration_s": duration_s},
+        decode={
+            "start_s": start_s,
+            "duration_s": duration_s,
+            "video_stream": video_stream,
+            "audio_stream": audio_stream,
+        },
         detection={"device": device, "detector": detector, "dense": dense, "min_face": min_face},
         identity={
             "recognizer": recognizer,
@@ -122,7 +134,8 @@ def _analyzed(
     stats = RunStats()
     stages = stats.stages
     print_of_file = fingerprint(path)
-    opened, decoder = open_source(path, settings.detection.device)
+    wanted = StreamChoice(settings.decode.video_stream, settings.decode.audio_stream)
+    opened, decoder = open_source(path, settings.detection.device, wanted)
     with opened as source:
         with stages.open:
             engine = engine or open_engine(settings.detection, settings.identity)

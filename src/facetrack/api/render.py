@@ -130,10 +130,11 @@ def render_beside(
                 settings.jobs,
                 Overlay.of(analysis) if settings.debug_overlay else None,
                 done,
+                analysis.info.streams,
                 analysis.info.clock,
             )
             if settings.data_set:
-                written = {clip.path.relative_to(new) for clip in made if not clip.error}
+                written = {c.path.relative_to(new): c.sound_error for c in made if not c.error}
                 write_manifest(new, analysis, plan, written, settings)
             replaced = beside.switch(new, made)
         finally:

@@ -246,7 +246,7 @@ def _mend_clips(folder: Path, bad: set[str], video: Path | None) -> None:
             mended.append(replace(render, clips=clips))
             if render.data_set and bad & set(DATA_SET_FILES):
                 settings, whole = planned.of(render)
-                written = {Path(clip.path) for clip in render.clips}
+                written = {Path(clip.path): clip.sound_error for clip in render.clips}
                 write_manifest(new, analysis, whole, written, settings)
         if CROPS_FILE in bad:
             listed = [c for r in reversed(renders.renders) for c in planned.clips(r, r.clips)]
@@ -311,6 +311,7 @@ def _made_again(
         encoding_of(settings),
         settings.jobs,
         overlay,
+        streams=analysis.info.streams,
         clock=analysis.info.clock,
     )
     if failed := next((clip for clip in made if clip.error), None):

@@ -247,6 +247,8 @@ def _clips(
     if plan.rejected and not plan.clips:
         warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.rejected)}")
     if dry_run:
+        for warning in plan.warnings:
+            warn(f"{analysis.info.path}: {warning}")
         _say_plan(folder, plan)
         return [], Replaced()
     view.start_clips(len(plan.clips))
@@ -258,6 +260,8 @@ def _clips(
     for clip in made:
         if clip.error:
             warn(f"{clip.path}: {clip.error}")
+    for warning in _warnings_of(plan, made):
+        warn(f"{analysis.info.path}: {warning}")
     if replaced.crops is not None:
         warn(f"{folder}/crops.parquet was edited; it is kept as {replaced.crops}")
     return made, replaced
@@ -266,6 +270,17 @@ def _clips(
 def _nothing() -> tuple[Plan, list[ClipResult], Replaced]:
     """Where no clips are asked for."""
     return Plan([], []), [], Replaced()
+
+
+def _warnings_of(plan: Plan, made: Sequence[ClipResult]) -> list[str]:
+    """What the user should know of the clips of one film, one line each."""
+    lost = [clip for clip in made if clip.sound_error]
+    if not lost:
+        return plan.warnings
+    return [
+        *plan.warnings,
+        f"{lost[0].sound_error}; {len(lost)} of {counted(len(made), 'clip')} are silent there",
+    ]
 
 
 def _say_plan(folder: Path, plan: Plan) -> None:
@@ -326,7 +341,7 @@ def _show(
             "replaced": replaced.clips,
             "left_out": len(plan.rejected),
             "dropped": len(analysis.dropped),
-            "warnings": analysis.warnings,
+            "warnings": [*analysis.warnings, *_warnings_of(plan, made)],
             "error": None,
             "exit_code": code,
             **analysis.performance,

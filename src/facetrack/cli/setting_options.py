@@ -15,7 +15,12 @@ Flags = Mapping[str, Mapping[str, str]]
 """Table -> setting -> option."""
 
 ANALYSIS: Flags = {
-    "decode": {"start_s": "--start", "duration_s": "--duration"},
+    "decode": {
+        "start_s": "--start",
+        "duration_s": "--duration",
+        "video_stream": "--video-stream",
+        "audio_stream": "--audio-stream",
+    },
     "detection": {
         "device": "--device",
         "detector": "--detector",

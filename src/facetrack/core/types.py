@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,17 @@ class Faces:
         )
 
 
+class StreamChoice(NamedTuple):
+    """Which streams of a file are read, by their numbers in the file, from 0; None: the best."""
+
+    video: int | None = None
+    audio: int | None = None
+
+
+BEST_STREAMS = StreamChoice()
+"""The streams that ``media.choosing`` takes for the best."""
+
+
 @dataclass(frozen=True, slots=True)
 class Join:
     """A place at which the times of a file begin anew or jump, as where two films were joined."""
@@ -146,3 +158,14 @@ class VideoInfo:
     fingerprint: str | None = None
     """Size and hash of the file, as ``media.fingerprint`` gives it; None: not known."""
     clock: Clock = NO_CORRECTION
+    video_stream: int | None = None
+    """Number of the stream that was analysed; None: an older version did not say."""
+    audio_stream: int | None = None
+    """Number of the stream that clips take their sound from; None: there is none."""
+    mirrored: bool = False
+    """Whether the frame, once it is turned, is mirrored left to right to be upright."""
+
+    @property
+    def streams(self) -> StreamChoice:
+        """What was analysed, so that all that is made of the analysis reads the same."""
+        return StreamChoice(self.video_stream, self.audio_stream)

@@ -45,7 +45,7 @@ def _best_face(analysis: Analysis, person: int) -> bytes | None:
     """The person's thumbnail as a JPEG; None where no frame can be read."""
     rows, poses = _best_poses(analysis.faces, person)
     boxes, best = boxes_of(rows), (0.0, b"")
-    with FrameReader.open(analysis.info.path, analysis.info.clock) as reader:
+    with FrameReader.open(analysis.info.path, analysis.info.streams, analysis.info.clock) as reader:
         shown = reader.frames(rows["frame"].to_numpy(), rows["time_s"].to_numpy())
         for (_, image, found), box, pose in zip(shown, boxes, poses, strict=False):
             if found:

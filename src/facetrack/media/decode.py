@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from av.video.frame import VideoFrame
 
-from facetrack.core.types import VideoInfo
+from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.media.decoded_frames import decoded_frames
 from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
@@ -18,12 +18,15 @@ class PyavSource(FileSource):
     Frames stay in the decoder's planes (``YuvImage``), or are RGB where those cannot be used as
     they are.
 
+    Args:
+        streams: the streams that are wanted.
+
     Raises:
-        InputError: on opening, when the file is missing or holds no video.
+        InputError: on opening, when the file is missing, holds no video, or has no such stream.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, streams: StreamChoice = BEST_STREAMS) -> None:
+        super().__init__(path, streams)
         self._file.stream.thread_type = "AUTO"
         self._rotation = 0
 

@@ -9,6 +9,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from facetrack.core.errors import InputError
+from facetrack.core.types import StreamChoice
 from facetrack.media.streams import VideoFile
 
 JUST_BEFORE = 4
@@ -120,7 +121,7 @@ class _Tail:
         """The frames of the packets that come after all that were given."""
         if not self.damaged or self._last_pts is None or file.stream.thread_type.name == "NONE":
             return
-        with suppress(InputError), VideoFile(file.path) as again:
+        with suppress(InputError), VideoFile(file.path, StreamChoice(file.stream.index)) as again:
             again.stream.thread_type = "NONE"
             for packet in (*self._packets, None):
                 with suppress(av.error.FFmpegError):

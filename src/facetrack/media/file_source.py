@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from facetrack.core.closing import Closing
+from facetrack.core.types import BEST_STREAMS, StreamChoice
 from facetrack.media.frame_clock import FrameClock
 from facetrack.media.streams import VideoFile
 
@@ -11,12 +12,15 @@ from facetrack.media.streams import VideoFile
 class FileSource(Closing):
     """The parts of ``VideoSource`` that follow from the file alone.
 
+    Args:
+        streams: the streams that are wanted.
+
     Raises:
-        InputError: on opening, when the file is missing or holds no video.
+        InputError: on opening, when the file is missing, holds no video, or has no such stream.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = VideoFile(path)
+    def __init__(self, path: Path, streams: StreamChoice = BEST_STREAMS) -> None:
+        self._file = VideoFile(path, streams)
         self._clock = FrameClock(self._file)
         self.path = path
         self.warnings = self._file.warnings
@@ -34,7 +38,7 @@ class FileSource(Closing):
     @property
     def damaged(self) -> bool:
         """Whether a part of the video could not be read so far."""
-        return bool(self.warnings)
+        return bool(self._file.warnings)
 
     def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
         """See ``VideoSource``."""

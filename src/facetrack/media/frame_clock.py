@@ -105,9 +105,11 @@ class FrameClock:
             frame_count=self._sizes.total(),
             fps=facts.fps,
             duration_s=self._end_s,
-            has_audio=facts.has_audio,
+            has_audio=facts.audio_stream is not None,
             video_codec=facts.codec,
             clock=self.facts(),
+            video_stream=facts.video_stream,
+            audio_stream=facts.audio_stream,
         )
 
     def facts(self) -> Clock:

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from facetrack.core.closing import Closing
 from facetrack.core.frame_range import EPSILON_S
-from facetrack.core.types import NO_CORRECTION, Clock
+from facetrack.core.types import BEST_STREAMS, NO_CORRECTION, Clock, StreamChoice
+from facetrack.media.choosing import packets_of
 from facetrack.media.decoded_frames import decoded_frames
 from facetrack.media.rising_times import RisingTimes
-from facetrack.media.streams import VideoFile, open_again, packets_of, video_stream
+from facetrack.media.streams import VideoFile, open_again
 
 Tick = int
 """A time in units of the stream's time base, or of ``EPSILON_S`` where times were corrected; 0 at
@@ -62,13 +63,18 @@ class FrameReader(Closing):
     """
 
     def __init__(
-        self, path: Path, container: InputContainer, stream: VideoStream, clock: Clock
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: VideoStream,
+        streams: StreamChoice,
+        clock: Clock,
     ) -> None:
         """The reader owns the container and closes it."""
         self.container = container
         self.stream = stream
         stream.thread_type = "NONE"  # clips are made in parallel, one process a core
-        self._path = path
+        self._path, self._streams = path, streams
         self._tick_s = float(stream.time_base or 0.001)
         self._origin = stream.start_time or 0
         timeless = bool(Flags(container.format.flags) & Flags.no_timestamps)
@@ -78,19 +84,19 @@ class FrameReader(Closing):
             self._tick_s = EPSILON_S
 
     @classmethod
-    def open(cls, path: Path, clock: Clock = NO_CORRECTION) -> Self:
+    def open(
+        cls, path: Path, streams: StreamChoice = BEST_STREAMS, clock: Clock = NO_CORRECTION
+    ) -> Self:
         """Opens a video that was there when it was analysed.
 
         Args:
+            streams: what was analysed.
             clock: as the analysis found it.
 
         Raises:
-            InputError: when the file is no longer there, or is no longer a video.
+            InputError: when the file is no longer there, or is no longer that video.
         """
-        container = open_again(path)
-        stream = video_stream(container)
-        assert stream is not None  # ``open_again`` has seen it
-        return cls(path, container, stream, clock)
+        return cls(path, *open_again(path, streams), streams, clock)
 
     def close(self) -> None:
         """Closes the file; may be called twice."""
@@ -141,7 +147,7 @@ class FrameReader(Closing):
 
     def _from_the_start(self) -> Generator[tuple[VideoFrame, float]]:
         """All frames with their times, through the clock of the analysis."""
-        with VideoFile(self._path) as file:
+        with VideoFile(self._path, self._streams) as file:
             file.stream.thread_type = "NONE"
             yield from RisingTimes(file).of(decoded_frames(file))
 
@@ -186,7 +192,7 @@ class FrameReader(Closing):
 
     def _through_clock(self, start: Tick) -> Iterator[tuple[Tick, VideoFrame]]:
         """Frames from a key frame before ``start`` on, with the times of the analysis."""
-        with VideoFile(self._path) as file:
+        with VideoFile(self._path, self._streams) as file:
             file.stream.thread_type = "NONE"
             if start * self._tick_s > LEAD_S:
                 file.seek(start * self._tick_s - LEAD_S)

@@ -5,28 +5,23 @@ begins; they are used again only where they leave a gap. Where there is no sound
 """
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
-import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 from numpy.typing import NDArray
 
-from facetrack.core.types import Join
-from facetrack.media.joins import SoundJoins
-from facetrack.media.opening import open_media
-from facetrack.media.streams import begin_s, packets_of, sound_stream, video_stream
+from facetrack.core.closing import Closing
+from facetrack.core.types import BEST_STREAMS, Join, StreamChoice
+from facetrack.media.audio_reader import AudioReader
 
 Samples = NDArray[np.float32]
 """``(channels, n)`` float32, full scale is -1 to 1."""
+SoundFormat = tuple[int, str]
+"""Samples a second, and ``mono`` or ``stereo``."""
 
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
-PREROLL_S = 0.5
-"""Seconds read before the range: the first packets after a seek may decode to nothing."""
 PART_S = 0.25
 """Seconds of sound that are joined into one piece."""
 JUMP_S = 0.01
@@ -34,72 +29,110 @@ JUMP_S = 0.01
 placed by its time. A smaller difference is rounding: Matroska's times are whole milliseconds."""
 
 
-def sound_format(path: Path) -> tuple[int, str] | None:
-    """Sample rate and layout (``mono`` or ``stereo``) for a clip of this file; None: no sound.
-
-    Raises:
-        FFmpegError: when libav cannot read the file.
-    """
-    with open_media(path) as container:
-        stream = sound_stream(container)
-        if stream is None:
-            return None
-        context = stream.codec_context
-        rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
-        return rate, "mono" if context.channels == 1 else "stereo"
-
-
-def read_sound(
-    path: Path,
-    start_s: float,
-    end_s: float,
-    sound: tuple[int, str],
-    joins: Sequence[Join] = (),
-) -> Samples:
-    """``round((end_s - start_s) * rate)`` samples from ``start_s`` on.
+class SoundFile(Closing):
+    """The sound of a film. A context manager that holds the file open.
 
     Times are in seconds from the start of the video stream, as those of the frames are.
 
     Args:
-        sound: sample rate and layout.
-        joins: of the film, see ``sound_of``.
-
-    Raises:
-        FFmpegError: when libav cannot read the file.
-    """
-    rate, layout = sound
-    empty = np.empty((_channels(layout), 0), np.float32)
-    parts = sound_of(path, [(start_s, round((end_s - start_s) * rate))], sound, joins)
-    return np.concatenate([empty, *parts], axis=1)
-
-
-def sound_of(
-    path: Path,
-    ranges: Sequence[tuple[float, int]],
-    sound: tuple[int, str],
-    joins: Sequence[Join] = (),
-) -> Iterator[Samples]:
-    """The sound of each range, one after the other, in pieces.
-
-    Args:
-        ranges: start of each in seconds from the start of the video stream, and the number of its
-            samples; exactly so many are given.
-        sound: sample rate and layout.
+        streams: the film's streams that are read.
         joins: where the film's times begin anew or jump, as the analysis found it.
 
     Raises:
+        InputError: when the file has no such streams.
         FFmpegError: when libav cannot read the file.
     """
-    passes = [[one] for one in ranges] if joins else [ranges]  # a seek may end in any part
-    for these in passes:
-        with open_media(path) as container:
-            stream, video = sound_stream(container), video_stream(container)
-            zero_s = 0.0 if video is None else begin_s(video)
-            for start_s, count in these:
-                parts: Iterator[tuple[int, Samples]] = iter(())
-                if stream is not None:
-                    parts = _from(container, stream, zero_s + start_s, sound, joins)
-                yield from _exactly(count, _larger_parts(parts, sound[0]), sound)
+
+    def __init__(
+        self, path: Path, streams: StreamChoice = BEST_STREAMS, joins: Sequence[Join] = ()
+    ) -> None:
+        self._reader = AudioReader(path, streams, joins)
+
+    def close(self) -> None:
+        """Closes the file; may be called twice."""
+        self._reader.close()
+
+    @property
+    def trouble(self) -> str | None:
+        """What of the ranges given so far could not be read, and is silent; None: nothing."""
+        return self._reader.trouble
+
+    @property
+    def format(self) -> SoundFormat | None:
+        """For a clip of this film; None: the film has no sound that can be decoded."""
+        if self._reader.stream is None:
+            return None
+        context = self._reader.stream.codec_context
+        rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
+        return rate, "mono" if context.channels == 1 else "stereo"
+
+    def ranges(self, ranges: Sequence[tuple[float, int]], sound: SoundFormat) -> Iterator[Samples]:
+        """The sound of each range, one after the other, in pieces.
+
+        Args:
+            ranges: start of each in seconds, and the number of its samples; exactly so many are
+                given.
+            sound: sample rate and layout that are wanted.
+        """
+        for start_s, count in ranges:
+            parts = self._from(self._reader.film_begins_s + start_s, count / sound[0], sound)
+            yield from _exactly(count, _larger_parts(parts, sound[0]), sound)
+
+    def _from(
+        self, start_s: float, duration_s: float, sound: SoundFormat
+    ) -> Iterator[tuple[int, Samples]]:
+        """Resampled parts of the sound, each with its position in samples from ``start_s``.
+
+        Each unbroken run of samples has its own resampler, which is emptied at the end of the run.
+        """
+        rate, layout = sound
+        kind, until_s, at = None, 0.0, 0
+        resampler = None
+        for time_s, frame in self._reader.frames(start_s, start_s + duration_s):
+            is_now = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if resampler is None or is_now != kind or abs(time_s - until_s) > JUMP_S:
+                if resampler is not None:
+                    yield from _placed(at, resampler.resample(None))
+                resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
+                kind, until_s, at = is_now, time_s, round((time_s - start_s) * rate)
+            until_s += frame.samples / frame.sample_rate
+            frame.pts = None  # the position is kept here, and rounded once a run
+            for place, part in _placed(at, resampler.resample(frame)):
+                yield place, part
+                at = place + part.shape[1]
+        if resampler is not None:
+            yield from _placed(at, resampler.resample(None))
+
+
+def sound_format(path: Path, streams: StreamChoice = BEST_STREAMS) -> SoundFormat | None:
+    """``SoundFile.format`` of a film.
+
+    Raises:
+        InputError: when the file has no such streams.
+        FFmpegError: when libav cannot read the file.
+    """
+    with SoundFile(path, streams) as file:
+        return file.format
+
+
+def read_sound(path: Path, start_s: float, end_s: float, sound: SoundFormat) -> Samples:
+    """``round((end_s - start_s) * rate)`` samples of a film's best sound, from ``start_s`` on.
+
+    Times are in seconds from the start of the video stream, as those of the frames are.
+
+    Raises:
+        FFmpegError: when libav cannot read the file.
+    """
+    with SoundFile(path) as file:
+        return whole(file, start_s, end_s, sound)
+
+
+def whole(file: SoundFile, start_s: float, end_s: float, sound: SoundFormat) -> Samples:
+    """``(channels, round((end_s - start_s) * rate))`` samples of a range, all at once."""
+    rate, layout = sound
+    empty = np.empty((_channels(layout), 0), np.float32)
+    parts = file.ranges([(start_s, round((end_s - start_s) * rate))], sound)
+    return np.concatenate([empty, *parts], axis=1)
 
 
 def sample_counts(seconds: Sequence[float], whole_s: float, rate: int) -> list[int]:
@@ -120,7 +153,7 @@ def int16(samples: Samples) -> NDArray[np.int16]:
 
 
 def _exactly(
-    count: int, parts: Iterator[tuple[int, Samples]], sound: tuple[int, str]
+    count: int, parts: Iterator[tuple[int, Samples]], sound: SoundFormat
 ) -> Iterator[Samples]:
     """``count`` samples, made of parts with their positions; what no part covers is silent."""
     done = 0
@@ -152,40 +185,10 @@ def _larger_parts(parts: Iterator[tuple[int, Samples]], rate: int) -> Iterator[t
         yield at, np.concatenate(waiting, axis=1)
 
 
-def _silence(count: int, sound: tuple[int, str]) -> Iterator[Samples]:
+def _silence(count: int, sound: SoundFormat) -> Iterator[Samples]:
     rate, layout = sound
     for start in range(0, count, rate):
         yield np.zeros((_channels(layout), min(rate, count - start)), np.float32)
-
-
-def _from(
-    container: InputContainer,
-    stream: AudioStream,
-    start_s: float,
-    sound: tuple[int, str],
-    joins: Sequence[Join],
-) -> Iterator[tuple[int, Samples]]:
-    """Resampled parts of the sound, each with its position in samples from ``start_s``.
-
-    Each unbroken run of samples has its own resampler, which is emptied at the end of the run.
-    """
-    rate, layout = sound
-    kind, until_s, at = None, 0.0, 0
-    resampler = None
-    for time_s, frame in _frames(container, stream, start_s, joins):
-        is_now = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if resampler is None or is_now != kind or abs(time_s - until_s) > JUMP_S:
-            if resampler is not None:
-                yield from _placed(at, resampler.resample(None))
-            resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-            kind, until_s, at = is_now, time_s, round((time_s - start_s) * rate)
-        until_s += frame.samples / frame.sample_rate
-        frame.pts = None  # the position is kept here, and rounded once a run
-        for place, part in _placed(at, resampler.resample(frame)):
-            yield place, part
-            at = place + part.shape[1]
-    if resampler is not None:
-        yield from _placed(at, resampler.resample(None))
 
 
 def _placed(at: int, frames: Sequence[AudioFrame | None]) -> Iterator[tuple[int, Samples]]:
@@ -194,33 +197,6 @@ def _placed(at: int, frames: Sequence[AudioFrame | None]) -> Iterator[tuple[int,
             part = np.asarray(frame.to_ndarray(), np.float32)
             yield at, part
             at += part.shape[1]
-
-
-def _frames(
-    container: InputContainer, stream: AudioStream, start_s: float, joins: Sequence[Join]
-) -> Iterator[tuple[float, AudioFrame]]:
-    """Time in seconds and frame, from a little before ``start_s``; damaged packets are skipped.
-
-    A film with joins is read from where it is: its times lead to several places.
-    """
-    clock = SoundJoins(joins)
-    time_base = stream.time_base or Fraction(1, stream.codec_context.sample_rate)
-    try:
-        if not joins:
-            container.seek(int((start_s - PREROLL_S) / time_base), stream=stream, backward=True)
-        for packet in packets_of(container, stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            for frame in frames:
-                if frame.pts is not None:
-                    lasts_s = frame.samples / frame.sample_rate
-                    time_s = clock.film_s(float(frame.pts * time_base), lasts_s)
-                    if not joins or time_s + lasts_s > start_s - PREROLL_S:
-                        yield time_s, frame
-    except av.error.FFmpegError:
-        return  # the rest is damaged, or the file cannot be sought in
 
 
 def _channels(layout: str) -> int:

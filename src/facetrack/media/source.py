@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from facetrack.core.types import VideoInfo
+from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.media.decode import PyavSource
 from facetrack.media.frame_image import Frame
 
@@ -29,7 +29,7 @@ class VideoSource(Protocol):
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each kind of damage met so far."""
+        """One line for each choice between streams, and each kind of damage met so far."""
         ...
 
     @property
@@ -92,7 +92,9 @@ class VideoSource(Protocol):
     ) -> None: ...
 
 
-def open_source(path: Path, device: str) -> tuple[VideoSource, str]:
+def open_source(
+    path: Path, device: str, streams: StreamChoice = BEST_STREAMS
+) -> tuple[VideoSource, str]:
     """Opens a video with the decoder for a device.
 
     A GPU's own decoder is used where the networks run on that GPU and it can decode the video;
@@ -100,26 +102,28 @@ def open_source(path: Path, device: str) -> tuple[VideoSource, str]:
 
     Args:
         device: ``cuda``, or any other name of a device for the CPU.
+        streams: the streams that are wanted.
 
     Returns:
         The opened video, and what decodes it, for the report: ``nvdec``, or ``libav`` with the
         reason why the GPU does not decode.
 
     Raises:
-        InputError: when the file is missing or holds no video.
+        InputError: when the file is missing, holds no video, or has no such stream.
     """
     if device != "cuda":
-        return PyavSource(path), "libav"
+        return PyavSource(path, streams), "libav"
     try:
         import torch
 
         from facetrack.media.nvdec.source import NotForGpu, NvdecSource
     except ImportError as error:
-        return PyavSource(path), _logged(path, f"{error.name} is not installed")
+        return PyavSource(path, streams), _logged(path, f"{error.name} is not installed")
     try:
-        return NvdecSource(path, torch.device("cuda", torch.cuda.current_device())), "nvdec"
+        device_now = torch.device("cuda", torch.cuda.current_device())
+        return NvdecSource(path, device_now, streams), "nvdec"
     except NotForGpu as reason:
-        return PyavSource(path), _logged(path, str(reason))
+        return PyavSource(path, streams), _logged(path, str(reason))
 
 
 def _logged(path: Path, reason: str) -> str:

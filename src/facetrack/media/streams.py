@@ -1,28 +1,24 @@
-"""Opens media files, chooses their video and audio streams, and reads the packets of a video.
-
-Every part of the program chooses streams here, so that all count and time frames by the same one.
-"""
+"""Opens the video of a media file: its facts, its packets, and what is wrong with it."""
 
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import av
 import av.error
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.format import Flags
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facetrack.core.closing import Closing
 from facetrack.core.errors import InputError
 from facetrack.core.limits import check_limit, limits
-from facetrack.core.types import Join
+from facetrack.core.types import BEST_STREAMS, Join, StreamChoice
+from facetrack.media.choosing import notes_on, packets_of, sound_stream, video_stream
 from facetrack.media.joins import SteadyTimes
 from facetrack.media.opening import is_url, open_media
 
@@ -33,7 +29,6 @@ MOST_PIXELS = 2**31 - 1
 UNTIMED = {"avi"}
 """libav's names of the containers that hold decoding times alone. Where frames are decoded in
 another order than they are shown in, libav's presentation times of them are a guess."""
-StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 
 class StreamFacts(NamedTuple):
@@ -46,7 +41,10 @@ class StreamFacts(NamedTuple):
     """Average frames a second, as the header says or libav guesses."""
     codec: str
     """libav's canonical name, as ``h264``."""
-    has_audio: bool
+    video_stream: int
+    """Number of the video stream in the file, from 0."""
+    audio_stream: int | None
+    """Number of the audio stream that goes with it; None: none that can be decoded."""
 
 
 class VideoFile(Closing):
@@ -54,30 +52,34 @@ class VideoFile(Closing):
 
     Decodes nothing; the implementations of ``VideoSource`` are built on it.
 
+    Args:
+        streams: the streams that are wanted.
+
     Raises:
-        InputError: on opening, when the file is missing or holds no video.
+        InputError: on opening, when the file is missing, holds no video, or has no such stream.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, streams: StreamChoice = BEST_STREAMS) -> None:
         self.path = path
         self.warnings: list[str] = []
         """One line for each kind of damage met so far."""
-        self.notes: list[str] = []
-        """One line for each thing that surprises and is no damage."""
         self._container = _open_video(path)
-        stream = video_stream(self._container)
-        if stream is None:
-            self._container.close()
-            raise InputError(f"{path}: no video in it that can be decoded; give a video file")
-        pixels = stream.codec_context.width * stream.codec_context.height
         try:
+            stream = video_stream(self._container, path, streams.video)
+            if stream is None:
+                raise InputError(f"{path}: no video in it that can be decoded; give a video file")
+            pixels = stream.codec_context.width * stream.codec_context.height
             check_limit(f"{path}: pixels of its frame", "frame_pixels", pixels)
-        except InputError:
+            sound = sound_stream(self._container, path, streams.audio, stream)
+            self.notes = notes_on(self._container, path, stream, sound, streams)
+            """One line for each thing that surprises and is no damage."""
+        except (InputError, av.error.FFmpegError):
             self._container.close()
             raise
         # A frame that is larger than the header says is not decoded either.
         stream.codec_context.options = {"max_pixels": str(min(limits().frame_pixels, MOST_PIXELS))}
         self._stream: VideoStream | None = stream
+        self._audio_stream = None if sound is None else sound.index
         self._last_facts: StreamFacts | None = None
         self.time_base = stream.time_base or Fraction(1, 1000)
         """Seconds of one unit of the packets' times."""
@@ -132,7 +134,8 @@ class VideoFile(Closing):
             context.height,
             self._stream.average_rate or self._stream.guessed_rate or Fraction(25),
             context.codec.canonical_name,
-            bool(self._container.streams.audio),
+            self._stream.index,
+            self._audio_stream,
         )
 
     def seconds(self, pts: int) -> float:
@@ -211,27 +214,16 @@ class VideoFile(Closing):
         return sorted(times)
 
 
-def packets_of(container: InputContainer, stream: StreamT) -> "Iterator[Packet[StreamT]]":
-    """Packets of one stream in the order of the file, and an empty one at the end.
-
-    Raises:
-        FFmpegError: where the file cannot be read any further.
-    """
-    while True:
-        try:
-            yield from container.demux(stream)
-            return
-        except IndexError:
-            # A transport stream may begin another stream late, which PyAV does not know when it
-            # asks whose packet this is. A second call counts the streams anew.
-            continue
-
-
-def open_again(path: Path) -> InputContainer:
+def open_again(
+    path: Path, streams: StreamChoice = BEST_STREAMS
+) -> tuple[InputContainer, VideoStream]:
     """Opens a video that was there when it was analysed.
 
+    Args:
+        streams: what was analysed.
+
     Raises:
-        InputError: when the file is no longer there, or is no longer a video.
+        InputError: when the file is no longer there, or is no longer that video.
     """
     if not is_url(path) and not path.exists():
         raise InputError(f"{path}: the video is gone; put it back to make clips of it")
@@ -239,43 +231,19 @@ def open_again(path: Path) -> InputContainer:
         container = open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
         raise InputError(f"{path}: cannot be read any more ({_reason(error)})") from error
-    if video_stream(container) is None:
+    try:
+        stream = video_stream(container, path, streams.video)
+        if stream is None:
+            raise InputError(f"{path}: no video in it any more")
+    except InputError:
         container.close()
-        raise InputError(f"{path}: no video in it any more")
-    return container
-
-
-def video_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream that has a decoder and is not cover art."""
-    return next(
-        (
-            s
-            for s in container.streams.video
-            if _is_decodable(s) and not s.disposition & Disposition.attached_pic
-        ),
-        None,
-    )
-
-
-def sound_stream(container: InputContainer) -> AudioStream | None:
-    """The audio stream that players choose: marked as default, not for the impaired, the best.
-
-    Where it has no decoder, the first one that has.
-    """
-    best = container.streams.best("audio")
-    streams = [best, *container.streams.audio]
-    return next((s for s in streams if isinstance(s, AudioStream) and _is_decodable(s)), None)
+        raise
+    return container, stream
 
 
 def begin_s(stream: VideoStream) -> float:
     """Time in seconds on the container's clock at which the video stream begins."""
     return float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
-
-
-def _is_decodable(stream: VideoStream | AudioStream) -> bool:
-    """Whether libav has a decoder for it; PyAV gives a stream without one no context."""
-    context: object = stream.codec_context
-    return context is not None
 
 
 def _open_video(path: Path) -> InputContainer:

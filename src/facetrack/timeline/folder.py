@@ -80,8 +80,10 @@ class SourceEntry(VideoInfo):
     height: Annotated[int, Meta(ge=1)]
     frame_count: Annotated[int, Meta(ge=0)]
     duration_s: Seconds
-    first_frame: int = field(kw_only=True)
-    damaged: bool = field(kw_only=True)
+    video_stream: Annotated[int, Meta(ge=0)] | None = None
+    audio_stream: Annotated[int, Meta(ge=0)] | None = None
+    first_frame: int
+    damaged: bool
 
     @property
     def info(self) -> VideoInfo:

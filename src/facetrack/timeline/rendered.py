@@ -38,6 +38,8 @@ class RenderedClip:
     """Samples of each audio channel, before the codec's own framing; 0: no sound."""
     files: dict[str, FileFacts]
     """Path in the folder, with ``/``, to its content: the clip, then its WAV file, if any."""
+    sound_error: str | None = None
+    """What of its sound could not be read, and is silent; None: nothing."""
 
     @property
     def path(self) -> str:

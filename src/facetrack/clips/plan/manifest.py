@@ -6,7 +6,7 @@ clip. ``left_out.jsonl`` has one line for each rejected part of the people's tim
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -49,21 +49,25 @@ def write_manifest(
     out: Path,
     analysis: Analysis,
     plan: Plan,
-    written: Collection[Path],
+    written: Mapping[Path, str | None],
     settings: ClipSettings,
 ) -> None:
     """Writes the three files.
 
     Args:
         out: the result folder.
-        written: paths, relative to ``out``, of the plan's clips that were written.
+        written: the plan's clips that were written: path, relative to ``out``, and what of the
+            sound could not be read.
     """
     made = [
         (clip, scored)
         for clip, scored in zip(plan.clips, plan.training_clips, strict=True)
         if clip.path in written
     ]
-    lines = [_line(clip, scored, plan.names, analysis, settings) for clip, scored in made]
+    lines = [
+        _line(clip, scored, plan.names, analysis, settings) | {"sound_error": written[clip.path]}
+        for clip, scored in made
+    ]
     tracked = TrackedFaces.of(analysis)
     tables = [_images(clip, tracked.of_track(scored.track)) for clip, scored in made]
     (out / MANIFEST).parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,8 @@ from facetrack.clips.plan.training_clips import (
 from facetrack.core.frame_range import EPSILON_S, FrameTimes, StartEnd, difference, intersection
 from facetrack.core.settings import ClipSettings
 from facetrack.media.codecs import Encoding, choose_encoder, suffix_of
+from facetrack.media.sound import SoundFile
+from facetrack.media.streams import open_again
 from facetrack.speech.activity import speech_in
 from facetrack.timeline import Analysis
 
@@ -39,6 +41,8 @@ class Plan:
     """For a data set: the scores of each of ``clips``, in their order."""
     names: dict[int, str] = field(default_factory=dict)
     """Person -> name, as the targets call them."""
+    warnings: list[str] = field(default_factory=list)
+    """What the user should know, one line each."""
 
 
 def check_settings(settings: ClipSettings) -> list[Path]:
@@ -79,10 +83,13 @@ def plan_clips(
     cuts = _cuts(analysis, settings)
     alone = settings.mode in ("single", "each")
     groups = [(person,) for person in people] if alone else [people]
-    speech = (
-        _speech_ranges(people, analysis, frame_times, settings) if settings.speech_only else None
-    )
-    why_silent = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
+    speech, why_silent, warnings = None, "", list[str]()
+    if settings.speech_only:
+        speech, trouble = _speech_ranges(people, analysis, frame_times, settings)
+        why_silent = "nobody speaks" if analysis.info.has_audio else "the video has no sound"
+        if trouble is not None:
+            warnings.append(f"speech may be missed where the sound cannot be read: {trouble}")
+            why_silent = "nobody speaks, or the sound cannot be read"
     segments: list[Segment] = []
     rejected: list[Rejected] = []
     training_clips: list[TrainingClip] = []
@@ -113,7 +120,7 @@ def plan_clips(
         _clip(path, segment, analysis, frame_times, settings)
         for path, segment in zip(paths, segments, strict=True)
     ]
-    return Plan(clips, rejected, training_clips, names)
+    return Plan(clips, rejected, training_clips, names, warnings)
 
 
 def _ranges_on_screen(
@@ -126,16 +133,19 @@ def _ranges_on_screen(
 
 def _speech_ranges(
     people: tuple[int, ...], analysis: Analysis, frame_times: FrameTimes, settings: ClipSettings
-) -> list[StartEnd]:
-    """Ranges in which somebody speaks while at least one of the people is on screen."""
-    if not analysis.info.has_audio:
-        return []
+) -> tuple[list[StartEnd], str | None]:
+    """Ranges in which somebody speaks while at least one of the people is on screen, and what of
+    the sound could not be read."""
+    info = analysis.info
+    if not info.has_audio:
+        return [], None
     found: list[StartEnd] = []
-    for a, b in _ranges_on_screen(people, [], analysis, settings.max_gap):
-        info = analysis.info
-        heard = speech_in(info.path, frame_times.at(a), frame_times.at(b), info.clock.joins)
-        found += [(frame_times.near(start_s), frame_times.near(end_s)) for start_s, end_s in heard]
-    return found
+    open_again(info.path, info.streams)[0].close()  # says so where it is gone
+    with SoundFile(info.path, info.streams, info.clock.joins) as sound:
+        for a, b in _ranges_on_screen(people, [], analysis, settings.max_gap):
+            heard = speech_in(sound, frame_times.at(a), frame_times.at(b))
+            found += [(frame_times.near(begin), frame_times.near(end)) for begin, end in heard]
+        return found, sound.trouble
 
 
 def _cuts(analysis: Analysis, settings: ClipSettings) -> list[int]:

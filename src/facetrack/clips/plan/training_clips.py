@@ -201,6 +201,7 @@ def measured_sharpness(
     """Sharpness of a face in a part of a video, 0 to 1: the median over a few frames.
 
     Args:
+        video: what was analysed.
         frames: ``(n,)`` numbers of the frames, ascending.
         times_s: ``(n,)`` their presentation times in seconds.
         boxes: ``(n, 4)`` the face in each, x1 y1 x2 y2 in pixels.
@@ -209,7 +210,7 @@ def measured_sharpness(
         InputError: when the video is gone, or none of the frames can be read again.
     """
     chosen = np.unique(np.linspace(0, len(boxes) - 1, SHARPNESS_FRAMES).round().astype(int))
-    with FrameReader.open(video.path, video.clock) as reader:
+    with FrameReader.open(video.path, video.streams, video.clock) as reader:
         found = [
             sharpness(box_crop(upright(read.frame), box))
             for read, box in zip(

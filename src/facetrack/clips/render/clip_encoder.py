@@ -22,7 +22,7 @@ from facetrack.core.errors import ClipError, InputError
 from facetrack.core.types import Image
 from facetrack.media.encode import TIME_BASE, ClipWriter, ColorInfo
 from facetrack.media.planar import UprightPlanes, darken
-from facetrack.media.sound import Samples, int16, sample_counts, sound_of
+from facetrack.media.sound import Samples, SoundFile, SoundFormat, int16, sample_counts
 
 FAILURES = (av.error.FFmpegError, OSError, EOFError, ValueError, ClipError, InputError)
 """What a damaged source, an encoder or a full disk may raise."""
@@ -38,7 +38,7 @@ class ClipEncoder:
         self,
         task: RenderTask,
         job: ClipJob,
-        sound: tuple[int, str] | None,
+        sound: SoundFormat | None,
         metadata: Mapping[str, str],
     ) -> None:
         """Opens nothing yet.
@@ -50,9 +50,10 @@ class ClipEncoder:
         self._task, self._job, self._clip = task, job, job.clip
         self._sound_format, self._metadata = sound, metadata
         self._sound: Iterator[Samples] = iter(())
+        self._sound_file: SoundFile | None = None
         self._pts = _rising(np.rint(job.clip.edges_s / float(TIME_BASE)).astype(np.int64))
         self._shown = self._missing = 0
-        self._freeze_frames = FreezeFrames(task.source, task.clock)
+        self._freeze_frames = FreezeFrames(task.source, task.streams, task.clock)
         self._writer: ClipWriter | None = None
         self._open_files = ExitStack()
 
@@ -93,13 +94,15 @@ class ClipEncoder:
             raise ClipError(f"{self._missing} of {wanted} frames could not be read again")
         assert self._writer is not None
         self._write_sound(self._writer, None)
-        self._open_files.close()
         job = self._job
-        if job.wav is not None and job.partial_wav is not None and self._sound_format is not None:
-            self._write_wav(job.partial_wav)
+        if job.wav is not None and job.partial_wav is not None and self._sound_file is not None:
+            self._write_wav(job.partial_wav, self._sound_file)
+        trouble = None if self._sound_file is None else self._sound_file.trouble
+        self._open_files.close()
+        if job.wav is not None and job.partial_wav is not None and self._sound_file is not None:
             os.replace(job.partial_wav, job.wav)
         os.replace(job.partial, job.path)
-        return Outcome(job.number, self._shown, self._writer.samples)
+        return Outcome(job.number, self._shown, self._writer.samples, trouble)
 
     def give_up(self, error: BaseException) -> Outcome:
         """Removes what was written."""
@@ -128,7 +131,10 @@ class ClipEncoder:
                 encoder = encoder.instead
         self._pix_fmt, self._size = encoder.pix_fmt, size
         if self._sound_format is not None:
-            self._sound = self._sound_of_all(self._sound_format)
+            self._sound_file = self._open_files.enter_context(
+                SoundFile(self._task.source, self._task.streams, self._task.clock.joins)
+            )
+            self._sound = self._sound_of_all(self._sound_file, self._sound_format)
         return self._open_files.enter_context(writer)
 
     def _image(self, source: UprightPlanes, color: ColorInfo) -> VideoFrame:
@@ -170,7 +176,7 @@ class ClipEncoder:
                 return
             writer.write_sound(part)
 
-    def _sound_of_all(self, sound: tuple[int, str]) -> Iterator[Samples]:
+    def _sound_of_all(self, file: SoundFile, sound: SoundFormat) -> Iterator[Samples]:
         ranges = self._clip.segment.ranges
         counts = sample_counts(
             [frame_range.end_s - frame_range.start_s for frame_range in ranges],
@@ -178,16 +184,15 @@ class ClipEncoder:
             sound[0],
         )
         starts = [frame_range.start_s for frame_range in ranges]
-        pieces = list(zip(starts, counts, strict=True))
-        return sound_of(self._task.source, pieces, sound, self._task.clock.joins)
+        return file.ranges(list(zip(starts, counts, strict=True)), sound)
 
-    def _write_wav(self, path: Path) -> None:
+    def _write_wav(self, path: Path, sound: SoundFile) -> None:
         assert self._task.wav_rate is not None
         with wave.open(str(path), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(self._task.wav_rate)
-            for part in self._sound_of_all((self._task.wav_rate, "mono")):
+            for part in self._sound_of_all(sound, (self._task.wav_rate, "mono")):
                 file.writeframes(int16(part).tobytes())
 
 

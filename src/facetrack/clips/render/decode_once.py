@@ -22,7 +22,7 @@ STORAGE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", 
 def write_clips(task: RenderTask) -> Iterator[Outcome]:
     """Writes all clips of a task; gives an outcome for each as soon as it is done."""
     try:
-        with FrameReader.open(task.source, task.clock) as reader:
+        with FrameReader.open(task.source, task.streams, task.clock) as reader:
             yield from _written(task, reader)
             return
     except InputError as error:
@@ -36,7 +36,7 @@ def write_clips(task: RenderTask) -> Iterator[Outcome]:
 def _written(task: RenderTask, reader: FrameReader) -> Iterator[Outcome]:
     tags = reader.container.metadata.items()
     metadata = {k: v for k, v in tags if k.lower() not in STORAGE_TAGS}
-    sound = sound_format(task.source)
+    sound = sound_format(task.source, task.streams)
     encoders = [ClipEncoder(task, job, sound, metadata) for job in task.jobs]
     clips = [job.clip for job in task.jobs]
     wanted, first = np.unique(np.concatenate([c.frames for c in clips]), return_index=True)

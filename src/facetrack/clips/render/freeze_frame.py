@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from facetrack.clips.render.reframe import reframe
-from facetrack.core.types import Clock
+from facetrack.core.types import Clock, StreamChoice
 from facetrack.media.encode import ColorInfo
 from facetrack.media.frame_reader import FrameReader
 from facetrack.media.planar import PLANAR, UprightPlanes, darken, paste, planes
@@ -22,8 +22,8 @@ LIGHT, COLOUR = 0.6, 0.3
 class FreezeFrames:
     """The freeze frames of one clip. Reads each once; keeps one a panel, of the panel's size."""
 
-    def __init__(self, source: Path, clock: Clock) -> None:
-        self._source, self._clock = source, clock
+    def __init__(self, source: Path, streams: StreamChoice, clock: Clock) -> None:
+        self._source, self._streams, self._clock = source, streams, clock
         self._kept: dict[int, tuple[tuple[float, ...], VideoFrame]] = {}
         """For each panel: time and crop of its freeze frame, and the frame."""
 
@@ -60,7 +60,7 @@ class FreezeFrames:
         paste(planes(still), (0, 0, width, height), planes(target), (x, y), (across, down))
 
     def _read(self, time_s: float, color: ColorInfo) -> UprightPlanes:
-        with FrameReader.open(self._source, self._clock) as reader:
+        with FrameReader.open(self._source, self._streams, self._clock) as reader:
             frame = reader.frame_at(time_s)
         if frame is None:
             raise EOFError("the source has no frame there any more")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.clips.plan.clip import Clip
-from facetrack.core.types import NO_CORRECTION, Clock, Image
+from facetrack.core.types import BEST_STREAMS, NO_CORRECTION, Clock, Image, StreamChoice
 from facetrack.media.codecs import Encoder
 
 
@@ -59,6 +59,8 @@ class RenderTask:
     wav_rate: int | None
     """Samples a second of the WAV files; None: none are written."""
     overlay: FrameOverlay | None
+    streams: StreamChoice = BEST_STREAMS
+    """The source's streams that are read."""
     clock: Clock = NO_CORRECTION
     """Of the source, as the analysis found it."""
 
@@ -72,5 +74,7 @@ class Outcome:
     frames: int = 0
     samples: int = 0
     """Samples of each audio channel, before the codec's own framing."""
+    sound_error: str | None = None
+    """What of the sound could not be read, and is silent; None: nothing."""
     error: str | None = None
     """Why the clip could not be written; None: it was."""

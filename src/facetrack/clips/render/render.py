@@ -17,7 +17,7 @@ from facetrack.clips.render.pool import written
 from facetrack.core.errors import UsageError
 from facetrack.core.limits import check_limit
 from facetrack.core.received_files import check_folder
-from facetrack.core.types import NO_CORRECTION, Clock
+from facetrack.core.types import BEST_STREAMS, NO_CORRECTION, Clock, StreamChoice
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.frame_reader import FrameReader
 
@@ -33,6 +33,8 @@ class ClipResult:
     frames: int
     samples: int
     """Samples of each audio channel, before the codec's own framing; 0: no sound."""
+    sound_error: str | None = None
+    """What of its sound could not be read, and is silent; None: nothing."""
     error: str | None = None
     """Why the clip could not be written; None: it was."""
 
@@ -45,6 +47,7 @@ def render_clips(
     jobs: int | None = None,
     overlay: FrameOverlay | None = None,
     on_clip: Callable[[ClipResult], None] | None = None,
+    streams: StreamChoice = BEST_STREAMS,
     clock: Clock = NO_CORRECTION,
 ) -> list[ClipResult]:
     """Writes the clips into ``out``; gives their results in the order of the clips.
@@ -55,6 +58,7 @@ def render_clips(
         jobs: number of processes; None: one a core.
         overlay: draws on whole source frames, which are written instead of the panels.
         on_clip: called after each clip, in the caller's thread.
+        streams: the source's streams that are read.
         clock: of the source, as the analysis found it.
 
     Raises:
@@ -63,7 +67,7 @@ def render_clips(
     """
     for clip in clips:
         _check_size(clip, encoding.wav_rate)
-    pixels = _pixels(source)
+    pixels = _pixels(source, streams)
     encoder = choose_encoder(encoding)
     for parent in {clip.path.parent for clip in clips} - {Path()}:
         check_folder(out, parent.as_posix())
@@ -75,7 +79,13 @@ def render_clips(
     made = [_job(i, clip, out, run, encoding.wav_rate) for i, clip in enumerate(clips)]
     tasks = [
         RenderTask(
-            source, tuple(made[i] for i in group), encoder, encoding.wav_rate, overlay, clock
+            source,
+            tuple(made[i] for i in group),
+            encoder,
+            encoding.wav_rate,
+            overlay,
+            streams,
+            clock,
         )
         for group in grouped(clips, pixels, processes)
     ]
@@ -100,9 +110,9 @@ def _check_size(clip: Clip, wav_rate: int | None) -> None:
         check_limit(f"clip {clip.path}", name, size, UsageError)
 
 
-def _pixels(source: Path) -> int:
+def _pixels(source: Path, streams: StreamChoice) -> int:
     """Number of pixels of the source's frame."""
-    with FrameReader.open(source) as reader:
+    with FrameReader.open(source, streams) as reader:
         return reader.stream.width * reader.stream.height
 
 
@@ -120,7 +130,14 @@ def _job(number: int, clip: Clip, out: Path, run: str, wav_rate: int | None) -> 
 
 
 def _result(job: ClipJob, outcome: Outcome) -> ClipResult:
-    return ClipResult(job.path, job.clip.segment, outcome.frames, outcome.samples, outcome.error)
+    return ClipResult(
+        job.path,
+        job.clip.segment,
+        outcome.frames,
+        outcome.samples,
+        outcome.sound_error,
+        outcome.error,
+    )
 
 
 def _cores() -> int:

@@ -214,7 +214,8 @@ def rendered_clip(new: Path, clip: Clip, result: ClipResult) -> RenderedClip:
     """What ``renders.json`` keeps of a clip that was written into ``new``."""
     names = [clip.path.as_posix(), clip.path.with_suffix(".wav").as_posix()]
     files: dict[str, FileFacts] = {n: facts_of(new / n) for n in names if (new / n).exists()}
-    return RenderedClip(list(clip.segment.people), result.frames, result.samples, files)
+    people = list(clip.segment.people)
+    return RenderedClip(people, result.frames, result.samples, files, result.sound_error)
 
 
 def _readable_crops(out: Path) -> pa.Table:

@@ -25,6 +25,12 @@ class DecodeSettings(Stage):
     duration_s: Annotated[float, Meta(gt=0)] | None = setting(
         None, "Seconds to read from there; unset: to the end."
     )
+    video_stream: Annotated[int, Meta(ge=0)] | None = setting(
+        None, "Number in the file, from 0, of the video stream to read; unset: the best one."
+    )
+    audio_stream: Annotated[int, Meta(ge=0)] | None = setting(
+        None, "Number in the file, from 0, of the stream that clips take their sound from."
+    )
     queue_frames: Annotated[int, Meta(ge=1)] = setting(
         512, "Maximum number of decoded frames that wait for detection."
     )

@@ -22,9 +22,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
-from facetrack.core.types import VideoInfo
+from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.cuda.memory import QUEUE_SHARE, DecodingRoom, bytes_at_hand
 from facetrack.cuda.streams import stream
+from facetrack.media.choosing import packets_of
 from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame
 from facetrack.media.nvdec.decoder import Block, GpuDecoder, decoding_engines
@@ -33,7 +34,6 @@ from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
 from facetrack.media.nvdec.packets import FILTERS, AnnexB, Part, joined, parts_of
 from facetrack.media.opening import open_media
 from facetrack.media.planar import is_full_range
-from facetrack.media.streams import packets_of
 
 READY_PARTS = 2
 """Decoded parts that may wait for those before them, beside the parts that are being decoded."""
@@ -71,15 +71,20 @@ class StreamFormat(NamedTuple):
 class NvdecSource(FileSource):
     """Implements ``VideoSource`` on a GPU; the frames' images are ``GpuImage``.
 
+    Args:
+        streams: the streams that are wanted.
+
     Raises:
-        InputError: on opening, when the file is missing or holds no video; while reading, when the
-            frames become such as the GPU's decoders cannot read.
+        InputError: on opening, when the file is missing, holds no video, or has no such stream;
+            while reading, when the frames become such as the GPU's decoders cannot read.
         NotForGpu: on opening, when the GPU's decoders cannot read the video.
         FacetrackError: while reading, when the GPU's memory is all taken.
     """
 
-    def __init__(self, path: Path, device: torch.device) -> None:
-        super().__init__(path)
+    def __init__(
+        self, path: Path, device: torch.device, streams: StreamChoice = BEST_STREAMS
+    ) -> None:
+        super().__init__(path, streams)
         self._codec = self._file.facts().codec
         self._device = device
         try:
@@ -195,7 +200,7 @@ class NvdecSource(FileSource):
 
     def _note_missing(self, frames: int) -> None:
         if frames > 0:
-            self.warnings.append(f"damaged inside: {frames} frames could not be decoded")
+            self._file.warnings.append(f"damaged inside: {frames} frames could not be decoded")
 
 
 class _Sessions:
