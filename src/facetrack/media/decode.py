@@ -10,6 +10,8 @@ from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.media.decoded_frames import decoded_frames
 from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
+from facetrack.media.orientation import UPRIGHT, Orientation
+from facetrack.media.planar import truly_named
 
 
 class PyavSource(FileSource):
@@ -28,7 +30,7 @@ class PyavSource(FileSource):
     def __init__(self, path: Path, streams: StreamChoice = BEST_STREAMS) -> None:
         super().__init__(path, streams)
         self._file.stream.thread_type = "AUTO"
-        self._rotation = 0
+        self._orientation = UPRIGHT
 
     def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
         """Frames whose time is in ``[start_s, start_s + duration_s)``.
@@ -44,20 +46,21 @@ class PyavSource(FileSource):
 
     def info(self) -> VideoInfo:
         """See ``VideoSource``."""
-        return self._clock.info(self._rotation)
+        return self._clock.info(self._orientation)
 
     def _upright(self, frame: VideoFrame) -> FrameImage:
-        self._rotation = frame.rotation % 360
+        self._orientation = Orientation.of(frame)
         return upright(frame)
 
 
 def upright(frame: VideoFrame) -> FrameImage:
-    """The image of a decoded frame, turned as the file says.
+    """The image of a decoded frame, turned and mirrored as the file says.
 
     The decoder's planes are used as they are where the format is 4:2:0 of 8 bits and nothing is
     turned; else the image is converted to RGB.
     """
-    if frame.format.name in YUV420 and not frame.rotation % 360:
+    orientation, frame = Orientation.of(frame), truly_named(frame)
+    if frame.format.name in YUV420 and orientation == UPRIGHT:
         return YuvImage(frame)
-    image = frame.to_ndarray(format="rgb24")
-    return RgbImage(np.ascontiguousarray(np.rot90(image, frame.rotation % 360 // 90)))
+    image = orientation.upright(frame.to_ndarray(format="rgb24"))
+    return RgbImage(np.ascontiguousarray(image))

@@ -18,7 +18,15 @@ from av.video.stream import VideoStream
 from facetrack.core.types import Image
 from facetrack.media.codecs import Encoder
 from facetrack.media.opening import create_media
-from facetrack.media.planar import FULL_RANGE, fill_padding, is_full_range
+from facetrack.media.orientation import Orientation
+from facetrack.media.planar import (
+    FULL_RANGE,
+    PLANAR,
+    UprightPlanes,
+    fill_padding,
+    is_full_range,
+    matrix_of,
+)
 from facetrack.media.priority import usual_priority
 from facetrack.media.sound import Samples, int16
 
@@ -28,13 +36,6 @@ frames/s and milliseconds are whole numbers of it."""
 
 SOUND_BITS = 96_000
 """Bits a second for each channel of the sound."""
-
-UNKNOWN = 2
-RGB = 0
-BT709, BT601_625 = 1, 5
-"""Numbers of matrices in H.273."""
-HD_WIDTH, HD_HEIGHT = 1280, 576
-"""Size in pixels from which (width), or above which (height), players assume BT.709."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,25 @@ class ColorInfo:
 
         Where the frame does not say its matrix, the one that players assume for the source's size
         is taken: a clip, which has another size, would be shown in other colours without it.
+        What must be converted gets the limited range.
 
         Args:
             pixel_aspect: width / height of a pixel of the stored frame; None: square.
         """
-        matrix = int(frame.colorspace)
-        if frame.format.is_rgb or matrix in (UNKNOWN, RGB):
-            large = frame.width >= HD_WIDTH or frame.height > HD_HEIGHT
-            matrix = BT709 if large else BT601_625
-        if pixel_aspect and frame.rotation % 180:
+        if pixel_aspect and Orientation.of(frame).swaps_axes:
             pixel_aspect = 1 / pixel_aspect
         return cls(
-            is_full_range(frame) and not frame.format.is_rgb,
-            matrix,
+            is_full_range(frame) and frame.format.name in PLANAR,
+            matrix_of(frame),
             int(frame.color_primaries),
             int(frame.color_trc),
             None if pixel_aspect in (None, 0, 1) else pixel_aspect,
         )
+
+    def planes_of(self, frame: VideoFrame) -> UprightPlanes:
+        """The upright planes of a decoded frame, which may be of other colours or another format
+        than the frames before, in these colours."""
+        return UprightPlanes.of(frame, self.matrix, self.full_range)
 
     def image_of(self, image: Image, pix_fmt: str) -> VideoFrame:
         """A frame of a pixel format in these colours.

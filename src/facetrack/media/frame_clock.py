@@ -11,6 +11,7 @@ from facetrack.core.types import Clock, VideoInfo
 from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.joins import LONGEST_FRAME_S
 from facetrack.media.opening import absolute
+from facetrack.media.orientation import Orientation
 from facetrack.media.rising_times import Decoded, DecodedT, RisingTimes
 from facetrack.media.streams import VideoFile
 
@@ -82,11 +83,11 @@ class FrameClock:
         self._read_to_end = True
         self._check_whole(last_s)
 
-    def info(self, rotation: int) -> VideoInfo:
+    def info(self, orientation: Orientation) -> VideoInfo:
         """Facts of the file, and of the frames given so far.
 
         Args:
-            rotation: degrees by which stored frames are turned counter-clockwise.
+            orientation: how stored frames are turned to stand upright.
 
         Raises:
             InputError: when no frame was given.
@@ -101,7 +102,7 @@ class FrameClock:
             path=absolute(self._file.path),  # so that clips can be made from any folder
             width=width,
             height=height,
-            rotation=rotation,
+            rotation=orientation.degrees,
             frame_count=self._sizes.total(),
             fps=facts.fps,
             duration_s=self._end_s,
@@ -110,6 +111,7 @@ class FrameClock:
             clock=self.facts(),
             video_stream=facts.video_stream,
             audio_stream=facts.audio_stream,
+            mirrored=orientation.mirrored,
         )
 
     def facts(self) -> Clock:

@@ -13,6 +13,7 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from facetrack.core.types import Image
+from facetrack.media.orientation import Orientation
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -29,11 +30,18 @@ PLANAR = {
 """Pixel format -> luma samples for one chroma sample, across and down, and bits of a sample."""
 FULL_RANGE = 2
 """libav's number of the colour range in which samples go from 0 to the largest value."""
+UNSPECIFIED = 0
+"""Of a colour range."""
+RGB, BT709, UNKNOWN, BT601_625, SMPTE240M, BT2020 = 0, 1, 2, 5, 7, 9
+"""Numbers of matrices in H.273."""
+HD_WIDTH, HD_HEIGHT = 1280, 576
+"""Size in pixels from which (width), or above which (height), players assume BT.709."""
 
 
 @dataclass(frozen=True)
 class UprightPlanes:
-    """Y, U and V of a decoded frame, turned as the file says, at the depth they were decoded in."""
+    """Y, U and V of a decoded frame, turned and mirrored as the file says, at the depth they were
+    decoded in."""
 
     planes: tuple[Plane, Plane, Plane]
     across: int
@@ -49,33 +57,38 @@ class UprightPlanes:
         """Width and height in pixels."""
         return self.planes[0].shape[1], self.planes[0].shape[0]
 
+    _orientation: Orientation
+
     @classmethod
-    def of(cls, frame: VideoFrame, matrix: int) -> "UprightPlanes":
-        """Views of the frame's memory where its format is one of ``PLANAR``; else a conversion.
+    def of(cls, frame: VideoFrame, matrix: int, full_range: bool = False) -> "UprightPlanes":
+        """Views of the frame's memory where its format is one of ``PLANAR`` and its colours are
+        those that are wanted; else a conversion.
 
         Args:
-            matrix: with which RGB frames become YUV, as in H.273 (1: BT.709, 5: BT.601).
+            matrix: of the colours that are wanted, as in H.273 (1: BT.709, 5: BT.601).
+            full_range: whether their samples go from 0 to the largest value.
         """
-        turns = (frame.rotation % 360) // 90
-        if frame.format.name not in PLANAR:
-            if frame.format.is_rgb:
-                frame = frame.reformat(
-                    format="yuv420p", dst_colorspace=matrix, dst_color_range="MPEG"
-                )
-            else:
-                frame = frame.reformat(format="yuv420p")
+        orientation, frame = Orientation.of(frame), truly_named(frame)
+        name, own, own_full = frame.format.name, matrix_of(frame), is_full_range(frame)
+        if name not in PLANAR or (own_full, _swscale(own)) != (full_range, _swscale(matrix)):
+            has_colours = not (frame.format.is_rgb or frame.format.has_palette)
+            frame = frame.reformat(
+                format=name.replace("yuvj", "yuv") if name in PLANAR else "yuv420p",
+                src_colorspace=_swscale(own) if has_colours else None,
+                dst_colorspace=_swscale(matrix),
+                src_color_range=("JPEG" if own_full else "MPEG") if has_colours else None,
+                dst_color_range="JPEG" if full_range else "MPEG",
+            )
         across, down, bits = PLANAR[frame.format.name]
-        if turns % 2:
+        if orientation.swaps_axes:
             across, down = down, across
-        y, u, v = planes(frame)
-        if turns:
-            y, u, v = np.rot90(y, turns), np.rot90(u, turns), np.rot90(v, turns)
-        return cls((y, u, v), across, down, bits, frame)
+        y, u, v = map(orientation.upright, planes(frame))
+        return cls((y, u, v), across, down, bits, frame, orientation)
 
     def rgb(self) -> Image:
         """``(height, width, 3)`` uint8 RGB."""
         image = self._frame.to_ndarray(format="rgb24")
-        return np.ascontiguousarray(np.rot90(image, self._frame.rotation % 360 // 90))
+        return np.ascontiguousarray(self._orientation.upright(image))
 
 
 def planes(frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
@@ -102,8 +115,46 @@ def fill_padding(frame: VideoFrame) -> None:
 
 
 def is_full_range(frame: VideoFrame) -> bool:
-    """Whether samples go from 0 to the largest value; else luma goes from 16 to 235 of 8 bits."""
-    return frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+    """Whether samples go from 0 to the largest value; else luma goes from 16 to 235 of 8 bits.
+
+    Where the frame does not say it, the formats of JPEG and grey ones are full, as in libswscale.
+    """
+    said = int(frame.color_range)
+    unsaid_is_full = frame.format.name.startswith(("yuvj", "gray", "ya"))
+    return said == FULL_RANGE or (said == UNSPECIFIED and unsaid_is_full)
+
+
+def truly_named(frame: VideoFrame) -> VideoFrame:
+    """The frame in a format whose name does not contradict its range.
+
+    libav's H.264 decoder keeps the format ``yuvj420p`` where a film goes on in the limited range,
+    and libswscale believes the format.
+    """
+    name = frame.format.name
+    if not name.startswith("yuvj") or is_full_range(frame):
+        return frame
+    renamed = VideoFrame(frame.width, frame.height, name.replace("yuvj", "yuv"))
+    for source, target in zip(planes(frame), planes(renamed), strict=True):
+        target[:] = source
+    renamed.colorspace, renamed.color_range = frame.colorspace, frame.color_range
+    return renamed
+
+
+def matrix_of(frame: VideoFrame) -> int:
+    """The matrix of a frame's colours, as in H.273.
+
+    Where the frame does not say it, the one that players assume for the frame's size.
+    """
+    matrix = int(frame.colorspace)
+    if frame.format.is_rgb or matrix in (UNKNOWN, RGB):
+        large = frame.width >= HD_WIDTH or frame.height > HD_HEIGHT
+        return BT709 if large else BT601_625
+    return matrix
+
+
+def _swscale(matrix: int) -> int:
+    """libswscale's number of a matrix; it has one for each of BT.601's."""
+    return matrix if matrix in (BT709, SMPTE240M, BT2020) else BT601_625
 
 
 def darken(frame: VideoFrame, full_range: bool, light: float = 0, colour: float = 0) -> None:

@@ -12,7 +12,6 @@ from facetrack.clips.render.messages import Outcome, RenderTask
 from facetrack.core.errors import InputError
 from facetrack.media.encode import ColorInfo
 from facetrack.media.frame_reader import FrameReader
-from facetrack.media.planar import UprightPlanes
 from facetrack.media.sound import sound_format
 
 STORAGE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
@@ -44,7 +43,7 @@ def _written(task: RenderTask, reader: FrameReader) -> Iterator[Outcome]:
     color: ColorInfo | None = None
     for number, frame, found in reader.frames(wanted, times_s):
         color = color or ColorInfo.of(frame, reader.stream.sample_aspect_ratio)
-        source = UprightPlanes.of(frame, color.matrix)
+        source = color.planes_of(frame)
         for encoder in [encoder for encoder in encoders if encoder.shows(number)]:
             try:
                 encoder.show(number, source, color, found)

@@ -64,4 +64,4 @@ class FreezeFrames:
             frame = reader.frame_at(time_s)
         if frame is None:
             raise EOFError("the source has no frame there any more")
-        return UprightPlanes.of(frame, color.matrix)
+        return color.planes_of(frame)

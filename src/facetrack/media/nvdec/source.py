@@ -33,6 +33,7 @@ from facetrack.media.nvdec.gpu_crops import coarse_images
 from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
 from facetrack.media.nvdec.packets import FILTERS, AnnexB, Part, joined, parts_of
 from facetrack.media.opening import open_media
+from facetrack.media.orientation import UPRIGHT, Orientation
 from facetrack.media.planar import is_full_range
 
 READY_PARTS = 2
@@ -111,8 +112,8 @@ class NvdecSource(FileSource):
         return int(bytes_at_hand(self._device) * QUEUE_SHARE)
 
     def info(self) -> VideoInfo:
-        """See ``VideoSource``; the GPU decodes no rotated video."""
-        return self._clock.info(rotation=0)
+        """See ``VideoSource``; the GPU decodes no video that must be turned."""
+        return self._clock.info(UPRIGHT)
 
     def _decoded(self) -> Generator[GpuFrame]:
         """Frames of all parts in presentation order."""
@@ -251,8 +252,10 @@ def _check(frame: VideoFrame, codec: str) -> None:
         raise NotForGpu(f"its codec is {codec}")
     if frame.format.name not in YUV420:
         raise NotForGpu(f"its frames are {frame.format.name}")
-    if frame.rotation or frame.interlaced_frame or frame.pts is None:
-        raise NotForGpu("its frames are rotated, interlaced or without times")
+    if Orientation.of(frame) != UPRIGHT:
+        raise NotForGpu("its frames are rotated or mirrored")
+    if frame.interlaced_frame or frame.pts is None:
+        raise NotForGpu("its frames are interlaced or without times")
 
 
 def _first_frame(path: Path, stream: int) -> VideoFrame:
