@@ -3,7 +3,7 @@
 To convert a whole frame to RGB costs as much as to decode it, and faces are a small part of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -46,6 +46,12 @@ class FrameImage(Protocol):
     @property
     def nbytes(self) -> int:
         """Bytes of memory that its pixels take."""
+        ...
+
+    @property
+    def kind(self) -> Hashable:
+        """Equal for frames whose rasters are of one form, and mean the same colours. A film may go
+        on in another kind from any frame on."""
         ...
 
     @property
@@ -103,6 +109,8 @@ class Frame:
 class RgbImage:
     """A frame in RGB; implements ``FrameImage``."""
 
+    kind: Hashable = "rgb"
+
     def __init__(self, image: Image) -> None:
         """``image``: ``(height, width, 3)`` uint8 RGB; it is not copied."""
         self._rgb = image
@@ -156,7 +164,9 @@ class YuvImage:
         luma, blue, red = self._views
         self.shape = (luma.shape[0], luma.shape[1])
         self.nbytes = luma.nbytes + blue.nbytes + red.nbytes
-        self._matrix, self._offset = to_rgb_matrix(int(frame.colorspace), is_full_range(frame))
+        colours = int(frame.colorspace), is_full_range(frame)
+        self.kind: Hashable = ("yuv420", *colours)
+        self._matrix, self._offset = to_rgb_matrix(*colours)
 
     @property
     def rasters(self) -> Sequence[Raster]:
@@ -226,6 +236,7 @@ class CachedRgbImage:
         self._image = image
         self.shape = image.shape
         self.nbytes = image.nbytes
+        self.kind = image.kind
         self.scaled = image.scaled
         self.rasters = image.rasters
         self.coloured = image.coloured

@@ -4,7 +4,7 @@ Where a part is larger than its crop, 2 x 2 or 4 x 4 samples make one pixel: abo
 area, several times cheaper.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def thumbnails(
     """``(n, size, size, 3)`` uint8 RGB, each pixel about the mean of the area that it shows.
 
     Args:
-        images: frames of one video, of one kind and size.
+        images: frames of one video; they may be of several kinds and sizes.
         of_image: ``(n,)`` position in ``images`` of the frame that each crop is cut from.
         corners: ``(n, 4)`` x1 y1 x2 y2 in pixels, inside the frame.
     """
@@ -50,6 +50,31 @@ def samples(
     taps: int = 1,
 ) -> Pixels:
     """As ``thumbnails``; each pixel is the mean of ``taps`` x ``taps`` samples (1, 2 or 4)."""
+    crops = np.empty((len(corners), size, size, 3), np.uint8)
+    for which in _of_one_kind(images, of_image):
+        crops[which] = _samples(images, of_image[which], corners[which], size, taps)
+    return crops
+
+
+def _of_one_kind(
+    images: Sequence[FrameImage], of_image: NDArray[np.intp]
+) -> Iterator[NDArray[np.intp]]:
+    """Positions in ``of_image`` of the crops that can be made together."""
+    kinds: dict[Hashable, list[int]] = {}
+    for k in np.unique(of_image).tolist():
+        kinds.setdefault(images[k].kind, []).append(k)
+    for alike in kinds.values():
+        yield np.flatnonzero(np.isin(of_image, alike))
+
+
+def _samples(
+    images: Sequence[FrameImage],
+    of_image: NDArray[np.intp],
+    corners: NDArray[np.int32],
+    size: int,
+    taps: int,
+) -> Pixels:
+    """The same for frames of one kind."""
     steps = (np.arange(size * taps) + 0.5) / (size * taps)
     x1, y1, x2, y2 = corners.T[:, :, None]
     rows, columns = (a + (b - a) * steps for a, b in ((y1, y2), (x1, x2)))

@@ -1,7 +1,7 @@
 """Decoded frames that stay in the memory of a CUDA GPU, and the face crops taken from them."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from weakref import ReferenceType, ref
 
@@ -31,6 +31,8 @@ class GpuImage:
     The methods copy what is asked for to the host. A chroma sample counts for each of its four
     luma pixels, as in libswscale's conversion to RGB.
     """
+
+    kind: Hashable = "rgb"  # of its rasters
 
     def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Image) -> None:
         self.nv12 = nv12
