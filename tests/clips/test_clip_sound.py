@@ -1,5 +1,8 @@
 """Clips have the sound of their time, from every container; what is lost of it is said."""
 
+import json
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from facetrack.clips.render.render import render_clips
 from facetrack.media.codecs import Encoding
 from facetrack.timeline import Analysis
 from made.clip_data import clip_of, sound
+from made.command import facetrack as command
 from made.ffmpeg_program import lag, played
 from made.media import make_sound_film, make_streams, make_unknown
 
@@ -71,6 +75,46 @@ def test_an_analysis_remembers_its_streams(tmp_path):
     (made,) = render_clips(film, [clip], tmp_path, LOSSLESS, 1, streams=loaded.info.streams)
     heard, rate = sound(made.path)
     assert np.abs(np.fft.rfft(heard[0, :rate])).argmax() == 900
+    timeline = tmp_path / "out" / "timeline.json"
+    old = json.loads(timeline.read_text())
+    for name in ("video_stream", "audio_stream", "mirrored"):  # unknown to older versions
+        del old["source"][name]
+    timeline.write_text(json.dumps(old))
+    assert Analysis.load(tmp_path / "out").info.streams == (None, None)
+
+
+@pytest.mark.parametrize("speech_only", [False, True])
+def test_a_result_says_which_sound_its_clips_lost(demo_analysis, tmp_path, speech_only):
+    """In the files of the result, and once for the film on standard error."""
+    film = tmp_path / "film.mp4"
+    data = bytearray(demo_analysis.info.path.read_bytes())
+    with av.open(str(demo_analysis.info.path)) as opened:
+        for packet in opened.demux(audio=0):
+            if packet.size and 1 < packet.pts * packet.time_base < 4:
+                random = np.random.default_rng(packet.pos).bytes(packet.size)
+                data[packet.pos : packet.pos + packet.size] = random
+    film.write_bytes(data)
+    info = replace(demo_analysis.info, path=film, fingerprint=None)
+    replace(demo_analysis, info=info).save(tmp_path / "out")
+    asked = ["--target", "1", "--preset", "talking-head", "--size", "64", "--quiet"]
+    asked += ["--speech-only"] if speech_only else []
+    done = command("render", tmp_path / "out", *asked)
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "audio stream 1" in line]
+    if speech_only:
+        assert len(said) in (1, 2) and "speech may be missed" in said[0]
+        return
+    (line,) = said
+    assert "cannot be decoded" in line and "2 clips" in line
+    renders = json.loads((tmp_path / "out" / "renders.json").read_text())
+    clips = renders["renders"][0]["clips"]
+    manifest = (tmp_path / "out" / "clips" / "manifest.jsonl").read_text().splitlines()
+    for errors in (
+        [clip["sound_error"] for clip in clips],
+        [json.loads(line)["sound_error"] for line in manifest],
+    ):
+        assert len(errors) == 2 and errors[1] is None
+        assert errors[0] is not None and "audio stream 1 (aac" in errors[0]
 
 
 def test_clips_of_a_film_whose_sound_nothing_decodes(tmp_path):
