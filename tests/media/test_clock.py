@@ -15,7 +15,7 @@ from facetrack.media.decode import PyavSource
 from facetrack.media.frame_reader import FrameReader
 from facetrack.media.joins import SoundJoins
 from facetrack.media.rising_times import MOST_HELD, RisingTimes
-from facetrack.media.sound import read_sound
+from facetrack.media.sound import SoundFile, whole
 from made.media import make_video
 
 RATE = 48000
@@ -215,7 +215,7 @@ def test_frames_are_found_again(tmp_path, kind):
     assert info.clock.local == (kind == "repeated")
     last = len(greys) - 1
     for wanted in ([0], [3, 20, 21, 40], [last], list(range(last - 9, last + 1)), [9, last - 50]):
-        with FrameReader.open(film, info.clock) as reader:
+        with FrameReader.open(film, clock=info.clock) as reader:
             for _ in range(2):
                 numbers = np.array(wanted, np.int32)
                 found = list(reader.frames(numbers, np.array(times_s)[numbers]))
@@ -233,7 +233,7 @@ def test_a_part_of_a_film_that_may_begin_anew(tmp_path):
     with PyavSource(film) as source:
         times_s = [f.time_s for f in source.frames(0.4, 0.2)]
         clock = source.info().clock
-    with FrameReader.open(film, clock) as reader:
+    with FrameReader.open(film, clock=clock) as reader:
         (read_again,) = reader.frames(np.array([12], np.int32), np.array(times_s[2:3]))
     assert read_again.found
     assert read_again.frame.to_ndarray(format="rgb24").mean() == pytest.approx(grey_of(12), abs=4)
@@ -259,7 +259,8 @@ def test_sound_follows_the_joins(tmp_path, suffix, codec):
     assert len(times_s) == 125
     for number in (5, 30, 55, 80, 100, 120):
         start_s = times_s[number]
-        heard = read_sound(film, start_s, start_s + 0.04, (RATE, "mono"), info.clock.joins)[0]
+        with SoundFile(film, joins=info.clock.joins) as sound:
+            heard = whole(sound, start_s, start_s + 0.04, (RATE, "mono"))[0]
         assert heard.shape == (1920,)
         assert pitch(heard) == pytest.approx(200 + 50 * number, abs=60), number
 

@@ -63,7 +63,7 @@ def test_every_frame_of_one_thread(tmp_path, suffix, codec, options):
             assert [f.index for f in frames] == list(range(len(frames)))
             assert len(frames) == len(of_one_thread(cut)) < 150
             clock, times_s = source.info().clock, np.array([f.time_s for f in frames])
-        with FrameReader.open(cut, clock) as reader:
+        with FrameReader.open(cut, clock=clock) as reader:
             last = np.arange(len(frames) - 4, len(frames), dtype=np.int32)
             assert all(read.found for read in reader.frames(last, times_s[last]))
 
