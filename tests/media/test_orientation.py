@@ -1,10 +1,12 @@
 """Frames stand as the ffmpeg program shows them, turned and mirrored in all eight ways: in the
 analysis, in clips, and in crops of faces."""
 
+import gc
 import struct
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from facetrack.clips.render.render import render_clips
@@ -68,7 +70,9 @@ def check(path):
     for frame, image in zip(frames, expected, strict=True):
         np.testing.assert_allclose(frame.image.rgb(), image, atol=12)
     with FrameReader.open(path) as reader:
-        for read, image in zip(reader.frames_at(np.zeros(1)), expected, strict=False):
+        for read, image in zip(
+            reader.frames(np.zeros(1, np.int32), np.zeros(1)), expected, strict=False
+        ):
             orientation = Orientation.of(read.frame)
             assert (orientation.degrees, orientation.mirrored) == (info.rotation, info.mirrored)
             np.testing.assert_allclose(upright(read.frame).rgb(), image, atol=12)
@@ -116,6 +120,23 @@ def test_clips_stand_as_the_program_shows_them(tmp_path, way):
     inner = np.s_[8 : height // 2 - 8, 8 : width // 2 - 8]
     for flipped, ours in ((expected, image), (expected[::-1, ::-1], image[::-1, ::-1])):
         np.testing.assert_allclose(ours[inner], flipped[inner], atol=12)
+
+
+def test_threads_of_decoders_end_with_their_files(tmp_path):
+    path = film_of(tmp_path, "mirrored", "mp4")
+    process, counts = psutil.Process(), []
+    gc.disable()
+    try:
+        for _ in range(50):
+            with PyavSource(path) as source:
+                shape = next(frame.image.shape for frame in source.frames())
+            with FrameReader.open(path) as reader:
+                (read,) = reader.frames(np.zeros(1, np.int32), np.zeros(1))
+                assert upright(read.frame).shape == shape
+            counts.append(process.num_threads())
+    finally:
+        gc.enable()
+    assert counts == counts[:1] * 50
 
 
 def test_a_shared_mirrored_film(shared_cases):

@@ -27,12 +27,12 @@ def read(path, streams=BEST_STREAMS):
     with PyavSource(path, streams) as source:
         frames = list(source.frames())
         info = source.info()
-        notes = list(source.warnings)
+        notes = list(source.notes)
         assert not source.damaged
     grey = float(frames[0].image.rgb().mean())
     with FrameReader.open(path, info.streams) as reader:
         assert reader.stream.index == info.video_stream
-        (again,) = reader.frames_at(np.zeros(1))
+        (again,) = reader.frames(np.zeros(1, np.int32), np.zeros(1))
         assert again.frame.to_ndarray(format="rgb24").mean() == pytest.approx(grey, abs=2)
     return len(frames), grey, info, notes
 

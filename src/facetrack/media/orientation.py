@@ -8,7 +8,7 @@ import struct
 from typing import Any, NamedTuple
 
 import numpy as np
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -29,7 +29,12 @@ class Orientation(NamedTuple):
         negative determinant means that it mirrors, which no angle says. Other angles than quarter
         turns count as the nearest one.
         """
-        data = frame.side_data.get("DISPLAYMATRIX")
+        # ``frame.side_data`` would make frame and data refer to each other: the frame, and with it
+        # the threads of its decoder, would live until Python looks for such cycles.
+        try:
+            data = SideDataContainer(frame).get("DISPLAYMATRIX")
+        except ValueError:  # the frame has data of a kind that PyAV has no name for
+            return cls(round(frame.rotation / 90) % 4, False)
         if not isinstance(data, SideData):
             return UPRIGHT
         a, b, _, c, d = struct.unpack_from("=5i", bytes(data))

@@ -29,12 +29,13 @@ class VideoSource(Protocol):
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each choice between streams, and each kind of damage met so far."""
+        """One line for each kind of damage met so far."""
         ...
 
     @property
     def notes(self) -> list[str]:
-        """One line for each thing met so far that surprises and is no damage."""
+        """One line for each choice between streams, and each thing met so far that surprises and is
+        no damage."""
         ...
 
     @property
