@@ -256,7 +256,7 @@ class Analysis:
                 **({"fingerprint": info.fingerprint} if info.fingerprint else {}),
                 "video_stream": info.video_stream,
                 "audio_stream": info.audio_stream,
-                "clock": asdict(info.clock),
+                "clock": {**asdict(info.clock), "joins": [asdict(j) for j in info.clock.joins]},
                 "first_frame": self.first_frame,
                 "damaged": self.damaged,
             },
