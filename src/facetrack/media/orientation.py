@@ -32,7 +32,7 @@ class Orientation(NamedTuple):
         # ``frame.side_data`` would make frame and data refer to each other: the frame, and with it
         # the threads of its decoder, would live until Python looks for such cycles.
         try:
-            data = SideDataContainer(frame).get("DISPLAYMATRIX")
+            data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
         except ValueError:  # the frame has data of a kind that PyAV has no name for
             return cls(round(frame.rotation / 90) % 4, False)
         if not isinstance(data, SideData):
