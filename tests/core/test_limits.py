@@ -143,7 +143,7 @@ def folder(demo_analysis, tmp_path):
 
 @pytest.mark.parametrize(
     ("limit", "what"),
-    [("table_bytes=9500", "faces.parquet"), ("frames=9", "frames"), ("film_s=2", "length"),
+    [("table_bytes=20000", "faces.parquet"), ("frames=9", "frames"), ("film_s=2", "length"),
      ("frame_faces=1", "faces"), ("text_bytes=99", "timeline.json"), ("frame_pixels=9", "frame")],
 )  # fmt: skip
 def test_each_limit_holds_for_a_folder(folder, monkeypatch, limit, what):
