@@ -1,12 +1,12 @@
-"""Streams on the command line: what is read is said, another is read when asked for, and what is
-not there is refused in a line."""
+"""Streams and fields on the command line: what is read is said, another is read when asked for, and
+what is not there is refused in a line."""
 
 import json
 
 import pytest
 
 from made.command import facetrack, one_line
-from made.media import make_streams, make_unknown
+from made.media import make_streams, make_unknown, make_video
 
 SMALL, LARGE = (64, 64), (96, 96)
 
@@ -61,3 +61,16 @@ def test_sound_that_nothing_decodes_is_one_line(tmp_path):
     lines = [line for line in done.stderr.splitlines() if "cannot decode its sound" in line]
     assert len(lines) == 1 and "Traceback" not in done.stderr
     assert not source_of(tmp_path / "out")["has_audio"]
+
+
+def test_an_interlaced_film_is_said_and_left_when_asked_for(tmp_path):
+    make_video(tmp_path / "film.mpg", codec="mpeg2video", options={"flags": "+ildct+ilme"})
+    for option, said in (("auto", True), ("off", False)):
+        out = tmp_path / option
+        asked = ("--deinterlace", option, "--quiet")
+        done = facetrack("run", tmp_path / "film.mpg", "-o", out, *asked)
+        assert done.returncode == 0, done.stderr
+        assert ("is interlaced" in done.stderr) is said
+        assert source_of(out)["deinterlaced"] is said
+    done = facetrack("render", tmp_path / "auto/film", "--deinterlace", "never")
+    assert done.returncode == 2 and "deinterlace" in one_line(done.stderr)

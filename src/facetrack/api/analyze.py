@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,6 +48,7 @@ def analyze(
     duration_s: float | None = None,
     video_stream: int | None = None,
     audio_stream: int | None = None,
+    deinterlace: Literal["auto", "off"] | None = None,
     on_progress: OnProgress | None = None,
     on_sample: OnSample | None = None,
     engine: Engine | None = None,
@@ -83,6 +84,7 @@ def analyze(
         video_stream: number in the file, from 0, of the video stream to read; the best one when
             left out.
         audio_stream: the same, of the stream that clips take their sound from.
+        deinterlace: ``auto``: interlaced frames are deinterlaced; ``off``: they stay as they are.
         on_progress: called after each batch, in the caller's thread.
         on_sample: called ten times a second with the load of CPU and GPU, queues and progress, in
             a thread of its own; ``Analysis.metrics`` keeps the samples.
@@ -109,6 +111,7 @@ def analyze(
             "duration_s": duration_s,
             "video_stream": video_stream,
             "audio_stream": audio_stream,
+            "deinterlace": deinterlace,
         },
         detection={"device": device, "detector": detector, "dense": dense, "min_face": min_face},
         identity={
@@ -134,7 +137,11 @@ def _analyzed(
     stats = RunStats()
     stages = stats.stages
     print_of_file = fingerprint(path)
-    wanted = StreamChoice(settings.decode.video_stream, settings.decode.audio_stream)
+    wanted = StreamChoice(
+        settings.decode.video_stream,
+        settings.decode.audio_stream,
+        settings.decode.deinterlace == "auto",
+    )
     opened, decoder = open_source(path, settings.detection.device, wanted)
     with opened as source:
         with stages.open:

@@ -8,7 +8,7 @@ from pathlib import Path
 from facetrack.clips.camera.crops import read_crops
 from facetrack.clips.plan.manifest import write_manifest
 from facetrack.clips.plan.photo import Enroller
-from facetrack.clips.plan.plan import Plan, encoding_of, plan_clips
+from facetrack.clips.plan.plan import Plan, encoding_of, plan_clips, streams_of
 from facetrack.clips.render.overlay import Overlay
 from facetrack.clips.render.render import ClipResult, render_clips
 from facetrack.clips.render.side_by_side import Replaced, SideBySide
@@ -130,7 +130,7 @@ def render_beside(
                 settings.jobs,
                 Overlay.of(analysis) if settings.debug_overlay else None,
                 done,
-                analysis.info.streams,
+                streams_of(analysis.info, settings),
                 analysis.info.clock,
             )
             if settings.data_set:

@@ -23,7 +23,7 @@ from facetrack.api.verify import Finding, Verified, verify
 from facetrack.clips.camera.crops import read_crops, write_crops
 from facetrack.clips.plan.clip import Clip
 from facetrack.clips.plan.manifest import write_manifest
-from facetrack.clips.plan.plan import Plan, encoding_of
+from facetrack.clips.plan.plan import Plan, encoding_of, streams_of
 from facetrack.clips.render.overlay import Overlay
 from facetrack.clips.render.render import render_clips
 from facetrack.clips.render.side_by_side import rendered_clip
@@ -311,7 +311,7 @@ def _made_again(
         encoding_of(settings),
         settings.jobs,
         overlay,
-        streams=analysis.info.streams,
+        streams=streams_of(analysis.info, settings),
         clock=analysis.info.clock,
     )
     if failed := next((clip for clip in made if clip.error), None):

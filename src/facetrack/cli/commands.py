@@ -21,7 +21,7 @@ from facetrack.cli.options import (
 )
 from facetrack.cli.people import app as people_app
 from facetrack.cli.report import report
-from facetrack.cli.setting_options import ANALYSIS, CLIPS, with_options
+from facetrack.cli.setting_options import ANALYSIS, CLIPS, RENDERED, with_options
 from facetrack.cli.verify import verify
 from facetrack.cli.weights import app as weights_app
 from facetrack.core.environment import facetrack_version
@@ -129,7 +129,7 @@ def analyze(
 
 
 @app.command(cls=WithGallery)
-@with_options(CLIPS)
+@with_options(RENDERED)
 def render(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")

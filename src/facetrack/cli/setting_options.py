@@ -20,6 +20,7 @@ ANALYSIS: Flags = {
         "duration_s": "--duration",
         "video_stream": "--video-stream",
         "audio_stream": "--audio-stream",
+        "deinterlace": "--deinterlace",
     },
     "detection": {
         "device": "--device",
@@ -61,6 +62,8 @@ CLIPS: Flags = {
     }
 }
 """The other settings of clips are for data sets; the TOML file sets them."""
+RENDERED: Flags = {"clips": {**CLIPS["clips"], "deinterlace": "--deinterlace"}}
+"""Options of clips that are rendered of an analysis, whose own options are not there."""
 TYPES = {"target": list[str]}
 """Types of options that may be given several times."""
 

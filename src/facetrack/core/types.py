@@ -101,10 +101,14 @@ class Faces:
 
 
 class StreamChoice(NamedTuple):
-    """Which streams of a file are read, by their numbers in the file, from 0; None: the best."""
+    """Which streams of a file are read, and how."""
 
     video: int | None = None
+    """Number in the file, from 0; None: the best one."""
     audio: int | None = None
+    """The same."""
+    deinterlace: bool = True
+    """Whether interlaced frames are made whole."""
 
 
 BEST_STREAMS = StreamChoice()
@@ -164,8 +168,10 @@ class VideoInfo:
     """Number of the stream that clips take their sound from; None: there is none."""
     mirrored: bool = False
     """Whether the frame, once it is turned, is mirrored left to right to be upright."""
+    deinterlaced: bool = False
+    """Whether interlaced frames were made whole, before anything else was done with them."""
 
     @property
     def streams(self) -> StreamChoice:
         """What was analysed, so that all that is made of the analysis reads the same."""
-        return StreamChoice(self.video_stream, self.audio_stream)
+        return StreamChoice(self.video_stream, self.audio_stream, self.deinterlaced)

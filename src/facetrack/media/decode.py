@@ -1,6 +1,7 @@
 """Reads a video through PyAV (libav): every frame once, in presentation order, upright."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,16 @@ from av.video.frame import VideoFrame
 
 from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.media.decoded_frames import decoded_frames
+from facetrack.media.deinterlace import Deinterlacer
 from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
 from facetrack.media.orientation import UPRIGHT, Orientation
 from facetrack.media.planar import truly_named
+
+DEINTERLACED = (
+    "is interlaced; its frames are deinterlaced, in clips and face crops too "
+    "(--deinterlace off leaves them as they are)"
+)
 
 
 class PyavSource(FileSource):
@@ -21,7 +28,7 @@ class PyavSource(FileSource):
     they are.
 
     Args:
-        streams: the streams that are wanted.
+        streams: the streams that are wanted, and whether interlaced frames are made whole.
 
     Raises:
         InputError: on opening, when the file is missing, holds no video, or has no such stream.
@@ -31,6 +38,7 @@ class PyavSource(FileSource):
         super().__init__(path, streams)
         self._file.stream.thread_type = "AUTO"
         self._orientation = UPRIGHT
+        self._deinterlacer = Deinterlacer(threads=0) if streams.deinterlace else None
 
     def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
         """Frames whose time is in ``[start_s, start_s + duration_s)``.
@@ -38,7 +46,10 @@ class PyavSource(FileSource):
         All frames before ``start_s`` are decoded too: only then is ``Frame.index`` exact for every
         codec.
         """
-        return self._clock.frames(decoded_frames(self._file), self._upright, start_s, duration_s)
+        decoded = decoded_frames(self._file)
+        if self._deinterlacer is not None:
+            decoded = self._deinterlacer.of(decoded)
+        return self._clock.frames(decoded, self._upright, start_s, duration_s)
 
     def queue_bytes(self, asked: int) -> int:
         """``asked``: frames lie in the memory that the settings speak of."""
@@ -46,9 +57,15 @@ class PyavSource(FileSource):
 
     def info(self) -> VideoInfo:
         """See ``VideoSource``."""
-        return self._clock.info(self._orientation)
+        return replace(self._clock.info(self._orientation), deinterlaced=self._deinterlaced)
+
+    @property
+    def _deinterlaced(self) -> bool:
+        return self._deinterlacer is not None and self._deinterlacer.met
 
     def _upright(self, frame: VideoFrame) -> FrameImage:
+        if self._deinterlaced and DEINTERLACED not in self.notes:
+            self.notes.append(DEINTERLACED)
         self._orientation = Orientation.of(frame)
         return upright(frame)
 

@@ -27,6 +27,7 @@ from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.types import BEST_STREAMS, NO_CORRECTION, Clock, StreamChoice
 from facetrack.media.choosing import packets_of
 from facetrack.media.decoded_frames import decoded_frames
+from facetrack.media.deinterlace import Deinterlacer
 from facetrack.media.rising_times import RisingTimes
 from facetrack.media.streams import VideoFile, open_again
 
@@ -149,7 +150,11 @@ class FrameReader(Closing):
         """All frames with their times, through the clock of the analysis."""
         with VideoFile(self._path, self._streams) as file:
             file.stream.thread_type = "NONE"
-            yield from RisingTimes(file).of(decoded_frames(file))
+            yield from RisingTimes(file).of(self._whole(decoded_frames(file)))
+
+    def _whole(self, frames: Generator[VideoFrame]) -> Generator[VideoFrame]:
+        """The frames, deinterlaced where that is wanted."""
+        return Deinterlacer().of(frames) if self._streams.deinterlace else frames
 
     def _sought(self, ticks: Sequence[Tick], numbers: Sequence[int]) -> Iterator[ReadFrame]:
         left = list(zip(ticks, numbers, strict=True))
@@ -173,7 +178,9 @@ class FrameReader(Closing):
             yield ReadFrame(left.pop()[1], last, False)
 
     def _from(self, first: Tick, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
-        """Decoded frames, the first of which is not later than ``first``."""
+        """Decoded frames, the first of which is not later than ``first``; it is earlier where a
+        frame is made of its neighbours too."""
+        first -= self._streams.deinterlace
         back_s = 0.0
         while True:
             start = first - round(back_s / self._tick_s)
@@ -196,7 +203,7 @@ class FrameReader(Closing):
             file.stream.thread_type = "NONE"
             if start * self._tick_s > LEAD_S:
                 file.seek(start * self._tick_s - LEAD_S)
-            for frame, time_s in RisingTimes(file).of(decoded_frames(file)):
+            for frame, time_s in RisingTimes(file).of(self._whole(decoded_frames(file))):
                 yield round(time_s / self._tick_s), frame
 
     def _seek(self, start: Tick) -> None:
@@ -213,18 +220,21 @@ class FrameReader(Closing):
 
     def _decoded(self, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
         """Frames from the current position on; a damaged packet costs no frames but its own."""
+        for frame in self._whole(self._from_packets(needed)):
+            if frame.pts is not None:
+                yield frame.pts - self._origin, frame
+
+    def _from_packets(self, needed: frozenset[Tick]) -> Generator[VideoFrame]:
         context = self.stream.codec_context
         try:
             for packet in packets_of(self.container, self.stream):
                 unneeded = packet.pts is not None and packet.pts - self._origin not in needed
-                context.skip_frame = "NONREF" if unneeded else "DEFAULT"
+                skipped = unneeded and not self._streams.deinterlace
+                context.skip_frame = "NONREF" if skipped else "DEFAULT"
                 try:
-                    frames = packet.decode()
+                    yield from packet.decode()
                 except av.error.FFmpegError:
                     continue
-                for frame in frames:
-                    if frame.pts is not None:
-                        yield frame.pts - self._origin, frame
         except av.error.FFmpegError:
             return
 

@@ -248,6 +248,7 @@ class Analysis:
                 "height": info.height,
                 "rotation": info.rotation,
                 "mirrored": info.mirrored,
+                "deinterlaced": info.deinterlaced,
                 "frame_count": info.frame_count,
                 "fps": f"{info.fps.numerator}/{info.fps.denominator}",
                 "duration_s": info.duration_s,

@@ -24,6 +24,7 @@ from facetrack.clips.plan.training_clips import (
 )
 from facetrack.core.frame_range import EPSILON_S, FrameTimes, StartEnd, difference, intersection
 from facetrack.core.settings import ClipSettings
+from facetrack.core.types import StreamChoice, VideoInfo
 from facetrack.media.codecs import Encoding, choose_encoder, suffix_of
 from facetrack.media.sound import SoundFile
 from facetrack.media.streams import open_again
@@ -59,6 +60,12 @@ def check_settings(settings: ClipSettings) -> list[Path]:
 def encoding_of(settings: ClipSettings) -> Encoding:
     """The settings that the encoder needs."""
     return Encoding(settings.codec, settings.quality, settings.effort, settings.wav_rate)
+
+
+def streams_of(info: VideoInfo, settings: ClipSettings) -> StreamChoice:
+    """What clips read of the video, and how."""
+    wanted = info.deinterlaced and settings.deinterlace == "auto"
+    return info.streams._replace(deinterlace=wanted)
 
 
 def plan_clips(

@@ -31,6 +31,10 @@ class DecodeSettings(Stage):
     audio_stream: Annotated[int, Meta(ge=0)] | None = setting(
         None, "Number in the file, from 0, of the stream that clips take their sound from."
     )
+    deinterlace: Literal["auto", "off"] = setting(
+        "auto",
+        "auto: interlaced frames are deinterlaced, in clips too; off: they stay as they are.",
+    )
     queue_frames: Annotated[int, Meta(ge=1)] = setting(
         512, "Maximum number of decoded frames that wait for detection."
     )

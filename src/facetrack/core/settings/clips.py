@@ -126,6 +126,9 @@ class ClipSettings(Stage):
     fps: str | None = setting(
         None, "Constant frame rate, as 25 or 30000/1001; unset: the frame times of the video."
     )
+    deinterlace: Literal["auto", "off"] = setting(
+        "auto", "auto: frames are deinterlaced as in the analysis; off: they stay as they are."
+    )
     debug_overlay: bool = setting(
         False, "true: the whole frame with boxes, landmarks, ids and the crop drawn into it."
     )
