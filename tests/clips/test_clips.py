@@ -382,7 +382,7 @@ def test_no_encoder_makes_the_process_real_time(tmp_path):
     why_unusable.__wrapped__("libsvtav1")
     assert policies() == before
     encoder = choose_encoder(Encoding(codec="av1", gpu=False))
-    color = ColorInfo(False, 1, 1, 1, None)
+    color = ColorInfo(False, 1, 1, 1)
     with ClipWriter(tmp_path / "a.mp4", encoder, (128, 128), Fraction(25), color, None, {}) as clip:
         clip.write_frame(av.VideoFrame(128, 128, encoder.pix_fmt), 0, 4800)
         assert policies() == before

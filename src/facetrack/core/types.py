@@ -143,6 +143,13 @@ NO_CORRECTION = Clock()
 """The clock of a film whose frames have the times that the file says."""
 
 
+SQUARE = Fraction(1)
+"""Width / height of a pixel."""
+WIDEST_PIXEL = 8
+"""Width / height of a pixel, and the other way round, from which it is taken for damage; the widest
+in use is about 2."""
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """Facts of a video."""
@@ -168,6 +175,9 @@ class VideoInfo:
     """Number of the stream that clips take their sound from; None: there is none."""
     mirrored: bool = False
     """Whether the frame, once it is turned, is mirrored left to right to be upright."""
+    pixel_aspect: Fraction = SQUARE
+    """Width / height of a pixel of the upright frame. Sizes, boxes and crops are in these pixels;
+    clips and face crops have square ones."""
     deinterlaced: bool = False
     """Whether interlaced frames were made whole, before anything else was done with them."""
 

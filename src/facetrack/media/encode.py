@@ -15,10 +15,9 @@ from av.codec.context import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from facetrack.core.types import Image
+from facetrack.core.types import SQUARE, Image
 from facetrack.media.codecs import Encoder
 from facetrack.media.opening import create_media
-from facetrack.media.orientation import Orientation
 from facetrack.media.planar import (
     FULL_RANGE,
     PLANAR,
@@ -40,35 +39,27 @@ SOUND_BITS = 96_000
 
 @dataclass(frozen=True)
 class ColorInfo:
-    """The colours and the pixel shape that a player must know; numbers as in H.273."""
+    """The colours that a player must know; numbers as in H.273."""
 
     full_range: bool
     """Whether samples go from 0 to the largest value."""
     matrix: int
     primaries: int
     transfer: int
-    pixel_aspect: Fraction | None
-    """Width / height of a pixel of the upright frame; None: square."""
 
     @classmethod
-    def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> "ColorInfo":
+    def of(cls, frame: VideoFrame) -> "ColorInfo":
         """The colours of a decoded frame.
 
         Where the frame does not say its matrix, the one that players assume for the source's size
         is taken: a clip, which has another size, would be shown in other colours without it.
         What must be converted gets the limited range.
-
-        Args:
-            pixel_aspect: width / height of a pixel of the stored frame; None: square.
         """
-        if pixel_aspect and Orientation.of(frame).swaps_axes:
-            pixel_aspect = 1 / pixel_aspect
         return cls(
             is_full_range(frame) and frame.format.name in PLANAR,
             matrix_of(frame),
             int(frame.color_primaries),
             int(frame.color_trc),
-            None if pixel_aspect in (None, 0, 1) else pixel_aspect,
         )
 
     def planes_of(self, frame: VideoFrame) -> UprightPlanes:
@@ -132,8 +123,7 @@ class ClipWriter:
         context.colorspace = color.matrix
         context.color_primaries = color.primaries
         context.color_trc = color.transfer
-        if color.pixel_aspect is not None:
-            context.sample_aspect_ratio = color.pixel_aspect
+        context.sample_aspect_ratio = SQUARE
         if encoder.tag is not None:
             context.codec_tag = encoder.tag
         self._audio: AudioStream | None = None

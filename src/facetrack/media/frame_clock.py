@@ -112,6 +112,7 @@ class FrameClock:
             video_stream=facts.video_stream,
             audio_stream=facts.audio_stream,
             mirrored=orientation.mirrored,
+            pixel_aspect=1 / facts.pixel_aspect if orientation.swaps_axes else facts.pixel_aspect,
         )
 
     def facts(self) -> Clock:

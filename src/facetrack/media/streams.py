@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from facetrack.core.closing import Closing
 from facetrack.core.errors import InputError
 from facetrack.core.limits import check_limit, limits
-from facetrack.core.types import BEST_STREAMS, Join, StreamChoice
+from facetrack.core.types import BEST_STREAMS, SQUARE, WIDEST_PIXEL, Join, StreamChoice
 from facetrack.media.choosing import notes_on, packets_of, sound_stream, video_stream
 from facetrack.media.joins import SteadyTimes
 from facetrack.media.opening import is_url, open_media
@@ -45,6 +45,8 @@ class StreamFacts(NamedTuple):
     """Number of the video stream in the file, from 0."""
     audio_stream: int | None
     """Number of the audio stream that goes with it; None: none that can be decoded."""
+    pixel_aspect: Fraction
+    """Width / height of a pixel of the stored frame."""
 
 
 class VideoFile(Closing):
@@ -136,6 +138,7 @@ class VideoFile(Closing):
             context.codec.canonical_name,
             self._stream.index,
             self._audio_stream,
+            _pixel_aspect(self._stream.sample_aspect_ratio),
         )
 
     def seconds(self, pts: int) -> float:
@@ -258,6 +261,11 @@ def _open_video(path: Path) -> InputContainer:
         return open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
         raise InputError(f"{path}: not a video that can be read ({_reason(error)})") from error
+
+
+def _pixel_aspect(said: Fraction | None) -> Fraction:
+    """What a stream says of its pixels, where that makes sense."""
+    return said if said and 1 / WIDEST_PIXEL <= said <= WIDEST_PIXEL else SQUARE
 
 
 def _reason(error: Exception) -> str:

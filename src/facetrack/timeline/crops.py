@@ -12,6 +12,7 @@ import pyarrow as pa
 from facetrack.core.closing import Closing
 from facetrack.core.types import Float32, Image, VideoInfo
 from facetrack.media.decode import upright
+from facetrack.media.face_cut import Placement
 from facetrack.media.frame_reader import FrameReader
 from facetrack.recognition.face_square import aligned, around, on_square, square
 from facetrack.timeline.faces import boxes_of, landmarks_of
@@ -55,6 +56,7 @@ class FaceCrops(Closing):
         """``faces`` is ordered by frame; the rest as in ``Analysis.face_crops``."""
         self._faces = faces
         self._size, self._margin, self._align = size, margin, align
+        self._pixel_aspect = video.pixel_aspect
         self.missing = 0
         """Faces that the last complete pass skipped because their frame could not be read again."""
         self._reader = FrameReader.open(video.path, video.streams, video.clock)
@@ -89,11 +91,7 @@ class FaceCrops(Closing):
                 continue
             whole = upright(image)
             for row in range(first, first + count):
-                place = (
-                    aligned(landmarks[row], self._size)
-                    if self._align
-                    else around(boxes[row], self._size, self._margin)
-                )
+                place = self._placed(boxes[row], landmarks[row])
                 given += 1
                 yield FaceCrop(
                     square(whole, place, self._size),
@@ -104,6 +102,15 @@ class FaceCrops(Closing):
                     on_square(landmarks[row], place),
                 )
         self.missing = len(faces) - given
+
+    def _placed(self, box: Float32, landmarks: Float32) -> Placement:
+        """Where a crop lies: a square once the pixels of the video are shown square."""
+        wider = np.array([float(self._pixel_aspect), 1.0], np.float32)
+        if self._align:
+            place = aligned(landmarks * wider, self._size)
+        else:
+            place = around(box * np.tile(wider, 2), self._size, self._margin)
+        return place / wider[:, None]
 
 
 def chosen_faces(faces: pa.Table, person: int | None, track: int | None, every: int) -> pa.Table:

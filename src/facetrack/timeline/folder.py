@@ -30,7 +30,7 @@ from facetrack.core.parquet import read_table_below, write_table
 from facetrack.core.received_files import check_folder, is_below, json_of, read_below
 from facetrack.core.schema import Seconds, converted
 from facetrack.core.typed_table import typed
-from facetrack.core.types import Float32, VideoInfo
+from facetrack.core.types import WIDEST_PIXEL, Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines
 from facetrack.timeline.checksums import write_checksums
@@ -173,6 +173,8 @@ def read_timeline(folder: Path) -> TimelineFile:
         info = file.source.info
         check_limit(f"{folder}: the film's frame", "frame_pixels", info.width * info.height)
         check_limit(f"{folder}: the film's length", "film_s", info.duration_s)
+        if not 1 / WIDEST_PIXEL <= info.pixel_aspect <= WIDEST_PIXEL:
+            raise ValueError(f"source: pixel_aspect is above {WIDEST_PIXEL} or below its inverse")
         return file
     except UNREADABLE as error:
         raise InputError(_unreadable(folder, error)) from error

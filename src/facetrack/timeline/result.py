@@ -248,6 +248,7 @@ class Analysis:
                 "height": info.height,
                 "rotation": info.rotation,
                 "mirrored": info.mirrored,
+                "pixel_aspect": f"{info.pixel_aspect.numerator}/{info.pixel_aspect.denominator}",
                 "deinterlaced": info.deinterlaced,
                 "frame_count": info.frame_count,
                 "fps": f"{info.fps.numerator}/{info.fps.denominator}",

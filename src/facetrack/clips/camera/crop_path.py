@@ -2,8 +2,9 @@
 
 The path of a shot is made from all of its frames at once, and shots do not influence each other.
 Guarantees:
-- A crop lies inside the frame and has the framing's aspect. A crop that stands still through its
-  shot lies on whole pixels, and its longer side is off the aspect by two pixels at most.
+- A crop lies inside the frame and has the framing's aspect, once its pixels are shown square. One
+  that stands still through its shot lies on whole pixels, and its longer side is off the aspect by
+  two pixels at most.
 - Within a shot, centre and size change no faster than ``MAX_SPEED`` and ``MAX_GROWTH``, and their
   accelerations are at most ``MAX_ACCELERATION`` and ``MAX_GROWTH_ACCELERATION``.
 
@@ -135,7 +136,7 @@ def _shot(
     times_s: Float64, at_s: Float64, wanted: Float64, image: tuple[int, int], framing: Framing
 ) -> Float64:
     x, y, height = wanted_path(times_s, at_s, wanted, image, framing).T
-    aspect = float(framing.aspect)
+    aspect = framing.crop_aspect
     # The size may change within the Gaussian's reach. So each value must fit for the largest crop
     # in reach, and be slow enough for the smallest: then so does and is their mean.
     reach = _frames(times_s, REACH * SIGMA_S)

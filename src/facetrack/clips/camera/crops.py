@@ -175,10 +175,11 @@ def _clip(path: Path, rows: pa.Table, image: tuple[int, int] | Analysis | None) 
         row = int(np.argmax(invalid))
         values = ", ".join(f"{c} {v:g}" for c, v in zip(CROP, crops[row], strict=True))
         raise InputError(f"{path}: clip {name}, frame {rows['frame'][row]}: no crop has {values}")
+    pixel_aspect = float(image.info.pixel_aspect) if isinstance(image, Analysis) else 1.0
     panels = []
     for number, place in enumerate(places):
         mine = slice(number * m, (number + 1) * m)
-        shaped = _shaped(crops[mine], place[2] / place[3])
+        shaped = _shaped(crops[mine], place[2] / place[3] / pixel_aspect)
         people, still_s = (rows[name].to_numpy()[mine] for name in ("person", "still_s"))
         if image is not None:
             frames = rows["frame"].to_numpy()[mine]

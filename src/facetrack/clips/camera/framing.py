@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.core.errors import UsageError
+from facetrack.core.types import SQUARE
 
 Float64 = NDArray[np.float64]
 
@@ -31,17 +32,24 @@ class Framing:
     """How close a panel shows its person, and in which aspect."""
 
     aspect: Fraction
-    """Width / height."""
+    """Width / height of the panel."""
     zoom: str = "head"
     """``face``, ``head`` or ``bust``."""
     adaptive: bool = False
     """Whether the crop's size follows the face's; false: one size for each shot."""
+    pixel_aspect: Fraction = SQUARE
+    """Width / height of a pixel of the video; the panel's are square."""
 
     def __post_init__(self) -> None:
         if self.zoom not in ZOOMS:
             raise UsageError(f"zoom is {self.zoom!r}; it must be {', '.join(ZOOMS)}")
         if self.aspect <= 0:
             raise UsageError(f"aspect is {self.aspect}; it must be more than 0")
+
+    @property
+    def crop_aspect(self) -> float:
+        """Width / height of a crop in pixels of the video."""
+        return float(self.aspect / self.pixel_aspect)
 
     def height(self, face: Float64, image: tuple[int, int]) -> Float64:
         """Heights of the crops in pixels, limited by the frame.
@@ -52,7 +60,7 @@ class Framing:
         """
         tall, wide = ZOOMS[self.zoom]
         wanted = face * max(tall, wide / float(self.aspect))
-        return np.asarray(np.minimum(wanted, min(image[1], image[0] / float(self.aspect))))
+        return np.asarray(np.minimum(wanted, min(image[1], image[0] / self.crop_aspect)))
 
 
 def anchors(boxes: Float64, landmarks: Float64) -> Float64:

@@ -63,7 +63,8 @@ def layout_of(
     """Size (width and height in pixels) and panels of a clip by the settings; see ``panels_of``."""
     assert settings.ratio is not None
     size = frame_size(settings.ratio, settings.size)
-    framing = Framing(settings.ratio, settings.zoom, settings.adaptive)
+    pixel_aspect = analysis.info.pixel_aspect
+    framing = Framing(settings.ratio, settings.zoom, settings.adaptive, pixel_aspect)
     return size, panels_of(settings.mode, segment, frames, source_s, analysis, framing, size)
 
 

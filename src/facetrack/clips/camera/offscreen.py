@@ -86,7 +86,7 @@ def fill_offscreen(
 def _widest(image: tuple[int, int], framing: Framing) -> Float64:
     """``(1, 4)`` the largest crop of the aspect, in the middle of the frame."""
     width, height = image
-    whole = np.array([[width / 2, height / 2, height * float(framing.aspect), height]])
+    whole = np.array([[width / 2, height / 2, height * framing.crop_aspect, height]])
     return inside_frame(whole, image)
 
 

@@ -115,7 +115,8 @@ class ClipEncoder:
         self._job.path.parent.mkdir(parents=True, exist_ok=True)
         size = self._clip.size
         if self._task.overlay is not None:
-            size = (source.size[0] & ~1, source.size[1] & ~1)
+            width, height = self._task.overlay.size_of(source.size)
+            size = (width & ~1, height & ~1)
         frames, seconds = len(self._clip.frames), float(self._clip.edges_s[-1])
         fps = Fraction(frames / seconds).limit_denominator(1001)
         writer = None

@@ -16,10 +16,16 @@ from facetrack.media.codecs import Encoder
 class FrameOverlay(Protocol):
     """Draws on whole source frames, which are then shown instead of crops; can be pickled."""
 
+    def size_of(self, source: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of what is drawn on frames of a width and height: its pixels are
+        square."""
+        ...
+
     def drawn(
         self, image: Image, frame: int, shown: Sequence[tuple[int, NDArray[np.float64]]]
     ) -> Image:
-        """A copy of the image with everything drawn on it, ``(height, width, 3)`` uint8 RGB.
+        """A copy of the image with everything drawn on it: ``(height, width, 3)`` uint8 RGB, of the
+        size that ``size_of`` gives.
 
         Args:
             image: the upright source frame, ``(height, width, 3)`` uint8 RGB.

@@ -44,6 +44,8 @@ class Overlay:
     """``(k, 5, 2)`` x y in pixels."""
     names: dict[int, str]
     """Person -> name."""
+    pixel_aspect: float = 1.0
+    """Width / height of a pixel of the source; those of the images that are drawn are square."""
 
     @classmethod
     def of(cls, analysis: Analysis, first_frame: int = 0, end_frame: int = 2**31 - 1) -> "Overlay":
@@ -58,11 +60,20 @@ class Overlay:
             boxes_of(faces),
             landmarks_of(faces),
             {p.id: p.name for p in analysis.people},
+            float(analysis.info.pixel_aspect),
         )
+
+    def size_of(self, source: tuple[int, int]) -> tuple[int, int]:
+        """See ``FrameOverlay``."""
+        return max(2, round(source[0] * self.pixel_aspect)), source[1]
 
     def drawn(self, image: Image, frame: int, shown: Sequence[tuple[int, Float64]]) -> Image:
         """See ``FrameOverlay``."""
-        crops = [(person, _corners(crop)) for person, crop in shown]
+        wider = np.array([self.pixel_aspect, 1.0])
+        if self.pixel_aspect != 1:
+            size = self.size_of((image.shape[1], image.shape[0]))
+            image = np.asarray(Pillow.fromarray(image).resize(size, Pillow.Resampling.BICUBIC))
+        crops = [(person, _corners(crop * [*wider, *wider])) for person, crop in shown]
         canvas = Pillow.fromarray(_dimmed(image, [corners for _, corners in crops]))
         pen = _Pen(canvas)
         for person, corners in crops:
@@ -71,12 +82,12 @@ class Overlay:
         rows = range(*np.searchsorted(self.frames, [frame, frame + 1]))
         for row in rows:
             person, label = int(self.person[row]), f"track {self.track[row]}"
-            corners = tuple(self.boxes[row].tolist())
+            corners = tuple((self.boxes[row] * [*wider, *wider]).tolist())
             pen.rectangle(corners, _colour(person), 1)
             label = f"{self._name(person)}, {label}" if person else label
             pen.label(corners, label, _colour(person))
         for row in rows:  # above all labels
-            pen.points(self.landmarks[row], _colour(int(self.person[row])))
+            pen.points(self.landmarks[row] * wider, _colour(int(self.person[row])))
         pen.label((0, 0, *canvas.size), f"frame {frame}", NOBODY, inside=True)
         return np.asarray(canvas)
 
@@ -100,7 +111,7 @@ class _Pen:
         self._draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(0, 0, 0), width=width + 2)
         self._draw.rectangle(corners, outline=colour, width=width)
 
-    def points(self, points: Float32, colour: Colour) -> None:
+    def points(self, points: Float64, colour: Colour) -> None:
         radius = 1 + 1.5 * self._line
         for x, y in points.tolist():
             dot = (x - radius, y - radius, x + radius, y + radius)
