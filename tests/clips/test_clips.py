@@ -436,6 +436,9 @@ def test_drawn_shown_frames_the_source_instead_of_crops(tmp_path):
 class Bar:
     """Draws a white bar at the foot."""
 
+    def size_of(self, source):
+        return source
+
     def drawn(self, shot, frame, shown):
         (person, crop), drawn = shown[0], shot.copy()
         assert (person, *crop) == (1, 48, 32, 40, 40)

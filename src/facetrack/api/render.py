@@ -126,7 +126,7 @@ def render_beside(
                 analysis.info.path,
                 plan.clips,
                 new,
-                encoding_of(settings),
+                encoding_of(settings, analysis.info.hdr is not None),
                 settings.jobs,
                 Overlay.of(analysis) if settings.debug_overlay else None,
                 done,

@@ -308,7 +308,7 @@ def _made_again(
         analysis.info.path,
         clips,
         new,
-        encoding_of(settings),
+        encoding_of(settings, analysis.info.hdr is not None),
         settings.jobs,
         overlay,
         streams=streams_of(analysis.info, settings),

@@ -56,6 +56,7 @@ CLIPS: Flags = {
         "codec": "--codec",
         "quality": "--quality",
         "effort": "--effort",
+        "hdr": "--hdr",
         "fps": "--fps",
         "debug_overlay": "--debug-overlay/--no-overlay",
         "jobs": "--jobs",

@@ -178,6 +178,8 @@ class VideoInfo:
     pixel_aspect: Fraction = SQUARE
     """Width / height of a pixel of the upright frame. Sizes, boxes and crops are in these pixels;
     clips and face crops have square ones."""
+    hdr: str | None = None
+    """``pq`` or ``hlg``; None: the standard dynamic range."""
     deinterlaced: bool = False
     """Whether interlaced frames were made whole, before anything else was done with them."""
 

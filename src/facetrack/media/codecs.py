@@ -47,6 +47,8 @@ class Encoding:
     """Samples a second of the mono WAV written beside the clip; None: no WAV."""
     gpu: bool = True
     """Whether a GPU's encoder may be used where it works."""
+    hdr: bool = False
+    """Whether HDR is kept, with 10 bits a sample; not with h264."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Encoder:
     """Codec tag of the stream, where the muxer's own choice is not played everywhere."""
     sound: str = "aac"
     """libav's name of the audio encoder."""
+    keeps_hdr: bool = False
+    """Whether clips of a source in HDR are in HDR."""
     instead: "Encoder | None" = None
     """Used when this encoder cannot open: a GPU encodes a limited number of clips at a time."""
 
@@ -76,7 +80,8 @@ def choose_encoder(encoding: Encoding) -> Encoder:
         UsageError: when no encoder for the codec works; the message says why for each.
     """
     os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1 writes to standard error itself
-    candidates = [n for n in CANDIDATES[encoding.codec] if encoding.gpu or not n.endswith(GPU)]
+    gpu = encoding.gpu and not encoding.hdr  # GPUs take 10 bits in no planar format
+    candidates = [n for n in CANDIDATES[encoding.codec] if gpu or not n.endswith(GPU)]
     names = [name for name in candidates if why_unusable(name) is None]
     if not names:
         reasons = "; ".join(f"{name}: {why_unusable(name)}" for name in candidates)
@@ -139,5 +144,7 @@ def _with_options(name: str, encoding: Encoding, instead: Encoder | None) -> Enc
         options["preset"] = f"p{1 + rank * 6 // (len(EFFORTS) - 1)}"
     if encoding.codec == "hevc":
         tag = "hvc1"
+    if encoding.hdr and pix_fmt == "yuv420p":
+        pix_fmt = "yuv420p10le"
     values = tuple((key, str(value)) for key, value in options.items())
-    return Encoder(name, pix_fmt, values, tag, sound, instead)
+    return Encoder(name, pix_fmt, values, tag, sound, encoding.hdr, instead)

@@ -14,11 +14,13 @@ from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame, FrameImage, RgbImage, YuvImage
 from facetrack.media.orientation import UPRIGHT, Orientation
 from facetrack.media.planar import truly_named
+from facetrack.media.tone_mapping import hdr_of, sdr
 
 DEINTERLACED = (
     "is interlaced; its frames are deinterlaced, in clips and face crops too "
     "(--deinterlace off leaves them as they are)"
 )
+MAPPED = "thumbnails and clips are mapped to the standard range (--hdr keep: clips stay in HDR)"
 
 
 class PyavSource(FileSource):
@@ -38,6 +40,7 @@ class PyavSource(FileSource):
         super().__init__(path, streams)
         self._file.stream.thread_type = "AUTO"
         self._orientation = UPRIGHT
+        self._hdr: str | None = None
         self._deinterlacer = Deinterlacer(threads=0) if streams.deinterlace else None
 
     def frames(self, start_s: float = 0.0, duration_s: float | None = None) -> Iterator[Frame]:
@@ -57,7 +60,8 @@ class PyavSource(FileSource):
 
     def info(self) -> VideoInfo:
         """See ``VideoSource``."""
-        return replace(self._clock.info(self._orientation), deinterlaced=self._deinterlaced)
+        info = self._clock.info(self._orientation)
+        return replace(info, hdr=self._hdr, deinterlaced=self._deinterlaced)
 
     @property
     def _deinterlaced(self) -> bool:
@@ -67,16 +71,22 @@ class PyavSource(FileSource):
         if self._deinterlaced and DEINTERLACED not in self.notes:
             self.notes.append(DEINTERLACED)
         self._orientation = Orientation.of(frame)
-        return upright(frame)
+        if self._hdr is None and (kind := hdr_of(frame)) is not None:
+            self._hdr = kind
+            self.notes.append(f"is in HDR ({kind.upper()}); {MAPPED}")
+        return upright(frame, threads=0)
 
 
-def upright(frame: VideoFrame) -> FrameImage:
-    """The image of a decoded frame, turned and mirrored as the file says.
+def upright(frame: VideoFrame, threads: int = 1) -> FrameImage:
+    """The image of a decoded frame, turned and mirrored as the file says, in the standard range.
 
     The decoder's planes are used as they are where the format is 4:2:0 of 8 bits and nothing is
     turned; else the image is converted to RGB.
+
+    Args:
+        threads: number of threads that may map HDR; 0: one a core.
     """
-    orientation, frame = Orientation.of(frame), truly_named(frame)
+    orientation, frame = Orientation.of(frame), sdr(truly_named(frame), threads)
     if frame.format.name in YUV420 and orientation == UPRIGHT:
         return YuvImage(frame)
     image = orientation.upright(frame.to_ndarray(format="rgb24"))

@@ -20,7 +20,9 @@ from facetrack.media.codecs import Encoder
 from facetrack.media.opening import create_media
 from facetrack.media.planar import (
     FULL_RANGE,
+    HLG,
     PLANAR,
+    PQ,
     UprightPlanes,
     fill_padding,
     is_full_range,
@@ -28,6 +30,7 @@ from facetrack.media.planar import (
 )
 from facetrack.media.priority import usual_priority
 from facetrack.media.sound import Samples, int16
+from facetrack.media.tone_mapping import BT709, hdr_of, sdr
 
 TIME_BASE = Fraction(1, 120_000)
 """Seconds of one unit of the frames' times: the frame durations at 23.976, 25, 29.97, 50 and 59.94
@@ -48,13 +51,19 @@ class ColorInfo:
     transfer: int
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> "ColorInfo":
-        """The colours of a decoded frame.
+    def of(cls, frame: VideoFrame, keeps_hdr: bool = False) -> "ColorInfo":
+        """The colours of clips that begin with a decoded frame: its own, or BT.709 where it is in
+        HDR.
 
         Where the frame does not say its matrix, the one that players assume for the source's size
         is taken: a clip, which has another size, would be shown in other colours without it.
         What must be converted gets the limited range.
+
+        Args:
+            keeps_hdr: whether a frame in HDR keeps its colours too.
         """
+        if not keeps_hdr and hdr_of(frame) is not None:
+            return cls(False, BT709, BT709, BT709)
         return cls(
             is_full_range(frame) and frame.format.name in PLANAR,
             matrix_of(frame),
@@ -65,6 +74,8 @@ class ColorInfo:
     def planes_of(self, frame: VideoFrame) -> UprightPlanes:
         """The upright planes of a decoded frame, which may be of other colours or another format
         than the frames before, in these colours."""
+        if self.transfer not in (PQ, HLG):
+            frame = sdr(frame)
         return UprightPlanes.of(frame, self.matrix, self.full_range)
 
     def image_of(self, image: Image, pix_fmt: str) -> VideoFrame:
@@ -79,6 +90,11 @@ class ColorInfo:
             dst_colorspace=self.matrix,
             dst_color_range="JPEG" if self.full_range else "MPEG",
         )
+
+    def mark(self, frame: VideoFrame) -> None:
+        """Says these colours of a frame: some encoders, as that of ProRes, look there alone."""
+        frame.colorspace, frame.color_range = self.matrix, FULL_RANGE if self.full_range else 1
+        frame.color_primaries, frame.color_trc = self.primaries, self.transfer
 
 
 class ClipWriter:
@@ -106,6 +122,7 @@ class ClipWriter:
             sound: sample rate and layout; None: no sound.
             metadata: tags of the container.
         """
+        self._color = color
         self._container = create_media(path, options={"movflags": "+faststart"})
         self._container.metadata.update(metadata)
         video = self._container.add_stream(encoder.name, rate=fps)
@@ -168,6 +185,7 @@ class ClipWriter:
         The same frames give the same bytes, whatever the memory around them held.
         """
         fill_padding(frame)
+        self._color.mark(frame)
         frame.pts = pts
         frame.time_base = TIME_BASE
         frame.duration = duration

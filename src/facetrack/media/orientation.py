@@ -8,9 +8,10 @@ import struct
 from typing import Any, NamedTuple
 
 import numpy as np
-from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+
+from facetrack.media.side_data import side_data
 
 
 class Orientation(NamedTuple):
@@ -29,15 +30,10 @@ class Orientation(NamedTuple):
         negative determinant means that it mirrors, which no angle says. Other angles than quarter
         turns count as the nearest one.
         """
-        # ``frame.side_data`` would make frame and data refer to each other: the frame, and with it
-        # the threads of its decoder, would live until Python looks for such cycles.
-        try:
-            data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
-        except ValueError:  # the frame has data of a kind that PyAV has no name for
+        matrix = side_data(frame, "DISPLAYMATRIX")
+        if matrix is None:  # what PyAV itself says of it, if there is one
             return cls(round(frame.rotation / 90) % 4, False)
-        if not isinstance(data, SideData):
-            return UPRIGHT
-        a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
+        a, b, _, c, d = struct.unpack_from("=5i", matrix)
         mirrored = a * d - b * c < 0
         if mirrored:  # without the mirror, which exchanges left and right at the end
             a, c = -a, -c

@@ -34,6 +34,8 @@ UNSPECIFIED = 0
 """Of a colour range."""
 RGB, BT709, UNKNOWN, BT601_625, SMPTE240M, BT2020 = 0, 1, 2, 5, 7, 9
 """Numbers of matrices in H.273."""
+PQ, HLG = 16, 18
+"""Numbers of the transfer functions of HDR in H.273."""
 HD_WIDTH, HD_HEIGHT = 1280, 576
 """Size in pixels from which (width), or above which (height), players assume BT.709."""
 
@@ -70,12 +72,13 @@ class UprightPlanes:
         """
         orientation, frame = Orientation.of(frame), truly_named(frame)
         name, own, own_full = frame.format.name, matrix_of(frame), is_full_range(frame)
-        if name not in PLANAR or (own_full, _swscale(own)) != (full_range, _swscale(matrix)):
+        same = (own_full, swscale_matrix(own)) == (full_range, swscale_matrix(matrix))
+        if name not in PLANAR or not same:
             has_colours = not (frame.format.is_rgb or frame.format.has_palette)
             frame = frame.reformat(
                 format=name.replace("yuvj", "yuv") if name in PLANAR else "yuv420p",
-                src_colorspace=_swscale(own) if has_colours else None,
-                dst_colorspace=_swscale(matrix),
+                src_colorspace=swscale_matrix(own) if has_colours else None,
+                dst_colorspace=swscale_matrix(matrix),
                 src_color_range=("JPEG" if own_full else "MPEG") if has_colours else None,
                 dst_color_range="JPEG" if full_range else "MPEG",
             )
@@ -143,16 +146,19 @@ def truly_named(frame: VideoFrame) -> VideoFrame:
 def matrix_of(frame: VideoFrame) -> int:
     """The matrix of a frame's colours, as in H.273.
 
-    Where the frame does not say it, the one that players assume for the frame's size.
+    Where the frame does not say it, BT.2020's in HDR, else the one that players assume for the
+    frame's size.
     """
     matrix = int(frame.colorspace)
+    if matrix == UNKNOWN and not frame.format.is_rgb and int(frame.color_trc) in (PQ, HLG):
+        return BT2020
     if frame.format.is_rgb or matrix in (UNKNOWN, RGB):
         large = frame.width >= HD_WIDTH or frame.height > HD_HEIGHT
         return BT709 if large else BT601_625
     return matrix
 
 
-def _swscale(matrix: int) -> int:
+def swscale_matrix(matrix: int) -> int:
     """libswscale's number of a matrix; it has one for each of BT.601's."""
     return matrix if matrix in (BT709, SMPTE240M, BT2020) else BT601_625
 

@@ -249,6 +249,7 @@ class Analysis:
                 "rotation": info.rotation,
                 "mirrored": info.mirrored,
                 "pixel_aspect": f"{info.pixel_aspect.numerator}/{info.pixel_aspect.denominator}",
+                "hdr": info.hdr,
                 "deinterlaced": info.deinterlaced,
                 "frame_count": info.frame_count,
                 "fps": f"{info.fps.numerator}/{info.fps.denominator}",

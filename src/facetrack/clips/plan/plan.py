@@ -52,14 +52,20 @@ def check_settings(settings: ClipSettings) -> list[Path]:
     Raises:
         UsageError: when a target or the template is invalid, or the codec cannot be encoded here.
     """
-    choose_encoder(encoding_of(settings))
+    choose_encoder(encoding_of(settings, settings.hdr == "keep"))
     parsed(settings.name or "")
     return [t.meant for t in targets_of(settings) if isinstance(t.meant, Path)]
 
 
-def encoding_of(settings: ClipSettings) -> Encoding:
-    """The settings that the encoder needs."""
-    return Encoding(settings.codec, settings.quality, settings.effort, settings.wav_rate)
+def encoding_of(settings: ClipSettings, hdr: bool) -> Encoding:
+    """The settings that the encoder needs.
+
+    Args:
+        hdr: whether the video is in HDR.
+    """
+    kept = hdr and settings.hdr == "keep"
+    codec = "hevc" if kept and settings.codec == "h264" else settings.codec
+    return Encoding(codec, settings.quality, settings.effort, settings.wav_rate, hdr=kept)
 
 
 def streams_of(info: VideoInfo, settings: ClipSettings) -> StreamChoice:

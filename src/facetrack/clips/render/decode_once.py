@@ -42,7 +42,7 @@ def _written(task: RenderTask, reader: FrameReader) -> Iterator[Outcome]:
     times_s = np.concatenate([c.source_s for c in clips])[first]
     color: ColorInfo | None = None
     for number, frame, found in reader.frames(wanted, times_s):
-        color = color or ColorInfo.of(frame)
+        color = color or ColorInfo.of(frame, task.encoder.keeps_hdr)
         source = color.planes_of(frame)
         for encoder in [encoder for encoder in encoders if encoder.shows(number)]:
             try:

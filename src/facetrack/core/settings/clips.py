@@ -123,6 +123,11 @@ class ClipSettings(Stage):
         "veryfast",
         "Time the encoder takes to make the file small, by x264's names: ultrafast to veryslow.",
     )
+    hdr: Literal["map", "keep"] = setting(
+        "map",
+        "Of a film in HDR, map: clips of the standard range (BT.709); keep: clips in HDR of 10 "
+        "bits, as HEVC where codec is h264.",
+    )
     fps: str | None = setting(
         None, "Constant frame rate, as 25 or 30000/1001; unset: the frame times of the video."
     )

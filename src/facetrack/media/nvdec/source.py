@@ -35,6 +35,7 @@ from facetrack.media.nvdec.packets import FILTERS, AnnexB, Part, joined, parts_o
 from facetrack.media.opening import open_media
 from facetrack.media.orientation import UPRIGHT, Orientation
 from facetrack.media.planar import is_full_range
+from facetrack.media.tone_mapping import hdr_of
 
 READY_PARTS = 2
 """Decoded parts that may wait for those before them, beside the parts that are being decoded."""
@@ -254,6 +255,8 @@ def _check(frame: VideoFrame, codec: str) -> None:
         raise NotForGpu(f"its frames are {frame.format.name}")
     if Orientation.of(frame) != UPRIGHT:
         raise NotForGpu("its frames are rotated or mirrored")
+    if hdr_of(frame) is not None:
+        raise NotForGpu("its colours are HDR")
     if frame.interlaced_frame or frame.pts is None:
         raise NotForGpu("its frames are interlaced or without times")
 
