@@ -1,5 +1,6 @@
 """What a clip shows, frame by frame: made by the plan, written by the renderer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,12 @@ class Panel:
     still_s: Float64
     """``(m,)`` where the person is not in the shot: the presentation time in seconds of the source
     frame that is held and dimmed instead. NaN: the clip's own frame is shown."""
+
+
+def enlargement(panels: Sequence[Panel]) -> float:
+    """How many times the crops are enlarged: the median of a panel's frames; the largest of all
+    panels."""
+    return max(float(np.median(panel.place[3] / panel.crops[:, 3])) for panel in panels)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The steps are: people, ranges on screen, speech, padding, segments, names, crops
 written.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.clips.camera.layout import layout_of
-from facetrack.clips.plan.clip import Clip, Segment
+from facetrack.clips.plan.clip import Clip, Segment, enlargement
 from facetrack.clips.plan.naming import clip_paths, parsed
 from facetrack.clips.plan.photo import Enroller
 from facetrack.clips.plan.segments import Rejected, on_screen, padded, segments_of
@@ -133,7 +134,23 @@ def plan_clips(
         _clip(path, segment, analysis, frame_times, settings)
         for path, segment in zip(paths, segments, strict=True)
     ]
+    if not (settings.data_set or settings.debug_overlay):
+        warnings += _enlarged(clips, settings.enlargement)
     return Plan(clips, rejected, training_clips, names, warnings)
+
+
+def _enlarged(clips: Sequence[Clip], most: float) -> list[str]:
+    """One line when clips enlarge faces much; of the one that does so most."""
+    times = {clip.path: enlargement(clip.panels) for clip in clips}
+    many = [path for path in times if times[path] > most]
+    if not many:
+        return []
+    worst = max(many, key=lambda path: times[path])
+    which = "1 clip enlarges its face" if len(many) == 1 else f"{len(many)} clips enlarge faces"
+    return [
+        f"{which} more than {most:g} times ({worst.as_posix()}: {times[worst]:.1f} times); a "
+        "smaller --size or a wider --zoom shows them sharper"
+    ]
 
 
 def _ranges_on_screen(

@@ -23,7 +23,7 @@ class Rejected:
     frame_range: FrameRange
     reason: str
     """``too short`` or ``no speech``; in a data set also ``too small``, ``turned away``,
-    ``blurred``, ``another face`` or ``somebody forgotten``."""
+    ``blurred``, ``enlarged``, ``another face`` or ``somebody forgotten``."""
     detail: str
     """The measured value and the needed one, where the reason has one."""
     track: int | None = None

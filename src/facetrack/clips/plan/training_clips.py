@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from facetrack.clips.camera.layout import layout_of
-from facetrack.clips.plan.clip import Segment
+from facetrack.clips.plan.clip import Segment, enlargement
 from facetrack.clips.plan.segments import Rejected, segments_of
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import FrameTimes, StartEnd, intersection, ranges_where
@@ -185,6 +185,10 @@ def _of_range(
             continue
         frames = np.arange(*start_end, dtype=np.int32)
         times_s = frame_times.edges_s[frames - frame_times.first_frame]
+        _, panels = layout_of(segment, frames, times_s, analysis, settings)
+        if (times := enlargement(panels)) > settings.enlargement:
+            reject(start_end, "enlarged", f"{times:.1f} times, {settings.enlargement:g} at most")
+            continue
         sharp = measured_sharpness(analysis.info, frames, times_s, part.boxes)
         if sharp < settings.sharpness:
             reject(start_end, "blurred", f"{sharp:.2f}, {settings.sharpness:g} needed")

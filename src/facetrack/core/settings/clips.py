@@ -145,6 +145,11 @@ class ClipSettings(Stage):
         "true: clips for training, with a manifest: each shows one track in one shot, no face of "
         "another person, and meets the settings below.",
     )
+    enlargement: Annotated[float, Meta(ge=1)] = setting(
+        3.0,
+        "Times that a clip may enlarge what it shows. More is said in a line; in a data set such "
+        "clips are left out.",
+    )
     wav_rate: Annotated[int, Meta(ge=1)] | None = setting(
         None, "Writes a mono WAV file beside each clip, with so many samples a second."
     )
