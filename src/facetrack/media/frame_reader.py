@@ -29,7 +29,7 @@ from facetrack.media.choosing import packets_of
 from facetrack.media.decoded_frames import decoded_frames
 from facetrack.media.deinterlace import Deinterlacer
 from facetrack.media.rising_times import RisingTimes
-from facetrack.media.streams import VideoFile, open_again
+from facetrack.media.streams import VideoFile, holds_decoding_times, open_again
 
 Tick = int
 """A time in units of the stream's time base, or of ``EPSILON_S`` where times were corrected; 0 at
@@ -39,6 +39,10 @@ JUMP_S = 1.0
 """Shorter gaps are decoded through: to flush and refill the decoder costs as much."""
 BLIND_JUMP_S = 12.0
 """The same where the file has no index of its key frames; they are rarely further apart."""
+UNSURE, UNSURE_S = 12, 1.0
+"""Frames after a seek whose times may be wrong in a transport or program stream: its packets need
+not begin with a frame, and not each says a time. And the seconds by which such a seek starts
+earlier."""
 STEP_BACK_S = 1.0
 """Seconds by which a second try starts earlier, where a seek ended too late; doubled each time."""
 LEAD_S = 1.0
@@ -76,6 +80,11 @@ class FrameReader(Closing):
         self.stream = stream
         stream.thread_type = "NONE"  # clips are made in parallel, one process a core
         self._path, self._streams = path, streams
+        self._timeless_packets = holds_decoding_times(container)
+        self._lead = 1 if streams.deinterlace else 0
+        """Frames that must come between a seek and the first wanted one."""
+        if Flags(container.format.flags) & Flags.ts_discont:
+            self._lead = UNSURE
         self._tick_s = float(stream.time_base or 0.001)
         self._origin = stream.start_time or 0
         timeless = bool(Flags(container.format.flags) & Flags.no_timestamps)
@@ -178,24 +187,26 @@ class FrameReader(Closing):
             yield ReadFrame(left.pop()[1], last, False)
 
     def _from(self, first: Tick, needed: frozenset[Tick]) -> Iterator[tuple[Tick, VideoFrame]]:
-        """Decoded frames, the first of which is not later than ``first``; it is earlier where a
-        frame is made of its neighbours too."""
-        first -= self._streams.deinterlace
-        back_s = 0.0
+        """Decoded frames, of which the first is not later than ``first``, if there is one."""
+        back_s = UNSURE_S if self._lead > 1 else 0.0
         while True:
-            start = first - round(back_s / self._tick_s)
+            start = first - min(self._lead, 1) - round(back_s / self._tick_s)
             if self._local:
                 decoded = self._through_clock(start)
             else:
                 self._seek(start)
                 decoded = self._decoded(needed)
-            opening = next(decoded, None)
-            if (opening is not None and opening[0] <= first) or start <= 0:
+            before, last, opening = 0, None, None
+            for opening in decoded:
+                if opening[0] >= first:
+                    break
+                before, last, opening = before + 1, opening, None
+            exact = opening is not None and opening[0] == first
+            if before >= max(self._lead, not exact) or start <= 0:
                 break
             back_s = max(STEP_BACK_S, 2 * back_s)
-        if opening is not None:
-            yield opening
-            yield from decoded
+        yield from filter(None, (last, opening))
+        yield from decoded
 
     def _through_clock(self, start: Tick) -> Iterator[tuple[Tick, VideoFrame]]:
         """Frames from a key frame before ``start`` on, with the times of the analysis."""
@@ -228,6 +239,8 @@ class FrameReader(Closing):
         context = self.stream.codec_context
         try:
             for packet in packets_of(self.container, self.stream):
+                if self._timeless_packets:
+                    packet.pts = packet.dts
                 unneeded = packet.pts is not None and packet.pts - self._origin not in needed
                 skipped = unneeded and not self._streams.deinterlace
                 context.skip_frame = "NONREF" if skipped else "DEFAULT"

@@ -27,8 +27,8 @@ CLOCK_TIME = re.compile(r"([0-9]{1,6}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,12})
 MOST_PIXELS = 2**31 - 1
 """The most that libav's option can say."""
 UNTIMED = {"avi"}
-"""libav's names of the containers that hold decoding times alone. Where frames are decoded in
-another order than they are shown in, libav's presentation times of them are a guess."""
+"""libav's names of the containers that hold decoding times alone; libav's presentation times of
+them are a guess."""
 
 
 class StreamFacts(NamedTuple):
@@ -88,7 +88,8 @@ class VideoFile(Closing):
         self.origin = stream.start_time or 0
         """The stream's start in units of ``time_base``: all times in seconds count from there."""
         context = stream.codec_context
-        self.untimed = self._container.format.name in UNTIMED and bool(context.has_b_frames)
+        self._timeless_packets = holds_decoding_times(self._container)
+        self.untimed = self._timeless_packets and bool(context.has_b_frames)
         """Whether the file says no presentation times of packets."""
         self._times = self._steady_times()
         self._sought = False
@@ -185,8 +186,8 @@ class VideoFile(Closing):
         self._times = self._steady_times()
         try:
             for packet in packets_of(self._container, self.stream):
-                if self.untimed:
-                    packet.pts = None
+                if self._timeless_packets:
+                    packet.pts = None if self.untimed else packet.dts
                 if not self._sought:
                     self._times.put(packet)
                 yield packet
@@ -209,6 +210,8 @@ class VideoFile(Closing):
             assert isinstance(stream, VideoStream)
             try:
                 for packet in packets_of(container, stream):
+                    if self._timeless_packets and not self.untimed:
+                        packet.pts = packet.dts
                     steady.put(packet)
                     if packet.size and packet.is_keyframe and packet.pts is not None:
                         times.append(self.seconds(packet.pts))
@@ -242,6 +245,12 @@ def open_again(
         container.close()
         raise
     return container, stream
+
+
+def holds_decoding_times(container: InputContainer) -> bool:
+    """Whether the file says decoding times alone. A frame that is decoded in the order in which
+    frames are shown is shown then; libav's presentation time may still be one of a later frame."""
+    return container.format.name in UNTIMED
 
 
 def begin_s(stream: VideoStream) -> float:
