@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
 
-from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
+from facetrack.core.types import BEST_STREAMS, SQUARE, StreamChoice, VideoInfo
 from facetrack.media.decoded_frames import decoded_frames
 from facetrack.media.deinterlace import Deinterlacer
 from facetrack.media.file_source import FileSource
@@ -74,10 +75,10 @@ class PyavSource(FileSource):
         if self._hdr is None and (kind := hdr_of(frame)) is not None:
             self._hdr = kind
             self.notes.append(f"is in HDR ({kind.upper()}); {MAPPED}")
-        return upright(frame, threads=0)
+        return upright(frame, 0, self._file.facts().pixel_aspect)
 
 
-def upright(frame: VideoFrame, threads: int = 1) -> FrameImage:
+def upright(frame: VideoFrame, threads: int = 1, pixel_aspect: Fraction = SQUARE) -> FrameImage:
     """The image of a decoded frame, turned and mirrored as the file says, in the standard range.
 
     The decoder's planes are used as they are where the format is 4:2:0 of 8 bits and nothing is
@@ -85,9 +86,11 @@ def upright(frame: VideoFrame, threads: int = 1) -> FrameImage:
 
     Args:
         threads: number of threads that may map HDR; 0: one a core.
+        pixel_aspect: width / height of a pixel of the decoded frame.
     """
     orientation, frame = Orientation.of(frame), sdr(truly_named(frame), threads)
     if frame.format.name in YUV420 and orientation == UPRIGHT:
-        return YuvImage(frame)
+        return YuvImage(frame, float(pixel_aspect))
     image = orientation.upright(frame.to_ndarray(format="rgb24"))
-    return RgbImage(np.ascontiguousarray(image))
+    wider = 1 / pixel_aspect if orientation.swaps_axes else pixel_aspect
+    return RgbImage(np.ascontiguousarray(image), float(wider))

@@ -44,6 +44,11 @@ class FrameImage(Protocol):
         ...
 
     @property
+    def pixel_aspect(self) -> float:
+        """Width / height of a pixel."""
+        ...
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory that its pixels take."""
         ...
@@ -111,9 +116,10 @@ class RgbImage:
 
     kind: Hashable = "rgb"
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, pixel_aspect: float = 1.0) -> None:
         """``image``: ``(height, width, 3)`` uint8 RGB; it is not copied."""
         self._rgb = image
+        self.pixel_aspect = pixel_aspect
         self.shape = (image.shape[0], image.shape[1])
         self.nbytes = image.nbytes
 
@@ -158,8 +164,9 @@ class YuvImage:
     A chroma sample counts for each of its four luma pixels, as in libswscale's conversion to RGB.
     """
 
-    def __init__(self, frame: VideoFrame) -> None:
+    def __init__(self, frame: VideoFrame, pixel_aspect: float = 1.0) -> None:
         self._frame = frame
+        self.pixel_aspect = pixel_aspect
         self._views = planes(frame)
         luma, blue, red = self._views
         self.shape = (luma.shape[0], luma.shape[1])
@@ -235,6 +242,7 @@ class CachedRgbImage:
     def __init__(self, image: FrameImage) -> None:
         self._image = image
         self.shape = image.shape
+        self.pixel_aspect = image.pixel_aspect
         self.nbytes = image.nbytes
         self.kind = image.kind
         self.scaled = image.scaled

@@ -60,8 +60,8 @@ def crop_of(image: FrameImage, faces: Faces, i: int, spec: CropSpec) -> Image:
     """
     if not spec.aligned:
         return normalised_light(box_crop(image, faces.boxes[i]))
-    of_one = slice(i, i + 1)
-    placement = aligned_placements(faces.boxes[of_one], faces.landmarks[of_one])[0]
+    of_one, aspect = slice(i, i + 1), np.array([image.pixel_aspect])
+    placement = aligned_placements(faces.boxes[of_one], faces.landmarks[of_one], aspect)[0]
     return normalised_light(square(image, placement, spec.size))
 
 
@@ -75,38 +75,49 @@ def cut_faces(images: Sequence[FrameImage], boxes: Float32, landmarks: Float32) 
     """
     sizes = np.array([image.shape[::-1] for image in images])
     corners = box_corners(boxes, sizes).tolist()
-    placements = aligned_placements(boxes, landmarks)
+    aspects = np.array([image.pixel_aspect for image in images])
+    placements = aligned_placements(boxes, landmarks, aspects)
     return [
         image.face_cut((x1, y1, x2, y2), placement, ALIGNED_SIDE)
         for image, (x1, y1, x2, y2), placement in zip(images, corners, placements, strict=True)
     ]
 
 
-def visible_share(box: Float32, landmarks: Float32, shape: tuple[int, int]) -> float:
+def visible_share(
+    box: Float32, landmarks: Float32, shape: tuple[int, int], pixel_aspect: float = 1.0
+) -> float:
     """Share of a face's aligned crop that is inside the frame, 0 to 1.
 
     Args:
         box: ``(4,)`` x1 y1 x2 y2 in pixels.
         landmarks: ``(5, 2)`` x y in pixels.
         shape: height and width of the frame.
+        pixel_aspect: width / height of a pixel.
     """
     steps = (np.arange(8) + 0.5) / 8 * ALIGNED_SIDE
     x, y = np.meshgrid(steps, steps)
-    placement = aligned_placements(box[None], landmarks[None])[0]
+    placement = aligned_placements(box[None], landmarks[None], np.array([pixel_aspect]))[0]
     points = placement @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
     edge = np.array(shape)[::-1, None]
     return float(((points >= 0) & (points < edge)).all(axis=0).mean())
 
 
-def aligned_placements(boxes: Float32, landmarks: Float32) -> Placement:
-    """``(n, 2, 3)`` placements of aligned crops.
+def aligned_placements(
+    boxes: Float32, landmarks: Float32, pixel_aspects: NDArray[np.float64] | None = None
+) -> Placement:
+    """``(n, 2, 3)`` placements of aligned crops, whose pixels are square.
 
     Where the landmarks make no face, the placement is that of the face's box.
 
     Args:
         boxes: ``(n, 4)`` x1 y1 x2 y2 in pixels.
         landmarks: ``(n, 5, 2)`` x y in pixels.
+        pixel_aspects: ``(n,)`` width / height of a pixel of each frame; None: all are square.
     """
+    if pixel_aspects is not None and (pixel_aspects != 1).any():
+        wider = np.stack([pixel_aspects, np.ones(len(boxes))], axis=1)
+        shown = aligned_placements(boxes * np.tile(wider, 2), landmarks * wider[:, None])
+        return shown / wider[:, :, None]
     placements = aligned(landmarks, ALIGNED_SIDE)
     sides = np.hypot(placements[:, 0, 0], placements[:, 1, 0]) * ALIGNED_SIDE
     longer = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1.0)

@@ -40,7 +40,7 @@ class FaceCrop:
         self.turn: Sequence[float] = NO_TURN
         """Two numbers: how far the head is turned, as ``quality.head_turns``; until it is set, as
         of a head that looks at the camera."""
-        self._shape = frame.image.shape
+        self._shape, self._pixel_aspect = frame.image.shape, frame.image.pixel_aspect
         self.source: FrameImage | None = frame.image
         """The frame, until the face is cut out of it; then None."""
         self.cut: FaceCut | None = None
@@ -72,7 +72,7 @@ class FaceCrop:
         far = max(x2 - x1, y2 - y1)  # an aligned crop reaches at most so far beyond its box
         if min(x1, y1) >= far and x2 + far <= width and y2 + far <= height:
             return 1.0
-        return visible_share(self.box, self.landmarks, self._shape)
+        return visible_share(self.box, self.landmarks, self._shape, self._pixel_aspect)
 
     @property
     def height_px(self) -> float:

@@ -33,6 +33,7 @@ class GpuImage:
     """
 
     kind: Hashable = "rgb"  # of its rasters
+    pixel_aspect = 1.0  # films of other pixels are decoded on the CPU
 
     def __init__(self, nv12: Tensor, colour: tuple[int, bool], coarse: Image) -> None:
         self.nv12 = nv12

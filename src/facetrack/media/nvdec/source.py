@@ -92,6 +92,8 @@ class NvdecSource(FileSource):
         try:
             first = _first_frame(path, self._file.stream.index)
             _check(first, self._codec)
+            if self._file.facts().pixel_aspect != 1:
+                raise NotForGpu("its pixels are not square")
             if self._file.untimed:
                 raise NotForGpu("its container holds no presentation times")
             self._engines = decoding_engines(self._codec, first.height, first.width, device)
