@@ -191,7 +191,7 @@ def demo(
     media = sample_media(cache_folder())
     out.mkdir(parents=True, exist_ok=True)
     sample = make_sample(media, out / "sample.mp4")
-    settings = load_settings(None, {"clips": {"target": ["all"], "segment_length_s": 10.0}})
+    settings = load_settings(None, {"clips": {"target": ["all"], "size": 400}})
     return run_videos([sample], out, settings, clips=True, dry_run=False, json=json, quiet=quiet)
 
 
