@@ -9,6 +9,7 @@ import pytest
 
 import facetrack
 from facetrack.clips.render.render import render_clips
+from facetrack.core.types import StreamChoice
 from facetrack.media.codecs import Encoding
 from facetrack.timeline import Analysis
 from made.clip_data import clip_of, sound
@@ -70,17 +71,18 @@ def test_an_analysis_remembers_its_streams(tmp_path):
     asked.save(tmp_path / "out")
     loaded = Analysis.load(tmp_path / "out")
     assert loaded == asked
-    assert (loaded.info.width, *loaded.info.streams) == (96, 1, 3)
+    assert (loaded.info.width, loaded.info.streams) == (96, StreamChoice(1, 3, False))
     clip = clip_of(TIMES, (0, 40), crop=(48, 48, 40, 40), name="clips/a/a.mov")
     (made,) = render_clips(film, [clip], tmp_path, LOSSLESS, 1, streams=loaded.info.streams)
     heard, rate = sound(made.path)
     assert np.abs(np.fft.rfft(heard[0, :rate])).argmax() == 900
     timeline = tmp_path / "out" / "timeline.json"
     old = json.loads(timeline.read_text())
-    for name in ("video_stream", "audio_stream", "mirrored"):  # unknown to older versions
+    unknown = ("video_stream", "audio_stream", "mirrored", "pixel_aspect", "hdr", "deinterlaced")
+    for name in unknown:  # to older versions
         del old["source"][name]
     timeline.write_text(json.dumps(old))
-    assert Analysis.load(tmp_path / "out").info.streams == (None, None)
+    assert Analysis.load(tmp_path / "out").info.streams == (None, None, False)
 
 
 @pytest.mark.parametrize("speech_only", [False, True])
