@@ -19,8 +19,10 @@ from facetrack.cli.gallery_view import (
     with_names,
 )
 from facetrack.cli.options import filled_in
-from facetrack.core.errors import InputError, TargetError, UsageError
-from facetrack.core.settings import IdentitySettings
+from facetrack.core.errors import InputError, OutputError, TargetError, UsageError
+from facetrack.core.limits import limited
+from facetrack.core.settings import IdentitySettings, LimitSettings
+from facetrack.identity import gallery as gallery_module
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.identity.gallery import Gallery, GalleryFace, default_gallery, delete_gallery
 from facetrack.identity.gallery_matching import MARGIN, SURE, confidences, match_gallery
@@ -187,6 +189,56 @@ def test_a_row_of_other_types_is_an_error(gallery, row):
                 opened.faces()
         else:  # a text column turns a number into text
             assert len(opened.of_recognizer("sface", 128)) == 1
+
+
+def test_a_gallery_that_another_process_changes_is_in_use(gallery, monkeypatch):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada")])
+    monkeypatch.setattr(gallery_module, "WAIT_S", 0.1)
+    other = sqlite3.connect(gallery, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with Gallery(gallery) as opened, pytest.raises(OutputError, match="in use by another"):
+        opened.remove("Ada")
+    other.execute("ROLLBACK")
+    other.close()
+    with Gallery(gallery) as opened:
+        assert opened.remove("Ada") == 1
+
+
+def test_bytes_and_rows_are_bounded(gallery, tmp_path):
+    with Gallery(gallery, make=True) as opened:
+        opened.add([face("Ada", seed) for seed in range(20)])
+    size = gallery.stat().st_size
+    with limited(LimitSettings(table_bytes=size - 1)), pytest.raises(InputError, match="its bytes"):
+        Gallery(gallery)
+    # A row of a few bytes takes a kilobyte in memory.
+    small = limited(LimitSettings(table_bytes=size))
+    too_much = pytest.raises(InputError, match="its faces' bytes")
+    with small, Gallery(gallery) as opened, too_much:
+        opened.faces()
+
+
+@pytest.mark.parametrize("kind", ["VIRTUAL", "STORED"])
+def test_columns_that_are_computed_are_refused(gallery, kind):
+    """What they compute could take any time and memory."""
+    Gallery(gallery, make=True).close()
+    base = sqlite3.connect(gallery)
+    base.execute("DROP TABLE faces")
+    base.execute(
+        "CREATE TABLE faces (name TEXT, recognizer TEXT, photo TEXT, added TEXT, embedding BLOB, "
+        f"evidence TEXT GENERATED ALWAYS AS (hex(zeroblob(400000))) {kind})"
+    )
+    base.close()
+    with pytest.raises(InputError, match="it is another database"):
+        Gallery(gallery)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs are POSIX's")
+def test_a_fifo_is_no_gallery(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for make in (True, False):
+        with pytest.raises(InputError):
+            Gallery(tmp_path / "fifo", make)
 
 
 def commands_on(gallery, tmp_path):

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 from platformdirs import user_data_path
 
+from facetrack.core.atomic_write import atomic_write
 from facetrack.core.closing import Closing
-from facetrack.core.errors import InputError, TargetError
+from facetrack.core.errors import FacetrackError, InputError, OutputError, TargetError
+from facetrack.core.limits import check_limit
 from facetrack.core.types import Float32
 from facetrack.identity.embedding_groups import EmbeddingSet
 from facetrack.recognition.calibration import Evidence
@@ -34,6 +36,14 @@ WAIT_S = 30.0
 """Seconds to wait for another process that writes."""
 LARGEST_VALUE = 1 << 20
 """Bytes of a value, and of a statement; the largest is an embedding of a few kilobytes."""
+ROW_BYTES = 1_000
+"""Memory that a row takes beside its values, about."""
+BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+UNWRITABLE = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}  # fmt: skip
+"""Codes of SQLite that speak of the disk, where something is being changed."""
 SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")
 """Endings of files that SQLite may leave beside the gallery."""
 
@@ -81,7 +91,9 @@ class Gallery(Closing):
     """An open gallery. A context manager.
 
     Raises:
-        InputError: when the file is missing and ``make`` is false, or is no gallery.
+        InputError: when the file is missing and ``make`` is false, is no gallery, or is larger than
+            ``limits.table_bytes``.
+        OutputError: when it cannot be made, or another process does not let go of it.
     """
 
     def __init__(self, path: Path, make: bool = False) -> None:
@@ -93,14 +105,15 @@ class Gallery(Closing):
             raise InputError(
                 f"{path}: there is no gallery; make one with: facetrack gallery add NAME PHOTO"
             )
-        try:
+        if not path.is_file():
+            raise InputError(f"{path} is no file that can be a gallery")
+        check_limit(f"{path}: its bytes", "table_bytes", path.stat().st_size)
+        with self._reading():
             self._base = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._damaged(error) from error
         try:
             with self._reading():
                 self._prepare()
-        except InputError:
+        except BaseException:
             self._base.close()
             raise
 
@@ -123,8 +136,14 @@ class Gallery(Closing):
             rows = self._base.execute(
                 f"SELECT name, recognizer, photo, added, embedding, {evidence} FROM faces "
                 "ORDER BY rowid"
-            ).fetchall()
-        found = [self._face(row) for row in rows]
+            )
+            found, size = [], 0
+            for row in rows:
+                found.append(self._face(row))
+                size += ROW_BYTES + sum(
+                    len(value) for value in row if isinstance(value, str | bytes)
+                )
+                check_limit(f"{self.path}: its faces' bytes", "table_bytes", size)
         found.sort(key=lambda face: face.name.casefold())
         if name is None:
             return found
@@ -140,7 +159,8 @@ class Gallery(Closing):
         A name that is there in other capitals keeps its spelling.
 
         Raises:
-            InputError: when the file is damaged, or another process does not let go of it.
+            InputError: when the file is damaged.
+            OutputError: when it cannot be written, or another process does not let go of it.
         """
         with self._changing():
             spelt = {face.name.casefold(): face.name for face in self.faces()}
@@ -161,7 +181,8 @@ class Gallery(Closing):
             Number of faces that were removed.
 
         Raises:
-            InputError: when the file is damaged, or another process does not let go of it.
+            InputError: when the file is damaged.
+            OutputError: when it cannot be written, or another process does not let go of it.
             TargetError: when nobody has the name.
         """
         with self._changing():
@@ -200,16 +221,29 @@ class Gallery(Closing):
             yield
         except (sqlite3.Error, ArithmeticError, ValueError) as error:
             # A message of SQLite that quotes the file need not be UTF-8, a ValueError of Python.
-            raise self._damaged(error) from error
+            raise self._failure(error) from error
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """All changes of the body are made, or none; no other process comes between."""
-        with self._reading(), self._base:
-            self._base.execute("BEGIN IMMEDIATE")
-            yield
+        with self._reading():
+            try:
+                with self._base:
+                    self._base.execute("BEGIN IMMEDIATE")
+                    yield
+            except sqlite3.Error as error:
+                if _code(error) not in UNWRITABLE:
+                    raise
+                raise OutputError(
+                    f"{self.path} cannot be written ({error}), and is as it was; free some space, "
+                    "or see who may write there"
+                ) from error
 
-    def _damaged(self, error: Exception) -> InputError:
+    def _failure(self, error: Exception) -> FacetrackError:
+        if _code(error) in BUSY:
+            return OutputError(
+                f"{self.path} is in use by another process ({error}); wait until it has ended"
+            )
         return InputError(f"{self.path} is no gallery that can be read ({error})")
 
     def _has_evidence(self) -> bool:
@@ -233,10 +267,13 @@ class Gallery(Closing):
         # Removed data are overwritten, not only unlinked; and SQLite writes nothing to /tmp.
         self._base.execute("PRAGMA secure_delete = ON")
         self._base.execute("PRAGMA temp_store = MEMORY")
+        self._base.execute("PRAGMA trusted_schema = OFF")
         (kind,) = self._base.execute("PRAGMA application_id").fetchone()
         tables = self._base.execute("SELECT type, name FROM sqlite_master").fetchall()
-        # A view or a trigger could be a program of somebody else's.
-        if tables and (kind != APPLICATION or tables != [("table", "faces")]):
+        columns = self._base.execute("PRAGMA table_xinfo(faces)").fetchall()
+        # A view, a trigger or a column that is computed could be a program of somebody else's.
+        computed = any(column[-1] for column in columns)
+        if tables and (kind != APPLICATION or tables != [("table", "faces")] or computed):
             raise sqlite3.DatabaseError("it is another database")
         if not tables:
             with self._changing():
@@ -261,9 +298,9 @@ def export_gallery(faces: Iterable[GalleryFace], file: Path) -> None:
         "schema": SCHEMA,
         "people": [{"name": name, "faces": theirs} for name, theirs in people.items()],
     }
-    file.unlink(missing_ok=True)
-    _make_private(file)
-    file.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    with atomic_write(file) as path:
+        _make_private(path)
+        path.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def delete_gallery(path: Path) -> None:
@@ -275,6 +312,12 @@ def delete_gallery(path: Path) -> None:
 def today() -> str:
     """The day, as in ``GalleryFace.added``."""
     return date.today().isoformat()
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's code, without what only one system or file says of it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def _evidence(stored: object) -> Evidence:
