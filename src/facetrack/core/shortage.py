@@ -1,4 +1,4 @@
-"""Tells that memory or threads ran out from what libraries raise then, each in its own words."""
+"""Tells that memory, threads or open files ran out from what libraries raise, each in its words."""
 
 import errno
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ WORDS = (
     "resource temporarily unavailable",
 )
 """What says so in the text of an error that has no type of its own."""
-NUMBERS = {errno.ENOMEM, errno.EAGAIN}
+NUMBERS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 
 def ran_short(error: BaseException) -> bool:
-    """Whether the error, or one that led to it, came from a lack of memory or threads."""
+    """Whether the error, or one that led to it, came from a lack of memory, threads or files."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, MemoryError | ResourceError):
@@ -46,13 +46,14 @@ def shortage(error: BaseException) -> ResourceError:
         reason = (str(error).strip().splitlines() or [""])[-1].strip()
     said = f" ({reason})" if reason else ""
     return ResourceError(
-        f"not enough memory or threads{said}; close other programs, or raise this process's limit"
+        f"not enough memory, threads or open files{said}; close other programs, or raise this "
+        "process's limit"
     )
 
 
 @contextmanager
 def shortage_said() -> Iterator[None]:
-    """Turns what the body raises where memory or threads ran out into ``ResourceError``."""
+    """Turns what the body raises where memory, threads or files ran out into ``ResourceError``."""
     try:
         yield
     except Exception as error:
