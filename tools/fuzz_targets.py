@@ -302,7 +302,7 @@ def _film(path: Path, out: Path) -> None:
     )
     if jobs:
         encoder = choose_encoder(Encoding("h264"))
-        list(write_clips(RenderTask(path, jobs, encoder, None, None)))
+        list(write_clips(RenderTask(path, jobs, encoder, None, None, 1 << 30)))
     shutil.rmtree(out)
 
 

@@ -26,7 +26,7 @@ def task(tmp_path):
     clip = clip_of(np.arange(FRAMES) / 25, (0, 70), size=(4096, 4096))
     job = ClipJob(0, clip, tmp_path / "clip.mp4", tmp_path / "clip.partial.mp4", None, None)
     encoder = choose_encoder(Encoding(effort="slow"))
-    return RenderTask(tmp_path / "film.mp4", (job,), encoder, None, None)
+    return RenderTask(tmp_path / "film.mp4", (job,), encoder, None, None, 1 << 30)
 
 
 def worker(**options):

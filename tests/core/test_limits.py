@@ -8,13 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from facetrack.clips.render.render import render_clips
 from facetrack.core.bounded_npz import arrays_of
-from facetrack.core.errors import InputError, UsageError
+from facetrack.core.errors import InputError, UsageError, WeightsError
 from facetrack.core.limits import VARIABLE, check_limit, limited, limits, use_limits
 from facetrack.core.parquet import read_table
 from facetrack.core.settings import LimitSettings, Settings
+from facetrack.evaluation.labelled_photos import labelled_photos
+from facetrack.media.codecs import Encoding
+from facetrack.recognition.recognizers import onnx_recognizer
+from made.clip_data import clip_of
 from made.command import facetrack as command
 from made.command import one_line
+from made.media import make_video
 
 MIB = 1 << 20
 
@@ -186,3 +192,38 @@ def test_edited_crops_are_bounded(folder, change, words):
     done = command("render", folder, "--crops", path, "-q")
     assert done.returncode == 3
     assert words in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".json"])
+def test_a_network_and_what_is_said_of_it_are_bounded(tmp_path, suffix):
+    for name in ("mine.onnx", "mine.json"):
+        (tmp_path / name).write_text('{"schema": "facetrack/recognizer/1", "sha256": ""}')
+    with (tmp_path / f"mine{suffix}").open("ab") as file:
+        file.truncate(2 * MIB)
+    small = LimitSettings(network_bytes=MIB, text_bytes=MIB)
+    with limited(small), pytest.raises(WeightsError, match=r"1,048,576"):
+        onnx_recognizer(tmp_path / "mine.onnx")
+
+
+def test_a_table_of_labels_is_bounded_and_names_no_file_elsewhere(tmp_path):
+    table = tmp_path / "photos" / "labels.csv"
+    table.parent.mkdir()
+    (tmp_path / "ada.jpg").write_bytes(b"")
+    (table.parent / "link.jpg").symlink_to(tmp_path / "ada.jpg")
+    for name in ("../ada.jpg", str(tmp_path / "ada.jpg"), "link.jpg", ""):
+        table.write_text(f"file,identity\n{name},Ada\n")
+        with pytest.raises(InputError, match="inside the folder"):
+            labelled_photos(table.parent)
+    with limited(LimitSettings(text_bytes=9)), pytest.raises(InputError, match="9 are allowed"):
+        labelled_photos(table.parent)
+
+
+@pytest.mark.parametrize("frames", [4, 150])
+def test_a_clip_is_bounded_while_it_is_written(tmp_path, frames):
+    """How large it gets is not known before; an encoder holds the first frames back."""
+    make_video(tmp_path / "film.mp4", frames=frames)
+    clip = clip_of(np.arange(frames) / 25, (0, frames))
+    with limited(LimitSettings(output_bytes=200)):
+        (made,) = render_clips(tmp_path / "film.mp4", [clip], tmp_path, Encoding())
+    assert "limits.output_bytes" in made.error
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["film.mp4"]

@@ -1,6 +1,7 @@
 """``recognition.calibration``: what its probabilities mean, on made and on labelled faces."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -197,7 +198,9 @@ def test_the_command_calibrates_a_file(tmp_path: Path) -> None:
     several = sorted(name for name, count in counts.items() if count > 2)
     people = several[:5] + several[-5:]  # no fewer are taken
     chosen = [p for name in people for p in [q for q in photos if q.identity == name][:3]]
-    lines = [f"{p.file},{p.identity},{p.group}" for p in chosen]
+    for photo in chosen:
+        shutil.copy(photo.file, tmp_path)
+    lines = [f"{p.file.name},{p.identity},{p.group}" for p in chosen]
     table.write_text("file,identity,group\n" + "\n".join(lines) + "\n")
     command = [sys.executable, "-m", "facetrack", "calibrate", str(tmp_path), "--recognizer"]
     done = subprocess.run(

@@ -28,6 +28,7 @@ from facetrack.recognition.openvino_embedders import OnnxEmbedder, input_size_of
 from facetrack.recognition.recognizers import (
     NetworkInput,
     OnnxRecognizer,
+    network_bytes,
     onnx_name,
     write_recognizer,
 )
@@ -142,7 +143,7 @@ def _with_input(file: Path, crop: CropSpec, samples: FaceSamples) -> OnnxRecogni
     Raises:
         WeightsError: when none tells them apart.
     """
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = hashlib.sha256(network_bytes(file)).hexdigest()
     unchanged = np.flatnonzero(samples.condition == SWEEP[0].name)[:FACES_TO_TRY]
     tried: list[tuple[float, int, OnnxRecognizer]] = []
     for i, given in enumerate(INPUTS):

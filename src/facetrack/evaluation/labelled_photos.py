@@ -1,6 +1,7 @@
 """Reads labelled photographs, and cuts out their faces as videos would show them."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from facetrack.core.errors import InputError
+from facetrack.core.limits import limits
+from facetrack.core.received_files import check_file, read_given
 from facetrack.core.types import Faces, Float32, Image
 from facetrack.detection.detector import Detector
 from facetrack.evaluation.degraded import SWEEP, Condition, degraded, random_condition
@@ -79,13 +82,15 @@ def labelled_photos(place: Path) -> list[LabelledPhoto]:
     """The labelled photos of a folder.
 
     Labels come from ``labels.csv`` in the folder (columns file, identity and, if wanted, group), or
-    else from the names of the folders in it: one for each person.
+    else from the names of the folders in it: one for each person. Photos of a table lie beside or
+    below it.
 
     Args:
         place: the folder, or a table like ``labels.csv``.
 
     Raises:
-        InputError: when there are no labels, or no two people with two photos each.
+        InputError: when there are no labels, no two people with two photos each, or the table names
+            a file elsewhere.
     """
     table = place / "labels.csv" if place.is_dir() else place
     if table.is_file():
@@ -111,11 +116,14 @@ def labelled_photos(place: Path) -> list[LabelledPhoto]:
 
 def _of_table(table: Path) -> list[LabelledPhoto]:
     try:
-        with table.open(newline="", encoding="utf-8") as opened:
-            return [
-                LabelledPhoto(table.parent / row["file"], row["identity"], row.get("group") or "")
-                for row in csv.DictReader(opened)
-            ]
+        text = read_given(table, limits().text_bytes).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        for row in rows:  # the table may come from anybody
+            check_file(table.parent, row["file"] or "")
+        return [
+            LabelledPhoto(table.parent / row["file"], row["identity"], row.get("group") or "")
+            for row in rows
+        ]
     except (KeyError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{table}: not a table with the columns file, identity ({error})"

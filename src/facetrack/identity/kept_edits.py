@@ -5,7 +5,6 @@ in one switch. Each edit is a step that can be undone; below them, a step brings
 back.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,9 @@ from pathlib import Path
 
 from facetrack.core.errors import InputError
 from facetrack.core.folder_lock import locked
+from facetrack.core.limits import limits
 from facetrack.core.parquet import read_table
+from facetrack.core.received_files import json_of, read_given
 from facetrack.identity.carried_edits import PeopleState, edited_again
 from facetrack.identity.track_matching import are_same_tracks, matched_tracks
 from facetrack.identity.uncertain import uncertain
@@ -180,7 +181,7 @@ def _edits_of(folder: Path, history: History) -> list[_Edit]:
 
 
 def _state(timeline: Path) -> PeopleState:
-    return PeopleState.of(json.loads(timeline.read_text("utf-8")))
+    return PeopleState.of(json_of(read_given(timeline, limits().text_bytes)))
 
 
 def _was_changed(old: Analysis) -> bool:

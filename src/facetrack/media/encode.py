@@ -1,17 +1,19 @@
 """Writes frames and sound to an mp4 or mov file that can be played while it is downloaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -152,6 +154,8 @@ class ClipWriter:
             self._audio = audio
         self.samples = 0
         """Samples of each channel written so far."""
+        self.bytes = 0
+        """Bytes of encoded frames and sound written so far."""
         try:
             with usual_priority():
                 context.open()
@@ -173,9 +177,9 @@ class ClipWriter:
                 self._container.close()
             return
         try:
-            self._container.mux(self._video.encode(None))
+            self._mux(self._video.encode(None))
             if self._audio is not None:
-                self._container.mux(self._audio.encode(None))
+                self._mux(self._audio.encode(None))
         finally:
             self._container.close()
 
@@ -189,7 +193,11 @@ class ClipWriter:
         frame.pts = pts
         frame.time_base = TIME_BASE
         frame.duration = duration
-        self._container.mux(self._video.encode(frame))
+        self._mux(self._video.encode(frame))
+
+    def _mux(self, packets: "Sequence[Packet[Any]]") -> None:
+        self.bytes += sum(packet.size for packet in packets)
+        self._container.mux(packets)
 
     def write_sound(self, samples: Samples) -> None:
         """Encodes samples that follow those written before; in the rate and layout of the file."""
@@ -203,4 +211,4 @@ class ClipWriter:
         frame.pts = self.samples
         frame.time_base = Fraction(1, rate)
         self.samples += samples.shape[1]
-        self._container.mux(self._audio.encode(frame))
+        self._mux(self._audio.encode(frame))

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import WeightsError
+from facetrack.core.limits import check_limit
 from facetrack.models.convert import CONVERTERS, Tensors, folded
 from facetrack.models.install import install_weights
 from facetrack.models.weight_files import FILES, cache_folder, find, verified_bytes
@@ -123,6 +124,10 @@ def facenet_tensors(path: Path) -> Tensors:
 
 
 def _read_checkpoint(path: Path) -> Tensors:
+    if path.exists() and not path.is_file():  # a FIFO would be waited for
+        raise WeightsError(f"{path} is no regular file")
+    if path.exists():
+        check_limit(f"{path}: its bytes", "network_bytes", path.stat().st_size, WeightsError)
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))

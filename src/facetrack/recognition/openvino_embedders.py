@@ -28,6 +28,7 @@ from facetrack.recognition.recognizers import (
     OnnxRecognizer,
     Recognizer,
     is_added,
+    network_bytes,
     recognizer_of,
 )
 from facetrack.runtime.openvino_requests import Requests
@@ -94,7 +95,7 @@ class OnnxEmbedder:
         self.calibration = recognizer.calibration
         assert recognizer.file is not None
         try:
-            model = ov.Core().read_model(without_block_quantisation(recognizer.file.read_bytes()))
+            model = ov.Core().read_model(without_block_quantisation(network_bytes(recognizer.file)))
             self._batches = _with_uint8_input(model, recognizer)
             _require_vectors(model, recognizer.dim)
             self._requests = Requests(model, precision)
@@ -123,10 +124,10 @@ def input_size_of(file: Path) -> int:
         WeightsError: when the file is no such network.
     """
     try:
-        model = ov.Core().read_model(without_block_quantisation(file.read_bytes()))
+        model = ov.Core().read_model(without_block_quantisation(network_bytes(file)))
         shape = model.input().get_partial_shape()
         sides = [int(side.get_length()) for side in shape if side.is_static]
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
         raise WeightsError(f"{file}: not a readable face embedder ({reason})") from error
     return max((side for side in sides if side > 3), default=ALIGNED_SIDE)

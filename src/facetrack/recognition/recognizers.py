@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from facetrack.core.atomic_write import write_json
-from facetrack.core.errors import WeightsError
+from facetrack.core.errors import InputError, WeightsError
 from facetrack.core.extensions import EMBEDDERS, open_extension
+from facetrack.core.limits import check_limit, limits
+from facetrack.core.received_files import json_of, read_given
 from facetrack.core.settings import RECOGNIZERS, IdentitySettings
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration, finite
 from facetrack.recognition.embedder import CropSpec, Embedder
@@ -96,10 +98,10 @@ def onnx_recognizer(file: Path) -> OnnxRecognizer:
             f"facetrack calibrate PHOTOS --recognizer {file}"
         )
     try:
-        stored = json.loads(beside.read_text("utf-8"))
+        stored = json_of(read_given(beside, limits().text_bytes))
         if stored["schema"] != SCHEMA:
             raise ValueError(f"its schema is {stored['schema']!r}, not {SCHEMA}")
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = hashlib.sha256(network_bytes(file)).hexdigest()
         if stored["sha256"] != digest:
             raise ValueError(f"it was made for another file than {file.name}")
         return OnnxRecognizer(
@@ -110,13 +112,27 @@ def onnx_recognizer(file: Path) -> OnnxRecognizer:
             file=file,
             input=_input(stored["input"]),
         )
-    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
+    except (OSError, ValueError, ArithmeticError, InputError) as error:
         raise WeightsError(f"{beside}: not a readable calibration ({error})") from error
     except (LookupError, TypeError) as error:
         raise WeightsError(
             f"{beside}: not a readable calibration (a part is missing); make it again with: "
             f"facetrack calibrate PHOTOS --recognizer {file}"
         ) from error
+
+
+def network_bytes(file: Path) -> bytes:
+    """A network that the user named.
+
+    Raises:
+        WeightsError: when it is no regular file, or larger than ``limits.network_bytes``.
+        OSError: when it is missing or cannot be read.
+    """
+    try:
+        check_limit(f"{file}: its bytes", "network_bytes", file.stat().st_size, WeightsError)
+        return read_given(file, limits().network_bytes)
+    except InputError as error:
+        raise WeightsError(str(error)) from error
 
 
 def write_recognizer(recognizer: OnnxRecognizer, out: Path | None = None) -> Path:
@@ -128,7 +144,7 @@ def write_recognizer(recognizer: OnnxRecognizer, out: Path | None = None) -> Pat
     assert recognizer.file is not None
     stored: dict[str, Any] = {
         "schema": SCHEMA,
-        "sha256": hashlib.sha256(recognizer.file.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(network_bytes(recognizer.file)).hexdigest(),
         "crop": asdict(recognizer.crop),
         "dim": recognizer.dim,
         "input": asdict(recognizer.input),

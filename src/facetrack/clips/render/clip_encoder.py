@@ -82,12 +82,13 @@ class ClipEncoder:
             self._shown += 1
             self._missing += not found
             self._write_sound(self._writer, end)
+            self._check_size(self._writer)
 
     def finish(self) -> Outcome:
         """Closes the file and gives it its final name.
 
         Raises:
-            ClipError: when too many frames could not be read.
+            ClipError: when too many frames could not be read, or the file is too large.
         """
         if self._missing > MOST_MISSING * len(self._clip.frames):
             wanted = len(self._clip.frames)
@@ -99,6 +100,7 @@ class ClipEncoder:
             self._write_wav(job.partial_wav, self._sound_file)
         trouble = None if self._sound_file is None else self._sound_file.trouble
         self._open_files.close()
+        self._check_size(self._writer)
         if job.wav is not None and job.partial_wav is not None and self._sound_file is not None:
             os.replace(job.partial_wav, job.wav)
         os.replace(job.partial, job.path)
@@ -110,6 +112,14 @@ class ClipEncoder:
             self._open_files.__exit__(type(error), error, None)
         self._job.remove_partials()
         return Outcome(self._job.number, error=f"could not be written ({reason_of(error)})")
+
+    def _check_size(self, writer: ClipWriter) -> None:
+        most = self._task.most_bytes
+        if writer.bytes > most:
+            raise ClipError(
+                f"it has more bytes than limits.output_bytes = {most:,}; choose a lower quality, "
+                "or raise the limit in a file for --config"
+            )
 
     def _open(self, source: UprightPlanes, color: ColorInfo) -> ClipWriter:
         self._job.path.parent.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,8 @@ class RenderTask:
     wav_rate: int | None
     """Samples a second of the WAV files; None: none are written."""
     overlay: FrameOverlay | None
+    most_bytes: int
+    """Bytes that the file of a clip may have."""
     streams: StreamChoice = BEST_STREAMS
     """The source's streams that are read."""
     clock: Clock = NO_CORRECTION

@@ -15,7 +15,7 @@ from facetrack.clips.plan.grouping import grouped
 from facetrack.clips.render.messages import ClipJob, FrameOverlay, Outcome, RenderTask
 from facetrack.clips.render.pool import written
 from facetrack.core.errors import UsageError
-from facetrack.core.limits import check_limit
+from facetrack.core.limits import check_limit, limits
 from facetrack.core.received_files import check_folder
 from facetrack.core.types import BEST_STREAMS, NO_CORRECTION, Clock, StreamChoice
 from facetrack.media.codecs import Encoding, choose_encoder
@@ -77,6 +77,7 @@ def render_clips(
     processes = jobs or _cores()
     run = uuid.uuid4().hex[:8]
     made = [_job(i, clip, out, run, encoding.wav_rate) for i, clip in enumerate(clips)]
+    most = limits().output_bytes
     tasks = [
         RenderTask(
             source,
@@ -84,6 +85,7 @@ def render_clips(
             encoder,
             encoding.wav_rate,
             overlay,
+            most,
             streams,
             clock,
         )

@@ -30,6 +30,9 @@ class LimitSettings(Stage):
         "Bytes of a file of JSON, JSON lines, TOML or CSV that is read; in memory it takes up to "
         "20 times as much.",
     )
+    network_bytes: Annotated[int, Meta(ge=1)] = setting(
+        2 << 30, "Bytes of a network of yours that is read (--recognizer FILE.onnx, --weights)."
+    )
     output_bytes: Annotated[int, Meta(ge=1)] = setting(
-        64 << 30, "Bytes of a file of sound that is written beside a clip."
+        64 << 30, "Bytes of a clip, and of the file of sound beside it."
     )
