@@ -15,9 +15,12 @@ import sys
 if (sys.argv[:1] == ["-m"] and "facetrack" in sys.orig_argv) or (
     sys.argv and sys.argv[0].endswith(("/facetrack", "\\facetrack"))
 ):
-    from facetrack.cli import signals
+    try:
+        from facetrack.cli import signals
 
-    signals.end_at_once()
+        signals.end_at_once()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 # As in ``typing``, which takes ten times as long to load as this module: a signal that comes while
 # the command starts would meet no handler for it.
