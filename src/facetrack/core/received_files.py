@@ -7,8 +7,10 @@ allowed.
 Only the path of the folder itself is trusted: the user gave it.
 
 Every function raises ``InputError`` for what it refuses, in one line with the folder and the name.
+That memory or open files ran out is a ``ResourceError``: it says nothing of the folder.
 """
 
+import errno
 import json
 import os
 import stat
@@ -18,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facetrack.core.errors import InputError
+from facetrack.core.shortage import shortage_said
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
@@ -30,6 +33,11 @@ NAME_SURROGATE = 0x20000000
 READ_STEP = 1 << 20
 LONGEST_SHOWN = 200
 """Characters of a refused name that a message shows."""
+ABSENT = {
+    errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENAMETOOLONG, errno.EINVAL,
+}  # fmt: skip
+"""Errors that say that there is no such file for this user. Others, as those of a disk that fails,
+do not: a file that is taken for missing would be lost with the next change."""
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a link",
@@ -64,7 +72,7 @@ def read_below(folder: Path, name: str, limit: int) -> bytes:
         InputError: when the name is refused, or the file has more bytes.
         OSError: when the file is missing or cannot be read.
     """
-    with _opened(folder, name) as file:
+    with shortage_said(), _opened(folder, name) as file:
         return _read(file, limit, folder / name)
 
 
@@ -78,7 +86,8 @@ def read_given(path: Path, limit: int) -> bytes:
     kind = os.stat(path)  # a device is not even opened: some act on that
     if not stat.S_ISREG(kind.st_mode):
         raise InputError(f"{path} is {_kind(kind)}; a file is needed")
-    file = os.open(path, os.O_RDONLY | NO_WAIT | getattr(os, "O_BINARY", 0))
+    with shortage_said():
+        file = os.open(path, os.O_RDONLY | NO_WAIT | getattr(os, "O_BINARY", 0))
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise InputError(f"{path} is no regular file")
@@ -100,11 +109,20 @@ def json_of(data: bytes) -> Any:
 
 
 def file_below(folder: Path, name: str) -> os.stat_result | None:
-    """Facts of a regular file below a folder; None for everything else, and where there is none."""
+    """Facts of a regular file below a folder; None for everything else, and where there is none.
+
+    Raises:
+        OSError: when it cannot be told whether there is one.
+    """
     try:
-        found = _last(folder, name)
-    except (InputError, OSError):
+        with shortage_said():
+            found = _last(folder, name)
+    except InputError:
         return None
+    except OSError as error:
+        if error.errno in ABSENT:
+            return None
+        raise
     return found if found is not None and _is(found, stat.S_IFREG) else None
 
 
