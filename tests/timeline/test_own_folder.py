@@ -1,5 +1,6 @@
 """Each video has a folder of its own, and finds it again."""
 
+import errno
 import os
 import shutil
 import sys
@@ -96,6 +97,32 @@ def test_a_folder_that_was_made_for_a_run_that_failed_is_gone(films, tmp_path):
         assert own.path.is_dir()
         raise InputError("no")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("moved", [0, 1, 4])
+def test_a_first_result_that_is_half_in_its_place_is_found(
+    films, demo_analysis, tmp_path, monkeypatch, moved
+):
+    """The disk failed in the middle of the switch; the process let the lock go in order."""
+    replaces = os.replace
+    left = [moved]
+
+    def fails(source, target):
+        if ".history/renewed/new" in str(source):
+            if not left[0]:
+                raise OSError(errno.EIO, "Input/output error")
+            left[0] -= 1
+        replaces(source, target)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            saved(demo_analysis, films[0], out / "clip")
+    assert not (out / "clip" / "timeline.json").exists()
+    assert own_folder(films[0], out).path == out / "clip"
+    assert own_folder(films[1], out).path == out / "clip-2"
+    assert Analysis.load(out / "clip").info.path == films[0]
 
 
 def test_a_folder_in_use_for_another_film_of_the_name_is_left_alone(films, tmp_path):

@@ -19,10 +19,18 @@ from facetrack.core.folder_lock import HISTORY, holder_of, locked
 from facetrack.core.limits import limits
 from facetrack.core.received_files import json_of, read_below
 from facetrack.media.fingerprint import fingerprint
+from facetrack.timeline.clip_switch import RENDERED
 from facetrack.timeline.history import History
+from facetrack.timeline.history_files import RENEWED
 
-SOURCE_FILES = ("timeline.json", "renders.json")
-"""Files of a result that have ``source``: the video's path and fingerprint."""
+SOURCE_FILES = (
+    "timeline.json",
+    "renders.json",
+    f"{HISTORY}/{RENEWED}/new/timeline.json",
+    f"{HISTORY}/{RENDERED}/new/renders.json",
+)
+"""Files of a result that have ``source``: the video's path and fingerprint. Those of the history
+are on the way to their places, where a disk was full in the middle of a first run's switch."""
 
 
 @dataclass(frozen=True)
