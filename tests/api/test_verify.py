@@ -1,6 +1,8 @@
 """Every file of a result is compared with its hash, and made again where it is damaged."""
 
+import errno
 import json
+import os
 import shutil
 
 import pytest
@@ -184,3 +186,38 @@ def test_no_file_from_outside_becomes_a_thumbnail(folder, tmp_path, name):
     assert not (folder / "people" / "person_01.jpg").is_symlink()
     files = [p for p in folder.rglob("*") if not p.is_symlink() and p.is_file()]
     assert not any(b"a secret" in p.read_bytes() for p in files)
+
+
+def test_a_switch_that_was_begun_is_no_damage(folder, monkeypatch):
+    """The process ended, or the disk failed, while files were moved to their places."""
+    replaces = os.replace
+
+    def fails(source, target):
+        if str(target).endswith("timeline.json"):
+            raise OSError(errno.EIO, "Input/output error")
+        replaces(source, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            edit(folder, "merge", lambda a: editing.merged(a, 1, [2]))
+    assert [f for f in verify(folder).bad if f.path != "report.html"] == []
+    assert len(Analysis.load(folder).people) == 6
+
+
+def test_a_file_of_holes_is_not_read(folder):
+    """It takes no room on a disk, and days to read."""
+    (clip,) = list((folder / "clips").rglob("*.mp4"))[:1]
+    with clip.open("r+b") as file:
+        file.truncate(1 << 43)
+    name = clip.relative_to(folder).as_posix()
+    (found,) = [f for f in verify(folder).bad if f.path == name]
+    assert "8796093022208 bytes instead of" in found.detail
+    renders = json.loads((folder / "renders.json").read_text())
+    for made in renders["renders"]:
+        for listed in made["clips"]:
+            if name in listed["files"]:
+                listed["files"][name]["size"] = 1 << 43
+    (folder / "renders.json").write_text(json.dumps(renders))
+    with pytest.raises(InputError, match="output_bytes"):
+        verify(folder)

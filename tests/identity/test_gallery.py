@@ -239,6 +239,8 @@ def test_a_fifo_is_no_gallery(tmp_path):
     for make in (True, False):
         with pytest.raises(InputError):
             Gallery(tmp_path / "fifo", make)
+    given = ["--gallery", str(tmp_path / "fifo")]
+    assert filled_in(given) == [f"--gallery={default_gallery()}", given[1]]
 
 
 def commands_on(gallery, tmp_path):

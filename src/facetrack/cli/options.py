@@ -93,6 +93,8 @@ def _is_gallery(following: list[str]) -> bool:
     path = Path(following[0])
     if path.suffix in GALLERY_SUFFIXES:
         return True
+    if not path.is_file():  # a FIFO would be waited for
+        return False
     try:
         with path.open("rb") as file:
             return file.read(15) == b"SQLite format 3"

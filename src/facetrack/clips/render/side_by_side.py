@@ -20,6 +20,7 @@ from facetrack.clips.camera.crops import COLUMNS, write_crops
 from facetrack.clips.plan.clip import Clip
 from facetrack.clips.render.render import ClipResult
 from facetrack.core.errors import InputError, OutputError, UsageError
+from facetrack.core.limits import check_limit
 from facetrack.core.parquet import read_table_below
 from facetrack.core.received_files import check_folder, file_below
 from facetrack.core.settings import ClipSettings, Settings
@@ -197,8 +198,10 @@ class SideBySide:
         """Copies ``crops.parquet`` if its user changed it since it was written."""
         written = self._earlier.tables.get(CROPS_FILE)
         place = self._out / CROPS_FILE
-        if written is None or file_below(self._out, CROPS_FILE) is None:
+        found = file_below(self._out, CROPS_FILE)
+        if written is None or found is None:
             return None
+        check_limit(f"{place}: its bytes", "table_bytes", found.st_size)
         is_source = self._crops is not None and place.exists() and self._crops.samefile(place)
         if is_source or facts_of(place) == written:
             return None
