@@ -22,6 +22,10 @@ if (sys.argv[:1] == ["-m"] and "facetrack" in sys.orig_argv) or (
     except KeyboardInterrupt:
         sys.exit(130)
 
+# OpenVINO reports its use to its makers, from a process that it forks while threads run; where the
+# package for that cannot be imported, it does without.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 # As in ``typing``, which takes ten times as long to load as this module: a signal that comes while
 # the command starts would meet no handler for it.
 TYPE_CHECKING = False
