@@ -13,7 +13,7 @@ from facetrack.core.errors import InputError
 from facetrack.timeline import Analysis
 
 SOURCE = Path(__file__).parents[1] / "src" / "facetrack"
-BETWEEN_OUR_PROCESSES = {"clips/render/pool.py", "clips/render/worker.py"}
+BETWEEN_OUR_PROCESSES = {"runtime/worker_process.py"}
 """They send tasks through a pipe to a process that they start themselves."""
 PROGRAMS = re.compile(
     r"\b(pickle|cPickle|dill|cloudpickle|joblib|marshal|shelve)\b|\ballow_pickle=True|"
