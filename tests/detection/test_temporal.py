@@ -85,7 +85,7 @@ def assert_as_dense(clips, analysed, detector, decode=ALL, share=0.95):
         certain = sure(dense) & (dense.faces["source"].to_numpy(zero_copy_only=False) == "detected")
         recall = matched(frames[certain], expected[certain], quick_frames, found)
         precision = matched(quick_frames[sure(quick)], found[sure(quick)], frames, expected)
-        assert recall.sum() >= 0.99 * len(recall), clip.name
+        assert recall.sum() >= 0.985 * len(recall), clip.name
         assert precision.sum() >= 0.99 * len(precision), clip.name
         assert abs(lasting(quick) - lasting(dense)) <= 1, clip.name  # one is barely a face
         for frame, kind in edges(dense):

@@ -150,13 +150,24 @@ def test_a_key_frame_is_due_after_the_key_interval():
     assert searched(25, 0.0, key_interval=8, at_once=False).searched == [0, 8, 16, 24]
 
 
+def test_key_frames_of_a_part_are_those_of_the_whole():
+    detector = ScriptedRedetector()
+    keys = KeyFrameDetector(TemporalCascade(detector, SETTINGS), 8)
+    for frame in frames(30)[13:]:
+        keys.push(ShotFrame(frame, False, 0.0))
+    given = list(keys.detect(last=True))
+    assert detector.searched == [13, 16, 24, 29]
+    assert [one.frame.index for one in given] == list(range(13, 30))
+    assert not any(one.starts_shot for one in given)
+
+
 def test_a_shot_starts_with_a_key_frame_and_the_one_before_ends_with_one():
     detector = ScriptedRedetector()
     keys = KeyFrameDetector(TemporalCascade(detector, SETTINGS), 16)
     for frame in frames(20):
         keys.push(ShotFrame(frame, frame.index in (0, 10), 0.0))
     given = list(keys.detect(last=True))
-    assert detector.searched == [0, 9, 10, 19]
+    assert detector.searched == [0, 9, 10, 16, 19]
     assert [one.frame.index for one in given if one.starts_shot] == [0, 10]
 
 

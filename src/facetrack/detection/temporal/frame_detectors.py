@@ -6,8 +6,9 @@ frame (``EveryFrameDetector``). A CPU searches key frames and fills the frames b
 (``KeyFrameDetector``):
 
 1. **Key frames.** The frames of a shot are cut into intervals that begin and end with a key frame.
-   An interval ends after ``key_interval`` frames, or sooner when the image has changed by
-   ``MOVED``. Key frames are searched.
+   An interval ends at each frame whose number is a multiple of ``key_interval``, or sooner when
+   the image has changed by ``MOVED``. So the key frames of a part of a video are those of the
+   whole. Key frames are searched.
 2. **Same faces.** The faces of the two ends of an interval are matched: those that overlap by
    ``SAME_FACE``, else those of similar size (``SAME_SIZE``) that a face can cover the distance of
    (``FASTEST``, ``FARTHEST``). See ``key_frame_interval``.
@@ -184,8 +185,9 @@ class KeyFrameDetector:
         self._moved = 0.0
         self._runs: list[list[Frame]] = []
         """The frames of intervals that are complete."""
-        self._starts: set[int] = set()
-        """Indices of the frames in the runs that start a shot."""
+        self._starts: dict[int, bool] = {}
+        """Indices of the key frames in the runs that no interval ends with: the first frame of all,
+        and those that start a shot; whether each starts one."""
         self._before: Faces = Faces.none()
         """Of the key frame that the next interval starts with; it has been given out already."""
 
@@ -199,14 +201,15 @@ class KeyFrameDetector:
 
     def push(self, shot_frame: ShotFrame) -> None:
         frame = shot_frame.frame
-        if shot_frame.starts_shot:
+        if shot_frame.starts_shot or not self._run:
             self._end_run()
-            self._starts.add(frame.index)
+            self._starts[frame.index] = shot_frame.starts_shot
             self._run, self._moved = [], 0.0
         else:
             self._moved += shot_frame.change
         self._run.append(frame)
-        if len(self._run) > self._key_interval or self._moved > MOVED:
+        due = frame.index % self._key_interval == 0 or self._moved > MOVED
+        if due and len(self._run) > 1:
             self._end_run()
             self._run, self._moved = [frame], 0.0
 
@@ -235,8 +238,7 @@ class KeyFrameDetector:
         )
         for run, (first, self._before), faces_of in zip(runs, ends, filled, strict=True):
             if run[0].index in starts:
-                self._starts.remove(run[0].index)
-                yield FrameDetections(run[0], True, first)
+                yield FrameDetections(run[0], self._starts.pop(run[0].index), first)
             for frame, faces in zip(run[1:], faces_of, strict=True):
                 yield FrameDetections(frame, False, faces)
 
