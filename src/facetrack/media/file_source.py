@@ -6,6 +6,7 @@ from pathlib import Path
 from facetrack.core.closing import Closing
 from facetrack.core.types import BEST_STREAMS, StreamChoice
 from facetrack.media.frame_clock import FrameClock
+from facetrack.media.frame_index import FrameIndex, frame_index
 from facetrack.media.streams import VideoFile
 
 
@@ -43,6 +44,10 @@ class FileSource(Closing):
     def expected_frames(self, start_s: float, duration_s: float | None) -> int | None:
         """See ``VideoSource``."""
         return self._file.expected_frames(start_s, duration_s)
+
+    def index(self) -> FrameIndex | None:
+        """The frames by number; None where reading must begin at the start."""
+        return frame_index(self._file)
 
     def key_frames(self) -> list[float]:
         """See ``VideoSource``."""

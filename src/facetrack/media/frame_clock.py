@@ -9,6 +9,7 @@ from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.limits import check_limit, limits
 from facetrack.core.types import Clock, VideoInfo
 from facetrack.media.frame_image import Frame, FrameImage
+from facetrack.media.frame_index import FrameSpan
 from facetrack.media.joins import LONGEST_FRAME_S
 from facetrack.media.opening import absolute
 from facetrack.media.orientation import Orientation
@@ -82,6 +83,43 @@ class FrameClock:
             return
         self._read_to_end = True
         self._check_whole(last_s)
+
+    def numbered(
+        self,
+        decoded: Generator[DecodedT],
+        image_of: Callable[[DecodedT], FrameImage],
+        span: FrameSpan,
+    ) -> Iterator[Frame]:
+        """Frames that are known by number.
+
+        Args:
+            decoded: the frames of the span; it is closed in the end.
+            image_of: gives the upright image of a frame.
+            span: of the file.
+        """
+        with closing(decoded):
+            for i, frame in enumerate(decoded):
+                time_s = float(span.times_s[i])
+                self._end_s = time_s + self._frame_duration_s(frame)
+                yield Frame(span.first + i, time_s, image_of(frame))
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame that was given ends, in seconds."""
+        return self._end_s
+
+    def told(self, sizes: Counter[tuple[int, int]], end_s: float, to_the_end: bool) -> None:
+        """Takes what others have read of the file, as if this clock had given these frames.
+
+        Args:
+            sizes: height and width of the frames, and how many have them.
+            end_s: when the last one ends, in seconds.
+            to_the_end: whether it is the last one of the film.
+        """
+        self._sizes, self._end_s = sizes, end_s
+        if to_the_end:
+            self._read_to_end = True
+            self._check_whole(end_s)
 
     def info(self, orientation: Orientation) -> VideoInfo:
         """Facts of the file, and of the frames given so far.

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
-from facetrack.media.decode import PyavSource
+from facetrack.media.decode import PyavSource, ReadFacts
 from facetrack.media.frame_image import Frame
+from facetrack.media.frame_index import FrameSpan
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,18 @@ class VideoSource(Protocol):
         ``Frame.index`` counts from 0 at the start of the video, whatever the range. A source is
         read once: this is called once. Closing the iterator ends the threads that decode.
         """
+        ...
+
+    def frames_numbered(self, span: FrameSpan) -> Iterator[Frame]:
+        """The frames of a span, decoded from its first one on, instead of ``frames``.
+
+        Raises:
+            NotAsIndexed: when the decoder gives other frames than the span says.
+        """
+        ...
+
+    def read_facts(self) -> ReadFacts:
+        """What is known after some frames were read by number."""
         ...
 
     def queue_bytes(self, asked: int) -> int:

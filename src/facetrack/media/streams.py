@@ -1,7 +1,7 @@
 """Opens the video of a media file: its facts, its packets, and what is wrong with it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -103,6 +103,10 @@ class VideoFile(Closing):
     def may_jump(self) -> bool:
         """Whether the container is of a kind in which times may begin anew anywhere."""
         return bool(Flags(self._container.format.flags) & Flags.ts_discont)
+
+    def has_index(self, formats: Collection[str]) -> bool:
+        """Whether the container is one of these, by libav's names, and says times of frames."""
+        return self._container.format.name in formats and not self.untimed
 
     def _steady_times(self) -> SteadyTimes:
         return SteadyTimes(self.time_base, self.origin, self.facts().fps, self.may_jump)

@@ -9,6 +9,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from facetrack.core.cpu_threads import cpu_threads
 from facetrack.core.shortage import shortage_said
 from facetrack.core.types import Float32
 
@@ -37,11 +38,11 @@ class Requests:
             ResourceError: when there is not enough memory for it.
         """
         with shortage_said():
-            self._compiled = ov.Core().compile_model(
-                model,
-                "CPU",
-                {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"},
-            )
+            wanted = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
+            if (threads := cpu_threads()) is not None:
+                # Workers side by side would all be pinned to the first cores.
+                wanted |= {"INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
+            self._compiled = ov.Core().compile_model(model, "CPU", wanted)
         self._outputs = len(self._compiled.outputs)
         self._at_once: int = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._idle: deque[ov.InferRequest] = deque()

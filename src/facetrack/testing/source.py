@@ -10,7 +10,10 @@ from facetrack.core.closing import Closing
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import EPSILON_S
 from facetrack.core.types import Image, VideoInfo
+from facetrack.media.decode import ReadFacts
 from facetrack.media.frame_image import Frame, RgbImage
+from facetrack.media.frame_index import FrameSpan
+from facetrack.media.orientation import Orientation
 
 
 class FakeVideoSource(Closing):
@@ -85,6 +88,17 @@ class FakeVideoSource(Closing):
             self._given += 1
             self._last = frame
             yield frame
+
+    def frames_numbered(self, span: FrameSpan) -> Iterator[Frame]:
+        """See ``VideoSource``."""
+        numbers = range(span.first, span.first + len(span.ticks))
+        return (frame for frame in self.frames() if frame.index in numbers)
+
+    def read_facts(self) -> ReadFacts:
+        """See ``VideoSource``."""
+        turns = self._rotation // 90
+        end_s = 0.0 if self._last is None else self._end_s(self._last.index)
+        return ReadFacts(end_s, Orientation(turns, False))
 
     def queue_bytes(self, asked: int) -> int:
         """``asked``."""

@@ -22,12 +22,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facetrack.core.errors import InputError
+from facetrack.core.shared import shared
 from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.cuda.memory import QUEUE_SHARE, DecodingRoom, bytes_at_hand
 from facetrack.cuda.streams import stream
 from facetrack.media.choosing import packets_of
+from facetrack.media.decode import ReadFacts
 from facetrack.media.file_source import FileSource
 from facetrack.media.frame_image import YUV420, Frame
+from facetrack.media.frame_index import FrameSpan, as_expected
 from facetrack.media.nvdec.decoder import Block, GpuDecoder, decoding_engines
 from facetrack.media.nvdec.gpu_crops import coarse_images
 from facetrack.media.nvdec.gpu_frame import GpuImage, colour_arguments
@@ -110,6 +113,16 @@ class NvdecSource(FileSource):
         """As ``PyavSource.frames``; closing the iterator joins the threads of the sessions."""
         return self._clock.frames(self._decoded(), lambda f: f.image, start_s, duration_s)
 
+    def frames_numbered(self, span: FrameSpan) -> Iterator[Frame]:
+        """As ``PyavSource.frames_numbered``."""
+        self._file.seek(float(span.times_s[0]))
+        decoded = as_expected(self._decoded(int(span.ticks[-1])), span, self._file)
+        return self._clock.numbered(decoded, lambda f: f.image, span)
+
+    def read_facts(self) -> ReadFacts:
+        """As ``PyavSource.read_facts``."""
+        return ReadFacts(self._clock.end_s, UPRIGHT)
+
     def queue_bytes(self, asked: int) -> int:
         """A share of the GPU's free memory, where frames wait; ``asked`` is the host's."""
         return int(bytes_at_hand(self._device) * QUEUE_SHARE)
@@ -118,15 +131,19 @@ class NvdecSource(FileSource):
         """See ``VideoSource``; the GPU decodes no video that must be turned."""
         return self._clock.info(UPRIGHT)
 
-    def _decoded(self) -> Generator[GpuFrame]:
-        """Frames of all parts in presentation order."""
+    def _decoded(self, last: int | None = None) -> Generator[GpuFrame]:
+        """Frames of all parts in presentation order.
+
+        ``last``: presentation time of the last frame that is needed; None: all are.
+        """
         height, width = self._first_format.size
         room = DecodingRoom.on(self._device, height * width * 3 // 2, self._engines)
         sessions = _Sessions(self._codec, self._device, room)
         longest = max(1, room.frames // 2)
-        parts = parts_of(self._timed_packets(), self._codec, self._file.stream, longest)
+        parts = parts_of(self._timed_packets(last), self._codec, self._file.stream, longest)
         waiting: deque[tuple[int, Future[list[GpuFrame]]]] = deque()
         pool = ThreadPoolExecutor(room.sessions, thread_name_prefix="nvdec")
+        in_order = in_run = False
         try:
             for part in parts:
                 form, frames = self._format_of(part), len(part.packets)
@@ -137,20 +154,36 @@ class NvdecSource(FileSource):
                 ):
                     yield from waiting.popleft()[1].result()
                 if part.goes_on:
+                    in_run = True
                     yield from self._decode_run(_run_from(part, parts), form, sessions)
+                    in_run = False
                 else:
                     waiting.append((frames, pool.submit(self._decode, part, form, sessions)))
             while waiting:
                 yield from waiting.popleft()[1].result()
+            in_order = True
+        except GeneratorExit:
+            in_order = not in_run
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
+            if in_order and all(f.cancelled() or f.exception() is None for _, f in waiting):
+                sessions.release()
 
-    def _timed_packets(self) -> Iterator[Any]:
-        """Packets that hold data and have a presentation time."""
+    def _timed_packets(self, last: int | None) -> Iterator[Any]:
+        """Packets that hold data and have a presentation time.
+
+        They end at the second key frame after ``last``: frames that are shown before the first one
+        may come after it.
+        """
+        keys_after = 0
         for packet in self._file.packets():
             if packet.pts is None:
                 packet.pts = packet.dts
             if packet.size and packet.pts is not None:
+                keys_after += last is not None and packet.is_keyframe and packet.pts > last
+                if keys_after == 2:
+                    return
                 yield packet
 
     def _format_of(self, part: Part) -> StreamFormat:
@@ -213,6 +246,8 @@ class _Sessions:
     def __init__(self, codec: str, device: torch.device, room: DecodingRoom) -> None:
         self._codec, self._device, self._block = codec, device, room.block
         self._own = threading.local()
+        self._idle: _Idle = shared(("nvdec decoders", codec, device, room.block), _Idle)
+        self._used: list[tuple[tuple[int, int], GpuDecoder]] = []
         # One more for the thread that reads: it decodes what cannot be cut into parts.
         names = (f"nvdec {i}" for i in range(room.sessions + 1))
         self._streams = [stream(name, device, priority=-3) for name in names]
@@ -221,12 +256,43 @@ class _Sessions:
         """The calling thread's decoder, for frames of this height and width."""
         own = self._own
         if getattr(own, "size", None) != size:
-            own.stream = getattr(own, "stream", None) or self._streams.pop()
-            own.decoder = None  # its memory goes before another's is taken
-            own.decoder = GpuDecoder(self._codec, self._device, own.stream, self._block)
+            if getattr(own, "decoder", None) is not None:  # its memory goes before another's comes
+                self._used.remove((own.size, own.decoder))
+                own.decoder = None
+            own.decoder = self._idle.take(size) or self._made()
             own.size = size
+            self._used.append((size, own.decoder))
         decoder: GpuDecoder = own.decoder
         return decoder
+
+    def release(self) -> None:
+        """Keeps the decoders for the next source; all of them must have ended their parts."""
+        for size, decoder in self._used:
+            self._idle.put(size, decoder)
+        self._used.clear()
+
+    def _made(self) -> GpuDecoder:
+        own = self._own
+        own.stream = getattr(own, "stream", None) or self._streams.pop()
+        return GpuDecoder(self._codec, self._device, own.stream, self._block)
+
+
+class _Idle:
+    """Decoders that no source uses: to make one takes as long as to decode a hundred frames."""
+
+    def __init__(self) -> None:
+        self._decoders: list[tuple[tuple[int, int], GpuDecoder]] = []
+        self._lock = threading.Lock()
+
+    def take(self, size: tuple[int, int]) -> GpuDecoder | None:
+        """One for frames of this height and width; those for others are given up."""
+        with self._lock:
+            self._decoders = [one for one in self._decoders if one[0] == size]
+            return self._decoders.pop()[1] if self._decoders else None
+
+    def put(self, size: tuple[int, int], decoder: GpuDecoder) -> None:
+        with self._lock:
+            self._decoders.append((size, decoder))
 
 
 def _frames(
