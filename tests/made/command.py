@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 
-def facetrack(*arguments, cwd=None, memory=None):
+def facetrack(*arguments, cwd=None, memory=None, input=None):
     """Runs ``facetrack ARGUMENTS``; the result has the exit code and both outputs as text.
 
-    ``memory``: bytes of address space that the process may take, on Linux.
+    Args:
+        memory: bytes of address space that the process may take, on Linux.
+        input: text for its standard input.
     """
 
     def limited():
@@ -17,7 +19,7 @@ def facetrack(*arguments, cwd=None, memory=None):
 
     return subprocess.run(
         [sys.executable, "-m", "facetrack", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, check=False, timeout=250,
+        capture_output=True, text=True, cwd=cwd, check=False, timeout=250, input=input,
         preexec_fn=limited if memory else None,
     )  # fmt: skip
 

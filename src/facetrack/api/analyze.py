@@ -1,32 +1,34 @@
 """``facetrack.analyze``: a video in, an ``Analysis`` out."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from facetrack.core.environment import hardware, versions
-from facetrack.core.limits import check_limit, limited
+from facetrack.core.limits import limited
 from facetrack.core.settings import Device, Settings
-from facetrack.core.types import StreamChoice
-from facetrack.identity.uncertain import uncertain
-from facetrack.media.fingerprint import fingerprint
-from facetrack.media.source import open_source
+from facetrack.jobs.executors import Executor, SerialExecutor
+from facetrack.jobs.film import FilmInWork
+from facetrack.jobs.processes import (
+    FEWEST_FRAMES,
+    ProcessExecutor,
+    on_cores,
+    on_gpus,
+    usable_cores,
+    usual_memory,
+    workers_on_gpu,
+    workers_within,
+)
+from facetrack.jobs.progress import Progress
+from facetrack.jobs.run import FilmRunner
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.engine_settings import check_engine, settings_of
-from facetrack.pipeline.face_analyzer import AnalyzedFrames, FaceAnalyzer, Progress
-from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
-from facetrack.recognition.embedder import Embedder
-from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.metrics import Sample, summary
 from facetrack.runtime.monitor import Monitor
-from facetrack.runtime.run_stats import RunStats, StageClock
-from facetrack.timeline import Analysis, Dropped, RecognizerInfo
-from facetrack.timeline.frame_sizes import changing_sizes
-from facetrack.tracking.tracks import Track
+from facetrack.runtime.run_stats import RunStats
+from facetrack.timeline import Analysis
 
 OnProgress = Callable[[Progress], None]
 OnSample = Callable[[Sample], None]
@@ -52,6 +54,7 @@ def analyze(
     on_progress: OnProgress | None = None,
     on_sample: OnSample | None = None,
     engine: Engine | None = None,
+    jobs: int | None = None,
 ) -> Analysis:
     """Detects every face, tracks it, and says who is on screen when.
 
@@ -90,6 +93,8 @@ def analyze(
             a thread of its own; ``Analysis.metrics`` keeps the samples.
         engine: compiled networks to use, as ``open_engine`` gives them, so that several videos
             share them. Without ``settings``, those that it was opened with are used.
+        jobs: number of worker processes; 1: none, this process does all the work, as it does with
+            an ``engine``. When left out, as many as help: one a core for a long film.
 
     Returns:
         The analysis. Frames count from 0 in presentation order, times are seconds from the start
@@ -122,7 +127,7 @@ def analyze(
         },
     )
     with limited(settings.limits):
-        return _analyzed(Path(path), settings, on_progress, on_sample, engine)
+        return _analyzed(Path(path), settings, on_progress, on_sample, engine, jobs)
 
 
 def _analyzed(
@@ -131,97 +136,55 @@ def _analyzed(
     on_progress: OnProgress | None,
     on_sample: OnSample | None,
     engine: Engine | None,
+    jobs: int | None,
 ) -> Analysis:
     if engine is not None:
         check_engine(engine, settings)
     stats = RunStats()
-    stages = stats.stages
-    print_of_file = fingerprint(path)
-    wanted = StreamChoice(
-        settings.decode.video_stream,
-        settings.decode.audio_stream,
-        settings.decode.deinterlace == "auto",
-    )
-    opened, decoder = open_source(path, settings.detection.device, wanted)
-    with opened as source:
-        with stages.open:
-            engine = engine or open_engine(settings.detection, settings.identity)
-        embedder = FaceEmbedder(_Timed(engine.embedder, stages.embed), engine.aligner)
-        generator = IdTimelineGenerator(embedder, settings.tracking, settings.identity)
-        expected = source.expected_frames(settings.decode.start_s, settings.decode.duration_s)
-        check_limit(f"{path}: its frames", "frames", expected or 0)
-        people = 0
+    film = FilmInWork(path, settings)
 
-        def report(analyzed: AnalyzedFrames, tracks: int, queued: int) -> None:
-            if on_progress is not None:
-                on_progress(
-                    Progress(
-                        len(analyzed.times_s), expected, analyzed.faces, tracks, people, queued
-                    )
-                )
+    def report(_: FilmInWork, now: Progress) -> None:
+        assert on_progress is not None
+        on_progress(now)
 
-        def end_tracks(tracks: list[Track]) -> None:
-            nonlocal people
-            generator.add(tracks)
-            people = generator.people_so_far if on_progress is not None else 0
+    with ExitStack() as ended:
+        executor = ended.enter_context(_executor_for(film, engine, stats, jobs))
+        monitor = ended.enter_context(Monitor(stats, executor.gpu, on_sample, executor.pids))
+        runner = FilmRunner(executor, None if on_progress is None else report)
+        for _, error in runner.run(iter([film])):
+            if error is not None:
+                raise error
+        analysis = film.finish(stats, executor.workers)
+    return with_load(analysis, monitor)
 
-        with Monitor(stats, engine.gpu, on_sample) as monitor:
-            analyzed = FaceAnalyzer(engine, settings, stats, embedder, end_tracks, report).run(
-                source
-            )
-            info = replace(source.info(), fingerprint=print_of_file)
-            with stages.people:
-                timeline = generator.finish(analyzed.first_frame, analyzed.times_s, info.duration_s)
-        seconds = stats.seconds
-        warnings = [*source.warnings, *source.notes]
-    if monitor.warning is not None:
-        warnings.append(monitor.warning)
-    if not timeline.people:
-        warnings.append(_why_nobody(analyzed, timeline.dropped))
+
+def _executor_for(
+    film: FilmInWork, engine: Engine | None, stats: RunStats, jobs: int | None
+) -> Executor:
+    settings, items = film.settings, len(film.items)
+    if engine is None and settings.detection.device == "cpu":
+        memory = usual_memory()
+        few = (film.expected_frames or 0) < FEWEST_FRAMES
+        wanted = jobs or (1 if few else min(usable_cores(), workers_within(memory)))
+        if (workers := min(wanted, items)) > 1:
+            return ProcessExecutor(on_cores(workers), memory)
+    on_gpu = engine is None and settings.detection.device == "cuda" and items > 1
+    if on_gpu and (workers := min(jobs or workers_on_gpu(), items)) > 1:
+        return ProcessExecutor(on_gpus(["0"], workers))
+    with stats.stages.open:
+        engine = engine or open_engine(settings.detection, settings.identity)
+    return SerialExecutor(engine, lambda _: stats)
+
+
+def with_load(analysis: Analysis, monitor: Monitor) -> Analysis:
+    """The analysis with the samples of its load."""
     metrics = monitor.samples()
-    analysis = Analysis(
-        info=info,
-        people=timeline.people,
-        tracks=timeline.tracks,
-        intervals=timeline.intervals,
-        shots=analyzed.shots(),
-        dropped=timeline.dropped,
-        faces=timeline.faces,
-        frame_times=np.array(analyzed.times_s, np.float64),
-        frame_sizes=changing_sizes(np.array(analyzed.sizes, np.int32)),
-        first_frame=analyzed.first_frame,
-        embeddings=timeline.embeddings,
-        recognizer=RecognizerInfo(embedder.name, embedder.dim, embedder.calibration),
-        splits=timeline.splits,
-        thumbnails=timeline.thumbnails,
-        warnings=warnings,
-        damaged=source.damaged,
-        metrics=metrics,
-        settings=settings.as_dict(),
-        performance={
-            "engine": engine.name,
-            "detector": engine.detector.name,
-            "recognizer": engine.embedder.name,
-            "decoder": decoder,
-            "frames": len(analyzed.times_s),
-            "key_frames": analyzed.key_frames,
-            "looks": analyzed.redetections,
-            "batch_sizes": {str(n): analyzed.batch_sizes[n] for n in sorted(analyzed.batch_sizes)},
-            "faces": analyzed.faces,
-            "embedded_faces": analyzed.embedded_faces + generator.embedded_faces,
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(len(analyzed.times_s) / seconds, 2),
-            "stages": {
-                stage: {"seconds": round(s, 3), "share": round(s / seconds, 4)}
-                for stage, s in stages.seconds().items()
-            },
-            "batch_size_changes": [list(change) for change in stats.batch_changes.items()],
-            "metrics": summary(metrics),
-            "machine": hardware(settings.detection.device),
-            "versions": versions(),
-        },
-    )
-    return replace(analysis, uncertain=uncertain(analysis))
+    warnings = analysis.warnings + ([] if monitor.warning is None else [monitor.warning])
+    performance = analysis.performance | {"metrics": summary(metrics)}
+    if "seconds" in metrics.column_names:  # the last sample is taken after all else
+        last_s = round(metrics["seconds"][-1].as_py(), 3)
+        performance["seconds"] = max(performance["seconds"], last_s)
+    return replace(analysis, warnings=warnings, metrics=metrics, performance=performance)
 
 
 def _with_keywords(settings: Settings, **stages: dict[str, Any]) -> Settings:
@@ -231,23 +194,3 @@ def _with_keywords(settings: Settings, **stages: dict[str, Any]) -> Settings:
         if given:
             settings = replace(settings, **{table: replace(getattr(settings, table), **given)})
     return settings
-
-
-class _Timed:
-    """An embedder whose time counts for a stage."""
-
-    def __init__(self, embedder: Embedder, stage: StageClock) -> None:
-        self.name, self.crop, self.dim = embedder.name, embedder.crop, embedder.dim
-        self.calibration = embedder.calibration
-        self.embed = stage.timed(embedder.embed)
-
-
-def _why_nobody(analyzed: AnalyzedFrames, dropped: Sequence[Dropped]) -> str:
-    if not analyzed.faces:
-        return "nobody found: no face in any frame"
-    longest = max(dropped, key=lambda track: track.last_frame - track.first_frame)
-    tracks = "1 track" if len(dropped) == 1 else f"all {len(dropped)} tracks dropped, the longest"
-    reason = (
-        longest.detail if longest.reason == "too short" else f"{longest.reason}, {longest.detail}"
-    )
-    return f"nobody found: {tracks}, {reason} (see 'dropped' in timeline.json)"

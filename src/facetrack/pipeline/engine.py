@@ -5,6 +5,7 @@ Each device imports only the library that it needs: OpenVINO for ``cpu``, torch 
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from facetrack.core.errors import UsageError
 from facetrack.core.settings import DetectionSettings, IdentitySettings
@@ -12,6 +13,15 @@ from facetrack.detection.aligner import Aligner
 from facetrack.detection.detector import Detector
 from facetrack.recognition.embedder import Embedder
 from facetrack.runtime.process import use_expandable_segments
+
+
+class EngineFacts(NamedTuple):
+    """What reports say of an engine."""
+
+    name: str
+    """As ``Engine.name``."""
+    detector: str
+    recognizer: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,11 @@ class Engine:
     """Settings that it was opened with; None: the engine was put together by hand."""
     identity: IdentitySettings | None = None
     """As ``detection``."""
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What reports say of it."""
+        return EngineFacts(self.name, self.detector.name, self.embedder.name)
 
 
 def open_engine(detection: DetectionSettings, identity: IdentitySettings) -> Engine:

@@ -1,4 +1,4 @@
-"""Video to tracks: decode, find cuts, detect, track.
+"""Frames to tracks: decode, find cuts, detect, track.
 
 Three threads work side by side: one decodes, the caller's finds cuts and detects, one tracks and
 passes on the tracks that ended. A bounded queue stands between each and the next. An error in one
@@ -16,10 +16,11 @@ from facetrack.core.extensions import TRACKERS, open_extension
 from facetrack.core.limits import check_limit
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.core.shortage import shortage_said
+from facetrack.core.types import Faces
 from facetrack.detection.frame_detections import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame
-from facetrack.media.source import VideoSource
+from facetrack.pipeline.chunk_plan import Chunk
 from facetrack.pipeline.engine import Engine
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.batching import calculate_optimal_batch_size
@@ -36,22 +37,8 @@ from facetrack.tracking.tracks import Track
 
 MAX_UNTRACKED_BATCHES = 4
 """Maximum number of detected batches queued for the tracker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
-
-    frames: int
-    """Frames whose faces were detected."""
-    expected_frames: int | None
-    """Frames of the whole run; None: not known."""
-    faces: int
-    tracks: int
-    """Tracks begun."""
-    people: int
-    queued_frames: int
-    """Decoded frames that wait for the detector."""
+FRAMES_BEFORE = 3
+"""Frames before a chunk whose images the tracker compares with those of its first frames."""
 
 
 @dataclass
@@ -77,6 +64,19 @@ class AnalyzedFrames:
     batch_sizes: Counter[int] = field(default_factory=Counter)
     """How often a batch of each size was taken from the decoder's queue."""
 
+    def extend(self, later: "AnalyzedFrames") -> None:
+        """Adds the frames that follow on these."""
+        if not self.times_s:
+            self.first_frame = later.first_frame
+        self.times_s += later.times_s
+        self.sizes += later.sizes
+        self.shot_starts += later.shot_starts
+        self.faces += later.faces
+        self.embedded_faces += later.embedded_faces
+        self.key_frames += later.key_frames
+        self.redetections += later.redetections
+        self.batch_sizes += later.batch_sizes
+
     def shots(self) -> list[Shot]:
         """The shots from cut to cut, which hold all frames."""
         end = self.first_frame + len(self.times_s)
@@ -85,7 +85,7 @@ class AnalyzedFrames:
 
 
 class FaceAnalyzer:
-    """Finds the tracks of one video."""
+    """Finds the tracks of one film, or of a chunk of it."""
 
     def __init__(
         self,
@@ -95,6 +95,7 @@ class FaceAnalyzer:
         embedder: FaceEmbedder,
         on_tracks: Callable[[list[Track]], None],
         on_progress: Callable[[AnalyzedFrames, int, int], None],
+        chunk: Chunk | None = None,
     ) -> None:
         """
         Args:
@@ -106,7 +107,11 @@ class FaceAnalyzer:
                 its own made a GPU's analysis a fifth slower: both waited for the interpreter.
             on_progress: called after each batch, in the caller's thread, with the facts so far, the
                 number of tracks begun and the number of frames in the decoder's queue.
+            chunk: frames before and after it only show where shots begin; None: all frames count.
         """
+        self._chunk = chunk
+        self._done = False
+        """Whether the last frame of the chunk was given to the detector."""
         self._decode = settings.decode
         self._smallest_batch = engine.detector.smallest_batch
         self._stats = stats
@@ -121,8 +126,12 @@ class FaceAnalyzer:
         self._tracker = tracker_for(engine, settings, embedder)
         self._facts = AnalyzedFrames()
 
-    def run(self, source: VideoSource) -> AnalyzedFrames:
-        """Analyses the whole video; returns when ``on_tracks`` has been given every track.
+    def run(self, frames: Iterator[Frame], queue_bytes: int) -> AnalyzedFrames:
+        """Analyses the frames; returns when ``on_tracks`` has been given every track.
+
+        Args:
+            frames: in order. The iterator is closed after the last one that is needed.
+            queue_bytes: memory of the frames that may wait for the detector.
 
         Raises:
             ResourceError: when memory or threads run out.
@@ -134,17 +143,18 @@ class FaceAnalyzer:
             short_switch_interval(),
             SerialExecutor("track", MAX_UNTRACKED_BATCHES) as self._tracking,
         ):
-            with produced_frames(source, self._decode, self._stats) as queue:
-                while batch := self._take(queue):
+            with produced_frames(frames, queue_bytes, self._decode, self._stats) as queue:
+                while not self._done and (batch := self._take(queue)):
                     self._undecided.extend(batch)
                     with self._stats.stages.shots:
                         decisions = self._shots.push(batch)
                     for decision in decisions:
                         self._push(decision)
-                    self._detect(last=False, queued=len(queue))
-            for decision in self._shots.flush():
-                self._push(decision)
-            self._detect(last=True, queued=0)
+                    self._detect(last=self._done, queued=len(queue))
+            if not self._done:
+                for decision in self._shots.flush():
+                    self._push(decision)
+                self._detect(last=True, queued=0)
             with self._stats.stages.wait_for_tracker:
                 self._tracking.call(self._end_all)
                 self._tracking.finish()
@@ -169,12 +179,26 @@ class FaceAnalyzer:
 
         A change of the frame size, as some broadcasts have, starts a shot too.
         """
-        frame = self._undecided.popleft()
+        frame, chunk = self._undecided.popleft(), self._chunk
+        if self._done:
+            return
         resized = self._shape != frame.image.shape
+        self._shape = frame.image.shape
+        if chunk is not None:
+            if frame.index < chunk.first:
+                self._lead_in(frame)
+                return
+            self._done = frame.index == chunk.last_searched
         if resized:
             self._detect(last=True, queued=0)
-        self._shape = frame.image.shape
         self._detector.push(ShotFrame(frame, decision.starts_shot or resized, decision.change))
+
+    def _lead_in(self, frame: Frame) -> None:
+        """Shows the tracker what the last frames before the chunk look like, without faces."""
+        assert self._chunk is not None
+        if self._chunk.first - frame.index <= FRAMES_BEFORE:
+            shown = [FrameDetections(frame, False, Faces.none())]
+            self._tracking.call(self._show, shown)
 
     def _detect(self, last: bool, queued: int) -> None:
         stages = self._stats.stages
@@ -188,6 +212,8 @@ class FaceAnalyzer:
 
     def _note(self, detections: FrameDetections) -> None:
         facts = self._facts
+        if not self._counts(detections):
+            return
         if not facts.times_s:
             facts.first_frame = detections.frame.index
         if detections.starts_shot:
@@ -202,12 +228,20 @@ class FaceAnalyzer:
             facts.embedded_faces += len(detections.faces)
         self._stats.frames_detected += 1
 
+    def _counts(self, detections: FrameDetections) -> bool:
+        """Whether the frame is one of this chunk, and not the first one of the next."""
+        return self._chunk is None or detections.frame.index < self._chunk.stop
+
     def _track(self, batch: list[FrameDetections]) -> None:
         with self._stats.stages.track:
             ended = self._tracker.update(batch)
         for tracks in ended:
             self._on_tracks(tracks)
-        self._stats.frames_tracked += len(batch)
+        self._stats.frames_tracked += sum(self._counts(one) for one in batch)
+
+    def _show(self, frames: list[FrameDetections]) -> None:
+        """Lets the tracker see frames that do not count."""
+        self._tracker.update(frames)
 
     def _end_all(self) -> None:
         with self._stats.stages.track:
@@ -231,16 +265,15 @@ def tracker_for(engine: Engine, settings: Settings, embedder: FaceEmbedder) -> T
 
 @contextmanager
 def produced_frames(
-    source: VideoSource, settings: DecodeSettings, stats: RunStats
+    frames: Iterator[Frame], queue_bytes: int, settings: DecodeSettings, stats: RunStats
 ) -> Iterator[FrameQueue]:
     """The queue of frames that a thread of its own decodes while the body runs.
 
     The thread is joined when the body ends, whatever ends it. What the decoder raises is raised
     again where the frames are taken.
     """
-    queue = FrameQueue(settings.queue_frames, source.queue_bytes(settings.queue_bytes))
+    queue = FrameQueue(settings.queue_frames, queue_bytes)
     stats.queue = queue
-    frames = source.frames(settings.start_s, settings.duration_s)
 
     def produce() -> None:
         try:

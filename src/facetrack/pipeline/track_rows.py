@@ -6,12 +6,19 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack.core.settings import TrackingSettings
+from facetrack.core.types import Float32
+from facetrack.recognition.calibration import Calibration
+from facetrack.recognition.embedded_face import EmbeddedFace
+from facetrack.recognition.track_embedding import mean_embedding
 from facetrack.timeline import FACE_COLUMNS, Dropped
-from facetrack.tracking.rows import joined_rows
-from facetrack.tracking.tracks import Track
+from facetrack.tracking.rows import RowsOfTrack, joined_rows
+
+SURELY_A_FACE = 0.985
+"""Median detection score from which a track is not checked by the recogniser: of hands, hair and
+coats of arms in two films the highest was 0.970."""
 
 
-def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
+def why_dropped(track: RowsOfTrack, settings: TrackingSettings) -> Dropped | None:
     """The reason for which a track is no person's; None: it is good enough.
 
     Only detected rows count, not those that bridge gaps.
@@ -30,7 +37,35 @@ def why_dropped(track: Track, settings: TrackingSettings) -> Dropped | None:
     return Dropped(track.id, reason, detail, track.first_frame, track.last_frame)
 
 
-def face_table(tracks: Sequence[Track], person_of: dict[int, int]) -> pa.Table:
+def why_no_face(
+    track: RowsOfTrack,
+    faces: Sequence[EmbeddedFace],
+    recognizer: str,
+    calibration: Calibration,
+    featureless: Float32,
+) -> Dropped | None:
+    """The reason for which a track shows no face; None: its embedding differs from those of crops
+    without features. A track with a high detection score is not checked.
+
+    Args:
+        track: with its rows.
+        faces: its embedded faces, one or more, in order of time.
+        recognizer: name of the embedder.
+        calibration: of the embedder.
+        featureless: as ``FaceEmbedder.featureless``.
+    """
+    scores = track.rows["score"][track.detected]
+    if float(np.median(scores)) >= SURELY_A_FACE:
+        return None
+    similarity = float(mean_embedding(faces, recognizer).vector @ featureless)
+    limit = calibration.featureless
+    if similarity < limit:
+        return None
+    detail = f"similarity {similarity:.2f} to crops without features, below {limit:.2f} needed"
+    return Dropped(track.id, "not a face", detail, track.first_frame, track.last_frame)
+
+
+def face_table(tracks: Sequence[RowsOfTrack], person_of: dict[int, int]) -> pa.Table:
     """The table ``FACE_COLUMNS`` of all tracks, ordered by frame, then by track.
 
     Args:

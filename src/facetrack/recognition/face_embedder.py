@@ -1,4 +1,4 @@
-"""An embedder with its aligner for landmarks and the cohort of its embeddings."""
+"""An embedder with its aligner for landmarks."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -11,18 +11,16 @@ from facetrack.media.frame_image import stacked
 from facetrack.recognition.calibration import Calibration
 from facetrack.recognition.embedder import Embedder
 from facetrack.recognition.face_crop import FaceCrop, cut_out, prepare
-from facetrack.recognition.reference_embeddings import cohort_of, featureless_direction
-from facetrack.recognition.track_embedding import TrackEmbedding, track_embedding
+from facetrack.recognition.reference_embeddings import featureless_direction
 
 
 class FaceEmbedder:
-    """Embeds face crops and computes the embeddings of tracks; for one thread at a time."""
+    """Embeds face crops; for one thread at a time."""
 
     def __init__(self, embedder: Embedder, aligner: Aligner | None = None) -> None:
         """``aligner``: places landmarks better than the detector; None: the detector's are used."""
         self._embedder = embedder
         self._aligner = aligner if embedder.crop.aligned else None
-        self._cohort = cohort_of(embedder.name)
 
     @property
     def name(self) -> str:
@@ -80,15 +78,3 @@ class FaceEmbedder:
             for crop, vector in zip(missing, vectors, strict=True):
                 crop.embedding = vector
         return len(missing)
-
-    def mean(self, crops: Sequence[FaceCrop]) -> TrackEmbedding:
-        """The embedding of the track whose faces these are.
-
-        Args:
-            crops: one or more, with their embeddings.
-        """
-        found = track_embedding(crops)
-        if self._cohort is None:
-            return found
-        common = float(self._cohort.commonness(found.vector[None])[0])
-        return TrackEmbedding(found.vector, found.evidence.with_commonness(common))

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from facetrack.core.types import Float32
 from facetrack.recognition.calibration import Calibration, Evidence
-from facetrack.recognition.face_crop import FaceCrop
+from facetrack.recognition.embedded_face import EmbeddedFace
+from facetrack.recognition.reference_embeddings import cohort_of
 
 Float64 = NDArray[np.float64]
 
@@ -44,7 +45,21 @@ class TrackEmbedding:
     """How many and how good the faces are."""
 
 
-def track_embedding(crops: Sequence[FaceCrop]) -> TrackEmbedding:
+def mean_embedding(crops: Sequence[EmbeddedFace], recognizer: str) -> TrackEmbedding:
+    """The embedding of the track whose faces these are, with its commonness where that counts.
+
+    Args:
+        crops: one or more, with their embeddings.
+        recognizer: name of the embedder.
+    """
+    found, cohort = track_embedding(crops), cohort_of(recognizer)
+    if cohort is None:
+        return found
+    common = float(cohort.commonness(found.vector[None])[0])
+    return TrackEmbedding(found.vector, found.evidence.with_commonness(common))
+
+
+def track_embedding(crops: Sequence[EmbeddedFace]) -> TrackEmbedding:
     """The mean of a track's faces, weighted by their quality; odd faces are left out.
 
     Args:
@@ -71,7 +86,7 @@ def unit_mean(vectors: Float32, weights: Float64) -> tuple[Float32, float]:
     return np.asarray(mean / max(length, 1e-12), np.float32), length
 
 
-def evidence_of_crops(crops: Sequence[FaceCrop], agreement: float = 1.0) -> Evidence:
+def evidence_of_crops(crops: Sequence[EmbeddedFace], agreement: float = 1.0) -> Evidence:
     """How good the faces behind a mean are, for the calibration.
 
     Args:
@@ -87,7 +102,7 @@ def evidence_of_crops(crops: Sequence[FaceCrop], agreement: float = 1.0) -> Evid
 
 
 def changes(
-    crops: Sequence[FaceCrop], calibration: Calibration, breaks: Sequence[int] = ()
+    crops: Sequence[EmbeddedFace], calibration: Calibration, breaks: Sequence[int] = ()
 ) -> list[int]:
     """Positions, from 1 on, at which another person's faces begin; empty: all are one person's.
 
@@ -133,5 +148,5 @@ def _without_odd(vectors: Float32, weights: Float64) -> list[int]:
     return kept or all_faces
 
 
-def _vectors(crops: Sequence[FaceCrop]) -> Float32:
+def _vectors(crops: Sequence[EmbeddedFace]) -> Float32:
     return np.stack([crop.embedding for crop in crops if crop.embedding is not None])

@@ -46,6 +46,16 @@ class Gpu:
             return None
 
 
+def smallest_gpu_bytes() -> int | None:
+    """Memory of the smallest GPU; None where there is none."""
+    try:
+        library = nvml()
+    except NoNvml:
+        return None
+    handles = map(library.nvmlDeviceGetHandleByIndex, range(library.nvmlDeviceGetCount()))
+    return min((int(library.nvmlDeviceGetMemoryInfo(one).total) for one in handles), default=None)
+
+
 def gpu_names() -> list[str]:
     """Name of each GPU, with its driver.
 

@@ -6,7 +6,8 @@ happened. Quantities that the machine does not have are in no sample.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -31,14 +32,20 @@ class Monitor:
     """Takes samples while its context lasts, and a last one when it ends."""
 
     def __init__(
-        self, stats: RunStats, gpu: str | None, on_sample: Callable[[Sample], None] | None = None
+        self,
+        stats: RunStats,
+        gpu: str | None,
+        on_sample: Callable[[Sample], None] | None = None,
+        workers: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         """
         Args:
             stats: of the run.
             gpu: UUID of the NVIDIA GPU that the networks run on; None: on none.
             on_sample: is called with each sample, in the monitor's thread.
+            workers: gives the numbers of the processes that work for this one.
         """
+        self._workers = workers
         self.warning: str | None = None
         """Why the sampling stopped before the run, if it did."""
         self._stats = stats
@@ -63,12 +70,16 @@ class Monitor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Takes the last sample; may be called before the context ends."""
         self._over.set()
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            sampler = Sampler(self._stats, _opened(self._gpu))
+            sampler = Sampler(self._stats, _opened(self._gpu), self._workers)
             due = time.perf_counter()
             over = False
             while not over:
@@ -93,7 +104,10 @@ class Sampler:
     Use it in one thread: psutil remembers the machine's load by thread.
     """
 
-    def __init__(self, stats: RunStats, gpu: Gpu | None) -> None:
+    def __init__(
+        self, stats: RunStats, gpu: Gpu | None, workers: Callable[[], Sequence[int]] = tuple
+    ) -> None:
+        self._workers = workers
         self._stats = stats
         self._gpu = gpu
         self._process = psutil.Process()
@@ -113,7 +127,7 @@ class Sampler:
             "frames": now.frames_tracked,
             "untracked_frames": max(0, now.frames_detected - now.frames_tracked),
             "batch_size": stats.batch_size,
-            "rss_bytes": self._process.memory_info().rss,
+            "rss_bytes": sum(self._of_family(lambda p: p.memory_info().rss)),
             **{f"{stage}_s": seconds for stage, seconds in stats.stages.seconds().items()},
         }
         if stats.queue is not None:
@@ -128,10 +142,20 @@ class Sampler:
         ordered = ((name, values.get(name)) for name in COLUMNS.names)
         return {name: round(value, 4) for name, value in ordered if value is not None}
 
+    def _of_family(self, measure: Callable[[psutil.Process], float]) -> Iterator[float]:
+        """A quantity of this process and of each of its workers."""
+        yield measure(self._process)
+        for pid in self._workers():  # to search for them would be to read all of /proc
+            with suppress(psutil.Error):  # it has just ended
+                yield measure(psutil.Process(pid))
+
     def _totals(self) -> "_Totals":
         stats = self._stats
         return _Totals(
-            stats.seconds, time.process_time(), stats.frames_detected, stats.frames_tracked
+            stats.seconds,
+            sum(self._of_family(lambda p: sum(p.cpu_times()[:2]))),
+            stats.frames_detected,
+            stats.frames_tracked,
         )
 
 

@@ -51,6 +51,15 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def memory_is_limited() -> bool:
+    """Whether this process may take only so much address space, as ``ulimit -v`` says."""
+    if sys.platform == "win32":
+        return False
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
 def use_expandable_segments() -> None:
     """Lets torch's memory segments on a GPU grow, so that batches of other sizes leave no holes.
 

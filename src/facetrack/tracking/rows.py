@@ -1,6 +1,7 @@
 """The rows of tracks, which become rows of ``faces.parquet``; each track has one array of them."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,36 @@ ROW = np.dtype(
 
 Rows = NDArray[np.void]
 """``(n,)`` of ``ROW``."""
+
+
+class RowsOfTrack(Protocol):
+    """A track, as far as its rows tell."""
+
+    @property
+    def id(self) -> int:
+        """Number of the track."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """``(n,)`` ``ROW``, one for each frame from the first to the last."""
+        ...
+
+    @property
+    def detected(self) -> NDArray[np.bool_]:
+        """``(n,)`` True for rows of detections, False for rows that bridge gaps."""
+        ...
+
+    @property
+    def first_frame(self) -> int:
+        """Index in the source, from 0."""
+        ...
+
+    @property
+    def last_frame(self) -> int:
+        """Index in the source; the track has a row for it."""
+        ...
+
 
 INITIAL_ROOM = 16
 """Rows for which memory is taken at first; it doubles when it is used up."""

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from facetrack.core.types import Float32
 from facetrack.recognition.calibration import FIELDS, Evidence
 from facetrack.recognition.track_embedding import TrackEmbedding
-from facetrack.tracking.tracks import Track
+from facetrack.tracking.rows import RowsOfTrack
 
 INITIAL_ROOM = 64
 """Tracks for which memory is taken at first; it doubles when it is used up."""
@@ -24,7 +24,7 @@ class TrackEmbeddings:
 
     def __init__(self, dim: int) -> None:
         """``dim``: numbers of an embedding."""
-        self.tracks: list[Track] = []
+        self.tracks: list[RowsOfTrack] = []
         self._positions: dict[int, int] = {}
         """By the track's id."""
         self._vectors: Float32 = np.empty((INITIAL_ROOM, dim), np.float32)
@@ -45,7 +45,7 @@ class TrackEmbeddings:
         """What is behind each embedding; each field is ``(n,)``."""
         return Evidence(*self._evidence[:, : len(self.tracks)])
 
-    def vector(self, track: Track) -> Float32:
+    def vector(self, track: RowsOfTrack) -> Float32:
         """``(dim,)`` unit vector of one track."""
         return np.asarray(self._vectors[self._positions[track.id]])
 
@@ -59,7 +59,7 @@ class TrackEmbeddings:
         evidence = self.evidence
         return {t.id: evidence.pick(np.array([i])) for i, t in enumerate(self.tracks)}
 
-    def put(self, track: Track, embedding: TrackEmbedding) -> None:
+    def put(self, track: RowsOfTrack, embedding: TrackEmbedding) -> None:
         """Adds a track, or replaces its embedding."""
         if track.id not in self._positions:
             self._add(track)
@@ -74,14 +74,14 @@ class TrackEmbeddings:
         positions = np.fromiter(chain.from_iterable(self._sharing), np.int64, int(ends[-1]))
         return csr_array((np.ones(len(positions), bool), positions, ends), shape=(n, n))
 
-    def candidates(self, track: Track) -> tuple[int, NDArray[np.intp]]:
+    def candidates(self, track: RowsOfTrack) -> tuple[int, NDArray[np.intp]]:
         """The track's position, and the positions of all that may be the same person."""
         position = self._positions[track.id]
         may = np.ones(len(self.tracks), dtype=bool)
         may[[position, *self._sharing[position]]] = False
         return position, np.flatnonzero(may)
 
-    def _add(self, track: Track) -> None:
+    def _add(self, track: RowsOfTrack) -> None:
         n = len(self.tracks)
         if n == len(self._vectors):
             self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
@@ -100,7 +100,7 @@ class TrackEmbeddings:
         self.tracks.append(track)
 
 
-def share_a_frame(a: Track, b: Track) -> bool:
+def share_a_frame(a: RowsOfTrack, b: RowsOfTrack) -> bool:
     """Whether both were detected in one frame; rows that bridge a gap do not count."""
     first = max(a.first_frame, b.first_frame)
     end = min(a.last_frame, b.last_frame) + 1

@@ -1,13 +1,14 @@
 """A track: one face followed from frame to frame inside one shot."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrack.recognition.embedded_face import TrackFace
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.tracking.detection_batch import DetectionBatch
 from facetrack.tracking.rows import GrowingRows, Rows, rows_between
@@ -160,40 +161,18 @@ class Track:
                 continue
             crops[slot] = batch.crop(face)
             if len(crops) > self._room:
-                del crops[self._least_needed()]
+                del crops[least_needed(crops, bool(self.breaks))]
 
     @property
     def _room(self) -> int:
         """Number of crops that are kept: at least two for each part between breaks."""
-        return max(self._max_crops, 2 * (len(self.breaks) + 1))
+        return room_for(self._max_crops, self.breaks)
 
     def _is_wanted(self, part: int, pose: float) -> bool:
         """Whether a face of a new moment may be better than one that is kept."""
         if part not in [kept for kept, _ in self.crops]:
             return True
         return pose > MIN_POSE * max([crop.pose for crop in self.crops.values()])
-
-    def _least_needed(self) -> CropSlot:
-        """The crop to be removed: one with a far too bad pose, else the one with the worse pose of
-        the two that are closest in turn and time. The only crop of a part stays."""
-        slots = every = sorted(self.crops)
-        if self.breaks:
-            of_part = Counter([part for part, _ in every])
-            slots = [s for s in every if of_part[s[0]] > 1] or every
-        crops = [self.crops[s] for s in slots]
-        poses = [crop.pose for crop in crops]
-        worst = min(poses)
-        if worst < MIN_POSE * max(poses):
-            return slots[poses.index(worst)]
-        moments = [moment for _, moment in slots]
-        unit = max(float(max(moments) - min(moments)), 1.0) / len(crops)
-        i, j = _closest(
-            [
-                (crop.turn[0] / TURN, crop.turn[1] / TURN, moment / unit)
-                for crop, moment in zip(crops, moments, strict=True)
-            ]
-        )
-        return slots[i] if poses[i] <= poses[j] else slots[j]
 
     @property
     def best_crop(self) -> FaceCrop:
@@ -204,6 +183,37 @@ class Track:
     def best_pose(self) -> FaceCrop:
         """The crop of best pose, which is known without pixels."""
         return max(self.crops.values(), key=lambda c: c.pose)
+
+
+def room_for(max_crops: int, breaks: Sequence[int]) -> int:
+    """Number of crops that a track keeps: at least two for each part between breaks."""
+    return max(max_crops, 2 * (len(breaks) + 1))
+
+
+def least_needed(crops: Mapping[CropSlot, TrackFace], has_breaks: bool) -> CropSlot:
+    """The crop to be removed where a track has too many.
+
+    One with a far too bad pose, else the one with the worse pose of the two that are closest in
+    turn and time. The only crop of a part between breaks stays.
+    """
+    slots = every = sorted(crops)
+    if has_breaks:
+        of_part = Counter([part for part, _ in every])
+        slots = [s for s in every if of_part[s[0]] > 1] or every
+    some = [crops[s] for s in slots]
+    poses = [crop.pose for crop in some]
+    worst = min(poses)
+    if worst < MIN_POSE * max(poses):
+        return slots[poses.index(worst)]
+    moments = [moment for _, moment in slots]
+    unit = max(float(max(moments) - min(moments)), 1.0) / len(some)
+    i, j = _closest(
+        [
+            (crop.turn[0] / TURN, crop.turn[1] / TURN, moment / unit)
+            for crop, moment in zip(some, moments, strict=True)
+        ]
+    )
+    return slots[i] if poses[i] <= poses[j] else slots[j]
 
 
 def _closest(points: Sequence[tuple[float, float, float]]) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.recognition.quality import pose_quality
+from facetrack.recognition.track_embedding import mean_embedding
 from facetrack.timeline import Analysis
 from facetrack.timeline.stored_settings import stored_setting, stored_settings
 
@@ -100,7 +101,7 @@ def face_of(photo: Path, engine: Engine, min_score: float) -> EmbeddingSet:
             crop = FaceCrop(Frame(0, 0.0, framed), faces, 0, pose)
             embedder = FaceEmbedder(engine.embedder, engine.aligner)
             embedder.embed([crop])
-            found = embedder.mean([crop])
+            found = mean_embedding([crop], embedder.name)
             return EmbeddingSet(found.vector[None], found.evidence)
     raise TargetError(f"{photo} shows no face; give one that shows it from the front")
 

@@ -31,6 +31,11 @@ class DecodeSettings(Stage):
     audio_stream: Annotated[int, Meta(ge=0)] | None = setting(
         None, "Number in the file, from 0, of the stream that clips take their sound from."
     )
+    chunk_frames: Annotated[int, Meta(ge=16)] | None = setting(
+        None,
+        "Frames of a chunk, at least: the unit of work of all cores; unset: 128 to 320, a 32nd of "
+        "the film.",
+    )
     deinterlace: Literal["auto", "off"] = setting(
         "auto",
         "auto: interlaced frames are deinterlaced, in clips too; off: they stay as they are.",
