@@ -66,7 +66,7 @@ def test_a_run_again_keeps_names_and_says_so(pyfeat_data, tmp_path):
     run = ["run", pyfeat_data / "single_face.mp4", "-o", tmp_path, "--size", "64"]
     assert facetrack(*run, "-q").returncode == 0
     assert facetrack("people", "name", tmp_path, "1", "Ada").returncode == 0
-    done = facetrack(*run)
+    done = facetrack(*run, "--again")
     assert done.returncode == 0
     assert "single_face: done again on the new result: name 1 Ada" in one_line(done.stderr)
     assert "1 Ada" in done.stdout

@@ -75,7 +75,7 @@ def test_while_analysing(pyfeat_data, tmp_path, number):
     command = ["run", video, "-o", tmp_path, "--detector", "mtcnn", "--dense"]
     growing = "*/.metrics.jsonl.*.partial"
     ended(command, lambda: any(p.stat().st_size for p in tmp_path.glob(growing)), number)
-    assert list(tmp_path.iterdir()) == []
+    assert [p.name for p in tmp_path.iterdir()] == [".facetrack"]  # what a next run goes on with
 
 
 @pytest.mark.parametrize("number", list(CODES), ids=[one.name for one in CODES])

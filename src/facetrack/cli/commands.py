@@ -10,6 +10,7 @@ from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
+from facetrack.cli.numbers import bytes_of, gpus_of, jobs_of
 from facetrack.cli.options import (
     AllowPlaylists,
     AllowUrls,
@@ -58,7 +59,42 @@ app.add_typer(people_app, name="people")
 app.add_typer(gallery_app, name="gallery")
 app.add_typer(weights_app, name="weights")
 
-Videos = Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...")]
+Videos = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Video files; folders: all videos in them; -: a list from standard input.",
+        metavar="VIDEO...",
+        show_default=False,
+    ),
+]
+Lists = Annotated[
+    list[Path] | None,
+    typer.Option("--list", help="File with the path of a video in each line.", show_default=False),
+]
+Glob = Annotated[
+    str | None,
+    typer.Option(
+        help="Which files of a folder: a pattern of names, as '*.mp4'.", show_default=False
+    ),
+]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        help="Worker processes: a number, with --device cuda for each GPU; or auto for one a core."
+    ),
+]
+Gpus = Annotated[
+    str | None,
+    typer.Option(help="GPUs that work with --device cuda, as 0,1.", show_default=False),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        help="Memory of all workers together, as 8G; by default half of what is available.",
+        show_default=False,
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Do again what is done already.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder; each video gets a folder in it.")]
 Config = Annotated[Path | None, typer.Option(help="TOML file; see `facetrack config`.")]
 Given = dict[str, dict[str, Any]]
@@ -77,11 +113,17 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be mad
 @app.command(cls=WithGallery)
 @with_options({**ANALYSIS, **CLIPS})
 def run(
-    videos: Videos,
+    videos: Videos = None,
     out: Out = Path("out"),
     config: Config = None,
+    lists: Lists = None,
+    glob: Glob = None,
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
+    jobs: Jobs = "auto",
+    gpus: Gpus = None,
+    memory: Memory = None,
+    again: Again = False,
     dry_run: DryRun = False,
     allow_urls: AllowUrls = False,
     allow_playlists: AllowPlaylists = False,
@@ -92,23 +134,34 @@ def run(
     given: Given,
 ) -> int:
     """Analyse videos and make clips of the people you choose."""
-    from facetrack.cli.job import run_videos
+    from facetrack.cli.inputs import all_videos
+    from facetrack.cli.run import RunOptions, run_videos
 
+    if (workers := jobs_of(jobs)) is not None:
+        given["clips"]["jobs"] = workers
     settings = load_settings(config, given)
-    return run_videos(
-        videos, out, settings, clips=True, gallery=gallery, same_people=same_people,
-        dry_run=dry_run, json=json, quiet=quiet,
+    options = RunOptions(
+        clips=True, gallery=gallery, same_people=same_people, jobs=jobs_of(jobs),
+        gpus=gpus_of(gpus), memory_bytes=bytes_of(memory), again=again, dry_run=dry_run,
+        json=json, quiet=quiet,
     )  # fmt: skip
+    return run_videos(all_videos(videos or [], lists or [], glob), out, settings, options)
 
 
 @app.command(cls=WithGallery)
 @with_options(ANALYSIS)
 def analyze(
-    videos: Videos,
+    videos: Videos = None,
     out: Out = Path("out"),
     config: Config = None,
+    lists: Lists = None,
+    glob: Glob = None,
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
+    jobs: Jobs = "auto",
+    gpus: Gpus = None,
+    memory: Memory = None,
+    again: Again = False,
     dry_run: DryRun = False,
     allow_urls: AllowUrls = False,
     allow_playlists: AllowPlaylists = False,
@@ -119,13 +172,28 @@ def analyze(
     given: Given,
 ) -> int:
     """Analyse videos: who is on screen when. Makes no clips."""
-    from facetrack.cli.job import run_videos
+    from facetrack.cli.inputs import all_videos
+    from facetrack.cli.run import RunOptions, run_videos
 
     settings = load_settings(config, given)
-    return run_videos(
-        videos, out, settings, clips=False, gallery=gallery, same_people=same_people,
-        dry_run=dry_run, json=json, quiet=quiet,
+    options = RunOptions(
+        clips=False, gallery=gallery, same_people=same_people, jobs=jobs_of(jobs),
+        gpus=gpus_of(gpus), memory_bytes=bytes_of(memory), again=again, dry_run=dry_run,
+        json=json, quiet=quiet,
     )  # fmt: skip
+    return run_videos(all_videos(videos or [], lists or [], glob), out, settings, options)
+
+
+@app.command()
+def status(
+    out: Annotated[Path, typer.Argument(help="Folder that `run` wrote to.", metavar="OUT")],
+    json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """What is done in an output folder, what is in work, and what went wrong."""
+    from facetrack.cli.status import show_status
+
+    return show_status(out, json)
 
 
 @app.command(cls=WithGallery)
@@ -155,6 +223,7 @@ def render(
     ] = None,
     config: Config = None,
     gallery: GalleryFile = None,
+    jobs: Jobs = "auto",
     dry_run: DryRun = False,
     allow_urls: AllowUrls = False,
     allow_playlists: AllowPlaylists = False,
@@ -167,6 +236,8 @@ def render(
     """Make clips from finished analyses, without detecting faces again."""
     from facetrack.cli.job import render_folders
 
+    if (workers := jobs_of(jobs)) is not None:
+        given["clips"]["jobs"] = workers
     settings = load_settings(config, given)
     return render_folders(
         folders, settings, crops, out=out, video=video, gallery=gallery,
@@ -182,7 +253,7 @@ def demo(
     debug: Debug = False,
 ) -> int:
     """Make a short video of real people, analyse it and make clips."""
-    from facetrack.cli.job import run_videos
+    from facetrack.cli.run import RunOptions, run_videos
     from facetrack.demo import make_sample, sample_media
     from facetrack.models.install import install_weights
     from facetrack.models.weight_files import cache_folder
@@ -192,7 +263,7 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     sample = make_sample(media, out / "sample.mp4")
     settings = load_settings(None, {"clips": {"target": ["all"], "size": 400}})
-    return run_videos([sample], out, settings, clips=True, dry_run=False, json=json, quiet=quiet)
+    return run_videos([sample], out, settings, RunOptions(clips=True, json=json, quiet=quiet))
 
 
 @app.command()

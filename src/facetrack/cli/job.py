@@ -1,7 +1,6 @@
 """Analyses the videos of one command, makes their clips, and prints the results."""
 
 import json as jsonlib
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -13,8 +12,7 @@ from rich.table import Table
 from facetrack import api
 from facetrack.api.render import render_beside
 from facetrack.cli.batch import Batch
-from facetrack.cli.gallery_view import named_people, named_people_of, with_names
-from facetrack.cli.join_view import join
+from facetrack.cli.gallery_view import named_people_of, with_names
 from facetrack.cli.people_view import counted, label_of
 from facetrack.cli.progress import ProgressView
 from facetrack.cli.terminal import Terminal, say, warn
@@ -27,102 +25,12 @@ from facetrack.core.atomic_write import partial_name
 from facetrack.core.errors import ClipError, InputError, UsageError
 from facetrack.core.settings import ClipSettings, Settings
 from facetrack.identity.kept_edits import save_again
-from facetrack.identity.people_file import joined_in
 from facetrack.media.fingerprint import changed_since
-from facetrack.pipeline.engine import open_engine
 from facetrack.report import write_report
 from facetrack.runtime.metrics import as_line
 from facetrack.timeline import METRICS_FILE, Analysis
 from facetrack.timeline.folder import TIMELINE_FILE
 from facetrack.timeline.own_folder import OwnFolder, claimed, own_folder
-
-
-def run_videos(
-    videos: Sequence[Path],
-    out: Path,
-    settings: Settings,
-    *,
-    clips: bool,
-    gallery: Path | None = None,
-    same_people: bool = False,
-    dry_run: bool,
-    json: bool,
-    quiet: bool,
-) -> int:
-    """Analyses every video; one that fails does not stop the others.
-
-    Args:
-        clips: make clips too.
-        gallery: names people that it recognises.
-        same_people: the same person gets the same number in all videos; clips are then made after
-            the last analysis.
-
-    Returns:
-        The exit code: 0, or that of the first video that failed.
-    """
-    _check_videos(videos)
-    if same_people and dry_run:
-        raise UsageError("--same-people changes folders, and --dry-run writes none; leave one out")
-    named = named_people(gallery, settings.identity)
-    photos = check_settings(settings.clips) if clips else []
-    engine = open_engine(settings.detection, settings.identity)
-    enroller = Enroller(engine)
-    for photo in photos:  # an unusable photo is reported before hours of analysis
-        enroller.enrol(photo, engine, settings.tracking.min_score)
-    if not dry_run:
-        out.mkdir(parents=True, exist_ok=True)
-    batch, done = Batch(json), []
-    planned: list[Path] = []
-    for video in videos:
-        try:
-            with ExitStack() as ended:
-                own = ended.enter_context(_place(video, out, dry_run, planned))
-                folder = own.path
-                planned.append(folder)
-                if own.why is not None:
-                    warn(own.why)
-                view = ended.enter_context(ProgressView(video.name, quiet))
-                with nullcontext() if dry_run else live_metrics(folder) as on_sample:
-                    analysis = api.analyze(
-                        video,
-                        settings,
-                        on_progress=view.analysed,
-                        on_sample=on_sample,
-                        engine=engine,
-                    )
-                for warning in analysis.warnings:
-                    warn(f"{video}: {warning}")
-                analysis = with_names(analysis, named, quiet)
-                if not dry_run:
-                    analysis = _saved(analysis, folder, quiet or json)
-                    write_report(folder)
-                    if not same_people and (joined := joined_in(folder)):
-                        warn(f"{joined} is older; update it with: facetrack people join {out}")
-                if same_people:
-                    done.append(folder)
-                    batch.done(_code_of(analysis, []))
-                    continue
-                plan, made, replaced = _nothing()
-                if clips:
-                    plan = api.plan(analysis, settings.clips, enroller=enroller)
-                    made, replaced = _clips(
-                        analysis, folder, settings.clips, plan, dry_run=dry_run, view=view
-                    )
-            code = _code_of(analysis, made)
-            _show(
-                analysis, folder, plan, made, replaced, code,
-                dry_run=dry_run, json=json, quiet=quiet,
-            )  # fmt: skip
-            batch.done(code)
-        except Exception as error:
-            batch.failed(video, error)
-    code = batch.close()
-    if done:
-        join(done, out, None, quiet or json)
-        wanted = settings.clips if clips else None
-        later = _render_each(done, wanted, enroller, dry_run=False, json=json, quiet=quiet)
-        code = code or later
-    return code
 
 
 def render_folders(
@@ -149,13 +57,13 @@ def render_folders(
     if video is not None and len(folders) != 1:
         raise UsageError(f"--video {video} belongs to one folder; give only that one")
     check_settings(settings.clips)
-    return _render_each(
+    return render_each(
         folders, settings.clips, None, crops, gallery, out, video,
         dry_run=dry_run, json=json, quiet=quiet,
     )  # fmt: skip
 
 
-def _render_each(
+def render_each(
     folders: Sequence[Path],
     settings: ClipSettings | None,
     enroller: Enroller | None,
@@ -175,16 +83,16 @@ def _render_each(
             analysis = Analysis.load(folder, video)
             if gallery is not None:
                 analysis = with_names(analysis, named_people_of(gallery, analysis), quiet)
-            plan, made, replaced = _nothing()
+            plan, made, replaced = no_clips()
             place = folder
             if settings is not None:
                 with ExitStack() as ended:
                     if out is not None:
-                        own = ended.enter_context(_place(analysis.info.path, out, dry_run))
+                        own = ended.enter_context(place_for(analysis.info.path, out, dry_run))
                         place = own.path
-                    view = ended.enter_context(ProgressView(folder.name, quiet))
+                    view = ended.enter_context(ProgressView(1, quiet))
                     plan = api.plan(analysis, settings, crops=crops, enroller=enroller)
-                    made, replaced = _clips(
+                    made, replaced = made_clips(
                         analysis, place, settings, plan, crops, dry_run=dry_run, view=view
                     )
             if made and changed_since(analysis.info):
@@ -192,8 +100,8 @@ def _render_each(
                     f"{analysis.info.path} is not as it was analysed; check the clips, analyse it "
                     "again, or say where the other is with --video"
                 )
-            code = _code_of(replace(analysis, damaged=False), made)
-            _show(
+            code = code_of(replace(analysis, damaged=False), made)
+            show_result(
                 analysis, place, plan, made, replaced, code,
                 dry_run=dry_run, json=json, quiet=quiet,
             )  # fmt: skip
@@ -203,7 +111,7 @@ def _render_each(
     return batch.close()
 
 
-def _place(
+def place_for(
     video: Path, out: Path, dry_run: bool, planned: Sequence[Path] = ()
 ) -> AbstractContextManager[OwnFolder]:
     """The video's folder in ``out``, claimed for the body; a dry run makes and claims none.
@@ -224,7 +132,7 @@ def live_metrics(folder: Path) -> Iterator[api.OnSample]:
         path.unlink(missing_ok=True)
 
 
-def _saved(analysis: Analysis, folder: Path, quiet: bool) -> Analysis:
+def saved_as(analysis: Analysis, folder: Path, quiet: bool) -> Analysis:
     """Saves the analysis and says what became of the edits of the one before; gives it as saved."""
     kept = save_again(analysis, folder)
     for problem in kept.problems:
@@ -234,7 +142,7 @@ def _saved(analysis: Analysis, folder: Path, quiet: bool) -> Analysis:
     return Analysis.load(folder)
 
 
-def _clips(
+def made_clips(
     analysis: Analysis,
     folder: Path,
     settings: ClipSettings,
@@ -251,7 +159,7 @@ def _clips(
             warn(f"{analysis.info.path}: {warning}")
         _say_plan(folder, plan)
         return [], Replaced()
-    view.start_clips(len(plan.clips))
+    view.start_clips(analysis.info.path.name, len(plan.clips))
     made, replaced = render_beside(
         analysis, folder, settings, plan=plan, crops=crops, on_clip=lambda _: view.clip_done()
     )
@@ -267,7 +175,7 @@ def _clips(
     return made, replaced
 
 
-def _nothing() -> tuple[Plan, list[ClipResult], Replaced]:
+def no_clips() -> tuple[Plan, list[ClipResult], Replaced]:
     """Where no clips are asked for."""
     return Plan([], []), [], Replaced()
 
@@ -304,21 +212,13 @@ def _in_short(left_out: Sequence[Rejected]) -> str:
     return f"left out: {reasons} ({example})"
 
 
-def _check_videos(videos: Sequence[Path]) -> None:
-    """Raises ``UsageError`` when a video is given twice."""
-    counts = Counter(os.path.realpath(video) for video in videos)
-    twice = [path for path, n in counts.items() if n > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is given twice; give each video once")
-
-
-def _code_of(analysis: Analysis, made: Sequence[ClipResult]) -> int:
+def code_of(analysis: Analysis, made: Sequence[ClipResult]) -> int:
     if any(clip.error for clip in made):
         return ClipError.exit_code
     return InputError.exit_code if analysis.damaged else 0
 
 
-def _show(
+def show_result(
     analysis: Analysis,
     folder: Path,
     plan: Plan,

@@ -1,11 +1,12 @@
 """The progress bar in the terminal, for the analysis and then for the clips."""
 
+import time
 from types import TracebackType
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from facetrack.cli.terminal import Terminal, visible
-from facetrack.pipeline.face_analyzer import Progress as Analysed
+from facetrack.jobs.progress import Progress as Analysed
 
 
 class ProgressView:
@@ -14,7 +15,8 @@ class ProgressView:
     A context manager. Shows nothing when ``quiet``, or when the output is no terminal.
     """
 
-    def __init__(self, name: str, quiet: bool) -> None:
+    def __init__(self, videos: int, quiet: bool) -> None:
+        """``videos``: number of videos of the command."""
         console = Terminal(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -27,8 +29,10 @@ class ProgressView:
             disable=quiet or not console.is_terminal,
             transient=True,
         )
-        self._name = visible(name)
-        self._task = self._bar.add_task(f"analyse {self._name}", total=1, facts="")
+        self._videos = videos
+        self._begun_s: dict[str, float] = {}
+        """When each video was seen first."""
+        self._task = self._bar.add_task("analyse", total=1, facts="")
 
     def __enter__(self) -> "ProgressView":
         self._bar.start()
@@ -42,21 +46,30 @@ class ProgressView:
     ) -> None:
         self._bar.stop()
 
-    def analysed(self, now: Analysed) -> None:
-        """Shows the progress of the analysis."""
-        elapsed = self._bar.tasks[self._task].elapsed or 1e-9
+    def analysed(self, name: str, now: Analysed) -> None:
+        """Shows the progress of the analysis of a video."""
+        begun_s = self._begun_s.setdefault(name, time.monotonic())
+        elapsed = max(time.monotonic() - begun_s, 1e-9)
+        number = len(self._begun_s)
+        of_all = f" ({number} of {self._videos} begun)" if self._videos > 1 else ""
         self._bar.update(
             self._task,
+            description=f"analyse {visible(name)}{of_all}",
             total=max(now.expected_frames or 0, now.frames),
             completed=now.frames,
             facts=f"{now.frames / elapsed:.0f} frames/s  {now.faces} faces  "
             f"{now.people} people  {now.queued_frames} queued",
         )
 
-    def start_clips(self, count: int) -> None:
-        """Counts clips from now on, ``count`` in all."""
-        self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(f"clips of {self._name}", total=max(count, 1), facts="")
+    def start_clips(self, name: str, count: int) -> None:
+        """Counts the clips of a video from now on, ``count`` in all."""
+        self._bar.update(
+            self._task,
+            description=f"clips of {visible(name)}",
+            total=max(count, 1),
+            completed=0,
+            facts="",
+        )
 
     def clip_done(self) -> None:
         """Counts one more clip."""

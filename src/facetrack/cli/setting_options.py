@@ -59,7 +59,6 @@ CLIPS: Flags = {
         "hdr": "--hdr",
         "fps": "--fps",
         "debug_overlay": "--debug-overlay/--no-overlay",
-        "jobs": "--jobs",
     }
 }
 """The other settings of clips are for data sets; the TOML file sets them."""
