@@ -21,6 +21,7 @@ from facetrack.core.errors import FacetrackError
 from facetrack.core.folder_lock import HISTORY
 from facetrack.demo import make_sample, sample_media
 from facetrack.identity.gallery import Gallery
+from facetrack.jobs.table import WORK
 from facetrack.models.weight_files import cache_folder
 from facetrack.timeline.clip_switch import RENDERED
 from facetrack.timeline.history_files import RENEWED
@@ -141,11 +142,14 @@ def make_canary(place: Path) -> None:
 
 
 def state_of(place: Path) -> State:
-    """What a scene holds; incomplete files, and what the history prepares, are left out."""
+    """What a scene holds.
+
+    Incomplete files, what the history prepares, and what a run goes on with are left out.
+    """
     found: State = {}
     for path in sorted(p for p in place.rglob("*") if p.is_file()):
         name = path.relative_to(place)
-        if name.parts[0] != CANARY and is_unfinished(name):
+        if name.parts[0] != CANARY and (WORK in name.parts or is_unfinished(name)):
             continue
         if path.name == GALLERY and not rows_of(path):
             continue  # as if there were none

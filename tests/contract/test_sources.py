@@ -75,7 +75,7 @@ def rendered(path, info, times_s, folder):
     job = ClipJob(0, clip, folder / "clip.mp4", folder / "partial.mp4", None, None)
     encoder = choose_encoder(Encoding(effort="ultrafast", quality=90, gpu=False))
     (outcome,) = write_clips(
-        RenderTask(path, (job,), encoder, None, None, info.streams, info.clock)
+        RenderTask(path, (job,), encoder, None, None, 1 << 30, info.streams, info.clock)
     )
     assert (outcome.error, outcome.sound_error) == (None, None)
     with av.open(str(job.path)) as made:
