@@ -9,18 +9,9 @@ from typing import Any, Literal
 
 from facetrack.core.limits import limited
 from facetrack.core.settings import Device, Settings
+from facetrack.jobs.choice import process_executor
 from facetrack.jobs.executors import Executor, SerialExecutor
 from facetrack.jobs.film import FilmInWork
-from facetrack.jobs.processes import (
-    FEWEST_FRAMES,
-    ProcessExecutor,
-    on_cores,
-    on_gpus,
-    usable_cores,
-    usual_memory,
-    workers_on_gpu,
-    workers_within,
-)
 from facetrack.jobs.progress import Progress
 from facetrack.jobs.run import FilmRunner
 from facetrack.pipeline.engine import Engine, open_engine
@@ -161,16 +152,11 @@ def _analyzed(
 def _executor_for(
     film: FilmInWork, engine: Engine | None, stats: RunStats, jobs: int | None
 ) -> Executor:
-    settings, items = film.settings, len(film.items)
-    if engine is None and settings.detection.device == "cpu":
-        memory = usual_memory()
-        few = (film.expected_frames or 0) < FEWEST_FRAMES
-        wanted = jobs or (1 if few else min(usable_cores(), workers_within(memory)))
-        if (workers := min(wanted, items)) > 1:
-            return ProcessExecutor(on_cores(workers), memory)
-    on_gpu = engine is None and settings.detection.device == "cuda" and items > 1
-    if on_gpu and (workers := min(jobs or workers_on_gpu(), items)) > 1:
-        return ProcessExecutor(on_gpus(["0"], workers))
+    settings = film.settings
+    if engine is None:
+        processes = process_executor(settings.detection.device, 1, film, jobs)
+        if processes is not None:
+            return processes
     with stats.stages.open:
         engine = engine or open_engine(settings.detection, settings.identity)
     return SerialExecutor(engine, lambda _: stats)

@@ -141,7 +141,7 @@ def run(
         given["clips"]["jobs"] = workers
     settings = load_settings(config, given)
     options = RunOptions(
-        clips=True, gallery=gallery, same_people=same_people, jobs=jobs_of(jobs),
+        clips=True, gallery=gallery, same_people=same_people, jobs=workers,
         gpus=gpus_of(gpus), memory_bytes=bytes_of(memory), again=again, dry_run=dry_run,
         json=json, quiet=quiet,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,18 +33,9 @@ from facetrack.core.errors import ClipError, InputError, UsageError
 from facetrack.core.settings import Settings
 from facetrack.identity.people_file import joined_in
 from facetrack.jobs.checkpoints import Checkpoints
+from facetrack.jobs.choice import process_executor
 from facetrack.jobs.executors import Executor, SerialExecutor
 from facetrack.jobs.film import FilmInWork, film_key
-from facetrack.jobs.processes import (
-    FEWEST_FRAMES,
-    ProcessExecutor,
-    on_cores,
-    on_gpus,
-    usable_cores,
-    usual_memory,
-    workers_on_gpu,
-    workers_within,
-)
 from facetrack.jobs.progress import Progress
 from facetrack.jobs.run import FilmRunner
 from facetrack.jobs.table import JobTable
@@ -56,9 +47,6 @@ from facetrack.runtime.process import memory_is_limited
 from facetrack.runtime.run_stats import RunStats
 from facetrack.timeline import Analysis
 from facetrack.timeline.own_folder import OwnFolder
-
-MANY_FILMS = 20
-"""Films from which on it pays to start several processes for a GPU."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +138,8 @@ class _Run:
             self._table = ended.enter_context(JobTable(out))
             self._checkpoints = Checkpoints(out, self._table)
         self._engine = engine
+        self._opened: dict[Path, FilmInWork] = {}
+        """The only film, which was opened to choose what does the work."""
         self._executor = ended.enter_context(self._opened_executor())
         self._view = ended.enter_context(ProgressView(len(videos), options.quiet))
         self._batch = Batch(options.json)
@@ -184,32 +174,19 @@ class _Run:
 
     def _opened_executor(self) -> Executor:
         settings, options = self._settings, self._options
-        if memory_is_limited():
-            assert self._engine is not None
-            return SerialExecutor(self._engine, lambda item: self._films[item.path].stats)
-        items, frames = self._first() if len(self._videos) == 1 else (MANY_FILMS, FEWEST_FRAMES)
-        if settings.detection.device == "cuda":
-            much = len(self._videos) >= MANY_FILMS or (len(self._videos) == 1 and items > 1)
-            workers = options.jobs or (workers_on_gpu() if much else 1)
-            if options.gpus or workers > 1:
-                return ProcessExecutor(on_gpus(options.gpus or ["0"], workers))
-        elif settings.detection.device == "cpu" and items > 1:
-            memory = options.memory_bytes or usual_memory()
-            usual = 1 if frames < FEWEST_FRAMES else usable_cores()
-            workers = min(options.jobs or usual, workers_within(memory))
-            if workers > 1:
-                return ProcessExecutor(on_cores(workers), memory)
+        only = None
+        if len(self._videos) == 1 and not memory_is_limited():
+            with suppress(Exception):  # it is reported where the video's turn comes
+                only = self._opened[self._videos[0]] = FilmInWork(self._videos[0], settings)
+        processes = process_executor(
+            settings.detection.device, len(self._videos), only,
+            options.jobs, options.gpus, options.memory_bytes,
+        )  # fmt: skip
+        if processes is not None:
+            return processes
         if self._engine is None:
             self._engine = open_engine(settings.detection, settings.identity)
         return SerialExecutor(self._engine, lambda item: self._films[item.path].stats)
-
-    def _first(self) -> tuple[int, int]:
-        """Number of items and of frames of the first video."""
-        try:
-            film = FilmInWork(self._videos[0], self._settings)
-        except Exception:
-            return 1, 0  # it is reported where the video's turn comes
-        return len(film.items), film.expected_frames or 0
 
     def _begun(self) -> Iterator[FilmInWork]:
         """Each video that can be read and is not done yet."""
@@ -233,7 +210,7 @@ class _Run:
         self._planned.append(own.path)
         if own.why is not None:
             warn(own.why)
-        film = FilmInWork(video, settings)
+        film = self._opened.pop(video, None) or FilmInWork(video, settings)
         if self._table is not None:
             self._table.begin(video, own.path, film)
         stats = RunStats()

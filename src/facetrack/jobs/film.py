@@ -68,30 +68,22 @@ class FilmInWork:
             if (index := source.index()) is not None:
                 self._chunks = chunk_plan(index, decode, settings.detection)
                 self.expected_frames = sum(chunk.stop - chunk.first for chunk in self._chunks)
-        if not self._chunks:
-            self.read_as_a_whole()
-
-    @property
-    def key(self) -> str:
+        self.key = film_key(self.fingerprint, settings)
         """As ``film_key``."""
-        return film_key(self.fingerprint, self.settings)
+        chunks: Sequence[Chunk | None] = self._chunks or [None]
+        self.items = [Item(path, chunk, settings) for chunk in chunks]
+        """All the work of the film, in order."""
 
     def read_as_a_whole(self) -> None:
         """Begins anew with one item for the film: it cannot be read from the middle."""
-        self._chunks = []
+        self._chunks, self.items = [], [Item(self.path, None, self.settings)]
         self._generator, self._last = None, None
         self._waiting, self._stages, self._next = {}, {}, 0
 
     @property
-    def items(self) -> list[Item]:
-        """All the work of the film, in order."""
-        chunks: Sequence[Chunk | None] = self._chunks or [None]
-        return [Item(self.path, chunk, self.settings) for chunk in chunks]
-
-    @property
     def is_done(self) -> bool:
         """Whether the results of all items are there."""
-        return self._next == max(1, len(self._chunks))
+        return self._next == len(self.items)
 
     @property
     def people_so_far(self) -> int:
@@ -185,7 +177,7 @@ class FilmInWork:
             "recognizer": last.engine.recognizer,
             "decoder": decoder,
             "workers": workers,
-            "chunks": max(1, len(self._chunks)),
+            "chunks": len(self.items),
             "frames": len(analyzed.times_s),
             "key_frames": analyzed.key_frames,
             "looks": analyzed.redetections,

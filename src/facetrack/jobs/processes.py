@@ -30,8 +30,6 @@ ATTEMPTS = 2
 """How often an item is tried whose worker dies."""
 WORKER_BYTES = 512 * 2**20
 """Memory of a worker beside the frames in its queue."""
-FEWEST_FRAMES = 1000
-"""Frames of a film for which it pays to start processes: each loads its networks first."""
 GPU_WORKERS = 3
 """Processes that keep one GPU busy: Python in one of them does not keep up with it."""
 GPU_WORKER_BYTES = 12 * 2**30
