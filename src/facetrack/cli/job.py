@@ -152,6 +152,7 @@ def made_clips(
     dry_run: bool,
     view: ProgressView,
 ) -> tuple[list[ClipResult], Replaced]:
+    """Makes the planned clips, or says which in a dry run; warns of what was left out or failed."""
     if plan.rejected and not plan.clips:
         warn(f"{analysis.info.path}: no clip is left; {_in_short(plan.rejected)}")
     if dry_run:
@@ -213,6 +214,7 @@ def _in_short(left_out: Sequence[Rejected]) -> str:
 
 
 def code_of(analysis: Analysis, made: Sequence[ClipResult]) -> int:
+    """The exit code of one video."""
     if any(clip.error for clip in made):
         return ClipError.exit_code
     return InputError.exit_code if analysis.damaged else 0
@@ -230,6 +232,7 @@ def show_result(
     json: bool,
     quiet: bool,
 ) -> None:
+    """Prints what came of one video: a line of JSON, or a table unless ``quiet``."""
     written = [clip for clip in made if not clip.error]
     if json:
         line = {
