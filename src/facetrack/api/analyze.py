@@ -16,7 +16,7 @@ from facetrack.jobs.progress import Progress
 from facetrack.jobs.run import FilmRunner
 from facetrack.pipeline.engine import Engine, open_engine
 from facetrack.pipeline.engine_settings import check_engine, settings_of
-from facetrack.runtime.metrics import Sample, summary
+from facetrack.runtime.metrics import Sample
 from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats
 from facetrack.timeline import Analysis
@@ -145,8 +145,7 @@ def _analyzed(
         for _, error in runner.run(iter([film])):
             if error is not None:
                 raise error
-        analysis = film.finish(stats, executor.workers)
-    return with_load(analysis, monitor)
+        return film.finish(stats, executor.workers, monitor)
 
 
 def _executor_for(
@@ -160,17 +159,6 @@ def _executor_for(
     with stats.stages.open:
         engine = engine or open_engine(settings.detection, settings.identity)
     return SerialExecutor(engine, lambda _: stats)
-
-
-def with_load(analysis: Analysis, monitor: Monitor) -> Analysis:
-    """The analysis with the samples of its load."""
-    metrics = monitor.samples()
-    warnings = analysis.warnings + ([] if monitor.warning is None else [monitor.warning])
-    performance = analysis.performance | {"metrics": summary(metrics)}
-    if "seconds" in metrics.column_names:  # the last sample is taken after all else
-        last_s = round(metrics["seconds"][-1].as_py(), 3)
-        performance["seconds"] = max(performance["seconds"], last_s)
-    return replace(analysis, warnings=warnings, metrics=metrics, performance=performance)
 
 
 def _with_keywords(settings: Settings, **stages: dict[str, Any]) -> Settings:

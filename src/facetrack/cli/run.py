@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facetrack import api
-from facetrack.api.analyze import with_load
 from facetrack.api.verify import verify
 from facetrack.cli.batch import Batch
 from facetrack.cli.failures import described_of
@@ -226,9 +225,7 @@ class _Run:
     def _end(self, film: FilmInWork, work: _Film) -> None:
         """Saves the analysis of a film, makes its clips, and prints the result."""
         options = self._options
-        analysis = film.finish(work.stats, self._executor.workers)
-        work.monitor.stop()
-        analysis = with_load(analysis, work.monitor)
+        analysis = film.finish(work.stats, self._executor.workers, work.monitor)
         for warning in analysis.warnings:
             warn(f"{film.path}: {warning}")
         analysis = with_names(analysis, self._named, options.quiet)

@@ -22,6 +22,8 @@ from facetrack.pipeline.chunk_plan import Chunk, chunk_plan
 from facetrack.pipeline.chunk_result import ChunkResult, FilmFacts
 from facetrack.pipeline.face_analyzer import AnalyzedFrames
 from facetrack.pipeline.id_timeline_generator import IdTimelineGenerator
+from facetrack.runtime.metrics import summary
+from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats
 from facetrack.timeline import Analysis, Dropped
 from facetrack.timeline.frame_sizes import changing_sizes
@@ -109,12 +111,13 @@ class FilmInWork:
         self._last = result
         self._next += 1
 
-    def finish(self, stats: RunStats, workers: int) -> Analysis:
-        """The analysis, once all items are there; without the samples of its load.
+    def finish(self, stats: RunStats, workers: int, monitor: Monitor | None = None) -> Analysis:
+        """The analysis, once all items are there.
 
         Args:
             stats: of the run.
             workers: number of items that were worked on at the same time.
+            monitor: of the run, which ends here; None: the load was not sampled.
 
         Raises:
             InputError: when no frame was read.
@@ -148,7 +151,14 @@ class FilmInWork:
             damaged=facts.damaged,
             settings=self.settings.as_dict(),
         )
+        if monitor is not None:
+            monitor.stop()
+            if monitor.warning is not None:
+                warnings.append(monitor.warning)
+            analysis = replace(analysis, metrics=monitor.samples())
         performance = self._performance(stats, workers, analyzed, last, last.decoder)
+        if monitor is not None:
+            performance["metrics"] = summary(analysis.metrics)
         return replace(analysis, performance=performance, uncertain=uncertain(analysis))
 
     def _facts(self, analyzed: AnalyzedFrames) -> FilmFacts:
