@@ -94,14 +94,19 @@ def kept_by(out: Path) -> int:
         return sum(row.chunks_kept for row in table.films())
 
 
-def test_chunks_that_are_kept_are_not_done_again(films: Path, tmp_path: Path):
+def killed_with_kept_chunks(films: Path, out: Path) -> None:
+    """Runs the command until a chunk is kept, and kills it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "facetrack", *command(films, tmp_path)], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "facetrack", *command(films, out)], stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and not kept_by(tmp_path):
+    while process.poll() is None and not kept_by(out):
         time.sleep(0.02)
     process.kill()
     process.wait()
+
+
+def test_chunks_that_are_kept_are_not_done_again(films: Path, tmp_path: Path):
+    killed_with_kept_chunks(films, tmp_path)
     with JobTable(tmp_path) as table:
         rows = table.films()
     in_work = [row for row in rows if row.state == "in work"]
@@ -113,13 +118,7 @@ def test_chunks_that_are_kept_are_not_done_again(films: Path, tmp_path: Path):
 def test_a_kept_chunk_that_was_changed_is_done_again(
     films: Path, unbroken: dict[str, object], tmp_path: Path
 ):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "facetrack", *command(films, tmp_path)], stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not kept_by(tmp_path):
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    killed_with_kept_chunks(films, tmp_path)
     kept = [p for p in (tmp_path / WORK).glob("*/*.arrow") if not p.name.startswith(".")]
     data = bytearray(kept[0].read_bytes())
     data[len(data) // 2] ^= 255

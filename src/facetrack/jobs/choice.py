@@ -7,11 +7,11 @@ from facetrack.jobs.processes import (
     ProcessExecutor,
     on_cores,
     on_gpus,
-    usable_cores,
     usual_memory,
     workers_on_gpu,
     workers_within,
 )
+from facetrack.runtime.process import usable_cores
 
 FEWEST_FRAMES = 1000
 """Frames of a film for which it pays to start processes: each loads its networks first."""

@@ -5,7 +5,6 @@ thread: many small pipelines side by side use all cores, where one large one wai
 thread.
 """
 
-import os
 import queue
 import threading
 from collections import deque
@@ -23,7 +22,7 @@ from facetrack.jobs.film import Item
 from facetrack.pipeline.analyze_chunk import ChunkProgress
 from facetrack.pipeline.chunk_result import ChunkResult
 from facetrack.runtime.gpu import smallest_gpu_bytes
-from facetrack.runtime.worker_process import ONE_THREAD, WorkerDied, WorkerProcess
+from facetrack.runtime.worker_process import ONE_THREAD, WorkerDied, WorkerSlot
 
 WORKER = "facetrack.jobs.worker"
 ATTEMPTS = 2
@@ -39,13 +38,6 @@ SMALLEST_QUEUE = 64 * 2**20
 
 _Outcome = bytes | Exception
 _Message = tuple[Item, ChunkProgress | _Outcome]
-
-
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def usual_memory() -> int:
@@ -186,26 +178,19 @@ class _Server:
         environment: Mapping[str, str],
         queue_bytes: int | None,
     ) -> None:
-        self._todo, self._done, self._environment = todo, done, environment
-        self._queue_bytes = queue_bytes
-        self._worker: WorkerProcess | None = None
-        self._stopped = False
-        self._lock = threading.Lock()
+        self._todo, self._done, self._queue_bytes = todo, done, queue_bytes
+        self._slot = WorkerSlot(WORKER, environment)
         self._thread = threading.Thread(target=self._serve, name="chunks")
         self._thread.start()
 
     @property
     def pid(self) -> int | None:
         """Number of the process; None: there is none at the moment."""
-        worker = self._worker
-        return None if worker is None else worker.pid
+        return self._slot.pid
 
     def stop(self) -> None:
         """Kills the process and joins the thread; the items must be closed."""
-        with self._lock:
-            self._stopped = True
-            if self._worker is not None:
-                self._worker.kill()
+        self._slot.stop()
         self._thread.join()
 
     def _serve(self) -> None:
@@ -215,13 +200,12 @@ class _Server:
             except Exception as error:
                 outcome = error
             self._done.put((item, outcome))
-        if self._worker is not None:
-            self._worker.close()
+        self._slot.close()
 
     def _outcome(self, item: Item) -> _Outcome:
         reason = "was not started"
         for _ in range(ATTEMPTS):
-            worker = self._ready_worker()
+            worker = self._slot.ready()
             if worker is None:
                 break
             try:
@@ -234,7 +218,8 @@ class _Server:
                 if outcome is not None:
                     return outcome
             except WorkerDied as death:
-                self._worker, reason = None, str(death)
+                self._slot.died()
+                reason = str(death)
         where = "" if item.chunk is None else f" from frame {item.chunk.first} on"
         return ResourceError(f"{item.path}: the process of its part{where} {reason}, twice")
 
@@ -245,9 +230,3 @@ class _Server:
             return item
         decode = replace(decode, queue_bytes=self._queue_bytes)
         return replace(item, settings=replace(item.settings, decode=decode))
-
-    def _ready_worker(self) -> WorkerProcess | None:
-        with self._lock:  # so that a worker started during ``stop`` is stopped too
-            if self._worker is None and not self._stopped:
-                self._worker = WorkerProcess(WORKER, self._environment)
-            return None if self._stopped else self._worker

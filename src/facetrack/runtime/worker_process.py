@@ -100,6 +100,49 @@ class WorkerProcess:
         return f"ended with code {code} ({lines[-1] if lines else 'it said nothing'})"
 
 
+class WorkerSlot:
+    """The place of one worker: started when it is needed, and again after it has died.
+
+    One thread uses the worker; another one may stop it.
+    """
+
+    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
+        """As ``WorkerProcess``."""
+        self._module, self._environment = module, environment
+        self._worker: WorkerProcess | None = None
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process; None: there is none at the moment."""
+        worker = self._worker
+        return None if worker is None else worker.pid
+
+    def ready(self) -> WorkerProcess | None:
+        """The worker; None: it was stopped."""
+        with self._lock:  # so that a worker started during ``stop`` is stopped too
+            if self._worker is None and not self.stopped:
+                self._worker = WorkerProcess(self._module, self._environment)
+            return None if self.stopped else self._worker
+
+    def died(self) -> None:
+        """The worker has died; ``ready`` starts another."""
+        self._worker = None
+
+    def stop(self) -> None:
+        """Kills the worker, also in the middle of a task; no other is started."""
+        with self._lock:
+            self.stopped = True
+            if self._worker is not None:
+                self._worker.kill()
+
+    def close(self) -> None:
+        """Ends the worker, if there is one, and waits for it."""
+        if self._worker is not None:
+            self._worker.close()
+
+
 Answer = Callable[[Any, Callable[[object], None]], Iterable[object]]
 """Takes a task, and a function that sends an answer at once from any thread; what it yields is sent
 too."""

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from facetrack.clips.render.messages import ClipJob, Outcome, RenderTask
-from facetrack.runtime.worker_process import ONE_THREAD, WorkerDied, WorkerProcess
+from facetrack.runtime.worker_process import ONE_THREAD, WorkerDied, WorkerSlot
 
 WORKER = "facetrack.clips.render.worker"
 WORKER_ENVIRONMENT = {
@@ -61,23 +61,18 @@ class _Server:
         done: "queue.SimpleQueue[Outcome | BaseException | None]",
     ) -> None:
         self._todo, self._done = todo, done
-        self._worker: WorkerProcess | None = None
-        self._stopped = False
-        self._lock = threading.Lock()
+        self._slot = WorkerSlot(WORKER, WORKER_ENVIRONMENT)
         self._thread = threading.Thread(target=self._serve, name="clips")
         self._thread.start()
 
     def stop(self) -> None:
         """Kills the process, also in the middle of a clip, and joins the thread."""
-        with self._lock:
-            self._stopped = True
-            if self._worker is not None:
-                self._worker.kill()
+        self._slot.stop()
         self._thread.join()
 
     def _serve(self) -> None:
         try:
-            while not self._stopped:
+            while not self._slot.stopped:
                 task = self._todo.get_nowait()
                 for job in self._try(task)[0]:
                     again, reason = self._try(replace(task, jobs=(job,)))
@@ -89,15 +84,14 @@ class _Server:
             self._done.put(error)
         finally:
             try:
-                if self._worker is not None:
-                    self._worker.close()
+                self._slot.close()
             finally:
                 self._done.put(None)  # whatever happened: somebody waits for it
 
     def _try(self, task: RenderTask) -> tuple[tuple[ClipJob, ...], str]:
         """Sends a task to the worker; gives the clips left over when it died, and how it died."""
         left = {job.number: job for job in task.jobs}
-        worker = self._ready_worker()
+        worker = self._slot.ready()
         if worker is None:
             return (), ""
         try:
@@ -106,13 +100,7 @@ class _Server:
                 del left[outcome.number]
             return (), ""
         except WorkerDied as death:
-            self._worker = None
+            self._slot.died()
             for job in left.values():
                 job.remove_partials()
-            return (() if self._stopped else tuple(left.values())), str(death)
-
-    def _ready_worker(self) -> WorkerProcess | None:
-        with self._lock:  # so that a worker started during ``stop`` is stopped too
-            if self._worker is None and not self._stopped:
-                self._worker = WorkerProcess(WORKER, WORKER_ENVIRONMENT)
-            return None if self._stopped else self._worker
+            return (() if self._slot.stopped else tuple(left.values())), str(death)

@@ -3,7 +3,6 @@
 A clip that fails does not stop the others; its result holds the error.
 """
 
-import os
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -20,6 +19,7 @@ from facetrack.core.received_files import check_folder
 from facetrack.core.types import BEST_STREAMS, NO_CORRECTION, Clock, StreamChoice
 from facetrack.media.codecs import Encoding, choose_encoder
 from facetrack.media.frame_reader import FrameReader
+from facetrack.runtime.process import usable_cores
 
 WAV_SAMPLE_BYTES = 2
 
@@ -74,7 +74,7 @@ def render_clips(
     out.mkdir(parents=True, exist_ok=True)
     if not clips:
         return []
-    processes = jobs or _cores()
+    processes = jobs or usable_cores()
     run = uuid.uuid4().hex[:8]
     made = [_job(i, clip, out, run, encoding.wav_rate) for i, clip in enumerate(clips)]
     most = limits().output_bytes
@@ -140,10 +140,3 @@ def _result(job: ClipJob, outcome: Outcome) -> ClipResult:
         outcome.sound_error,
         outcome.error,
     )
-
-
-def _cores() -> int:
-    """Number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
