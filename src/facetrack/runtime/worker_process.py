@@ -7,6 +7,7 @@ and any program can start them.
 import os
 import pickle
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -158,6 +159,8 @@ def serve(prepare: Callable[[], Answer]) -> None:
         prepare: imports what is needed, and gives the function that answers.
     """
     end_with_parent()
+    if _parent_has_ended():  # before it was asked to be told
+        os._exit(0)
     for name in SIGNALS_OF_A_TERMINAL:
         if hasattr(signal, name):  # Windows has no SIGHUP
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -166,6 +169,15 @@ def serve(prepare: Callable[[], Answer]) -> None:
     except BaseException:  # not through the interpreter's shutdown, for which a thread reads input
         traceback.print_exc()
         os._exit(1)
+
+
+def _parent_has_ended() -> bool:
+    """Whether nobody holds the other end of the input; False where that cannot be asked."""
+    if not hasattr(select, "poll"):
+        return False
+    asked = select.poll()
+    asked.register(sys.stdin.fileno(), 0)
+    return any(event & select.POLLHUP for _, event in asked.poll(0))
 
 
 def _serve(prepare: Callable[[], Answer]) -> NoReturn:
