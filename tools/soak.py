@@ -24,8 +24,8 @@ from typing import NamedTuple
 import psutil
 
 import facetrack
+from facetrack.jobs.progress import Progress
 from facetrack.media.opening import create_media, open_media
-from facetrack.pipeline.face_analyzer import Progress
 
 WARM = 0.5
 """Share of a run after which nothing may grow: by then all modules are loaded, and the networks

@@ -39,7 +39,7 @@ def test_two_films_of_one_name_have_two_folders_in_any_order(films, tmp_path):
         assert done.returncode == 0, done.stderr
         assert Analysis.load(out / "clip").info.path == films[0]
         assert Analysis.load(out / "clip-2").info.path == films[1]
-    assert sorted(p.name for p in out.iterdir()) == ["clip", "clip-2"]
+    assert sorted(p.name for p in out.iterdir()) == [".facetrack", "clip", "clip-2"]
     done = command("analyze", films[0], films[0], "-o", out)
     assert done.returncode == 2
     assert "is given twice" in done.stderr
