@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import clear_frames
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -150,4 +151,16 @@ def outcome_of(
                 return analyze_whole(item.path, settings, engine, stats, on_progress)
             return analyze_chunk(item.path, item.chunk, settings, engine, stats, on_progress)
     except Exception as error:
+        _release(error)
         return error
+
+
+def _release(error: BaseException | None) -> None:
+    """Drops what the functions that an error left hold: the decoder and the frames in work.
+
+    Where it was raised can still be told. Else the error and these functions keep each other until
+    Python looks for garbage.
+    """
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
