@@ -129,3 +129,28 @@ def _plain(axes: Axes, grid: str) -> None:
 
 def _short(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def draw_scaling(report: dict[str, Any], path: Path) -> None:
+    """Draws how many times one core each number of cores is; writes a PNG.
+
+    Args:
+        report: the content of ``bench.json``, with ``cores``.
+        path: file to write.
+    """
+    figure = Figure((WIDTH_IN, SPACE_IN + 2 * GROWTH_IN), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    most = 1
+    for video in report["cores"]:
+        cores = [run["cores"] for run in video["runs"]]
+        times = [run["times_one"] for run in video["runs"]]
+        axes.plot(cores, times, marker="o", label=Path(video["video"]).name)
+        for x, y, run in zip(cores, times, video["runs"], strict=True):
+            axes.annotate(f"{run['frames_per_second']:.0f}/s", (x, y), xytext=(4, -12),
+                          textcoords="offset points", fontsize=8)  # fmt: skip
+        most = max(most, *cores)
+    axes.plot([1, most], [1, most], color="0.7", linestyle="--", label="as many times as cores")
+    axes.set_xlabel("cores")
+    axes.set_ylabel("times one core")
+    axes.legend()
+    figure.savefig(path, format="png")

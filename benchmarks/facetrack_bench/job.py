@@ -18,9 +18,10 @@ from facetrack.media.decode import PyavSource
 from facetrack_bench import reference
 from facetrack_bench.analysis_runs import few_frames_run, summary, warm_shares
 from facetrack_bench.clips import rendering
+from facetrack_bench.cores import scaling
 from facetrack_bench.growth import growth
 from facetrack_bench.measuring import disturbed
-from facetrack_bench.report import show, show_rendering
+from facetrack_bench.report import show, show_rendering, show_scaling
 from facetrack_bench.worker import in_own_process
 
 SCHEMA = "facetrack/bench/1"
@@ -118,6 +119,42 @@ def run_render_bench(
             print(jsonlib.dumps(measured), flush=True)
     elif not quiet:
         show_rendering(report["render"], out)
+    return 0
+
+
+def run_cores_bench(videos: Sequence[Path], out: Path, *, json: bool, quiet: bool) -> int:
+    """Measures how the analysis grows with the cores; writes ``bench.json`` and ``cores.png``.
+
+    Args:
+        videos: video files to analyse.
+        out: folder for the results, made where it is missing.
+        json: print the entry of each video in ``bench.json`` as a line, and no tables.
+        quiet: print no tables and no progress.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: when a video cannot be read.
+        FacetrackError: when another number of cores gives another result.
+    """
+    _require_readable(videos)
+    out.mkdir(parents=True, exist_ok=True)
+    with _saying(quiet) as say:
+        report = {**_head(1, "cpu"), "cores": [scaling(video, say) for video in videos]}
+    if find_spec("matplotlib") is not None:
+        from facetrack_bench.chart import draw_scaling
+
+        with atomic_write(out / "cores.png") as path:
+            draw_scaling(report, path)
+    else:
+        print(f"facetrack: {NO_CHARTS}", file=sys.stderr)
+    _write(report, out)
+    if json:
+        for measured in report["cores"]:
+            print(jsonlib.dumps(measured), flush=True)
+    elif not quiet:
+        show_scaling(report["cores"], out)
     return 0
 
 

@@ -74,6 +74,28 @@ def show_rendering(measured: Sequence[dict[str, Any]], out: Path) -> None:
     console.print(f"bench.json in {out}", highlight=False)
 
 
+def show_scaling(videos: Sequence[dict[str, Any]], out: Path) -> None:
+    """Prints how the analysis of each video grows with the cores."""
+    console = Console()
+    for video in videos:
+        runs = video["runs"]
+        table = Table(
+            title=f"{Path(video['video']).name}: {runs[0]['frames']} frames, "
+            f"{runs[0]['chunks']} chunks; the same bits with each number of cores"
+        )
+        for column in ("cores", "processes", "seconds", "frames/s", "times one core"):
+            table.add_column(column, justify="right")
+        for run in runs:
+            table.add_row(
+                str(run["cores"]), str(run["workers"]), f"{run['seconds']:.2f}",
+                f"{run['frames_per_second']:.1f}", f"{run['times_one']:.2f}",
+            )  # fmt: skip
+        console.print(table)
+        if any(run["disturbed"] for run in runs):
+            console.print(WARNING, style="bold")
+    console.print(f"bench.json in {out}", highlight=False)
+
+
 def title(video: dict[str, Any]) -> str:
     """Title of a video's table and of its chart."""
     found = video["analysis"]

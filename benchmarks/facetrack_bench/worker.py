@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def in_own_process(what: str, video: Path, **options: Any) -> dict[str, Any]:
-    """Measures ``what`` ("analysis", "stages", "overlap" or "reference") in a new process.
+    """Measures ``what`` ("analysis", "stages", "overlap", "cores" or "reference") in a new process.
 
     Returns:
         What the measurement returned, with ``peak_mib`` of the process and ``others_cores``, the
@@ -78,6 +78,10 @@ def _measured(what: str, video: Path, started: float, options: dict[str, Any]) -
         from facetrack_bench.overlap import record_overlap
 
         return record_overlap(video, **options)
+    if what == "cores":
+        from facetrack_bench.cores import analysis_on
+
+        return analysis_on(video, started, **options)
     from facetrack_bench.reference import plain_loop
 
     return plain_loop(video, **options)

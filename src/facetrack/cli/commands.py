@@ -294,6 +294,12 @@ def bench(
             help="Measure only the writing of clips, and compare it with the ffmpeg program.",
         ),
     ] = False,
+    cores: Annotated[
+        bool,
+        typer.Option(
+            "--cores", help="Measure only how the analysis grows with the cores of this computer."
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -310,6 +316,8 @@ def bench(
         out.mkdir(parents=True, exist_ok=True)
         videos = [make_sample(media, out / "sample.mp4")]
     load_settings(None, {"detection": {"device": device}})  # checks the device
+    if cores:
+        return int(job.run_cores_bench(videos, out, json=json, quiet=quiet))
     if render:
         return int(job.run_render_bench(videos, out, repeat=repeat, json=json, quiet=quiet))
     return int(
