@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import facetrack
+from facetrack import api
 from facetrack.core.errors import FacetrackError, UsageError
 from facetrack.runtime.process import usable_cores
 from facetrack_bench.measuring import disturbed
@@ -46,7 +46,7 @@ def analysis_on(video: Path, _started: float, cores: int) -> dict[str, Any]:
     """Analyses the video on the first cores, with a process for each; for ``in_own_process``."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     begun = time.perf_counter()
-    analysis = facetrack.analyze(video, jobs=cores)
+    analysis = api.analyze(video, jobs=cores)
     seconds = time.perf_counter() - begun
     frames = len(analysis.frame_times)
     digest = hashlib.sha256()

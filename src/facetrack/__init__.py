@@ -32,7 +32,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from facetrack.api import analyze, plan, render, write_report
+    from facetrack.api.analyze import analyze
+    from facetrack.api.render import plan, render, write_report
     from facetrack.core.errors import (
         ClipError,
         FacetrackError,

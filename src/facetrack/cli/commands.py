@@ -10,7 +10,7 @@ from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
 from facetrack.cli.export import export
 from facetrack.cli.gallery import app as gallery_app
-from facetrack.cli.numbers import bytes_of, gpus_of, jobs_of
+from facetrack.cli.numbers import bytes_of, gpus_of, jobs_of, ray_of
 from facetrack.cli.options import (
     AllowPlaylists,
     AllowUrls,
@@ -83,6 +83,16 @@ Jobs = Annotated[
         help="Worker processes: a number, with --device cuda for each GPU; or auto for one a core."
     ),
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor", help="What does the analysis: auto (this computer), or ray (a Ray cluster)."
+    ),
+]
+RayAddress = Annotated[
+    str,
+    typer.Option(help="Of the Ray cluster, as HOST:6379; local: a Ray that runs here."),
+]
 Gpus = Annotated[
     str | None,
     typer.Option(help="GPUs that work with --device cuda, as 0,1.", show_default=False),
@@ -121,6 +131,8 @@ def run(
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
     jobs: Jobs = "auto",
+    executor: ExecutorName = "auto",
+    ray_address: RayAddress = "local",
     gpus: Gpus = None,
     memory: Memory = None,
     again: Again = False,
@@ -142,6 +154,7 @@ def run(
     settings = load_settings(config, given)
     options = RunOptions(
         clips=True, gallery=gallery, same_people=same_people, jobs=workers,
+        ray_address=ray_of(executor, ray_address),
         gpus=gpus_of(gpus), memory_bytes=bytes_of(memory), again=again, dry_run=dry_run,
         json=json, quiet=quiet,
     )  # fmt: skip
@@ -159,6 +172,8 @@ def analyze(
     gallery: GalleryFile = None,
     same_people: SamePeople = False,
     jobs: Jobs = "auto",
+    executor: ExecutorName = "auto",
+    ray_address: RayAddress = "local",
     gpus: Gpus = None,
     memory: Memory = None,
     again: Again = False,
@@ -178,6 +193,7 @@ def analyze(
     settings = load_settings(config, given)
     options = RunOptions(
         clips=False, gallery=gallery, same_people=same_people, jobs=jobs_of(jobs),
+        ray_address=ray_of(executor, ray_address),
         gpus=gpus_of(gpus), memory_bytes=bytes_of(memory), again=again, dry_run=dry_run,
         json=json, quiet=quiet,
     )  # fmt: skip

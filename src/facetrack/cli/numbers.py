@@ -1,4 +1,4 @@
-"""Numbers of the command line that may be words or have units."""
+"""Values of the command line that need a look: numbers with units, lists, names."""
 
 import re
 
@@ -18,6 +18,17 @@ def jobs_of(given: str) -> int | None:
     if not given.isascii() or not given.isdigit() or int(given) < 1:
         raise UsageError(f"--jobs is {given!r}; it must be auto, or a number from 1 on")
     return int(given)
+
+
+def ray_of(executor: str, address: str) -> str | None:
+    """The address of the Ray cluster; None where ``--executor`` is not ``ray``.
+
+    Raises:
+        UsageError: when there is no such executor.
+    """
+    if executor not in ("auto", "ray"):
+        raise UsageError(f"--executor is {executor!r}; it must be auto or ray")
+    return address if executor == "ray" else None
 
 
 def gpus_of(given: str | None) -> list[str]:

@@ -32,7 +32,7 @@ from facetrack.core.errors import ClipError, InputError, UsageError
 from facetrack.core.settings import Settings
 from facetrack.identity.people_file import joined_in
 from facetrack.jobs.checkpoints import Checkpoints
-from facetrack.jobs.choice import process_executor
+from facetrack.jobs.choice import process_executor, ray_executor
 from facetrack.jobs.executors import Executor, SerialExecutor
 from facetrack.jobs.film import FilmInWork, film_key
 from facetrack.jobs.progress import Progress
@@ -63,6 +63,8 @@ class RunOptions:
     """Worker processes, on GPUs for each of them; None: one a core, or one a GPU."""
     gpus: Sequence[str] = ()
     """Numbers or UUIDs of the GPUs that work; empty: the first one, in this process."""
+    ray_address: str | None = None
+    """Of the Ray cluster that does the analysis, or ``local``; None: this computer does it."""
     memory_bytes: int | None = None
     """Memory of all workers together; None: half of what is available."""
     again: bool = False
@@ -173,6 +175,8 @@ class _Run:
 
     def _opened_executor(self) -> Executor:
         settings, options = self._settings, self._options
+        if options.ray_address is not None:
+            return ray_executor(settings.detection.device, options.ray_address, options.jobs)
         only = None
         if len(self._videos) == 1 and not memory_is_limited():
             with suppress(Exception):  # it is reported where the video's turn comes

@@ -11,6 +11,7 @@ from facetrack.jobs.processes import (
     workers_on_gpu,
     workers_within,
 )
+from facetrack.jobs.ray_executor import RayExecutor
 from facetrack.runtime.process import usable_cores
 
 FEWEST_FRAMES = 1000
@@ -52,3 +53,16 @@ def process_executor(
         if workers > 1:
             return ProcessExecutor(on_cores(workers), memory)
     return None
+
+
+def ray_executor(device: str, address: str, jobs: int | None = None) -> RayExecutor:
+    """A Ray cluster that does the work.
+
+    Args:
+        device: as ``DetectionSettings.device``.
+        address: as ``RayExecutor`` takes it.
+        jobs: items at the same time, on GPUs for each of them; None: one a core or GPU.
+    """
+    if device == "cuda":
+        return RayExecutor(address, {}, gpu_share=1.0 / (jobs or 1))
+    return RayExecutor(address, on_cores(1)[0], jobs)

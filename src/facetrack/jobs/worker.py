@@ -6,9 +6,9 @@ Takes ``Item`` objects; answers with ``ChunkProgress`` objects, and with the byt
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from facetrack.runtime.worker_process import serve
+from facetrack.runtime.worker_process import Answer, serve
 
 if TYPE_CHECKING:
     from facetrack.jobs.film import Item
@@ -18,38 +18,52 @@ if TYPE_CHECKING:
 PROGRESS_S = 0.2
 """Seconds between two answers that say how far an item is."""
 
+_engines: "dict[object, Engine]" = {}
+"""The newest engine is kept: the items of a job have the same settings."""
 
-def _prepare() -> Callable[[Any, Callable[[object], None]], Iterable[object]]:
-    from facetrack.core.settings import DetectionSettings, IdentitySettings
+
+def answer(item: "Item", send: Callable[[object], None]) -> Iterable[bytes | Exception]:
+    """Does an item in this process.
+
+    Args:
+        item: what is to be done.
+        send: is given ``ChunkProgress`` objects meanwhile.
+
+    Returns:
+        The bytes of the result, or the error that the item ended with; nothing else.
+    """
     from facetrack.jobs.executors import outcome_of
-    from facetrack.pipeline.engine import open_engine
     from facetrack.runtime.run_stats import RunStats
 
-    engines: dict[tuple[DetectionSettings, IdentitySettings], Engine] = {}
+    last_s = time.monotonic()
 
-    def opened(item: "Item") -> "Engine":
-        """The newest engine is kept: the items of a job have the same settings."""
-        key = item.settings.detection, item.settings.identity
-        if key not in engines:
-            engines.clear()
-            engines[key] = open_engine(*key)
-        return engines[key]
+    def report(progress: "ChunkProgress") -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= PROGRESS_S:
+            last_s = time.monotonic()
+            send(progress)
 
-    def answer(item: "Item", send: Callable[[object], None]) -> Iterable[object]:
-        last_s = time.monotonic()
+    try:
+        engine = _opened(item)
+    except Exception as error:
+        return [error]
+    outcome = outcome_of(item, engine, RunStats(), report)
+    return [outcome if isinstance(outcome, Exception) else outcome.to_bytes()]
 
-        def report(progress: "ChunkProgress") -> None:
-            nonlocal last_s
-            if time.monotonic() - last_s >= PROGRESS_S:
-                last_s = time.monotonic()
-                send(progress)
 
-        try:
-            engine = opened(item)
-        except Exception as error:
-            return [error]
-        outcome = outcome_of(item, engine, RunStats(), report)
-        return [outcome if isinstance(outcome, Exception) else outcome.to_bytes()]
+def _opened(item: "Item") -> "Engine":
+    from facetrack.pipeline.engine import open_engine
+
+    key = item.settings.detection, item.settings.identity
+    if key not in _engines:
+        _engines.clear()
+        _engines[key] = open_engine(*key)
+    return _engines[key]
+
+
+def _prepare() -> Answer:
+    import facetrack.jobs.executors
+    import facetrack.pipeline.engine  # noqa: F401 - all is imported before the first item comes
 
     return answer
 
