@@ -1,13 +1,11 @@
 """A run that was killed goes on; what is done is kept, and what has changed is done again."""
 
-import random
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from facetrack.api.verify import verify
@@ -63,27 +61,6 @@ def unbroken(films: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def test_all_films_of_a_folder_have_folders_of_their_own(unbroken: dict[str, object]):
     assert list(unbroken) == ["long", "long-2", "short"]
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_killed_run_goes_on(films: Path, unbroken: dict[str, object], tmp_path: Path, seed: int):
-    """Killed at three random moments; then the same command ends what is left."""
-    chance = random.Random(seed)
-    for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "facetrack", *command(films, tmp_path)],
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(chance.uniform(0.5, 12))
-        workers = psutil.Process(process.pid).children() if process.poll() is None else []
-        process.kill()
-        process.wait()
-        _, alive = psutil.wait_procs(workers, timeout=20)
-        assert not alive, "a worker outlived its parent"
-    done = run_command(*command(films, tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert results(tmp_path) == unbroken
-    assert [p.name for p in (tmp_path / WORK).iterdir() if p.is_dir()] == []
 
 
 def kept_by(out: Path) -> int:
