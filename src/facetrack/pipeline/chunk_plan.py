@@ -4,9 +4,9 @@ The plan follows from the file and the settings alone, never from the number of 
 are the same with one worker or a hundred.
 
 A chunk begins some frames after a frame at which decoding can begin. These ``LEAD_IN`` frames are
-decoded and not searched for faces: they show whether the chunk's first frames begin a shot. So are
-those after its last frame. Two
-neighbours share one frame, the first one of the later chunk, so that tracks can be joined there.
+decoded and not searched for faces: they show whether the chunk's first frames begin a shot. The
+``LEAD_OUT`` frames after its last one show the same of that. Two neighbours share one frame, the
+first one of the later chunk, so that tracks can be joined there.
 """
 
 from dataclasses import dataclass
