@@ -29,9 +29,28 @@ def started(arguments, before=(), python=()):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell starts background jobs deaf to it; the command must hear it here in any case.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # A shell starts background jobs deaf to Ctrl-C, and nohup to SIGHUP; the command must hear
+        # them here in any case.
+        preexec_fn=hear_signals,
     )
+
+
+def hear_signals():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def at_work(processes):
+    """Those that have not ended in time; who has ended may wait to be collected by the system."""
+    _, left = psutil.wait_procs(processes, timeout=ORPHANS_S)
+    return [p for p in left if not has_ended(p)]
+
+
+def has_ended(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def until(ready, process):
@@ -49,7 +68,7 @@ def ended(arguments, ready, number=signal.SIGINT):
     _, said = process.communicate(timeout=60)  # the work itself would take longer
     assert process.returncode == CODES[number]
     assert "interrupted" in one_line(said)
-    assert psutil.wait_procs(below, timeout=ORPHANS_S)[1] == []
+    assert at_work(below) == []
 
 
 @pytest.fixture
@@ -109,7 +128,7 @@ def test_a_killed_command_leaves_no_encoder(folder):
     assert workers
     process.kill()
     process.communicate()
-    assert psutil.wait_procs(workers, timeout=ORPHANS_S)[1] == []
+    assert at_work(workers) == []
     assert not [p for p in folder.rglob("*.mp4") if ".partial" not in p.name]
 
 

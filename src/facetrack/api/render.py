@@ -20,7 +20,13 @@ from facetrack.media.codecs import suffix_of
 from facetrack.report.page import REPORT_FILE, page_of, sealed
 from facetrack.report.page import write_report as write_folder_report
 from facetrack.timeline import Analysis
-from facetrack.timeline.clip_switch import discard, prepared
+from facetrack.timeline.clip_switch import (
+    continued,
+    discard,
+    finished_list,
+    keep_finished,
+    remove_others,
+)
 from facetrack.timeline.history import History
 
 
@@ -115,7 +121,7 @@ def render_beside(
     with locked(out):
         History(out).settle()
         beside = SideBySide(out, analysis.info, plan.clips, settings, crops)
-        new = prepared(out)
+        new = continued(out)
 
         def done(clip: ClipResult) -> None:
             if on_clip is not None:
@@ -132,13 +138,21 @@ def render_beside(
                 done,
                 streams_of(analysis.info, settings),
                 analysis.info.clock,
+                finished_list(out),
             )
+            written = {c.path.relative_to(new): c.sound_error for c in made if not c.error}
+            wavs = {p.with_suffix(".wav") for p in written} if settings.wav_rate else set()
+            remove_others(new, {path.as_posix() for path in written.keys() | wavs})
             if settings.data_set:
-                written = {c.path.relative_to(new): c.sound_error for c in made if not c.error}
                 write_manifest(new, analysis, plan, written, settings)
             replaced = beside.switch(new, made)
-        finally:
+        except KeyboardInterrupt:
+            keep_finished(out)
+            raise
+        except BaseException:
             discard(out)
+            raise
+        discard(out)
     return [_in_place(clip, new, out) for clip in made], replaced
 
 

@@ -54,7 +54,7 @@ class FilmRow:
     attempts: int
     error: str
     frames: int
-    """0 where they are not known."""
+    """0 until the film is analysed."""
     chunks: int
     begun: float
     """Seconds since 1970."""
@@ -122,6 +122,10 @@ class JobTable(Closing):
             "begun = excluded.begun",
             (_text(path), _text(folder), print_of, film.key, items, time.time()),
         )
+
+    def analysed(self, path: Path, frames: int) -> None:
+        """The result of a film is in its folder; its clips may follow."""
+        self._do("UPDATE films SET frames = ? WHERE path = ?", (frames, _text(path)))
 
     def end(self, path: Path, frames: int, clips: str) -> None:
         """A film is done; ``clips`` names the clips that were made of it."""

@@ -8,10 +8,12 @@
 import json
 import os
 import shutil
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from facetrack.core.atomic_write import sweep_partials
 from facetrack.core.errors import InputError
 from facetrack.core.folder_lock import HISTORY
 from facetrack.core.limits import limits
@@ -27,6 +29,7 @@ from facetrack.timeline.rendered import CLIPS_FOLDER, RENDERS, is_of_render
 
 RENDERING, RENDERED = "rendering", "rendered"
 CHANGE = "change.json"
+FINISHED = "finished.jsonl"
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,42 @@ class ClipChange:
 
 def prepared(folder: Path) -> Path:
     """A new folder for the files of a render, with the paths that they shall have."""
-    place = folder / HISTORY / RENDERING
-    shutil.rmtree(place, ignore_errors=True)
-    new = place / "new"
-    new.mkdir(parents=True)
+    discard(folder)
+    return continued(folder)
+
+
+def continued(folder: Path) -> Path:
+    """The same folder, with what an interrupted render has left in it.
+
+    Raises:
+        InputError: when a link leads there.
+    """
+    check_folder(folder, f"{HISTORY}/{RENDERING}/new")
+    new = folder / HISTORY / RENDERING / "new"
+    new.mkdir(parents=True, exist_ok=True)
     return new
+
+
+def finished_list(folder: Path) -> Path:
+    """The file that lists the clips of an interrupted render."""
+    return folder / HISTORY / RENDERING / FINISHED
+
+
+def keep_finished(folder: Path) -> None:
+    """Removes the incomplete files of a render that was interrupted; the others are for the next
+    one."""
+    sweep_partials(folder / HISTORY / RENDERING / "new")
+
+
+def remove_others(new: Path, names: Set[str]) -> None:
+    """Removes files of an interrupted render that are not of this one.
+
+    ``names``: of this one's files, relative to the folder.
+    """
+    for path in sorted(new.rglob("*"), reverse=True):
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not is_folder and path.relative_to(new).as_posix() not in names:
+            path.unlink()
 
 
 def discard(folder: Path) -> None:

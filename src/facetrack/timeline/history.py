@@ -154,10 +154,11 @@ class History:
         return edits[-1].after if edits else None
 
     def settle(self) -> None:
-        """Finishes what a killed process had committed, and removes what it had only prepared."""
+        """Finishes what a killed process had committed, and removes what it had only prepared;
+        clips that it had finished stay for the next render."""
         if self._place.is_dir():
             with self._alone():
-                clip_switch.discard(self._folder)
+                clip_switch.keep_finished(self._folder)
 
     def undo(self) -> str:
         """Undoes the latest edit and returns its name.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facetrack.clips.plan.clip import Clip, Segment
 from facetrack.clips.plan.grouping import grouped
+from facetrack.clips.render.finished_clips import FinishedClips
 from facetrack.clips.render.messages import ClipJob, FrameOverlay, Outcome, RenderTask
 from facetrack.clips.render.pool import written
 from facetrack.core.errors import UsageError
@@ -49,6 +50,7 @@ def render_clips(
     on_clip: Callable[[ClipResult], None] | None = None,
     streams: StreamChoice = BEST_STREAMS,
     clock: Clock = NO_CORRECTION,
+    finished: Path | None = None,
 ) -> list[ClipResult]:
     """Writes the clips into ``out``; gives their results in the order of the clips.
 
@@ -60,6 +62,8 @@ def render_clips(
         on_clip: called after each clip, in the caller's thread.
         streams: the source's streams that are read.
         clock: of the source, as the analysis found it.
+        finished: file that lists the clips that an interrupted render has finished in ``out``; they
+            are kept. None: all are written.
 
     Raises:
         InputError: when the source is no longer where it was, or a folder of ``out`` is a link.
@@ -77,11 +81,28 @@ def render_clips(
     processes = jobs or usable_cores()
     run = uuid.uuid4().hex[:8]
     made = [_job(i, clip, out, run, encoding.wav_rate) for i, clip in enumerate(clips)]
+    before = None
+    if finished is not None and overlay is None:
+        before = FinishedClips(out, finished, source, encoder, encoding.wav_rate, streams, clock)
+    results: dict[int, ClipResult] = {}
+
+    def done(outcome: Outcome) -> None:
+        results[outcome.number] = _result(made[outcome.number], outcome)
+        if on_clip is not None:
+            on_clip(results[outcome.number])
+
+    left: list[ClipJob] = []
+    for job in made:
+        outcome = None if before is None else before.outcome(job)
+        if outcome is None:
+            left.append(job)
+        else:
+            done(outcome)
     most = limits().output_bytes
     tasks = [
         RenderTask(
             source,
-            tuple(made[i] for i in group),
+            tuple(left[i] for i in group),
             encoder,
             encoding.wav_rate,
             overlay,
@@ -89,15 +110,13 @@ def render_clips(
             streams,
             clock,
         )
-        for group in grouped(clips, pixels, processes)
+        for group in grouped([job.clip for job in left], pixels, processes)
     ]
-    results: dict[int, ClipResult] = {}
     with closing(written(tasks, min(processes, len(tasks)))) as outcomes:
         for outcome in outcomes:
-            result = _result(made[outcome.number], outcome)
-            results[outcome.number] = result
-            if on_clip is not None:
-                on_clip(result)
+            if before is not None:
+                before.add(made[outcome.number], outcome)
+            done(outcome)
     return [results[i] for i in range(len(clips))]
 
 
