@@ -174,9 +174,18 @@ def orphans(mark: str) -> list[str]:
     """Processes of a command that ended, which are still there after some seconds."""
     theirs = [p for p in psutil.process_iter() if has_mark(p, mark)]
     _, left = psutil.wait_procs(theirs, timeout=ORPHANS_S)
+    left = [process for process in left if not has_ended(process)]
     for process in left:
         process.kill()
     return [f"process {process.pid} is left" for process in left]
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also of a process that the system has not collected yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def has_mark(process: psutil.Process, mark: str) -> bool:

@@ -236,8 +236,9 @@ class _Run:
         if not options.dry_run:
             analysis = saved_as(analysis, work.folder, options.quiet or options.json)
             write_report(work.folder)
-            if self._table is not None:
+            if self._table is not None and self._checkpoints is not None:
                 self._table.analysed(film.path, analysis.info.frame_count)
+                self._checkpoints.forget(film.key)
             if not options.same_people and (joined := joined_in(work.folder)):
                 warn(f"{joined} is older; update it with: facetrack people join {self._out}")
         code = code_of(analysis, [])
