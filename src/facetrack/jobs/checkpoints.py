@@ -13,7 +13,8 @@ from facetrack.core.atomic_write import atomic_write
 from facetrack.core.errors import InputError, OutputError
 from facetrack.core.limits import limits
 from facetrack.core.received_files import check_folder, read_below, remove_below
-from facetrack.jobs.film import FilmInWork, Item
+from facetrack.jobs.film import FilmInWork
+from facetrack.jobs.item import Item
 from facetrack.jobs.table import WORK, ChunkRow, JobTable
 from facetrack.pipeline.chunk_result import ChunkResult
 

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from facetrack.core.closing import Closing
 from facetrack.core.limits import limited
-from facetrack.jobs.film import Item
+from facetrack.jobs.item import Item
 from facetrack.pipeline.analyze_chunk import ChunkProgress, analyze_chunk, analyze_whole
 from facetrack.pipeline.chunk_result import ChunkResult
 from facetrack.pipeline.engine import Engine

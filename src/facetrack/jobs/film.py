@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from facetrack.core.environment import hardware, versions
 from facetrack.core.limits import check_limit
 from facetrack.core.settings import Settings
 from facetrack.identity.uncertain import uncertain
+from facetrack.jobs.item import Item
 from facetrack.media.decode import PyavSource, ReadFacts
 from facetrack.media.fingerprint import fingerprint
 from facetrack.media.opening import absolute
@@ -27,21 +28,6 @@ from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats
 from facetrack.timeline import Analysis, Dropped
 from facetrack.timeline.frame_sizes import changing_sizes
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """A chunk of a film, or the whole film: what one worker does at a time."""
-
-    path: Path
-    chunk: Chunk | None
-    """None: the film is read from its start to its end."""
-    settings: Settings
-
-    @property
-    def number(self) -> int:
-        """Among the items of the film, from 0."""
-        return 0 if self.chunk is None else self.chunk.number
 
 
 class FilmInWork:

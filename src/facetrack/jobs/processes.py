@@ -18,7 +18,7 @@ from facetrack.core.closing import Closing
 from facetrack.core.cpu_threads import VARIABLE
 from facetrack.core.errors import ResourceError
 from facetrack.jobs.executors import Done, OnItemProgress
-from facetrack.jobs.film import Item
+from facetrack.jobs.item import Item
 from facetrack.pipeline.analyze_chunk import ChunkProgress
 from facetrack.pipeline.chunk_result import ChunkResult
 from facetrack.runtime.gpu import smallest_gpu_bytes

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facetrack.jobs.film import FilmInWork, Item
+from facetrack.jobs.film import FilmInWork
+from facetrack.jobs.item import Item
 from facetrack.pipeline.analyze_chunk import ChunkProgress
 
 

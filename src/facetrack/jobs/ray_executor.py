@@ -15,7 +15,7 @@ from typing import Any
 from facetrack.core.closing import Closing
 from facetrack.core.errors import ResourceError, UsageError
 from facetrack.jobs.executors import Done, OnItemProgress
-from facetrack.jobs.film import Item
+from facetrack.jobs.item import Item
 from facetrack.jobs.processes import ATTEMPTS
 from facetrack.jobs.worker import answer
 from facetrack.pipeline.analyze_chunk import ChunkProgress

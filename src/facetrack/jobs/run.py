@@ -7,7 +7,8 @@ from typing import NamedTuple
 from facetrack.core.errors import UsageError, WeightsError
 from facetrack.jobs.checkpoints import Checkpoints
 from facetrack.jobs.executors import Done, Executor
-from facetrack.jobs.film import FilmInWork, Item
+from facetrack.jobs.film import FilmInWork
+from facetrack.jobs.item import Item
 from facetrack.jobs.progress import FilmProgress, OnFilmProgress
 from facetrack.media.frame_index import NotAsIndexed
 from facetrack.pipeline.analyze_chunk import ChunkProgress

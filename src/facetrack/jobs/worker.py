@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from facetrack.runtime.worker_process import Answer, serve
 
 if TYPE_CHECKING:
-    from facetrack.jobs.film import Item
+    from facetrack.jobs.item import Item
     from facetrack.pipeline.analyze_chunk import ChunkProgress
     from facetrack.pipeline.engine import Engine
 
