@@ -140,7 +140,7 @@ def draw_scaling(report: dict[str, Any], path: Path) -> None:
     """
     figure = Figure((WIDTH_IN, SPACE_IN + 2 * GROWTH_IN), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    most = 1
+    every: set[int] = set()
     for video in report["cores"]:
         cores = [run["cores"] for run in video["runs"]]
         times = [run["times_one"] for run in video["runs"]]
@@ -148,7 +148,9 @@ def draw_scaling(report: dict[str, Any], path: Path) -> None:
         for x, y, run in zip(cores, times, video["runs"], strict=True):
             axes.annotate(f"{run['frames_per_second']:.0f}/s", (x, y), xytext=(4, -12),
                           textcoords="offset points", fontsize=8)  # fmt: skip
-        most = max(most, *cores)
+        every.update(cores)
+    most = max(every)
+    axes.set_xticks(sorted(every))
     axes.plot([1, most], [1, most], color="0.7", linestyle="--", label="as many times as cores")
     axes.set_xlabel("cores")
     axes.set_ylabel("times one core")
