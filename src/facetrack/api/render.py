@@ -74,8 +74,10 @@ def render(
 ) -> list[ClipResult]:
     """Writes face-centred clips with sound of the chosen people into ``out/clips``.
 
-    They appear together when all are complete, and take the place of earlier clips of the same
-    render: of the same files, of the same people under the same names, or of the same targets.
+    They appear together at the end, and take the place of earlier clips of the same render: of the
+    same files, of the same people under the same names, or of the same targets. Where one of them
+    failed, the others take the place of the same files alone. What an interrupted render had
+    finished is kept by the next one.
     Clips of other renders stay, and so does every file that no render wrote.
 
     >>> import facetrack
