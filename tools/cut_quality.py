@@ -1,6 +1,6 @@
 """Prints the table of cuts in docs/quality.md: missed and false ones by kind of film.
 
-    PYTHONPATH=tests python tools/cut_quality.py OUT ../shared
+    PYTHONPATH=tests:benchmarks python tools/cut_quality.py OUT ../shared
 
 Each film is made once; what the detector sees of it stays in OUT.
 """
@@ -17,11 +17,12 @@ from facetrack.demo import sample_media
 from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.models.weights import cache_folder
 from facetrack.tracking.shots import ShotDetector
-from made.joined_film import make_film
+from facetrack_bench.joined_film import make_film
+from facetrack_bench.known_film import scenes
 from made.shot_films import coarse_film, material_of
 from made.shot_kinds import KINDS
 from made.timing_kinds import TIMING_KINDS
-from quality import films, scenes
+from quality import films
 
 SEEDS = {"chosen by": (0, (1, 2)), "checked": (1, (11, 12)), "held out": (2, (21, 22))}
 """Part of the material, and seeds."""

@@ -14,14 +14,18 @@ from rich.console import Console
 from facetrack.core.atomic_write import atomic_write
 from facetrack.core.environment import hardware, versions
 from facetrack.core.errors import FacetrackError
+from facetrack.demo import sample_media
 from facetrack.media.decode import PyavSource
+from facetrack.models.weight_files import cache_folder
 from facetrack_bench import reference
 from facetrack_bench.analysis_runs import few_frames_run, summary, warm_shares
 from facetrack_bench.clips import rendering
 from facetrack_bench.cores import scaling
 from facetrack_bench.growth import growth
+from facetrack_bench.known_film import make_known_film
 from facetrack_bench.measuring import disturbed
-from facetrack_bench.report import show, show_rendering, show_scaling
+from facetrack_bench.report import show, show_rendering, show_rivals, show_scaling
+from facetrack_bench.rivals import comparison, require_scorer
 from facetrack_bench.worker import in_own_process
 
 SCHEMA = "facetrack/bench/1"
@@ -155,6 +159,42 @@ def run_cores_bench(videos: Sequence[Path], out: Path, *, json: bool, quiet: boo
             print(jsonlib.dumps(measured), flush=True)
     elif not quiet:
         show_scaling(report["cores"], out)
+    return 0
+
+
+def run_rivals_bench(
+    videos: Sequence[Path], out: Path, *, repeat: int, json: bool, quiet: bool
+) -> int:
+    """Compares the analysis with loops of other libraries; writes ``bench.json``.
+
+    Args:
+        videos: video files to analyse; without one, a film of known people is made in ``out``.
+        out: folder for the results, made where it is missing.
+        repeat: runs of each program.
+        json: print the entry of each video in ``bench.json`` as a line, and no tables.
+        quiet: print no tables and no progress.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: when a video or its truth cannot be read.
+        UsageError: when there is a truth and TrackEval is not installed.
+    """
+    _require_readable(videos)
+    out.mkdir(parents=True, exist_ok=True)
+    with _saying(quiet) as say:
+        if not videos:
+            require_scorer()
+            say("making a film of known people")
+            videos = [make_known_film(sample_media(cache_folder()), out / "known_people.mp4")]
+        report = {**_head(repeat, "cpu"), "rivals": [comparison(v, repeat, say) for v in videos]}
+    _write(report, out)
+    if json:
+        for measured in report["rivals"]:
+            print(jsonlib.dumps(measured), flush=True)
+    elif not quiet:
+        show_rivals(report["rivals"], out)
     return 0
 
 

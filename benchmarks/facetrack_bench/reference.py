@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from facetrack.core.types import Float32
 from facetrack.media.opening import open_media
+from facetrack_bench.parts import LARGE_PIXELS, chosen_frames
 
-LARGE_PIXELS = 1_000_000
-"""Frames with more pixels than this take seconds each, so fewer of them are measured."""
-PART = 5
-"""Frames in one measured part of the video; the parts lie evenly over it."""
 PARTS, PARTS_OF_LARGE = 8, 2
 """Number of parts, and number of parts of a video with large frames."""
 IMAGES_PER_CALL, CALLS = 32, 3
@@ -48,7 +46,8 @@ def plain_loop(video: Path, *, frames: int, device: str) -> dict[str, Any]:
     with open_media(video) as container:
         image = next(container.decode(video=0)).to_ndarray(format="rgb24")
     mtcnn.detect(image, landmarks=True)  # the first call prepares torch's kernels
-    chosen = _chosen(frames, image.shape[0] * image.shape[1])
+    large = image.shape[0] * image.shape[1] > LARGE_PIXELS
+    chosen = chosen_frames(frames, PARTS_OF_LARGE if large else PARTS)
     seconds, faces = 0.0, 0
     with open_media(video) as container:
         decoded = iter(container.decode(video=0))
@@ -93,13 +92,6 @@ def _answer(frames: int, faces: int, seconds: float, threads: int) -> dict[str, 
     }
 
 
-def _chosen(frames: int, pixels: int) -> set[int]:
-    """Indices of the frames to measure."""
-    parts = PARTS_OF_LARGE if pixels > LARGE_PIXELS else PARTS
-    starts = np.linspace(0, max(0, frames - PART), parts).astype(int)
-    return {i for start in starts.tolist() for i in range(start, min(start + PART, frames))}
-
-
 def plain_mtcnn(device: str) -> Any:
     """facenet-pytorch's ``MTCNN(keep_all=True)``, also where torchvision is not installed."""
     if find_spec("torchvision") is None:
@@ -110,18 +102,23 @@ def plain_mtcnn(device: str) -> Any:
 def _replace_torchvision() -> None:
     for name in ("torchvision", "torchvision.transforms", "torchvision.ops", "requests", "tqdm"):
         sys.modules.setdefault(name, types.ModuleType(name))
-    functional = types.ModuleType("torchvision.transforms.functional")
+    functional = _replace("torchvision.transforms.functional", to_tensor=_to_tensor)
     _replace("torchvision.transforms", functional=functional)
-    sys.modules[functional.__name__] = functional
     _replace("torchvision.ops.boxes", batched_nms=batched_nms)
     _replace("requests.adapters", HTTPAdapter=None)
     _replace("tqdm.auto", tqdm=None)
 
 
-def _replace(name: str, **members: object) -> None:
+def _replace(name: str, **members: object) -> types.ModuleType:
     module = sys.modules[name] = types.ModuleType(name)
     for member, value in members.items():
         setattr(module, member, value)
+    return module
+
+
+def _to_tensor(image: Float32) -> Any:
+    """torchvision's ``to_tensor`` for floats: the last axis becomes the first."""
+    return import_module("torch").from_numpy(image.transpose(2, 0, 1).copy())
 
 
 def batched_nms(boxes: Any, scores: Any, groups: Any, threshold: float) -> Any:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from facetrack.cli.terminal import Terminal as Console
 from facetrack_bench.measuring import disturbed
+from facetrack_bench.rival_loops import LOOPS
 
 STAGES = {
     "decode": "decoding",
@@ -96,6 +97,28 @@ def show_scaling(videos: Sequence[dict[str, Any]], out: Path) -> None:
     console.print(f"bench.json in {out}", highlight=False)
 
 
+def show_rivals(videos: Sequence[dict[str, Any]], out: Path) -> None:
+    """Prints the comparison with loops of other libraries, and where ``bench.json`` is."""
+    console = Console()
+    for video in videos:
+        table = Table(
+            title=f"{Path(video['video']).name}: {video['frames']} frames, "
+            f"{video['width']}x{video['height']}; faces and IDF1 in {video['frames_compared']}"
+        )
+        table.add_column("program", no_wrap=True)
+        for column in ("frames/s", "facetrack / program", "faces", "people", "IDF1"):
+            table.add_column(column, justify="right")
+        for row in video["rows"]:
+            table.add_row(*_of_rival(row))
+        console.print(table)
+        for row in video["rows"]:
+            if "note" in row:
+                console.print(f"{_label(row)}: {row['note']}", highlight=False)
+        if video["disturbed"]:
+            console.print(WARNING, style="bold")
+    console.print(f"bench.json in {out}", highlight=False)
+
+
 def title(video: dict[str, Any]) -> str:
     """Title of a video's table and of its chart."""
     found = video["analysis"]
@@ -108,6 +131,24 @@ def title(video: dict[str, Any]) -> str:
 def growth_disturbed(growth: dict[str, Any]) -> bool:
     """Whether other programs disturbed one of the measurements of growth."""
     return disturbed(*(r["others_cores"] for kind in GROWTHS for r in growth[kind] or []))
+
+
+def _label(row: dict[str, Any]) -> str:
+    loop = LOOPS.get(row["program"])
+    return row["program"] if loop is None else loop.label
+
+
+def _of_rival(row: dict[str, Any]) -> tuple[str, ...]:
+    if "note" in row:
+        return (_label(row), *5 * ("-",))
+    return (
+        _label(row),
+        f"{row['frames_per_second']:.1f}",
+        f"{row['times']:.1f}",
+        str(row["faces"]),
+        str(row["people"]),
+        "-" if row["idf1"] is None else f"{row['idf1']:.3f}",
+    )
 
 
 def _of_video(video: dict[str, Any]) -> Table:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def in_own_process(what: str, video: Path, **options: Any) -> dict[str, Any]:
-    """Measures ``what`` ("analysis", "stages", "overlap", "cores" or "reference") in a new process.
+    """Measures ``what`` ("analysis", "stages", "overlap", "cores", "rivals" ...) in a new process.
 
     Returns:
         What the measurement returned, with ``peak_mib`` of the process and ``others_cores``, the
@@ -82,6 +82,10 @@ def _measured(what: str, video: Path, started: float, options: dict[str, Any]) -
         from facetrack_bench.cores import analysis_on
 
         return analysis_on(video, started, **options)
+    if what == "rivals":
+        from facetrack_bench.rivals import measured_program
+
+        return measured_program(video, **options)
     from facetrack_bench.reference import plain_loop
 
     return plain_loop(video, **options)

@@ -18,7 +18,16 @@ from facetrack.core.settings import IdentitySettings
 from facetrack.evaluation.regrouping import PROBABILITIES, THRESHOLDS, regrouped
 from facetrack.evaluation.scores import compare
 from facetrack.evaluation.truth import LabelledBoxes, read_truth
-from made.joined_film import LEFT, RIGHT, SMALL, WHOLE, Part, PlacedVideo, make_film, write_truth
+from facetrack_bench.joined_film import (
+    LEFT,
+    RIGHT,
+    SMALL,
+    WHOLE,
+    Part,
+    PlacedVideo,
+    make_film,
+    write_truth,
+)
 
 
 @pytest.fixture(scope="module")

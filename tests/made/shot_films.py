@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from facetrack.media.decode import PyavSource
-from made.joined_film import GREY, WHOLE, PlacedVideo
+from facetrack_bench.joined_film import GREY, WHOLE, PlacedVideo
 
 FPS = 25
 SIZE = (640, 360)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from made.joined_film import LEFT, RIGHT, SMALL
+from facetrack_bench.joined_film import LEFT, RIGHT, SMALL
 from made.shot_films import (
     FPS,
     SIZE,

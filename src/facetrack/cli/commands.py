@@ -316,6 +316,14 @@ def bench(
             "--cores", help="Measure only how the analysis grows with the cores of this computer."
         ),
     ] = False,
+    rivals: Annotated[
+        bool,
+        typer.Option(
+            "--rivals",
+            help="Compare only with loops of facenet-pytorch, OpenCV and face_recognition; without "
+            "a video, on a film of known people.",
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -324,6 +332,8 @@ def bench(
     from facetrack.cli.benchmarks import bench_job
 
     job = bench_job()
+    if rivals:
+        return int(job.run_rivals_bench(videos or [], out, repeat=repeat, json=json, quiet=quiet))
     if not videos:
         from facetrack.demo import make_sample, sample_media
         from facetrack.models.weight_files import cache_folder

@@ -1,7 +1,7 @@
 """Films whose people are known by construction: videos and photos of one person each.
 
-The place of each person is exact; where a face is in its video is said by the
-whole cascade on every frame of each part alone (so a face that this misses is in no truth).
+The place of each person is exact; where a face is in its video is said by the whole cascade on
+every frame of each part alone (so a face that this misses is in no truth).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 import facetrack
 from facetrack.core.settings import DecodeSettings, DetectionSettings
 from facetrack.media.decode import PyavSource
+from facetrack.media.opening import create_media
 from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import boxes_of
 
@@ -36,6 +37,7 @@ class PlacedVideo:
     """Left, top, width and height as shares of the film's frame."""
 
     def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, width and height in a frame of this width and height."""
         left, top, width, height = self.place
         return (
             round(left * size[0]), round(top * size[1]),
@@ -73,15 +75,27 @@ class Part:
     """What is seen between two hard cuts."""
 
     videos: tuple[PlacedVideo, ...]
+    """They do not overlap."""
     frames: int
+    """Its length."""
 
 
 def make_film(
     parts: Sequence[Part], path: Path, size: tuple[int, int], crf: int = 18
 ) -> list[tuple[int, int]]:
-    """Gives each part's first frame, and the one after its last."""
+    """Writes the parts one after the other as H.264, at ``FPS``.
+
+    Args:
+        parts: in order.
+        path: MP4 file to write.
+        size: width and height in pixels.
+        crf: x264's quality; lower is better.
+
+    Returns:
+        Each part's first frame, and the one after its last.
+    """
     edges = [0]
-    with av.open(str(path), "w") as film:
+    with create_media(path, "mp4") as film:
         video = film.add_stream("libx264", FPS, options={"crf": str(crf), "preset": "veryfast"})
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
@@ -107,7 +121,14 @@ def write_truth(
     ranges: Sequence[tuple[int, int]],
     path: Path,
 ) -> None:
-    """MOTChallenge text: of each person and frame the largest face in the place they were put."""
+    """Writes MOTChallenge text: of each person and frame the largest face in the person's place.
+
+    Args:
+        film: that ``make_film`` wrote.
+        parts: its parts.
+        ranges: what ``make_film`` returned.
+        path: text file to write.
+    """
     exact = DetectionSettings(detector="mtcnn", dense=True)
     dense = facetrack.Settings(detection=exact)
     engine = open_engine(dense.detection, dense.identity)
