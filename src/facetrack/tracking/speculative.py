@@ -24,7 +24,7 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.core.boxes import iou_matrices, iou_matrix
+from facetrack.core.boxes import iou_matrix
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Float32
 from facetrack.recognition.face_embedder import FaceEmbedder
@@ -153,7 +153,7 @@ class Speculation:
         lost = last_frames[:, None] - history.frames
         self.open: Bools = history.begun & (lost <= settings.max_gap)
         """``(f + 1, n)`` which tracks are open before each frame and after the last one."""
-        iou = iou_matrices(history.predicted, batch.by_frame[frames])
+        iou = iou_matrix(history.predicted, batch.by_frame[frames])
         possible = iou >= settings.min_iou
         possible &= self.open[:-1, :, None] & batch.real[frames, None]
         doubtful = self._doubtful(at, place, 1.0 - iou, possible)
