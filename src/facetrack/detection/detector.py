@@ -7,6 +7,9 @@ from facetrack.core.boxes import Indices
 from facetrack.core.types import Faces, Float32
 from facetrack.media.frame_image import FrameImage
 
+SURE = 0.95
+"""Score from which a face is sure: a second run on another crop would not help."""
+
 
 class Detector(Protocol):
     """Finds the faces of frames. One thread calls it at a time.

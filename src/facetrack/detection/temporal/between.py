@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from facetrack.core.boxes import iou
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.detection.detector import SURE
 from facetrack.detection.temporal.redetect import Observation, Redetector
 from facetrack.media.frame_image import FrameImage
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from facetrack.core.boxes import iou, iou_matrix
 from facetrack.core.types import Faces, Float32
-from facetrack.detection.detector import Detector
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.detection.detector import SURE, Detector
 from facetrack.detection.temporal.key_frame_interval import KeyFrameInterval
 from facetrack.media.frame_image import Frame
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from facetrack.core.boxes import Indices, iou, squared
 from facetrack.core.types import Faces, Float32
-from facetrack.detection.detector import Redetects
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.detection.detector import SURE, Redetects
 from facetrack.media.frame_image import FrameImage
 
 SHIFT = 0.06
