@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 
 from facetrack.core.settings import TrackingSettings
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.association import assign, costs, unclear

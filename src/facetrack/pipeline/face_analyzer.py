@@ -17,7 +17,7 @@ from facetrack.core.limits import check_limit
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.core.shortage import shortage_said
 from facetrack.core.types import Faces
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame
 from facetrack.pipeline.chunk_plan import Chunk

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facetrack.core.boxes import iou_matrix
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.quality import head_turns, pose_quality
 from facetrack.tracking.association import mutual_best

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Float32
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.across_cuts import in_place, is_the_same
