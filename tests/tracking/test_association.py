@@ -46,7 +46,8 @@ def test_a_crop_that_a_better_one_replaces_in_the_same_call_is_never_cut():
     tracker.update([])
     assert [image.cuts for image in images] == [0, 0, 0, 0, 0, 1]
     (track,) = tracker.finish()
-    assert (track.best_crop.thumbnail == 25).all()
+    (crop,) = track.crops.values()
+    assert (crop.thumbnail == 25).all()
 
 
 def test_frames_are_released():
