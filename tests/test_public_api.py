@@ -14,7 +14,7 @@ import pytest
 import facetrack
 from facetrack.cli.commands import analyze as analyze_command
 from facetrack.core.settings import STAGES
-from facetrack.pipeline.engine_settings import check_engine
+from facetrack.pipeline.engine import check_engine
 from made.media import make_video
 
 PUBLIC = [

@@ -26,8 +26,9 @@ OF_THE_RUN = {
     "machine", "versions",
 }  # fmt: skip
 """Keys of ``performance`` in ``timeline.json`` that differ between two runs of the same code."""
-NOT_COMPARED = {"metrics.jsonl", "report.html"}
-"""Measurements over the time of the run, and a page made of the other files."""
+NOT_COMPARED = {"metrics.jsonl", "report.html", "files.json", "jobs.sqlite"}
+"""Measurements over the time of the run, a page made of the other files, their hashes, and the
+table of films with the times of the run."""
 MEDIA = {".mp4", ".mov", ".wav"}
 
 

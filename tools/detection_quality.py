@@ -13,9 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facetrack.core.boxes import iou_matrix, squared
+from facetrack.core.boxes import iou, squared
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Faces, Float32
 from facetrack.demo import sample_media
@@ -171,7 +170,7 @@ def print_shapes(results: dict[str, Scores], score: float) -> None:
     right, down, width, height, before = _shape(of, to)
     centre = (of[:, :2] + of[:, 2:]) / 2 + (of[:, 2:] - of[:, :2]) * [right, down]
     half = (of[:, 2:] - of[:, :2]) * [width, height] / 2
-    after = _overlaps(np.concatenate([centre - half, centre + half], axis=1), to).mean()
+    after = _mean_iou(np.concatenate([centre - half, centre + half], axis=1), to)
     print(
         f"\nYuNet's boxes to MTCNN's ({len(both)} faces): {right:+.3f} of the width to the right, "
         f"{down:+.3f} of the height down, width times {width:.3f}, height times {height:.3f}; "
@@ -198,11 +197,11 @@ def _shape(of: Float32, to: Float32) -> tuple[float, float, float, float, float]
     moved = ((to[:, :2] + to[:, 2:]) - (of[:, :2] + of[:, 2:])) / 2 / size
     right, down = np.median(moved, axis=0).tolist()
     width, height = np.median(other / size, axis=0).tolist()
-    return right, down, width, height, float(_overlaps(of, to).mean())
+    return right, down, width, height, _mean_iou(of, to)
 
 
-def _overlaps(a: Float32, b: Float32) -> NDArray[np.float64]:
-    return np.diagonal(iou_matrix(a.astype(np.float32), b.astype(np.float32)))
+def _mean_iou(of: Float32, to: Float32) -> float:
+    return float(iou(of.astype(np.float32), to.astype(np.float32)).mean())
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from facetrack.core.settings import Settings
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.decode import PyavSource
 from facetrack.pipeline import face_analyzer
 from facetrack.pipeline.engine import Engine, open_engine

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from facetrack.core.settings import TrackingSettings
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.frame_image import Frame
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.detection_batch import DetectionBatch

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetrack.core.settings import Settings, settings_from
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame, FrameImage
 from facetrack.media.source import open_source

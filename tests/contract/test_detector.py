@@ -5,7 +5,6 @@ networks' published implementations (facenet-pytorch's MTCNN, OpenCV's YuNet), a
 a shift of them fails even if it is made in all of our implementations.
 """
 
-import csv
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
@@ -29,9 +28,9 @@ from facetrack.pipeline.engine import open_engine
 from facetrack.pipeline.openvino_engine import quick_precision
 from facetrack.testing import FakeDetector, frame_with_squares
 from made.detection_scores import marked_frames
+from made.landmark_marks import marks
 
 GOLDEN = Path(__file__).parents[1] / "detection" / "golden"
-MARKS = Path(__file__).parents[1] / "made" / "landmark_truth.csv"
 PHOTO, CLIP = "multi_face.jpg", "single_face.mp4"
 MTCNN = {"detector": "mtcnn", "min_face": 20}
 
@@ -220,13 +219,6 @@ def test_finds_the_five_faces_of_the_photo(name, pyfeat_data):
     overlap = iou_matrix(faces.boxes, marked.faces)
     assert (overlap.max(axis=0) >= 0.5).all() and len(set(overlap.argmax(axis=0).tolist())) == 5
     assert (faces.scores >= 0.95).all()
-
-
-def marks() -> np.ndarray:
-    """``(faces, 5, 2)`` marked by eye."""
-    with MARKS.open(newline="") as file:
-        points = [(float(row["x"]), float(row["y"])) for row in csv.DictReader(file)]
-    return np.array(points).reshape(-1, 5, 2)
 
 
 def nearest(landmarks: np.ndarray, marked: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -164,12 +165,13 @@ def shown_for(analysis, seconds):
 
 # ---- formats of other packages
 
-DOCS = Path(__file__).parents[2] / "docs" / "exports.md"
+DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
-def code_of_docs(title):
-    """The code block of this title on the page about exports."""
-    return re.search(rf'```\w+ title="{title}"\n(.*?)```', DOCS.read_text("utf-8"), re.DOTALL)[1]
+def code_of_docs(language, first=""):
+    """The code block that begins with this line, on the page about parts of one's own."""
+    text = DOCS.read_text("utf-8")
+    return re.search(rf"```{language}\n({re.escape(first)}.*?)```", text, re.DOTALL)[1]
 
 
 def install(site: Path, module: str, source: str, formats: dict[str, str]) -> None:
@@ -197,11 +199,10 @@ def site(tmp_path, monkeypatch):
 
 def test_the_exporter_of_another_package_is_found(analysis, site, tmp_path):
     """The example of the documentation, as a distribution of its own."""
-    toml = code_of_docs("pyproject.toml")
-    assert f'[project.entry-points."{GROUP}"]' in toml
-    name, value = re.search(r'^(\S+) = "(.+)"$', toml, re.MULTILINE).groups()
+    entry_points = tomllib.loads(code_of_docs("toml"))["project"]["entry-points"]
+    ((name, value),) = entry_points[GROUP].items()
     module = value.split(":")[0]
-    install(site, module, code_of_docs(f"{module}.py"), {name: value})
+    install(site, module, code_of_docs("python", f"# {module}.py\n"), {name: value})
     importlib.invalidate_caches()
     assert format_names() == [*OUR_FORMATS, name]
     exporter = exporter_of(name)

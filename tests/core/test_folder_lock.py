@@ -11,7 +11,7 @@ import pytest
 
 from facetrack.core.atomic_write import partial_name
 from facetrack.core.errors import InputError, OutputError
-from facetrack.core.folder_lock import LOCK_FILE, holder_of, is_held_here, locked
+from facetrack.core.folder_lock import LOCK_FILE, holder_of, locked
 
 HOLD = """
 import sys, time
@@ -69,8 +69,8 @@ def test_the_lock_of_a_process_that_was_killed_is_taken_over(tmp_path, holding):
 def test_an_edit_is_waited_for(tmp_path, holding):
     holding(0.5)
     with locked(tmp_path):
-        assert is_held_here(tmp_path)
-    assert not is_held_here(tmp_path)
+        assert holder_of(tmp_path).pid == os.getpid()
+    assert holder_of(tmp_path) is None
 
 
 def test_the_thread_that_has_it_may_take_it_again_and_others_may_not(tmp_path):
@@ -85,7 +85,7 @@ def test_the_thread_that_has_it_may_take_it_again_and_others_may_not(tmp_path):
 
     with locked(tmp_path):
         with locked(tmp_path / "." / ""):
-            assert is_held_here(tmp_path)
+            assert holder_of(tmp_path).pid == os.getpid()
         assert (tmp_path / LOCK_FILE).exists()
         thread = threading.Thread(target=other)
         thread.start()

@@ -16,7 +16,7 @@ import facetrack
 from facetrack.core.boxes import iou_matrix
 from facetrack.core.settings import DecodeSettings, DetectionSettings, IdentitySettings, Settings
 from facetrack.cuda.layers import Layers
-from facetrack.cuda.memory import DecodingRoom, device_allocations
+from facetrack.cuda.memory import DecodingRoom
 from facetrack.detection.mtcnn.cuda import networks, pixels
 from facetrack.media.decode import PyavSource
 from facetrack.media.frame_image import RgbImage
@@ -381,6 +381,11 @@ def test_results_do_not_depend_on_the_batches(detector, images):
             (f for part in parts for f in engine.detector.detect(part)), whole, strict=True
         ):
             np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
+
+
+def device_allocations(device: torch.device) -> int:
+    """Number of times that torch has allocated memory from the driver so far."""
+    return int(torch.cuda.memory_stats(device).get("num_device_alloc", 0))
 
 
 def test_nothing_is_allocated_once_all_sizes_are_known(film):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Faces, Image, Recognised
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.frame_image import COARSE, Frame, RgbImage
 from facetrack.tracking.tracks import Track
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Faces
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.recognition.calibration import FACENET
 from facetrack.recognition.embedder import CropSpec

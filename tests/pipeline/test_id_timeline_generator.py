@@ -3,7 +3,7 @@
 import numpy as np
 
 from facetrack.core.settings import IdentitySettings, TrackingSettings
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.decode import ReadFacts
 from facetrack.media.orientation import UPRIGHT
 from facetrack.pipeline.chunk_result import ChunkResult

@@ -21,10 +21,9 @@ from facetrack.pipeline.engine import open_engine
 from facetrack.pipeline.face_analyzer import MAX_UNTRACKED_BATCHES
 from facetrack.runtime import metrics
 from facetrack.runtime.batching import LARGEST, SMALLEST
-from facetrack.runtime.decimating_buffer import DecimatingBuffer
 from facetrack.runtime.gpu import Gpu, NoNvml, gpu_names
 from facetrack.runtime.process import short_switch_interval
-from facetrack.runtime.run_stats import StageClock, Stages
+from facetrack.runtime.run_stats import DecimatingBuffer, StageClock, Stages
 from facetrack.timeline import Analysis
 from made.media import make_video
 

@@ -1,4 +1,4 @@
-"""The frame queue: its bounds, its errors and its end."""
+"""The frame queue and the call queue: their bounds, their errors and their end."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facetrack.media.frame_image import Frame, RgbImage
-from facetrack.runtime.queues import FrameQueue, QueueClosed
+from facetrack.runtime.queues import CallQueue, FrameQueue, QueueClosed
 
 
 def image(grey):
@@ -74,3 +74,70 @@ def test_closing_wakes_a_waiting_producer():
     queue.close()
     thread.join(5)
     assert woken.is_set()
+
+
+def test_calls_are_made_in_order_on_one_thread():
+    made = []
+    with CallQueue("calls", 2) as calls:
+        for i in range(20):
+            calls.call(lambda i=i: made.append((i, threading.current_thread())))
+        calls.finish()
+        assert [i for i, _ in made] == list(range(20))
+        assert len({thread for _, thread in made}) == 1
+        assert threading.current_thread() not in {thread for _, thread in made}
+
+
+def test_a_full_queue_of_calls_makes_the_caller_wait():
+    go_on = threading.Event()
+    queued: list[int] = []
+
+    def queue_four(calls):
+        for i in range(4):
+            calls.call(go_on.wait)
+            queued.append(i)
+
+    with CallQueue("calls", 2) as calls:
+        thread = threading.Thread(target=queue_four, args=(calls,))
+        thread.start()
+        thread.join(0.2)
+        assert queued in ([], [0], [0, 1])
+        go_on.set()
+        thread.join(60)
+        assert queued == [0, 1, 2, 3]
+        calls.finish()
+
+
+def fail():
+    raise ValueError("a call's error")
+
+
+def test_an_error_of_a_call_comes_out_later():
+    with CallQueue("calls", 1) as calls, pytest.raises(ValueError, match="a call's error"):
+        calls.call(fail)
+        calls.call(int)
+    with CallQueue("calls", 4) as calls:
+        calls.call(fail)
+        with pytest.raises(ValueError, match="a call's error"):
+            calls.finish()
+
+
+def test_closing_drops_the_calls_that_wait():
+    begun, go_on = threading.Event(), threading.Event()
+    made = []
+
+    def first():
+        begun.set()
+        go_on.wait(60)
+        made.append(1)
+
+    calls = CallQueue("calls", 3)
+    calls.call(first)
+    calls.call(made.append, 2)
+    assert begun.wait(60)
+    closing = threading.Thread(target=calls.close)
+    closing.start()
+    while not calls._waiting[1].cancelled():
+        time.sleep(0.01)
+    go_on.set()
+    closing.join(60)
+    assert made == [1]

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 
 from facetrack.core.settings import TrackingSettings
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.frame_image import Frame, RgbImage
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.association import assign, costs, unclear
@@ -46,7 +46,8 @@ def test_a_crop_that_a_better_one_replaces_in_the_same_call_is_never_cut():
     tracker.update([])
     assert [image.cuts for image in images] == [0, 0, 0, 0, 0, 1]
     (track,) = tracker.finish()
-    assert (track.best_crop.thumbnail == 25).all()
+    (crop,) = track.crops.values()
+    assert (crop.thumbnail == 25).all()
 
 
 def test_frames_are_released():

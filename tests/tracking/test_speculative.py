@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from facetrack.core.boxes import iou_matrices, iou_matrix
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking import speculative
 from facetrack.tracking.motion import Motion
@@ -65,13 +64,3 @@ def test_the_motion_history_is_the_motion_from_frame_to_frame():
     np.testing.assert_array_equal(after.frames, motion.frames)
     np.testing.assert_array_equal(after.boxes, motion.boxes)
     np.testing.assert_array_equal(after.velocities, motion.velocities)
-
-
-def test_overlaps_of_many_frames_are_those_of_each():
-    random = np.random.default_rng(1)
-    a = random.uniform(0, 200, (9, 7, 4)).astype(np.float32)
-    b = random.uniform(0, 200, (9, 5, 4)).astype(np.float32)
-    b[3] = 0
-    for of_frame, one, other in zip(iou_matrices(a, b), a, b, strict=True):
-        np.testing.assert_array_equal(of_frame, iou_matrix(one, other))
-    assert iou_matrices(a[:, :0], b).shape == (9, 0, 5)

@@ -14,8 +14,7 @@ from facetrack.jobs.executors import Executor, SerialExecutor
 from facetrack.jobs.film import FilmInWork
 from facetrack.jobs.progress import Progress
 from facetrack.jobs.run import FilmRunner
-from facetrack.pipeline.engine import Engine, open_engine
-from facetrack.pipeline.engine_settings import check_engine, settings_of
+from facetrack.pipeline.engine import Engine, check_engine, open_engine, settings_of
 from facetrack.runtime.metrics import Sample
 from facetrack.runtime.monitor import Monitor
 from facetrack.runtime.run_stats import RunStats

@@ -8,7 +8,7 @@ import typer
 from facetrack.cli.calibrate import calibrate
 from facetrack.cli.config import as_toml, load_settings
 from facetrack.cli.evaluate import evaluate
-from facetrack.cli.export import export
+from facetrack.cli.export import export, report
 from facetrack.cli.gallery import app as gallery_app
 from facetrack.cli.numbers import bytes_of, gpus_of, jobs_of, ray_of
 from facetrack.cli.options import (
@@ -21,7 +21,6 @@ from facetrack.cli.options import (
     WithGallery,
 )
 from facetrack.cli.people import app as people_app
-from facetrack.cli.report import report
 from facetrack.cli.setting_options import ANALYSIS, CLIPS, RENDERED, with_options
 from facetrack.cli.verify import verify
 from facetrack.cli.weights import app as weights_app

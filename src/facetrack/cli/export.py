@@ -1,4 +1,4 @@
-"""``facetrack export``: analyses in formats that other tools read."""
+"""``facetrack export`` and ``facetrack report``: files made of a finished analysis."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
+from facetrack.cli.options import Debug, Folders
 from facetrack.exports.registry import OUR_FORMATS
-
-Folders = Annotated[
-    list[Path], typer.Argument(help="Folders that an analysis made.", metavar="FOLDER...")
-]
 
 
 def export(
@@ -30,9 +27,7 @@ def export(
             "-o", "--out", help="File, of one folder; else exports/<video> in each.", metavar="FILE"
         ),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> int:
     """Write analyses in a format that other tools read."""
     from facetrack.cli.terminal import say, warn
@@ -61,3 +56,14 @@ def export(
             warn(error)
             code = code or error.exit_code
     return code
+
+
+def report(folders: Folders, debug: Debug = False) -> int:
+    """Write report.html of analyses again, and print its path."""
+    from facetrack.cli.terminal import say
+    from facetrack.identity.folder import analysis_folder
+    from facetrack.report import write_report
+
+    for folder in folders:
+        say(write_report(analysis_folder(folder)))
+    return 0

@@ -105,13 +105,6 @@ def locked(folder: Path, *, brief: bool = False, video: Path | None = None) -> I
         _release(folder, key)
 
 
-def is_held_here(folder: Path) -> bool:
-    """Whether this thread holds the lock of the folder."""
-    with _guard:
-        held = _held.get(os.path.realpath(folder))
-        return held is not None and (held.pid, held.thread) == _me()
-
-
 def holder_of(folder: Path) -> Holder | None:
     """Who is said to hold the lock of a folder; None: nobody, or the file cannot be read."""
     try:

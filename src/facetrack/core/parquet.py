@@ -1,14 +1,15 @@
-"""Arrow tables in Parquet files, through memory.
+"""Arrow tables in Parquet files, through memory; and the check of what they hold.
 
 Arrow opens only files whose names are UTF-8. It reads a file object of Python in its own threads,
 which abort a process that ends soon after (6 of 40 times, pyarrow 26). So files are read and
 written as bytes, and Arrow sees only memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facetrack.core.atomic_write import atomic_write
@@ -87,4 +88,34 @@ def _decoded(table: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(field.type):
             plain = table.column(i).cast(field.type.value_type)
             table = table.set_column(i, field.name, plain)
+    return table
+
+
+def typed(
+    stored: pa.Table, columns: pa.Schema, called: str, gaps: Collection[str] = ()
+) -> pa.Table:
+    """The columns of a table, in their types.
+
+    Args:
+        stored: the table as it was read; other columns are left out.
+        columns: names and types.
+        called: what messages call the table.
+        gaps: columns in which values may be missing, or numbers not finite.
+
+    Raises:
+        KeyError: when a column is missing, or is there twice.
+        ArrowException: when a value is of another type.
+        ValueError: when a value is missing, or a number is not finite.
+    """
+    table = stored.select(columns.names).cast(columns)
+    for name, column in zip(columns.names, table.columns, strict=True):
+        if name in gaps:
+            continue
+        values = pc.list_flatten(column) if pa.types.is_fixed_size_list(column.type) else column
+        if column.null_count or values.null_count:
+            raise ValueError(f"{called}: a value of {name} is missing")
+        if pa.types.is_string(column.type):
+            continue
+        if not pc.all(pc.is_finite(values), min_count=0).as_py():
+            raise ValueError(f"{called}: a value of {name} is no finite number")
     return table

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facetrack.cuda.preallocation import TransferBuffers
+from facetrack.cuda.memory import TransferBuffers
 from facetrack.cuda.streams import stream
 
 Answer = Callable[[], NDArray[np.float32]]

@@ -1,8 +1,15 @@
-"""GPU memory: how much is free, how much of it decoding may take, and the error when none is
-left."""
+"""GPU memory: how much is free, how much of it decoding may take, the error when none is left, and
+what is allocated once and used again for every batch.
+
+Allocating or freeing GPU memory stops everything that runs on the GPU. So the memory of a batch is
+allocated when its graph is captured, and results and frames are copied through pinned memory that
+is kept. torch allocates nothing more from the driver once every batch size has occurred
+(tests/cuda).
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import NamedTuple
 
@@ -36,11 +43,6 @@ def bytes_at_hand(device: torch.device) -> int:
     free, _ = torch.cuda.mem_get_info(device)
     kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(free + kept)
-
-
-def device_allocations(device: torch.device) -> int:
-    """Number of times that torch has allocated memory from the driver so far."""
-    return int(torch.cuda.memory_stats(device).get("num_device_alloc", 0))
 
 
 class DecodingRoom(NamedTuple):
@@ -115,3 +117,46 @@ def memory_for(what: str) -> Iterator[None]:
         raise FacetrackError(
             f"the GPU has no memory left for {what}; end other programs on it, or use --device cpu"
         ) from error
+
+
+@dataclass(frozen=True)
+class TransferBuffers:
+    """What one batch in flight needs to get to the GPU and back."""
+
+    numbers: Tensor
+    """``(size,)`` int64, pinned: addresses in GPU memory, of frames or parts of them."""
+    results: Tensor
+    """``(n,)`` float32, pinned."""
+    on_host: Tensor | None
+    """``(size, height, width, 3)`` uint8, pinned, for frames that come from the host."""
+    on_gpu: Tensor | None
+    """Their copy on the GPU."""
+    arrived: "torch.cuda.Event"
+    """Recorded when the frames have been copied to the GPU."""
+    done: "torch.cuda.Event"
+    """Recorded when the results have been copied to the host."""
+
+
+def preallocate_tensors(
+    size: int, results: int, uploaded: tuple[int, int] | None, device: torch.device
+) -> TransferBuffers:
+    """Buffers for one batch.
+
+    Args:
+        size: number of whole numbers that the graph takes.
+        results: number of floats that it returns.
+        uploaded: height and width of the frames that come from the host; None: they do not.
+        device: the GPU.
+    """
+    on_host = on_gpu = None
+    if uploaded is not None:
+        on_host = torch.empty((size, *uploaded, 3), dtype=torch.uint8, pin_memory=True)
+        on_gpu = torch.empty_like(on_host, device=device)
+    return TransferBuffers(
+        torch.zeros(size, dtype=torch.int64, pin_memory=True),
+        torch.empty(results, dtype=torch.float32, pin_memory=True),
+        on_host,
+        on_gpu,
+        torch.cuda.Event(),
+        torch.cuda.Event(blocking=True),  # a thread that waits for it sleeps
+    )

@@ -21,7 +21,10 @@ IS_FACE = 0.7
 
 
 class Aligner(Protocol):
-    """Places the landmarks of detected faces. Several threads may call it at once."""
+    """Places the landmarks of detected faces. Several threads may call it at once.
+
+    ``tests/contract/test_aligner.py`` holds what every implementation must do.
+    """
 
     def landmarks(
         self, images: Sequence[FrameImage], boxes: Float32, landmarks: Float32

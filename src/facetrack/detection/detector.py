@@ -1,11 +1,14 @@
-"""The interface of face detectors: frames in, faces out."""
+"""The interface of face detectors: frames in, faces out; and a frame with its faces."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from facetrack.core.boxes import Indices
 from facetrack.core.types import Faces, Float32
-from facetrack.media.frame_image import FrameImage
+from facetrack.media.frame_image import Frame, FrameImage
+
+SURE = 0.95
+"""Score from which a face is sure: a second run on another crop would not help."""
 
 
 class Detector(Protocol):
@@ -56,3 +59,12 @@ class Redetects(Protocol):
 @runtime_checkable
 class RedetectingDetector(Detector, Redetects, Protocol):
     """A detector that can also find faces again where they are expected."""
+
+
+class FrameDetections(NamedTuple):
+    """A frame and its faces."""
+
+    frame: Frame
+    starts_shot: bool
+    """Whether the frame is the first one of a shot."""
+    faces: Faces

@@ -33,7 +33,6 @@ CREATE TABLE IF NOT EXISTS chunks (
 VERSION = 1
 BUSY_S = 30.0
 """Seconds to wait while another process writes."""
-STATES = ("in work", "done", "failed")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""The networks of a run on one device, and how they are opened for a device.
+"""The networks of a run on one device, how they are opened for a device, and whether a run asks for
+other settings than they were opened with.
 
 Each device imports only the library that it needs: OpenVINO for ``cpu``, torch for ``cuda`` and
 ``torch-cpu``.
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from facetrack.core.errors import UsageError
-from facetrack.core.settings import DetectionSettings, IdentitySettings
+from facetrack.core.settings import DetectionSettings, IdentitySettings, Settings
 from facetrack.detection.aligner import Aligner
 from facetrack.detection.detector import Detector
 from facetrack.recognition.embedder import Embedder
@@ -71,3 +72,51 @@ def _open(detection: DetectionSettings, identity: IdentitySettings) -> Engine:
             f"device {detection.device!r} needs {error.name}; run: pip install 'facetrack[cuda]'"
         ) from error
     return open_torch_engine(detection, identity)
+
+
+def settings_of(engine: Engine) -> Settings:
+    """Default settings, with those that the engine was opened with."""
+    return Settings(
+        detection=engine.detection or DetectionSettings(),
+        identity=engine.identity or IdentitySettings(),
+    )
+
+
+def check_engine(engine: Engine, settings: Settings) -> None:
+    """Refuses a run whose settings the engine would not follow.
+
+    An engine computes with the settings that it was opened with. One that was put together by hand
+    is not checked.
+
+    Raises:
+        UsageError: when the run asks for another device, network, precision or detection threshold.
+    """
+    if engine.detection is None or engine.identity is None:
+        return
+    opened = _read_when_opened(engine.detection, engine.identity)
+    for name, value in _read_when_opened(settings.detection, settings.identity).items():
+        if value != opened[name]:
+            raise UsageError(
+                f"{name} is {value!r}, but the engine was opened with {opened[name]!r}; open an "
+                "engine with these settings"
+            )
+
+
+def _read_when_opened(
+    detection: DetectionSettings, identity: IdentitySettings
+) -> dict[str, object]:
+    """The settings that an engine reads once; each run reads all others itself."""
+    mtcnn = detection.resolved_detector == "mtcnn"
+    return {
+        "detection.device": detection.device,
+        "detection.detector": detection.resolved_detector,
+        "detection.min_face": detection.min_face,
+        "detection.pyramid_factor": detection.pyramid_factor,
+        "detection.pnet_threshold": detection.pnet_threshold,
+        "detection.rnet_threshold": detection.rnet_threshold,
+        "detection.onet_threshold": detection.onet_threshold,
+        # On every frame MTCNN has another threshold, and on the CPU another precision.
+        "detection.dense": detection.on_every_frame if mtcnn else None,
+        "identity.recognizer": identity.recognizer,
+        "identity.weights": identity.weights,
+    }

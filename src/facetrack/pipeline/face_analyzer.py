@@ -17,7 +17,7 @@ from facetrack.core.limits import check_limit
 from facetrack.core.settings import DecodeSettings, Settings
 from facetrack.core.shortage import shortage_said
 from facetrack.core.types import Faces
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.detection.temporal.frame_detectors import ShotFrame, frame_detector
 from facetrack.media.frame_image import Frame
 from facetrack.pipeline.chunk_plan import Chunk
@@ -25,9 +25,8 @@ from facetrack.pipeline.engine import Engine
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.runtime.batching import calculate_optimal_batch_size
 from facetrack.runtime.process import map_large_blocks, only_new_garbage, short_switch_interval
-from facetrack.runtime.queues import FrameQueue, QueueClosed
+from facetrack.runtime.queues import CallQueue, FrameQueue, QueueClosed
 from facetrack.runtime.run_stats import RunStats
-from facetrack.runtime.serial_executor import SerialExecutor
 from facetrack.timeline import Shot
 from facetrack.tracking.protocol import Tracker
 from facetrack.tracking.shots import ShotDecision, ShotDetector
@@ -141,7 +140,7 @@ class FaceAnalyzer:
             shortage_said(),
             only_new_garbage(),
             short_switch_interval(),
-            SerialExecutor("track", MAX_UNTRACKED_BATCHES) as self._tracking,
+            CallQueue("track", MAX_UNTRACKED_BATCHES) as self._tracking,
         ):
             with produced_frames(frames, queue_bytes, self._decode, self._stats) as queue:
                 while not self._done and (batch := self._take(queue)):

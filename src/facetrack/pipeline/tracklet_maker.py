@@ -1,19 +1,16 @@
 """The tracks of a chunk to tracklets: embeds the best faces of each, and splits it where another
 person follows."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as Pillow
 
 from facetrack.core.settings import IdentitySettings, TrackingSettings
 from facetrack.identity.similarity import scorer_of
 from facetrack.pipeline.chunk_plan import Chunk
-from facetrack.pipeline.track_crops import (
-    FIRST_CROPS,
-    embedded_in_time,
-    first_crops,
-    in_time,
-    thumbnail_jpeg,
-)
 from facetrack.pipeline.track_groups import TrackGroups
 from facetrack.pipeline.track_rows import why_dropped, why_no_face
 from facetrack.pipeline.tracklet import Tracklet
@@ -25,6 +22,11 @@ from facetrack.recognition.track_embedding import TrackEmbedding, changes, mean_
 from facetrack.timeline import Dropped
 from facetrack.tracking.tracks import Track
 
+FIRST_CROPS = 5
+"""Crops of a track that are embedded in any case, spread evenly over it."""
+DIM, MAX_GAIN = 60.0, 5.0
+"""Mean brightness (of 255) to which a darker thumbnail is brought, and the highest factor by which
+it is brightened."""
 UNSURE = 2.0
 """Log-odds: all crops of a track are embedded if those of its most similar track are at most so far
 from the limit for one person."""
@@ -86,14 +88,14 @@ class TrackletMaker:
         whole = [_Part(track, None, *self._open(track)) for track in tracks]
         kept = [part for part in whole if not self._is_dropped(part)]
         self._embed(
-            {p.track: in_time(p.track) if p.is_open else first_crops(p.track) for p in kept}
+            {p.track: _in_time(p.track) if p.is_open else _first_crops(p.track) for p in kept}
         )
         parts = [p for part in kept for p in self._split(part) if not self._is_no_face(p)]
         means = {p.track: self._put_mean(p.track) for p in parts}
         unsure = [p.track for p in parts if self._is_unsure(p.track)]
-        self._embed({track: in_time(track) for track in unsure})
+        self._embed({track: _in_time(track) for track in unsure})
         means |= {track: self._put_mean(track) for track in unsure}
-        prepare([crop for part in parts for crop in embedded_in_time(part.track)])
+        prepare([crop for part in parts for crop in _embedded_in_time(part.track)])
         for part in parts:
             self._keep(part, means[part.track])
         for track in (*tracks, *(part.track for part in parts)):
@@ -129,10 +131,10 @@ class TrackletMaker:
         """The track, or its parts if it shows one person after another; without those that are
         dropped."""
         track, calibration = part.track, self._embedder.calibration
-        if not changes(embedded_in_time(track), calibration, track.breaks):
+        if not changes(_embedded_in_time(track), calibration, track.breaks):
             return [part]
-        self._embed({track: in_time(track)})
-        crops = in_time(track)
+        self._embed({track: _in_time(track)})
+        crops = _in_time(track)
         parts, goes_on = [part], part.open_after
         for k in changes(crops, calibration, list(track.breaks)):
             last = parts[-1].track
@@ -146,7 +148,7 @@ class TrackletMaker:
     def _is_no_face(self, part: _Part) -> bool:
         if part.is_open:
             return False
-        faces = embedded_in_time(part.track)
+        faces = _embedded_in_time(part.track)
         embedder = self._embedder
         why = why_no_face(
             part.track, faces, embedder.name, embedder.calibration, embedder.featureless
@@ -155,7 +157,7 @@ class TrackletMaker:
 
     def _put_mean(self, track: Track) -> TrackEmbedding:
         """The mean embedding of the track's embedded crops."""
-        mean = mean_embedding(embedded_in_time(track), self._embedder.name)
+        mean = mean_embedding(_embedded_in_time(track), self._embedder.name)
         self._groups.put(track, mean)
         return mean
 
@@ -169,7 +171,7 @@ class TrackletMaker:
 
     def _keep(self, part: _Part, mean: TrackEmbedding) -> None:
         track, faces = part.track, {}
-        quality, best = portrait(embedded_in_time(track), mean.vector)
+        quality, best = portrait(_embedded_in_time(track), mean.vector)
         if part.is_open:
             faces = {slot: KeptFace.of(crop) for slot, crop in track.crops.items()}
         self.tracklets.append(
@@ -182,6 +184,44 @@ class TrackletMaker:
                 part.open_before,
                 part.open_after,
                 embedding=mean,
-                portrait=(quality, thumbnail_jpeg(best)),
+                portrait=(quality, _thumbnail_jpeg(best)),
             )
         )
+
+
+def _in_time(track: Track) -> list[FaceCrop]:
+    """The track's crops in order of time."""
+    return sorted(track.crops.values(), key=lambda crop: crop.frame)
+
+
+def _embedded_in_time(track: Track) -> list[FaceCrop]:
+    """The track's crops that have an embedding, in order of time."""
+    return [crop for crop in _in_time(track) if crop.embedding is not None]
+
+
+def _first_crops(track: Track) -> list[FaceCrop]:
+    """The crops of a track that are embedded in any case.
+
+    ``FIRST_CROPS`` spread evenly over the track, and the best one of each part between its breaks.
+    """
+    crops = _in_time(track)
+    spread = np.linspace(0, len(crops) - 1, min(FIRST_CROPS, len(crops))).round().astype(int)
+    wanted = {crops[i].frame for i in spread.tolist()}
+    if track.breaks:
+        best: dict[int, FaceCrop] = {}
+        for (part, _), crop in track.crops.items():
+            if part not in best or crop.pose > best[part].pose:
+                best[part] = crop
+        wanted |= {crop.frame for crop in best.values()}
+    return [crop for crop in crops if crop.frame in wanted]
+
+
+def _thumbnail_jpeg(crop: FaceCrop) -> bytes:
+    """The crop's thumbnail as JPEG, brightened if it is dark."""
+    stream = io.BytesIO()
+    shown = crop.thumbnail
+    if (brightness := float(shown.mean())) < DIM:
+        gain = min(DIM / max(brightness, 1.0), MAX_GAIN)
+        shown = np.clip(shown * gain, 0, 255).astype(np.uint8)
+    Pillow.fromarray(shown).save(stream, "JPEG", quality=92)
+    return stream.getvalue()

@@ -195,16 +195,6 @@ class Calibration:
         odds = np.clip(self.log_odds(cosine, a, b, prior), -50, 50)
         return np.asarray(1 / (1 + np.exp(-odds)))
 
-    def cosine_for(
-        self, probability: float, a: Evidence, b: Evidence, prior: float = PRIOR
-    ) -> Float64:
-        """``(n, m)`` cosine that gives this probability; above 1 where no cosine is enough."""
-        wanted = np.log(probability / (1 - probability)) - prior
-        (trust_a, agree_a, common_a), (trust_b, agree_b, common_b) = self._parts(a), self._parts(b)
-        both = np.outer(trust_a, trust_b)
-        level = self.even + self.rise * both + np.add.outer(common_a, common_b)
-        return np.asarray((level + wanted / (self.slope * both)) / np.outer(agree_a, agree_b))
-
     def to_dict(self) -> dict[str, float]:
         """As JSON."""
         return asdict(self)

@@ -61,14 +61,6 @@ class Cohort:
         return np.asarray(closest.mean(axis=1), np.float64)
 
 
-def cohort_distribution(people: Float32) -> NDArray[np.float16]:
-    """``(1 + k, dim)`` for ``Cohort``, of ``(n, dim)`` mean embeddings of real people."""
-    mean = people.mean(axis=0, dtype=np.float64)
-    _, sizes, axes = np.linalg.svd(people - mean, full_matrices=False)
-    spread = sizes[:DIRECTIONS, None] * axes[:DIRECTIONS] / np.sqrt(max(len(people) - 1, 1))
-    return np.concatenate([mean[None], spread]).astype(np.float16)
-
-
 @lru_cache(maxsize=4)
 def cohort_of(name: str) -> Cohort | None:
     """The cohort for the embedder of this name; None where none comes with the product."""

@@ -1,16 +1,53 @@
-"""Text and tables of the page: the video, its people, the stages, the settings."""
+"""Text and tables of the page: the video, its people, the run, its stages and settings."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from facetrack.core.errors import InputError
+from facetrack.core.schema import SchemaError, Size, converted
 from facetrack.identity.people_similarity import PeopleSimilarity
 from facetrack.identity.similarity import probability
-from facetrack.report.run_facts import RunFacts
 from facetrack.report.template import clock, label, number, percent
 from facetrack.report.timeline_data import analyzed_range_s
 from facetrack.timeline import Analysis
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage of the run took."""
+
+    seconds: Size
+    share: Size
+    """Of the run's duration; stages run at the same time."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the page shows of ``performance``; what was not stored is None or empty."""
+
+    seconds: Size | None = None
+    frames_per_second: Size | None = None
+    engine: str | None = None
+    decoder: str | None = None
+    stages: dict[str, StageTime] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> "RunFacts":
+        """The facts of the run of this analysis.
+
+        Raises:
+            InputError: when a value is of another type.
+        """
+        try:
+            return converted(analysis.performance, cls, "performance")
+        except SchemaError as error:
+            place = analysis.info.path.name if analysis.folder is None else analysis.folder
+            raise InputError(f"{place}: {error}; analyse the video again") from error
 
 
 @dataclass(frozen=True)

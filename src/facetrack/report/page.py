@@ -11,8 +11,8 @@ from facetrack.identity.people_similarity import PeopleSimilarity, scorer_of_ana
 from facetrack.identity.uncertain import MAY_BE_ONE, SURELY_ONE
 from facetrack.report import content
 from facetrack.report.charts import run_charts
+from facetrack.report.content import RunFacts
 from facetrack.report.review import review_entries
-from facetrack.report.run_facts import RunFacts
 from facetrack.report.template import rendered
 from facetrack.report.timeline_data import timeline_data
 from facetrack.timeline import Analysis

@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from facetrack.core.errors import InputError
-from facetrack.core.parquet import read_table_below
+from facetrack.core.parquet import read_table_below, typed
 from facetrack.core.received_files import file_below
-from facetrack.core.typed_table import typed
 from facetrack.report.template import label
 from facetrack.timeline import Analysis
 

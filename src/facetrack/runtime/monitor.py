@@ -14,10 +14,9 @@ from typing import NamedTuple, Self
 import psutil
 import pyarrow as pa
 
-from facetrack.runtime.decimating_buffer import DecimatingBuffer
 from facetrack.runtime.gpu import Gpu, NoNvml
 from facetrack.runtime.metrics import COLUMNS, Row, Sample, as_row, as_table
-from facetrack.runtime.run_stats import RunStats
+from facetrack.runtime.run_stats import DecimatingBuffer, RunStats
 
 PERIOD_S = 0.1
 """Time between samples."""

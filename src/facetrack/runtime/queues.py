@@ -1,8 +1,11 @@
-"""The bounded queue between the decoder and the networks."""
+"""The bounded queues of a run: of frames for the networks, and of calls for the tracker."""
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
+from facetrack.core.closing import Closing
 from facetrack.media.frame_image import Frame
 
 
@@ -110,3 +113,32 @@ class FrameQueue:
         if not self._frames:
             return True
         return len(self._frames) < self.max_frames and self._bytes + size <= self.max_bytes
+
+
+class CallQueue(Closing):
+    """A queue of at most ``most`` calls, which one thread makes one after the other.
+
+    An error of a call is raised by a later ``call`` or by ``finish``. Leaving the context waits for
+    the running call and drops those that wait.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        """``name``: of the thread."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._waiting: deque[Future[None]] = deque()
+        self._most = most
+
+    def call(self, function: Callable[..., None], *arguments: object) -> None:
+        """Queues a call; waits while the queue is full."""
+        while len(self._waiting) >= self._most or (self._waiting and self._waiting[0].done()):
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(function, *arguments))
+
+    def finish(self) -> None:
+        """Waits until all calls have ended."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def close(self) -> None:
+        """Waits for the running call and drops those that wait."""
+        self._thread.shutdown(cancel_futures=True)

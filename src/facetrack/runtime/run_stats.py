@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
-from facetrack.runtime.decimating_buffer import DecimatingBuffer
 from facetrack.runtime.queues import FrameQueue
 
 P = ParamSpec("P")
@@ -17,6 +16,36 @@ T = TypeVar("T")
 
 MAX_BATCH_CHANGES = 1000
 """Changes of the batch size that are kept."""
+
+
+class DecimatingBuffer(Generic[T]):
+    """Keeps every item up to ``most`` (an even number), then every second one, every fourth, and so
+    on. The newest item is always there, as one more."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[T] = []
+        self._step = 1
+        self._added = 0
+        self._newest: list[T] = []
+        """The newest item, if it is not one of the kept."""
+
+    def add(self, item: T) -> None:
+        """Appends an item."""
+        due = self._added % self._step == 0
+        self._added += 1
+        if not due:
+            self._newest = [item]
+            return
+        if len(self._kept) == self._most:
+            del self._kept[1::2]
+            self._step *= 2
+        self._kept.append(item)
+        self._newest = []
+
+    def items(self) -> list[T]:
+        """The kept items and the newest one, in the order in which they were added."""
+        return [*self._kept, *self._newest]
 
 
 class StageClock:

@@ -12,27 +12,27 @@ class FakeTracker(TrackerBase):
     """Implements ``Tracker`` without motion and appearance: it never asks the embedder, and people
     who pass each other may swap. As the IOU tracker of Bochinski et al. (AVSS 2017)."""
 
-    def _follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
+    def follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
         return [self._step(batch, frame) for frame in frames]
 
     def _step(self, batch: DetectionBatch, frame: int) -> list[Track]:
         free = list(range(*batch.starts[frame : frame + 2]))
-        for track in self._open:
+        for track in self.open_tracks:
             if free:
                 (iou,) = iou_matrix(self._last_box(batch, track), batch.boxes[free])
-                if iou.max() >= self._settings.min_iou:
+                if iou.max() >= self.settings.min_iou:
                     track.add([free.pop(int(iou.argmax()))])
         for face in free:
-            self._begin().add([face])
-        earliest = int(batch.index[frame]) - self._settings.max_gap
-        ended = [track for track in self._open if self._last_frame(batch, track) < earliest]
-        self._open = [track for track in self._open if track not in ended]
+            self.begin().add([face])
+        earliest = int(batch.index[frame]) - self.settings.max_gap
+        ended = [track for track in self.open_tracks if self._last_frame(batch, track) < earliest]
+        self.open_tracks = [track for track in self.open_tracks if track not in ended]
         return ended
 
     def _last_box(self, batch: DetectionBatch, track: Track) -> np.ndarray:
-        track.settle(batch, self._times_s)
+        self.settle(batch, track)
         return track.rows["box"][-1:]
 
     def _last_frame(self, batch: DetectionBatch, track: Track) -> int:
-        track.settle(batch, self._times_s)
+        self.settle(batch, track)
         return track.last_frame

@@ -26,10 +26,9 @@ from facetrack.core.atomic_write import atomic_write, write_json
 from facetrack.core.bounded_npz import arrays_of
 from facetrack.core.errors import InputError
 from facetrack.core.limits import check_limit, limits
-from facetrack.core.parquet import read_table_below, write_table
+from facetrack.core.parquet import read_table_below, typed, write_table
 from facetrack.core.received_files import check_folder, is_below, json_of, read_below
 from facetrack.core.schema import Seconds, converted
-from facetrack.core.typed_table import typed
 from facetrack.core.types import WIDEST_PIXEL, Float32, VideoInfo
 from facetrack.recognition.calibration import FACENET, SFACE, Calibration
 from facetrack.runtime.metrics import as_lines, from_lines

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facetrack.core.boxes import iou_matrices
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.core.boxes import iou_matrix
+from facetrack.detection.detector import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.quality import head_turns, pose_quality
 from facetrack.tracking.association import mutual_best
@@ -58,7 +58,7 @@ class DetectionBatch:
         self.by_frame = np.zeros((*self.real.shape, 4), np.float32)
         """``(f, m, 4)`` the boxes; 0 where there is no face, which overlaps nothing."""
         self.by_frame[self.real] = self.boxes
-        iou = iou_matrices(self.by_frame[:-1], self.by_frame[1:])
+        iou = iou_matrix(self.by_frame[:-1], self.by_frame[1:])
         previous = [[], *mutual_best(iou, min_iou).tolist()]
         self.previous = [of[:count] for of, count in zip(previous, counts.tolist(), strict=False)]
         """For each frame, the position of each of its faces in the frame before, or -1."""

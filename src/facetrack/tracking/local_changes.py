@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrack.core.types import Float32
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.media.frame_image import COARSE, stacked
 
 BEFORE = 2

@@ -1,6 +1,6 @@
 """The interface of trackers, and the part of tracking that all trackers share.
 
-A new tracker is one class: inherit from ``TrackerBase`` and say in ``_follow`` which detection
+A new tracker is one class: inherit from ``TrackerBase`` and say in ``follow`` which detection
 continues which track. Cuts, rows, gaps, face crops and memory are taken care of here.
 ``facetrack.testing.FakeTracker`` is an example.
 """
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Float32
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import FrameDetections
 from facetrack.recognition.face_crop import FaceCrop
 from facetrack.recognition.face_embedder import FaceEmbedder
 from facetrack.tracking.across_cuts import in_place, is_the_same
@@ -49,7 +49,7 @@ class Tracker(Protocol):
 
 
 class TrackerBase(ABC):
-    """Ends tracks at cuts and makes their rows and face crops; ``_follow`` associates.
+    """Ends tracks at cuts and makes their rows and face crops; ``follow`` associates.
 
     Tracks end at a cut unless their faces go on across it (``across_cuts``).
 
@@ -64,11 +64,12 @@ class TrackerBase(ABC):
             max_crops: most face crops that a track keeps for its embedding.
             embedder: for faces whose appearance a tracker compares.
         """
-        self._settings = settings
+        self.settings = settings
         self._max_crops = max_crops
         self._embedder = embedder
-        self._open: list[Track] = []
-        """The tracks that may go on, in the order in which they began."""
+        self.open_tracks: list[Track] = []
+        """The tracks that may go on, in the order in which they began. ``follow`` takes out those
+        that were lost for too long."""
         self._changes = LocalChanges()
         self._going_on: deque[Track | None] = deque()
         """For each face of the first frame of a shot the track that it continues, until it does."""
@@ -89,54 +90,55 @@ class TrackerBase(ABC):
         """
         if not detections:
             return []
-        batch = DetectionBatch(detections, self._settings.min_iou, self._changes)
+        batch = DetectionBatch(detections, self.settings.min_iou, self._changes)
         self._times_s |= {frame.index: frame.time_s for frame, _, _ in detections}
         cuts = [i for i, one in enumerate(detections) if one.starts_shot]
-        ended = self._follow(batch, range(cuts[0] if cuts else len(detections)))
+        ended = self.follow(batch, range(cuts[0] if cuts else len(detections)))
         for start, stop in pairwise([*cuts, len(detections)]):
-            ended += [self._end_at_cut(batch, start), *self._follow(batch, range(start, stop))]
-        for track in chain(self._open, *ended):
-            track.settle(batch, self._times_s)
+            ended += [self._end_at_cut(batch, start), *self.follow(batch, range(start, stop))]
+        for track in chain(self.open_tracks, *ended):
+            self.settle(batch, track)
         for track in chain(*ended):
             track.end()
-        tracks = chain(self._open, *ended)
+        tracks = chain(self.open_tracks, *ended)
         self._embedder.release_frames(crop for track in tracks for crop in track.crops.values())
-        for past in list(self._times_s)[: max(0, len(self._times_s) - self._settings.max_gap)]:
+        for past in list(self._times_s)[: max(0, len(self._times_s) - self.settings.max_gap)]:
             del self._times_s[past]
         return [tracks for tracks in ended if tracks]
 
     def finish(self) -> list[Track]:
         """As ``Tracker.finish``."""
-        ended = self._end_all()
+        ended = self.end_all()
         for track in ended:
             track.end()
         return ended
 
     @abstractmethod
-    def _follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
+    def follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
         """Gives the faces of some frames of the batch, all of one shot, to tracks.
 
         Where no track is open, each face of the first frame begins one, in the order of the faces.
 
         Returns:
             The tracks that ended because they were lost for too long; one list for each frame that
-            ended some. They are not in ``_open`` any more.
+            ended some. They are not in ``open_tracks`` any more.
         """
 
-    def _begin(self) -> Track:
-        """A new open track, or one that a face of the first frame of a shot continues."""
+    def begin(self) -> Track:
+        """A new open track, or one that a face of the first frame of a shot continues. It is in
+        ``open_tracks``; its first face is to be added next."""
         track = self._going_on.popleft() if self._going_on else None
         if track is None:
             track = Track(self._next_id, self._max_crops)
             self._next_id += 1
-        self._open.append(track)
+        self.open_tracks.append(track)
         return track
 
     def _end_at_cut(self, batch: DetectionBatch, frame: int) -> list[Track]:
         """Closes all tracks; those whose faces go on in this frame will be opened again."""
-        for track in self._open:
-            track.settle(batch, self._times_s)
-        ended = self._end_all()
+        for track in self.open_tracks:
+            self.settle(batch, track)
+        ended = self.end_all()
         pairs = in_place(ended, batch, frame)
         image, _, detected = batch.detections[frame]
         crops = {face: FaceCrop(image, detected, face, 0.0) for face, _ in pairs}
@@ -148,12 +150,18 @@ class TrackerBase(ABC):
         going_on = {track.id for track in same.values()}
         return [track for track in ended if track.id not in going_on]
 
-    def _end_all(self) -> list[Track]:
-        """Closes all tracks, at a cut and at the end; also forgets how they moved."""
-        ended, self._open = self._open, []
+    def end_all(self) -> list[Track]:
+        """Closes all tracks, at a cut and at the end. A tracker that knows more of its open tracks,
+        as their motion, overrides this to forget it."""
+        ended, self.open_tracks = self.open_tracks, []
         return ended
 
-    def _embeddings(
+    def settle(self, batch: DetectionBatch, track: Track) -> None:
+        """Makes the rows of the faces that a track was given in this batch. Before that,
+        ``track.rows`` and ``track.last_frame`` do not know of them."""
+        track.settle(batch, self._times_s)
+
+    def embeddings(
         self, batch: DetectionBatch, frame: int, tracks: Sequence[Track], faces: Sequence[int]
     ) -> tuple[list[Float32], list[Float32]]:
         """``(dim,)`` unit vectors of each track's best pose so far, and of faces of a frame.
@@ -165,7 +173,7 @@ class TrackerBase(ABC):
             faces: positions among the faces of the frame.
         """
         for track in tracks:
-            track.settle(batch, self._times_s)
+            self.settle(batch, track)
         image, _, detected = batch.detections[frame]
         crops = [track.best_pose for track in tracks]
         crops += [FaceCrop(image, detected, i, 0.0) for i in faces]

@@ -24,7 +24,7 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrack.core.boxes import iou_matrices, iou_matrix
+from facetrack.core.boxes import iou_matrix
 from facetrack.core.settings import TrackingSettings
 from facetrack.core.types import Float32
 from facetrack.recognition.face_embedder import FaceEmbedder
@@ -61,17 +61,18 @@ class SpeculativeTracker(TrackerBase):
         self._step_frames = MAX_FRAMES
         """Frames of the next step: twice as many as were right in the last one."""
 
-    def _follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
+    def follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
         ended = []
         start = frames.start
         pairs: Pairs | None = None
         while start < frames.stop:
             some = slice(start, min(start + self._step_frames, frames.stop))
-            proposal = Speculation(batch, some, self._motion, pairs, self._settings)
+            proposal = Speculation(batch, some, self._motion, pairs, self.settings)
             right, pairs = self._check(proposal, batch, start)
             self._step_frames = min(max(2 * right, MIN_FRAMES), MAX_FRAMES)
-            ended += [[self._open[track] for track in lost] for lost in proposal.ended(right)]
-            self._open = [self._open[track] for track in np.flatnonzero(proposal.open[right])]
+            ended += [[self.open_tracks[track] for track in lost] for lost in proposal.ended(right)]
+            going_on = np.flatnonzero(proposal.open[right])
+            self.open_tracks = [self.open_tracks[track] for track in going_on]
             self._motion = proposal.motion(right)
             start += right
         return ended
@@ -95,7 +96,7 @@ class SpeculativeTracker(TrackerBase):
 
     def _add_faces(self, proposal: "Speculation", frames: int) -> None:
         for track, faces in proposal.take(frames):
-            (self._begin() if track == len(self._open) else self._open[track]).add(faces)
+            (self.begin() if track == len(self.open_tracks) else self.open_tracks[track]).add(faces)
 
     def _embeddings_in(
         self,
@@ -107,12 +108,12 @@ class SpeculativeTracker(TrackerBase):
         faces: Positions,
     ) -> tuple[list[Float32], list[Float32]]:
         self._add_faces(proposal, frame)
-        compared = [self._open[track] for track in proposal.open_before(frame)[tracks]]
-        return self._embeddings(batch, start + frame, compared, faces.tolist())
+        compared = [self.open_tracks[track] for track in proposal.open_before(frame)[tracks]]
+        return self.embeddings(batch, start + frame, compared, faces.tolist())
 
-    def _end_all(self) -> list[Track]:
+    def end_all(self) -> list[Track]:
         self._motion = Motion.none()
-        return super()._end_all()
+        return super().end_all()
 
 
 class Speculation:
@@ -153,7 +154,7 @@ class Speculation:
         lost = last_frames[:, None] - history.frames
         self.open: Bools = history.begun & (lost <= settings.max_gap)
         """``(f + 1, n)`` which tracks are open before each frame and after the last one."""
-        iou = iou_matrices(history.predicted, batch.by_frame[frames])
+        iou = iou_matrix(history.predicted, batch.by_frame[frames])
         possible = iou >= settings.min_iou
         possible &= self.open[:-1, :, None] & batch.real[frames, None]
         doubtful = self._doubtful(at, place, 1.0 - iou, possible)

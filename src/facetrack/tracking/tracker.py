@@ -47,7 +47,7 @@ class SortTracker(TrackerBase):
         self._motion = Motion.none()
         """Of the open tracks, in their order."""
 
-    def _follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
+    def follow(self, batch: DetectionBatch, frames: range) -> list[list[Track]]:
         return [self._step(batch, frame) for frame in frames]
 
     def _step(self, batch: DetectionBatch, frame: int) -> list[Track]:
@@ -68,7 +68,7 @@ class SortTracker(TrackerBase):
     def _cost(self, predicted: Float32, boxes: Float32) -> tuple[Float64, Bools]:
         """``(n, m)`` costs of tracks and faces, and which pairs are possible."""
         iou = iou_matrix(predicted, boxes)
-        possible = iou >= self._settings.min_iou
+        possible = iou >= self.settings.min_iou
         return costs(iou, possible), possible
 
     def _associate(
@@ -77,8 +77,8 @@ class SortTracker(TrackerBase):
         """Positions of open tracks, and of the face of each among the faces of the frame."""
 
         def embeddings(tracks: Positions, faces: Positions) -> tuple[list[Float32], list[Float32]]:
-            compared = [self._open[track] for track in tracks.tolist()]
-            return self._embeddings(batch, frame, compared, faces.tolist())
+            compared = [self.open_tracks[track] for track in tracks.tolist()]
+            return self.embeddings(batch, frame, compared, faces.tolist())
 
         lost = self._motion.frames_lost(int(batch.index[frame]))
         return associate(cost, possible, lost, embeddings)
@@ -86,25 +86,27 @@ class SortTracker(TrackerBase):
     def _update(self, index: int, tracks: Positions, faces: Positions, boxes: Float32) -> None:
         """Continues tracks with these faces, given by their numbers in the batch."""
         for track, face in zip(tracks.tolist(), faces.tolist(), strict=True):
-            self._open[track].add([face])
+            self.open_tracks[track].add([face])
         self._motion.correct(index, tracks, boxes)
 
     def _begin_all(self, index: int, faces: Positions, boxes: Float32) -> None:
         """Begins a track with each of these faces."""
         for face in faces.tolist():
-            self._begin().add([face])
+            self.begin().add([face])
         self._motion.add(index, boxes)
 
     def _end_lost(self, index: int) -> list[Track]:
         """Ends the tracks that were lost for too long, the frame included."""
-        stays = index - self._motion.frames <= self._settings.max_gap
+        stays = index - self._motion.frames <= self.settings.max_gap
         if stays.all():
             return []
-        ended = [track for track, kept in zip(self._open, stays, strict=True) if not kept]
-        self._open = [track for track, kept in zip(self._open, stays, strict=True) if kept]
+        ended = [track for track, kept in zip(self.open_tracks, stays, strict=True) if not kept]
+        self.open_tracks = [
+            track for track, kept in zip(self.open_tracks, stays, strict=True) if kept
+        ]
         self._motion.keep(stays)
         return ended
 
-    def _end_all(self) -> list[Track]:
+    def end_all(self) -> list[Track]:
         self._motion = Motion.none()
-        return super()._end_all()
+        return super().end_all()

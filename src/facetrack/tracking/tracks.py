@@ -175,11 +175,6 @@ class Track:
         return pose > MIN_POSE * max([crop.pose for crop in self.crops.values()])
 
     @property
-    def best_crop(self) -> FaceCrop:
-        """The crop of best quality, for which pixels are needed."""
-        return max(self.crops.values(), key=lambda c: c.quality)
-
-    @property
     def best_pose(self) -> FaceCrop:
         """The crop of best pose, which is known without pixels."""
         return max(self.crops.values(), key=lambda c: c.pose)

@@ -22,9 +22,8 @@ from facetrack.clips.plan.clip import Clip, Panel, Segment
 from facetrack.core.errors import InputError
 from facetrack.core.frame_range import EPSILON_S, FrameRange
 from facetrack.core.limits import check_limit
-from facetrack.core.parquet import read_table, write_table
+from facetrack.core.parquet import read_table, typed, write_table
 from facetrack.core.schema import converted
-from facetrack.core.typed_table import typed
 from facetrack.timeline import Analysis
 from facetrack.timeline.rendered import CLIPS_FOLDER, is_clip
 

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from facetrack.core.types import Image
 from facetrack.cuda.graph import CudaGraph
-from facetrack.cuda.memory import bytes_at_hand
-from facetrack.cuda.preallocation import TransferBuffers, preallocate_tensors
+from facetrack.cuda.memory import TransferBuffers, bytes_at_hand, preallocate_tensors
 from facetrack.cuda.streams import stream
 from facetrack.detection.cuda.found import Capacity, Found
 from facetrack.media.frame_image import FrameImage

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from facetrack.core.boxes import Indices, nms, nms_of_smaller, regressed, squared
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Faces, Float32
+from facetrack.detection.detector import SURE
 from facetrack.media.frame_image import CachedRgbImage, FrameImage
 
 PNET_CELL = 12
@@ -43,8 +44,6 @@ SMALLEST_FACE = 20
 """Side in pixels of the smallest face, unless the settings name one,"""
 SIDES_OF_SMALLEST = 36
 """or in large frames the frame's shorter side divided by this."""
-SURE = 0.95
-"""Score from which a face is sure: a second run on another crop would not help."""
 
 Suppression = Callable[[Float32, Float32, float], Indices]
 """``core.boxes.nms`` or ``nms_of_smaller``."""

@@ -9,8 +9,8 @@ both ends.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from facetrack.core.boxes import iou_matrix
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.core.boxes import iou
+from facetrack.detection.detector import SURE
 from facetrack.detection.temporal.redetect import Observation, Redetector
 from facetrack.media.frame_image import FrameImage
 
@@ -46,7 +46,7 @@ class FaceInterval(NamedTuple):
         frames = self.end - self.start
         if self.straight:
             return frames <= LONGEST_STRAIGHT
-        return frames <= NEXT_TO and _iou(self.first, self.last) >= STRAIGHT
+        return frames <= NEXT_TO and bool(iou(self.first.box, self.last.box) >= STRAIGHT)
 
     def at(self, position: int) -> Observation:
         """Where the face is expected."""
@@ -89,13 +89,9 @@ def fill_between(
                 lost.append(interval)
                 continue
             found.append((interval.interval, at, face))
-            straight = _iou(place, face) >= STRAIGHT
+            straight = bool(iou(place.box, face.box) >= STRAIGHT)
             intervals += [
                 interval._replace(end=at, last=face, straight=straight),
                 interval._replace(start=at, first=face, straight=straight),
             ]
     return found, lost
-
-
-def _iou(a: Observation, b: Observation) -> float:
-    return float(iou_matrix(a.box[None], b.box[None])[0, 0])

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facetrack.core.boxes import iou_matrix
+from facetrack.core.boxes import iou, iou_matrix
 from facetrack.core.types import Faces, Float32
-from facetrack.detection.detector import Detector
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.detection.detector import SURE, Detector
 from facetrack.detection.temporal.key_frame_interval import KeyFrameInterval
 from facetrack.media.frame_image import Frame
 
@@ -125,8 +124,7 @@ def _between(interval: KeyFrameInterval, at: int) -> Faces:
     """The faces that both ends show, interpolated at a position in the interval."""
     if not interval.pairs:
         return Faces.none()
-    first = interval.first.pick(np.array([p.first for p in interval.pairs]))
-    last = interval.last.pick(np.array([p.last for p in interval.pairs]))
+    first, last = _paired(interval)
     share = np.float32(at / (len(interval.frames) - 1))
 
     def mixed(a: Float32, b: Float32) -> Float32:
@@ -144,7 +142,12 @@ def _between(interval: KeyFrameInterval, at: int) -> Faces:
 
 def _paired_iou(interval: KeyFrameInterval) -> Float32:
     """``(n,)`` for each face that both ends show, the IoU of its two boxes."""
-    if not interval.pairs:
-        return np.ones(0, np.float32)
-    iou = iou_matrix(interval.first.boxes, interval.last.boxes)
-    return np.array([iou[p.first, p.last] for p in interval.pairs], np.float32)
+    first, last = _paired(interval)
+    return iou(first.boxes, last.boxes).astype(np.float32)
+
+
+def _paired(interval: KeyFrameInterval) -> tuple[Faces, Faces]:
+    """The faces that both ends show, as the first and as the last frame shows them."""
+    pairs = interval.pairs
+    first = interval.first.pick(np.array([p.first for p in pairs], np.intp))
+    return first, interval.last.pick(np.array([p.last for p in pairs], np.intp))

@@ -7,8 +7,8 @@ import numpy as np
 from facetrack.core.boxes import iou_matrix, nms_of_smaller
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import SOURCE, Faces
-from facetrack.detection.detector import RedetectingDetector
-from facetrack.detection.mtcnn.cascade import FACE_NMS, SURE
+from facetrack.detection.detector import SURE, RedetectingDetector
+from facetrack.detection.mtcnn.cascade import FACE_NMS
 from facetrack.detection.temporal.between import FaceInterval, fill_between
 from facetrack.detection.temporal.follow import FollowedFace, followed, from_both_ends
 from facetrack.detection.temporal.key_frame_interval import (

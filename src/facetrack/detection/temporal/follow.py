@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facetrack.core.types import Float32
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.detection.detector import SURE
 from facetrack.detection.temporal.between import FaceInterval, PlacedFace
 from facetrack.detection.temporal.redetect import Observation, Redetector
 from facetrack.media.frame_image import FrameImage

@@ -47,8 +47,7 @@ from typing import NamedTuple, Protocol
 
 from facetrack.core.settings import DetectionSettings
 from facetrack.core.types import Faces
-from facetrack.detection.detector import Detector, RedetectingDetector
-from facetrack.detection.frame_detections import FrameDetections
+from facetrack.detection.detector import Detector, FrameDetections, RedetectingDetector
 from facetrack.detection.temporal.bisection import Bisection
 from facetrack.detection.temporal.cascade import TemporalCascade
 from facetrack.detection.temporal.key_frame_interval import KeyFrameInterval

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facetrack.core.boxes import Indices, iou_matrix, squared
+from facetrack.core.boxes import Indices, iou, squared
 from facetrack.core.types import Faces, Float32
-from facetrack.detection.detector import Redetects
-from facetrack.detection.mtcnn.cascade import SURE
+from facetrack.detection.detector import SURE, Redetects
 from facetrack.media.frame_image import FrameImage
 
 SHIFT = 0.06
@@ -72,7 +71,7 @@ class Redetector:
         self._run_again(images, best, lambda i: _squares_around(expected[i]))
         found = np.stack([s.box for s in best])
         boxes = np.stack([e.box for e in expected])
-        stays = np.diagonal(iou_matrix(found, boxes)) >= STAYS_PUT
+        stays = iou(found, boxes) >= STAYS_PUT
         return [
             s if s.score >= self._threshold and ok else None
             for s, ok in zip(best, stays, strict=True)

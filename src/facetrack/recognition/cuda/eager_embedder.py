@@ -17,8 +17,7 @@ from torch import Tensor
 
 from facetrack.core.types import Faces, Recognised
 from facetrack.cuda.graph import Answer, CudaGraph
-from facetrack.cuda.memory import ran_out
-from facetrack.cuda.preallocation import TransferBuffers, preallocate_tensors
+from facetrack.cuda.memory import TransferBuffers, preallocate_tensors, ran_out
 from facetrack.cuda.streams import stream
 from facetrack.recognition.crops import aligned_placements, box_corners
 from facetrack.recognition.cuda.embedder import TorchEmbedder
