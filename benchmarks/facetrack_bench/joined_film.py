@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 import facetrack
 from facetrack.core.settings import DecodeSettings, DetectionSettings
 from facetrack.media.decode import PyavSource
+from facetrack.media.images import open_image
 from facetrack.media.opening import create_media
 from facetrack.pipeline.engine import open_engine
 from facetrack.timeline import boxes_of
@@ -47,7 +48,7 @@ class PlacedVideo:
     def images(self) -> Iterator[Image.Image]:
         """At the film's rate, without end; a photo grows slowly."""
         if self.file.suffix == ".jpg":
-            photo = Image.open(self.file).convert("RGB")
+            photo = open_image(self.file)
             shown = 0
             while True:
                 edge = min(0.2, 0.002 * shown) / 2
