@@ -1,8 +1,8 @@
-"""A base class for whatever ends with ``close``: it makes a context manager of it."""
+"""Whatever ends with ``close`` is a context manager: the protocol, and a base class."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 
 class Closing(ABC):
@@ -22,3 +22,20 @@ class Closing(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Closable(Protocol):
+    """Part of the protocols of what is closed; ``Closing`` implements it."""
+
+    def close(self) -> None:
+        """Lets go of files, threads and processes."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from facetrack.core.closing import Closable
 from facetrack.core.types import BEST_STREAMS, StreamChoice, VideoInfo
 from facetrack.media.decode import PyavSource, ReadFacts
 from facetrack.media.frame_image import Frame
@@ -15,7 +15,7 @@ from facetrack.media.frame_index import FrameSpan
 log = logging.getLogger(__name__)
 
 
-class VideoSource(Protocol):
+class VideoSource(Closable, Protocol):
     """One opened video. A context manager; ``close`` may be called twice.
 
     Times are presentation times in seconds from the start of the video stream. Damage does not end
@@ -95,15 +95,6 @@ class VideoSource(Protocol):
     def close(self) -> None:
         """Closes the file; frames that were read stay valid."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 def open_source(
