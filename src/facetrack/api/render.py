@@ -77,8 +77,8 @@ def render(
     They appear together at the end, and take the place of earlier clips of the same render: of the
     same files, of the same people under the same names, or of the same targets. Where one of them
     failed, the others take the place of the same files alone. What an interrupted render had
-    finished is kept by the next one.
-    Clips of other renders stay, and so does every file that no render wrote.
+    finished is kept by the next one. Clips of other renders stay, and so does every file that no
+    render wrote.
 
     >>> import facetrack
     >>> analysis = facetrack.analyze("talk.mp4")

@@ -27,15 +27,19 @@ class Checkpoints:
     def __init__(self, out: Path, table: JobTable) -> None:
         self._out, self._table = out, table
 
-    def keep(self, film: FilmInWork, item: Item, result: ChunkResult) -> None:
+    def keep(
+        self, film: FilmInWork, item: Item, result: ChunkResult, stored: bytes | None = None
+    ) -> None:
         """Keeps the result of a chunk; that of a film in one piece is not worth it.
+
+        ``stored``: ``result.to_bytes()``, where the caller has it.
 
         Raises:
             OutputError: when it cannot be written.
         """
         if item.chunk is None or len(film.items) == 1:
             return
-        stored = result.to_bytes()
+        stored = stored or result.to_bytes()
         final = self._out / _name(film.key, item.number)
         try:
             check_folder(self._out, f"{WORK}/{film.key}")

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import clear_frames
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
-from facetrack.core.closing import Closing
+from facetrack.core.closing import Closable, Closing
 from facetrack.core.limits import limited
 from facetrack.jobs.item import Item
 from facetrack.pipeline.analyze_chunk import ChunkProgress, analyze_chunk, analyze_whole
@@ -23,12 +22,21 @@ class Done:
 
     item: Item
     outcome: ChunkResult | Exception
+    stored: bytes | None = None
+    """The result as ``ChunkResult.to_bytes`` gives it, where it came so from another process."""
+
+    @classmethod
+    def received(cls, item: Item, what: bytes | Exception) -> "Done":
+        """An item as a worker of another process answers it."""
+        if isinstance(what, Exception):
+            return cls(item, what)
+        return cls(item, ChunkResult.from_bytes(what), what)
 
 
 OnItemProgress = Callable[[Item, ChunkProgress], None]
 
 
-class Executor(Protocol):
+class Executor(Closable, Protocol):
     """Runs items. A context manager: leaving it ends all work and all processes of its own.
 
     One thread calls it. ``tests/contract/test_executor.py`` holds what every implementation must
@@ -71,15 +79,6 @@ class Executor(Protocol):
     def close(self) -> None:
         """Ends all work. May be called twice."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 class SerialExecutor(Closing):

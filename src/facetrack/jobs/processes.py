@@ -20,7 +20,6 @@ from facetrack.core.errors import ResourceError
 from facetrack.jobs.executors import Done, OnItemProgress
 from facetrack.jobs.item import Item
 from facetrack.pipeline.analyze_chunk import ChunkProgress
-from facetrack.pipeline.chunk_result import ChunkResult
 from facetrack.runtime.gpu import smallest_gpu_bytes
 from facetrack.runtime.worker_process import ONE_THREAD, WorkerDied, WorkerSlot
 
@@ -124,7 +123,7 @@ class ProcessExecutor(Closing):
                     on_progress(item, what)
                 continue
             self._pending = [one for one in self._pending if one is not item]
-            return Done(item, ChunkResult.from_bytes(what) if isinstance(what, bytes) else what)
+            return Done.received(item, what)
 
     def cancel(self, path: Path) -> None:
         """As ``Executor.cancel``: items that are in work go on, and their results are dropped."""

@@ -82,19 +82,17 @@ class RayExecutor(Closing):
         item = self._running.pop(reference)
         self._start()
         try:
-            outcome = self._ray.get(reference)
+            done = Done.received(item, self._ray.get(reference))
         except self._ray.exceptions.RayError as error:
             reason = str(error).splitlines()[0]
             return Done(item, ResourceError(f"{item.path}: its worker was lost ({reason})"))
-        if isinstance(outcome, Exception):
-            return Done(item, outcome)
-        result = ChunkResult.from_bytes(outcome)
-        if on_progress is not None:
+        result = done.outcome
+        if on_progress is not None and isinstance(result, ChunkResult):
             frames = result.frames
             on_progress(
                 item, ChunkProgress(len(frames.times_s), frames.faces, len(result.tracklets), 0, 0)
             )
-        return Done(item, result)
+        return done
 
     def cancel(self, path: Path) -> None:
         """As ``Executor.cancel``."""

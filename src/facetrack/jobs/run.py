@@ -88,7 +88,7 @@ class FilmRunner:
         if isinstance(done.outcome, Exception):
             return done.outcome
         if self._checkpoints is not None:
-            self._checkpoints.keep(film, done.item, done.outcome)
+            self._checkpoints.keep(film, done.item, done.outcome, done.stored)
         film.add(done.item, done.outcome)
         return None
 
