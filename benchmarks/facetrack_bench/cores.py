@@ -4,7 +4,6 @@ Each run is in a process of its own that may use the first 1, 2, 4 ... cores. Al
 bits.
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 from facetrack import api
 from facetrack.core.errors import FacetrackError, UsageError
 from facetrack.runtime.process import usable_cores
+from facetrack_bench.analysis_runs import digest
 from facetrack_bench.measuring import disturbed
 from facetrack_bench.worker import in_own_process
 
@@ -49,16 +49,11 @@ def analysis_on(video: Path, _started: float, cores: int) -> dict[str, Any]:
     analysis = api.analyze(video, jobs=cores)
     seconds = time.perf_counter() - begun
     frames = len(analysis.frame_times)
-    digest = hashlib.sha256()
-    for column in analysis.faces.columns:
-        digest.update(repr(column.to_pylist()).encode())
-    for track, vector in sorted(analysis.embeddings.items()):
-        digest.update(repr(track).encode() + vector.tobytes())
     return {
         "frames": frames,
         "seconds": round(seconds, 2),
         "frames_per_second": round(frames / seconds, 1),
         "workers": analysis.performance["workers"],
         "chunks": analysis.performance["chunks"],
-        "digest": digest.hexdigest(),
+        "digest": digest(analysis),
     }

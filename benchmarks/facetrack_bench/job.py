@@ -66,9 +66,7 @@ def run_bench(
         FacetrackError: when runs on the same video gave different results.
     """
     _require_readable(videos)
-    charts = find_spec("matplotlib") is not None
-    if not charts:
-        print(f"facetrack: {NO_CHARTS}", file=sys.stderr)
+    charts = _can_draw()
     out.mkdir(parents=True, exist_ok=True)
     with _saying(quiet) as say:
         report: dict[str, Any] = {
@@ -84,13 +82,7 @@ def run_bench(
 
         with atomic_write(out / "bench.png") as path:
             draw_chart(report, path)
-    _write(report, out)
-    if json:
-        for measured in report["videos"]:
-            print(jsonlib.dumps(measured), flush=True)
-    elif not quiet:
-        show(report, out)
-    return 0
+    return _end(report, "videos", lambda _, to: show(report, to), out, json=json, quiet=quiet)
 
 
 def run_render_bench(
@@ -117,13 +109,7 @@ def run_render_bench(
     out.mkdir(parents=True, exist_ok=True)
     with _saying(quiet) as say:
         report = {**_head(repeat, "cpu"), "render": [rendering(v, repeat, say) for v in videos]}
-    _write(report, out)
-    if json:
-        for measured in report["render"]:
-            print(jsonlib.dumps(measured), flush=True)
-    elif not quiet:
-        show_rendering(report["render"], out)
-    return 0
+    return _end(report, "render", show_rendering, out, json=json, quiet=quiet)
 
 
 def run_cores_bench(videos: Sequence[Path], out: Path, *, json: bool, quiet: bool) -> int:
@@ -146,20 +132,12 @@ def run_cores_bench(videos: Sequence[Path], out: Path, *, json: bool, quiet: boo
     out.mkdir(parents=True, exist_ok=True)
     with _saying(quiet) as say:
         report = {**_head(1, "cpu"), "cores": [scaling(video, say) for video in videos]}
-    if find_spec("matplotlib") is not None:
+    if _can_draw():
         from facetrack_bench.chart import draw_scaling
 
         with atomic_write(out / "cores.png") as path:
             draw_scaling(report, path)
-    else:
-        print(f"facetrack: {NO_CHARTS}", file=sys.stderr)
-    _write(report, out)
-    if json:
-        for measured in report["cores"]:
-            print(jsonlib.dumps(measured), flush=True)
-    elif not quiet:
-        show_scaling(report["cores"], out)
-    return 0
+    return _end(report, "cores", show_scaling, out, json=json, quiet=quiet)
 
 
 def run_rivals_bench(
@@ -189,13 +167,7 @@ def run_rivals_bench(
             say("making a film of known people")
             videos = [make_known_film(sample_media(cache_folder()), out / "known_people.mp4")]
         report = {**_head(repeat, "cpu"), "rivals": [comparison(v, repeat, say) for v in videos]}
-    _write(report, out)
-    if json:
-        for measured in report["rivals"]:
-            print(jsonlib.dumps(measured), flush=True)
-    elif not quiet:
-        show_rivals(report["rivals"], out)
-    return 0
+    return _end(report, "rivals", show_rivals, out, json=json, quiet=quiet)
 
 
 def _require_readable(videos: Sequence[Path]) -> None:
@@ -215,9 +187,41 @@ def _head(repeat: int, device: str) -> dict[str, Any]:
     }
 
 
-def _write(report: dict[str, Any], out: Path) -> None:
+def _can_draw() -> bool:
+    """Whether charts can be drawn; says so where they cannot."""
+    charts = find_spec("matplotlib") is not None
+    if not charts:
+        print(f"facetrack: {NO_CHARTS}", file=sys.stderr)
+    return charts
+
+
+def _end(
+    report: dict[str, Any],
+    measured: str,
+    show_tables: Callable[[Sequence[dict[str, Any]], Path], None],
+    out: Path,
+    *,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Writes ``bench.json`` and prints what was measured; gives the exit code.
+
+    Args:
+        report: the content of the file.
+        measured: name of its list with an entry for each video.
+        show_tables: prints that list, and where the file is.
+        out: folder for the file.
+        json: print each entry as a line, and no tables.
+        quiet: print no tables.
+    """
     with atomic_write(out / "bench.json") as path:
         path.write_text(jsonlib.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    if json:
+        for entry in report[measured]:
+            print(jsonlib.dumps(entry), flush=True)
+    elif not quiet:
+        show_tables(report[measured], out)
+    return 0
 
 
 def _measured(video: Path, device: str, repeat: int, say: Say) -> dict[str, Any]:
