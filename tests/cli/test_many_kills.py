@@ -10,19 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from facetrack.api.verify import verify
 from facetrack.core.atomic_write import PARTIAL
 from facetrack.jobs.table import WORK, JobTable
-from facetrack.timeline import Analysis
 from made.chunked_film import write_chunked
 from made.command import facetrack
+from made.run_folders import CONFIG, command, results
 
 KILLS = 20
-WORKERS = 2
-CONFIG = """
-[decode]
-chunk_frames = 48
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +31,6 @@ def films(tmp_path_factory: pytest.TempPathFactory, pyfeat_data: Path) -> Path:
     shutil.copy(folder / "c1.mp4", folder / "more" / "a.mp4")
     (folder / "config.toml").write_text(CONFIG)
     return folder
-
-
-def command(films: Path, out: Path) -> list[str]:
-    config = str(films / "config.toml")
-    return ["analyze", str(films), "-o", str(out), "--config", config, "--jobs", str(WORKERS), "-q"]
-
-
-def results(out: Path) -> dict[str, object]:
-    """What each result says of its video, by its folder."""
-    found: dict[str, object] = {}
-    for folder in sorted(p for p in out.iterdir() if p.name != WORK):
-        analysis = Analysis.load(folder)
-        found[folder.name] = (
-            analysis.info.path, analysis.faces.to_pydict(), analysis.people, analysis.tracks,
-            analysis.shots, {track: v.tobytes() for track, v in analysis.embeddings.items()},
-        )  # fmt: skip
-        assert not verify(folder).findings
-    return found
 
 
 def finished(out: Path) -> dict[Path, int]:

@@ -13,11 +13,7 @@ from facetrack.jobs.table import WORK, JobTable
 from facetrack.timeline import Analysis
 from made.chunked_film import write_chunked
 from made.command import facetrack as run_command
-
-CONFIG = """
-[decode]
-chunk_frames = 48
-"""
+from made.run_folders import CONFIG, command, results
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +27,6 @@ def films(tmp_path_factory: pytest.TempPathFactory, pyfeat_data: Path) -> Path:
     (folder / "notes.txt").write_text("no film")
     (folder / "config.toml").write_text(CONFIG)
     return folder
-
-
-def command(films: Path, out: Path, *more: str) -> list[str]:
-    config = str(films / "config.toml")
-    return ["analyze", str(films), "-o", str(out), "--config", config, "--jobs", "2", "-q", *more]
-
-
-def results(out: Path) -> dict[str, object]:
-    """What each result says of its video, by its folder."""
-    found: dict[str, object] = {}
-    for folder in sorted(p for p in out.iterdir() if p.name != WORK):
-        analysis = Analysis.load(folder)
-        found[folder.name] = (
-            analysis.info.path, analysis.faces.to_pydict(), analysis.people, analysis.shots,
-            {track: vector.tobytes() for track, vector in analysis.embeddings.items()},
-        )  # fmt: skip
-        assert not verify(folder).findings
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -12,41 +12,31 @@ import psutil
 import pytest
 
 from facetrack.core.errors import InputError, UsageError
-from facetrack.core.settings import DecodeSettings, Settings
-from facetrack.jobs.executors import Executor, SerialExecutor
 from facetrack.jobs.film import FilmInWork
 from facetrack.jobs.processes import on_cores
-from facetrack.jobs.run import FilmRunner
-from facetrack.pipeline.engine import open_engine
 from facetrack.runtime.run_stats import RunStats
 from facetrack.timeline import Analysis
-from made.chunked_film import write_chunked
 from made.command import facetrack, one_line
+from made.executed_films import SETTINGS, analysed, facts, serially, talking_film
 
 pytest.importorskip("ray", reason="pip install 'facetrack[ray]'")
 # Ray leaves sockets and files to the garbage collector.
 pytestmark = [
     pytest.mark.filterwarnings("default"),
-    pytest.mark.xdist_group("ray"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds Ray's workers by their titles"),
 ]
 
 from facetrack.jobs.ray_executor import LOCAL, RayExecutor  # noqa: E402
 
-SETTINGS = Settings(decode=DecodeSettings(chunk_frames=48))
-
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory, pyfeat_data: Path) -> Path:
-    out = tmp_path_factory.mktemp("ray") / "film.mp4"
-    return write_chunked(pyfeat_data / "single_face.mp4", out, frames=150, key_every=24)
+    return talking_film(pyfeat_data, tmp_path_factory.mktemp("ray") / "film.mp4")
 
 
 @pytest.fixture(scope="module")
 def serial(film: Path) -> Analysis:
-    stats = RunStats()
-    engine = open_engine(SETTINGS.detection, SETTINGS.identity)
-    with SerialExecutor(engine, lambda _: stats) as executor:
+    with serially() as executor:
         return analysed(film, executor)
 
 
@@ -54,21 +44,6 @@ def serial(film: Path) -> Analysis:
 def cluster() -> Iterator[RayExecutor]:
     with RayExecutor(LOCAL, on_cores(1)[0], 2) as executor:
         yield executor
-
-
-def analysed(film: Path, executor: Executor) -> Analysis:
-    work = FilmInWork(film, SETTINGS)
-    for _, error in FilmRunner(executor).run(iter([work])):
-        if error is not None:
-            raise error
-    return work.finish(RunStats(), executor.workers)
-
-
-def facts(analysis: Analysis) -> list[object]:
-    return [
-        analysis.faces.to_pydict(), analysis.people, analysis.tracks, analysis.shots,
-        {track: vector.tobytes() for track, vector in analysis.embeddings.items()},
-    ]  # fmt: skip
 
 
 def ray_workers() -> list[psutil.Process]:
